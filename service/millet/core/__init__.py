@@ -1,0 +1,1 @@
+"""Numbers and rules: no I/O, no clock, no logging."""

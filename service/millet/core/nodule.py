@@ -1,0 +1,69 @@
+"""What is found: candidates with a score, nodules with a size, in patient millimetres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from millet.core.geometry import PointMm
+
+MASS_DIAMETER_MM = 30.0
+"""Above this mean diameter a nodule is a mass (Hansell, Radiology 246:697, 2008)."""
+
+
+class NoduleClass(StrEnum):
+    """The columns `class` of our tables."""
+
+    NODULE = "nodule"
+    MASS = "mass"
+
+
+class Side(StrEnum):
+    """The patient's side."""
+
+    LEFT = "left"
+    RIGHT = "right"
+
+
+def class_of(diameter_mm: float) -> NoduleClass:
+    """A mass from `MASS_DIAMETER_MM` on, else a nodule."""
+    return NoduleClass.MASS if diameter_mm > MASS_DIAMETER_MM else NoduleClass.NODULE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A detector output: centre in LPS mm, diameter in mm, score in 0..1."""
+
+    centre_mm: PointMm
+    diameter_mm: float
+    score: float
+
+    @property
+    def nodule_class(self) -> NoduleClass:
+        """Nodule or mass, by size."""
+        return class_of(self.diameter_mm)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nodule:
+    """A candidate kept and measured.
+
+    `number` counts from 1 in order of falling score; `tracking_uid` is a function of series, model
+    and place, so that the same analysis made twice names the same nodule.
+    """
+
+    number: int
+    tracking_uid: str
+    centre_mm: PointMm
+    diameter_mm: float
+    volume_mm3: float
+    mean_hu: float
+    score: float
+    side: Side
+    source_sop_instance_uid: str
+    """The slice nearest to the centre."""
+
+    @property
+    def nodule_class(self) -> NoduleClass:
+        """Nodule or mass, by size."""
+        return class_of(self.diameter_mm)

@@ -1,0 +1,1 @@
+"""Sockets, disk, device, database and pages: adapters without decisions."""

@@ -1,0 +1,72 @@
+"""Everything this service raises on purpose.
+
+ServiceError
+├── SettingsError        the configuration is wrong; every mistake is named at once, nothing starts
+├── RefusedInstance      the sender is told now, with a DIMSE status (PS3.4 B.2.3)
+├── UnfitSeries          stored, but not analysable; never retried; carries its coded Reason
+├── ModelError           the model's files are missing, altered or of another contract; nothing starts
+├── DetectorError        the model failed on a window; retried, then parked
+├── StoreError           the spool or the journal failed; the sender is told to try again
+└── DeliveryError        a destination refused or is unreachable; `.retryable` says which
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from millet.core.reasons import Reason
+
+
+class ServiceError(Exception):
+    """Root of every error that this service raises on purpose.
+
+    Messages never hold a patient's name, identifier or date of birth.
+    """
+
+
+class SettingsError(ServiceError):
+    """The configuration has one or more mistakes."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("; ".join(self.mistakes))
+
+
+class RefusedInstance(ServiceError):  # noqa: N818 - named for what the sender is told
+    """An instance is not taken; `status` is the DIMSE status of the C-STORE response."""
+
+    def __init__(self, status: int, why: str) -> None:
+        self.status = status
+        super().__init__(why)
+
+
+class UnfitSeries(ServiceError):  # noqa: N818 - a verdict on the series, not a fault of ours
+    """A series is kept but not analysed, for a coded reason."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
+
+
+class ModelError(ServiceError):
+    """A model's folder cannot be used as it is."""
+
+
+class DetectorError(ServiceError):
+    """The detector failed on a window."""
+
+
+class StoreError(ServiceError):
+    """Bytes or rows could not be made durable."""
+
+
+class DeliveryError(ServiceError):
+    """A report did not reach its destination."""
+
+    def __init__(self, why: str, *, retryable: bool) -> None:
+        self.retryable = retryable
+        super().__init__(why)

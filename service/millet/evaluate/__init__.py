@@ -1,0 +1,1 @@
+"""Found against true: matching and counting."""
