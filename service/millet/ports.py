@@ -27,7 +27,7 @@ class Clock(Protocol):
 class Peaks(NamedTuple):
     """What the graph returns for one window: N local maxima, no limit on N."""
 
-    index: NDArray[np.float32]
+    position_voxels: NDArray[np.float32]
     """(N, 3) sub-voxel (z, y, x) in the window."""
     diameter_voxels: NDArray[np.float32]
     """(N,) in voxels of the window's (isotropic) grid."""

@@ -72,12 +72,14 @@ class Grid:
     def to_patient_array(self, indices: Floats) -> Floats:
         """Map (N, 3) indices (z, y, x) to (N, 3) points (x, y, z) in mm."""
         steps = np.asarray(self.axes, float) * np.asarray(self.spacing_mm, float)[:, None]
-        return np.asarray(self.origin_mm, float) + np.asarray(indices, float) @ steps
+        points: Floats = np.asarray(self.origin_mm, float) + np.asarray(indices, float) @ steps
+        return points
 
     def to_index_array(self, points_mm: Floats) -> Floats:
         """Map (N, 3) points (x, y, z) in mm to (N, 3) fractional indices (z, y, x)."""
         offsets = np.asarray(points_mm, float) - np.asarray(self.origin_mm, float)
-        return (offsets @ np.asarray(self.axes, float).T) / np.asarray(self.spacing_mm, float)
+        indices: Floats = (offsets @ np.asarray(self.axes, float).T) / np.asarray(self.spacing_mm, float)
+        return indices
 
     @property
     def voxel_mm3(self) -> float:
