@@ -1,0 +1,89 @@
+"""An analysis as a JSON document, and back: what the journal keeps and `analysis.json` holds.
+
+Fields are written by their names in `core.analysis`; enums by value, times in ISO 8601 with offset,
+points as [x, y, z] in LPS mm. A document of another `schema` is refused, never guessed at.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, cast
+
+from millet.core.analysis import Analysis
+
+SCHEMA = 1
+"""Version of the document; grows when a field changes its meaning."""
+
+
+def encode(analysis: Analysis) -> str:
+    """Write an analysis as one JSON document, the same bytes for the same analysis."""
+    return json.dumps({"schema": SCHEMA, **_plain_fields(analysis)}, indent=1, ensure_ascii=False)
+
+
+def decode(document: str) -> Analysis:
+    """Read what `encode` wrote; ValueError for another schema or a damaged document."""
+    found = json.loads(document)
+    if not isinstance(found, dict) or found.pop("schema", None) != SCHEMA:
+        raise ValueError(f"no analysis document of schema {SCHEMA}")
+    try:
+        return cast("Analysis", _built(Analysis, found))
+    except (KeyError, TypeError) as damage:
+        raise ValueError(f"damaged analysis document: {damage!r}") from damage
+
+
+def _plain_fields(value: object) -> dict[str, object]:
+    return {f.name: _plain(getattr(value, f.name)) for f in fields(cast("Any", value))}
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value):
+        return _plain_fields(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _built(kind: Any, found: Any) -> object:
+    if is_dataclass(kind):
+        return _dataclass(cast("type", kind), found)
+    origin = typing.get_origin(kind)
+    if origin in {types.UnionType, typing.Union}:
+        return None if found is None else _built(_something(kind), found)
+    if origin is tuple:
+        return tuple(_built(typing.get_args(kind)[0], item) for item in found)
+    return _leaf(kind)(found)
+
+
+def _something(union: object) -> object:
+    return next(member for member in typing.get_args(union) if member is not type(None))
+
+
+def _dataclass(kind: type, found: Mapping[str, object]) -> object:
+    hints = typing.get_type_hints(kind)
+    return kind(**{f.name: _built(hints[f.name], found[f.name]) for f in fields(kind)})
+
+
+def _leaf(kind: Any) -> Callable[[Any], object]:
+    if kind is datetime:
+        return datetime.fromisoformat
+    if issubclass(kind, tuple):  # the named tuples of core.geometry
+        return lambda found: kind(*found)
+    if issubclass(kind, StrEnum):
+        return cast("Callable[[Any], object]", kind)
+    return lambda found: _scalar(kind, found)
+
+
+def _scalar(kind: type, found: object) -> object:
+    if kind is float and type(found) is int:
+        return float(found)
+    if type(found) is not kind:
+        raise TypeError(f"{found!r} is no {kind.__name__}")
+    return found

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from analyses import analysis, refused
+from millet.codec import record
+from millet.core.analysis import Effusion
+from millet.core.nodule import Side
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        analysis(3),
+        analysis(0),
+        refused(),
+        replace(analysis(1), effusions=(Effusion(side=Side.LEFT, volume_ml=120.0),)),
+    ],
+    ids=["findings", "none-found", "not-analysed", "effusion"],
+)
+def test_a_document_reads_back_as_the_same_analysis(made):
+    """Nothing is lost or changed between an analysis and its document."""
+    assert record.decode(record.encode(made)) == made
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"schema": 2},
+        {"generation": "one"},
+        {"outcome": "maybe"},
+        {"created_utc": "2026-01-02T03:04:05"},
+        {"nodules": [{"number": 1}]},
+    ],
+    ids=str,
+)
+def test_a_damaged_document_is_refused(damage):
+    """A document that does not describe an analysis raises ValueError, never half an analysis."""
+    document = json.loads(record.encode(analysis(1))) | damage
+    with pytest.raises(ValueError, match=r".+"):
+        record.decode(json.dumps(document))
