@@ -1,41 +1,62 @@
-"""The configuration: one frozen value, read once, every mistake reported at once."""
+"""The configuration: one frozen value, read once, every mistake reported at once.
+
+A TOML file (`--config FILE`) holds the fields by name; an environment variable `MILLET_` + the name in
+capitals overrides it. Lists are comma-separated in the environment.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any, get_type_hints
+
+from millet.core.peer import PORTS, Peer, ae_title_mistake
+from millet.errors import SettingsError
+
+PREFIX = "MILLET_"
+NOT_SETTINGS = ("MILLET_TEST_DATA",)
+"""Variables of the test suite that share our prefix."""
+ROLES = ("receive", "analyse", "deliver", "api")
+DEVICES = ("cpu", "cuda")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Every setting with its unit, its default and the reason for it."""
+    """Every setting with its unit, its default and the reason for it. Raises SettingsError."""
 
     state_dir: Path = Path("millet-state")
-    """Where journal, spool, objects and the default destination live."""
+    """Where journal, spool, objects and the default destination live. One folder, so that one volume
+    holds all that must survive a restart."""
     site: str = "default"
-    """Name of the hospital whose identifiers these are; part of every key."""
+    """Name of the hospital whose identifiers these are; part of every key, since two hospitals share a
+    patient ID one day."""
     host: str = "127.0.0.1"
     """Address that all servers bind. Loopback, so that nothing is exposed by accident."""
     dicom_port: int = 11112
-    """DICOM port (IANA's registered alternative to 104, which needs root)."""
+    """DICOM port. IANA's registered alternative to 104, which needs root."""
     ae_title: str = "MILLET"
     """Our application entity title, called by senders and calling at destinations."""
     known_peers: tuple[str, ...] = ()
-    """Calling AE titles that may send; empty for any."""
+    """Calling AE titles that may send; empty for any, so that a first trial needs no list."""
     grpc_port: int = 50051
-    """gRPC port."""
+    """gRPC port, the customary one."""
     web_port: int = 8080
-    """HTTP port: page, metrics and health."""
+    """HTTP port: page, metrics and health. Above 1024, which needs no root."""
     destination: str = "folder"
-    """Where reports go: `folder` (state_dir/reports) or `AET@HOST:PORT`."""
+    """Where reports go: `folder` (state_dir/reports) or `AET@HOST:PORT`. A folder works before any PACS
+    is configured."""
     model: str = "log/1"
-    """Folder below the models' root: name/version."""
+    """Folder below the models' root: name/version. The analytic detector that comes with Millet."""
     models_dir: Path | None = None
     """Root of the models; by default the ones that come with Millet."""
     device: str = "cpu"
-    """cpu or cuda. A device that the model does not run on refuses readiness."""
+    """cpu or cuda. A device that the model does not run on refuses readiness; nothing falls back."""
     threads: int = 0
-    """Threads for inference; 0 for all cores."""
+    """Threads for inference; 0 for all cores, which suits a machine of its own."""
     settle_s: float = 2.0
     """Wait after the last association of a whole series is released, in seconds. Senders that open an
     association per instance come back within milliseconds."""
@@ -44,18 +65,215 @@ class Settings:
     gap_wait_s: float = 60.0
     """Silence after which a series with gaps is closed and judged as it is."""
     spool_reserve_bytes: int = 2_000_000_000
-    """Free space below which instances are refused with 0xA700."""
+    """Free space below which instances are refused with 0xA700; room for the series in hand and the
+    reports."""
     retry_first_s: float = 5.0
-    """First wait before a delivery is tried again."""
+    """First wait before a delivery is tried again; a PACS that only restarts is back soon."""
     retry_longest_s: float = 3600.0
-    """Longest wait between two tries."""
+    """Longest wait between two tries, so that a report arrives within the hour once the PACS is back."""
     retry_for_s: float = 7 * 86400.0
     """After this a delivery becomes a dead letter; a PACS may be away for a long weekend."""
     drain_s: float = 20.0
-    """How long a stop waits for work in hand before it leaves the rest to the next start."""
+    """How long a stop waits for work in hand before it leaves the rest to the next start. Below
+    Kubernetes' 30 seconds of grace."""
     log_level: str = "INFO"
-    """DEBUG, INFO, WARNING or ERROR."""
+    """DEBUG, INFO, WARNING or ERROR. INFO says what became of each series."""
     show_patient: bool = False
     """Show patient names on the page; off, since worklists are seen by passers-by."""
-    roles: tuple[str, ...] = field(default=("receive", "analyse", "deliver", "api"))
-    """The parts of the service that this process runs."""
+    roles: tuple[str, ...] = field(default=ROLES)
+    """The parts of the service that this process runs: receive, analyse, deliver, api. All of them, so
+    that one process is a whole service."""
+
+    def __post_init__(self) -> None:
+        if mistakes := [*_field_mistakes(self), *_joint_mistakes(self)]:
+            raise SettingsError(mistakes)
+
+    @property
+    def destination_peer(self) -> Peer | None:
+        """The destination as a peer, None for the folder."""
+        return None if self.destination == "folder" else Peer.parse(self.destination)
+
+
+def load(env: Mapping[str, str], file: Path | None) -> Settings:
+    """Read the file, override it from the environment, check everything. Raises SettingsError."""
+    mistakes: list[str] = []
+    given = {**_from_file(file, mistakes), **_from_environment(env, mistakes)}
+    try:
+        settings = Settings(**given)
+    except SettingsError as error:
+        mistakes.extend(error.mistakes)
+    if mistakes:
+        raise SettingsError(mistakes)
+    return settings
+
+
+def _from_file(file: Path | None, mistakes: list[str]) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        table = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        mistakes.append(f"{file}: {error}")
+        return {}
+    return _typed(table, mistakes, _from_toml, str)
+
+
+def _from_environment(env: Mapping[str, str], mistakes: list[str]) -> dict[str, Any]:
+    ours = {
+        key.removeprefix(PREFIX).lower(): value
+        for key, value in env.items()
+        if key.startswith(PREFIX) and key not in NOT_SETTINGS
+    }
+    return _typed(ours, mistakes, _from_text, lambda name: PREFIX + name.upper())
+
+
+def _typed(
+    raw: Mapping[str, Any],
+    mistakes: list[str],
+    read: Callable[[Any, Any], Any],
+    shown: Callable[[str], str],
+) -> dict[str, Any]:
+    kinds = get_type_hints(Settings)
+    values = {}
+    for name, value in raw.items():
+        if name not in kinds:
+            mistakes.append(f"{shown(name)} is no setting")
+            continue
+        try:
+            values[name] = read(kinds[name], value)
+        except ValueError as error:
+            mistakes.append(f"{shown(name)}: {error}")
+    return values
+
+
+def _from_text(kind: Any, text: str) -> Any:
+    if kind is bool:
+        if text.lower() not in {"true", "false"}:
+            raise ValueError(f"{text!r} is neither true nor false")
+        return text.lower() == "true"
+    if kind in {int, float}:
+        return _number(kind, text)
+    if kind == tuple[str, ...]:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text if kind is str else Path(text)
+
+
+def _number(kind: type[int | float], text: str) -> float:
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no {'whole number' if kind is int else 'number'}") from None
+
+
+def _from_toml(kind: Any, value: Any) -> Any:
+    match value:
+        case bool() if kind is bool:
+            return value
+        case int() if kind is int and not isinstance(value, bool):
+            return value
+        case int() | float() if kind is float and not isinstance(value, bool):
+            return float(value)
+        case str() if kind is str:
+            return value
+        case str() if kind in {Path, Path | None}:
+            return Path(value)
+        case list() if kind == tuple[str, ...] and all(isinstance(part, str) for part in value):
+            return tuple(value)
+    raise ValueError(f"{value!r} is of the wrong type, expected {_KIND_NAMES[kind]}")
+
+
+_KIND_NAMES: Mapping[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    Path: "a path as text",
+    Path | None: "a path as text",
+    tuple[str, ...]: "a list of texts",
+}
+
+
+def _field_mistakes(settings: Settings) -> Iterator[str]:
+    for one in fields(settings):
+        check = _CHECKS.get(one.name)
+        if check and (mistake := check(getattr(settings, one.name))):
+            yield f"{one.name}: {mistake}"
+
+
+def _joint_mistakes(settings: Settings) -> Iterator[str]:
+    ports = (settings.dicom_port, settings.grpc_port, settings.web_port)
+    if len(set(ports)) < len(ports):
+        yield "dicom_port, grpc_port, web_port: each needs a port of its own"
+    if settings.retry_longest_s < settings.retry_first_s:
+        yield "retry_longest_s: must not be below retry_first_s"
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    return lambda value: "" if value in allowed else f"{value!r} is none of {', '.join(allowed)}"
+
+
+def _port(value: int) -> str:
+    return "" if value in PORTS else f"{value} is not within 1 to 65535"
+
+
+def _not_negative(value: float) -> str:
+    return "" if 0 <= value < float("inf") else f"{value} must be a finite number, 0 or more"
+
+
+def _positive(value: float) -> str:
+    return "" if 0 < value < float("inf") else f"{value} must be a finite number above 0"
+
+
+def _not_blank(value: str) -> str:
+    return "" if value.strip() else "must not be blank"
+
+
+def _peer_titles(titles: tuple[str, ...]) -> str:
+    return "; ".join(mistake for title in titles if (mistake := ae_title_mistake(title)))
+
+
+def _destination(value: str) -> str:
+    if value == "folder":
+        return ""
+    try:
+        Peer.parse(value)
+    except ValueError as error:
+        return f"{error} (or the word folder)"
+    return ""
+
+
+def _model(value: str) -> str:
+    good = re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", value)
+    return "" if good else f"{value!r} is not of the form name/version"
+
+
+def _roles(roles: tuple[str, ...]) -> str:
+    unknown = [role for role in roles if role not in ROLES]
+    if unknown or not roles:
+        return f"{', '.join(unknown) or 'nothing'} is none of {', '.join(ROLES)}"
+    return ""
+
+
+_CHECKS: Mapping[str, Callable[[Any], str]] = {
+    "site": _not_blank,
+    "host": _not_blank,
+    "dicom_port": _port,
+    "ae_title": ae_title_mistake,
+    "known_peers": _peer_titles,
+    "grpc_port": _port,
+    "web_port": _port,
+    "destination": _destination,
+    "model": _model,
+    "device": _one_of(*DEVICES),
+    "threads": _not_negative,
+    "settle_s": _not_negative,
+    "quiet_s": _positive,
+    "gap_wait_s": _positive,
+    "spool_reserve_bytes": _not_negative,
+    "retry_first_s": _positive,
+    "retry_longest_s": _positive,
+    "retry_for_s": _positive,
+    "drain_s": _not_negative,
+    "log_level": _one_of(*LOG_LEVELS),
+    "roles": _roles,
+}
