@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import numpy as np
 from millet.core.analysis import (
     Analysis,
     Lungs,
@@ -43,6 +44,17 @@ def nodule(number: int, x_mm: float = 60.0, y_mm: float = 10.0, z_mm: float = -1
         side=Side.LEFT if x_mm > 0 else Side.RIGHT,
         source_sop_instance_uid=f"1.2.3.{number}",
     )
+
+
+def spread(count: int, diameter_mm: float = 3.0, left_share: float = 0.5, seed: int = 0) -> list[Nodule]:
+    """Nodules evenly through both lungs, 260 mm high."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for number in range(count):
+        x_mm = 60.0 if number < left_share * count else -60.0
+        z_mm = float(rng.uniform(-260, 0))
+        made.append(replace(nodule(number + 1, x_mm, 0.0, z_mm), diameter_mm=diameter_mm))
+    return made
 
 
 def analysis(nodules: int = 2) -> Analysis:

@@ -1,0 +1,110 @@
+"""How soon somebody should look, and why, in words.
+
+A table of rules, most urgent first; the first that holds decides the level, the others that hold are
+told after it. No rule lowers a level, and no level says that a study is normal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from millet.core import pattern as patterns
+from millet.core.analysis import Effusion, Pattern, Triage, TriageLevel
+from millet.core.nodule import Nodule, NoduleClass
+from millet.core.reasons import Remark
+
+NOTABLE_MM = 6.0
+"""From this mean diameter on, guidelines ask for follow-up (Fleischner 2017, Lung-RADS v2022)."""
+NOTABLE_COUNT = 6
+"""More nodules than this make Lung-RADS v2022 ask for an early look (category 0)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exam:
+    """What the rules look at."""
+
+    nodules: Sequence[Nodule]
+    pattern: Pattern
+    effusions: Sequence[Effusion]
+
+
+def judge(exam: Exam) -> Triage:
+    """Apply the rules to an analysed exam."""
+    held = [(level, text) for level, rule in RULES if (text := rule(exam))]
+    if not held:
+        return Triage(level=TriageLevel.UNFLAGGED, reasons=(_unflagged(exam),))
+    return Triage(level=held[0][0], reasons=tuple(text for _, text in held))
+
+
+def not_assessed(remark: Remark) -> Triage:
+    """The triage of a series that was not analysed."""
+    told = f"not analysed: {remark.reason.value}" + (f" ({remark.detail})" if remark.detail else "")
+    return Triage(level=TriageLevel.NOT_ASSESSED, reasons=(told,))
+
+
+def _miliary(exam: Exam) -> str:
+    return _pattern_text(exam, "probable") if exam.pattern.level >= 2 else ""
+
+
+def _miliary_with_mass(exam: Exam) -> str:
+    if exam.pattern.level < 1 or not (largest := patterns.dominant(exam.nodules)):
+        return ""
+    return f"{_lesion(largest)} beside {exam.pattern.small_nodules} small nodules in both lungs"
+
+
+def _possible_miliary(exam: Exam) -> str:
+    return _pattern_text(exam, "possible") if exam.pattern.level == 1 else ""
+
+
+def _mass(exam: Exam) -> str:
+    masses = [n for n in exam.nodules if n.nodule_class is NoduleClass.MASS]
+    return _lesion(max(masses, key=lambda n: n.diameter_mm)) if masses else ""
+
+
+def _effusion(exam: Exam) -> str:
+    return "; ".join(f"{e.side.value} pleural effusion, about {e.volume_ml:.0f} mL" for e in exam.effusions)
+
+
+def _large_nodule(exam: Exam) -> str:
+    large = [n for n in exam.nodules if n.diameter_mm >= NOTABLE_MM]
+    if not large:
+        return ""
+    largest = max(large, key=lambda n: n.diameter_mm)
+    count = f"{len(large)} nodules" if len(large) > 1 else "1 nodule"
+    return f"{count} of {NOTABLE_MM:.0f} mm or more, the largest {_lesion(largest)}"
+
+
+def _several(exam: Exam) -> str:
+    return f"{len(exam.nodules)} nodules" if len(exam.nodules) > NOTABLE_COUNT else ""
+
+
+RULES: tuple[tuple[TriageLevel, Callable[[Exam], str]], ...] = (
+    (TriageLevel.CRITICAL, _miliary),
+    (TriageLevel.CRITICAL, _miliary_with_mass),
+    (TriageLevel.URGENT, _possible_miliary),
+    (TriageLevel.URGENT, _mass),
+    (TriageLevel.NOTABLE, _large_nodule),
+    (TriageLevel.NOTABLE, _effusion),
+    (TriageLevel.NOTABLE, _several),
+)
+"""Each rule returns its sentence, or nothing where it does not hold."""
+
+
+def _pattern_text(exam: Exam, how: str) -> str:
+    seen = exam.pattern
+    return (
+        f"{how} miliary pattern (LMP-{seen.level}, a proposal): {seen.small_nodules} nodules under 10 mm, "
+        f"{seen.nodules_right} right and {seen.nodules_left} left, median {seen.median_diameter_mm:.1f} mm"
+    )
+
+
+def _lesion(nodule: Nodule) -> str:
+    return f"{nodule.side.value} {nodule.nodule_class.value} of {nodule.diameter_mm:.1f} mm"
+
+
+def _unflagged(exam: Exam) -> str:
+    if not exam.nodules:
+        return "nothing found that raises the priority; this is not a negative result"
+    count = len(exam.nodules)
+    return f"{count} small nodule{'s' if count > 1 else ''}, nothing that raises the priority"

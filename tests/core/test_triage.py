@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from analyses import nodule, spread
+from millet.core import pattern, triage
+from millet.core.analysis import Effusion, TriageLevel
+from millet.core.nodule import Side
+from millet.core.reasons import Reason, Remark, Weight
+
+
+def judged(nodules, effusions=()):
+    """The triage of an exam."""
+    return triage.judge(triage.Exam(nodules=nodules, pattern=pattern.judge(nodules), effusions=effusions))
+
+
+@pytest.mark.parametrize(
+    ("nodules", "level", "says"),
+    [
+        ([], TriageLevel.UNFLAGGED, "not a negative result"),
+        (spread(3), TriageLevel.UNFLAGGED, "3 small nodules"),
+        (spread(7), TriageLevel.NOTABLE, "7 nodules"),
+        ([replace(nodule(1), diameter_mm=6.0)], TriageLevel.NOTABLE, "left nodule of 6.0 mm"),
+        ([replace(nodule(1), diameter_mm=41.5)], TriageLevel.URGENT, "left mass of 41.5 mm"),
+        (spread(60), TriageLevel.URGENT, "possible miliary pattern (LMP-1"),
+        (
+            [*spread(60), replace(nodule(99), diameter_mm=41.5)],
+            TriageLevel.CRITICAL,
+            "left mass of 41.5 mm beside 60",
+        ),
+        (spread(220), TriageLevel.CRITICAL, "probable miliary pattern (LMP-2"),
+    ],
+    ids=["none", "three", "seven", "6mm", "mass", "sixty", "sixty-and-mass", "case"],
+)
+def test_the_first_rule_that_holds_decides(nodules, level, says):
+    """Each rule gives its level and says why in the words a reader uses."""
+    found = judged(nodules)
+    assert found.level is level
+    assert says in found.reasons[0]
+
+
+def test_more_nodules_never_lower_the_level():
+    """Adding nodules to an exam keeps or raises its level."""
+    order = list(TriageLevel)
+    crowd = spread(300)
+    levels = [order.index(judged(crowd[::step]).level) for step in (300, 60, 30, 6, 4, 3, 2, 1)]
+    assert levels == sorted(levels)
+
+
+def test_an_effusion_alone_is_notable_and_names_its_side():
+    """A pleural effusion is told with its side."""
+    found = judged([], (Effusion(side=Side.LEFT, volume_ml=180.0),))
+    assert found.level is TriageLevel.NOTABLE
+    assert found.reasons == ("left pleural effusion, about 180 mL",)
+
+
+def test_a_series_not_analysed_is_not_assessed():
+    """The coded reason is the reason for the level."""
+    remark = Remark(reason=Reason.GANTRY_TILT, weight=Weight.REFUSES, detail="18.5 degrees")
+    found = triage.not_assessed(remark)
+    assert found.level is TriageLevel.NOT_ASSESSED
+    assert found.reasons == ("not analysed: gantry-tilt (18.5 degrees)",)
