@@ -8,6 +8,8 @@ ServiceError
 ├── DetectorError        the model failed on a window; retried, then parked
 ├── StoreError           the spool or the journal failed; the sender is told to try again
 └── DeliveryError        a destination refused or is unreachable; `.retryable` says which
+
+Beside the tree stands Interrupted: no error, but the way out of work that a stop cuts short.
 """
 
 from __future__ import annotations
@@ -70,3 +72,11 @@ class DeliveryError(ServiceError):
     def __init__(self, why: str, *, retryable: bool) -> None:
         self.retryable = retryable
         super().__init__(why)
+
+
+class Interrupted(BaseException):
+    """Work is left as it is because the service stops; the next start takes it up again.
+
+    No Exception, so that no handler that survives a bad item, and no engine that records failures,
+    mistakes it for one.
+    """

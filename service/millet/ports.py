@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from millet.core.series import SliceHeader
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -128,3 +130,177 @@ class Worklist(Protocol):
 
     def object_bytes(self, key: SeriesKey, kind: str) -> bytes | None:
         """A stored object of the newest analysis: "sr", "seg", "mip-axial.png", "mip-coronal.png"."""
+
+
+class Stored(NamedTuple):
+    """Bytes that are durable."""
+
+    path: str
+    """Where they lie, as the store names it; a function of the bytes alone."""
+    digest: str
+    """SHA-256 in hex."""
+    size_bytes: int
+
+
+class Spool(Protocol):
+    """Bytes by their content. Thread-safe."""
+
+    def write(self, encoded: bytes) -> Stored:
+        """Make bytes durable before returning; twice is once. Blocks.
+
+        Raises RefusedInstance (0xA700) when the disk is too full, StoreError when it fails.
+        """
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a `Stored.path`. Blocks; raises StoreError."""
+
+    def paths(self) -> Sequence[str]:
+        """Everything that is stored. Blocks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """One instance as an association delivered it."""
+
+    source: Site
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    encoded: bytes
+    """A DICOM file: preamble, file meta information, and the data set's bytes as they were sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A durable instance that is to be journalled."""
+
+    source: Site
+    header: SliceHeader
+    stored: Stored
+    received_utc: datetime
+
+
+class Recorded(NamedTuple):
+    """What the journal made of an instance."""
+
+    series_id: int
+    generation: int
+    new: bool
+    """False when the same bytes were there already: success, and nothing to do."""
+    conflict: bool
+    """Its SOP Instance UID is known with other bytes; both are kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSeries:
+    """A series that is still being received."""
+
+    series_id: int
+    generation: int
+    headers: tuple[SliceHeader, ...]
+
+
+class InstanceLog(Protocol):
+    """The journal as intake sees it. Each method is one transaction, blocks, raises StoreError."""
+
+    def record(self, entry: Entry) -> Recorded:
+        """Journal a durable instance; a new one re-opens a closed series as its next generation."""
+
+    def open_series(self) -> Sequence[OpenSeries]:
+        """Every series that is being received, as after a restart."""
+
+    def headers(self, series_id: int) -> tuple[SliceHeader, ...]:
+        """The headers of all instances of a series."""
+
+    def close(self, series_id: int, generation: int, now_utc: datetime) -> bool:
+        """Journal that a generation is to be analysed, with its job; False if it no longer is open."""
+
+    def known_paths(self) -> frozenset[str]:
+        """The spool paths of all journalled instances."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One generation of one series, claimed."""
+
+    series_id: int
+    generation: int
+    key: SeriesKey
+    study_uid: str
+    closed_utc: datetime
+    """When the series was taken for complete; the time that goes into its objects."""
+    paths: tuple[str, ...]
+    """Spool paths of all its instances, in the order of arrival."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptObject:
+    """An object made from an analysis, durable in the object store."""
+
+    kind: str
+    path: str
+    sop_instance_uid: str = ""
+    """Empty for what is no DICOM object."""
+    deliver: bool = False
+
+
+class JobQueue(Protocol):
+    """The journal as a worker sees it. Each method is one transaction, blocks, raises StoreError."""
+
+    def claim(self, series_id: int, generation: int) -> Work | None:
+        """Begin, or begin again after a crash; None when a later generation took its place or it ended."""
+
+    def commit(
+        self,
+        work: Work,
+        analysis: Analysis,
+        objects: Sequence[KeptObject],
+        destinations: Sequence[str],
+    ) -> bool:
+        """Journal an analysis, its objects and their deliveries; the first commit wins, later say False."""
+
+    def park(self, series_id: int, generation: int, reason_code: str) -> None:
+        """Give up until an operator looks; nothing happens if the generation ended or was replaced."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """The durable fact that an object must reach a destination."""
+
+    delivery_id: int
+    destination: str
+    kind: str
+    path: str
+    """In the object store."""
+    sop_instance_uid: str
+    site: str
+    study_uid: str
+    series_uid: str
+    """The CT series that was analysed."""
+    generation: int
+    created_utc: datetime
+    attempts: int
+    last_error: str = ""
+
+
+class DeliveryQueue(Protocol):
+    """The journal as the outbox sees it. Each method is one transaction, blocks, raises StoreError."""
+
+    def due(self, now_utc: datetime) -> Sequence[Delivery]:
+        """Pending deliveries whose time has come, oldest first."""
+
+    def delivered(self, delivery_id: int, now_utc: datetime) -> None:
+        """The destination has it."""
+
+    def failed(self, delivery_id: int, why: str, next_try_utc: datetime | None) -> None:
+        """A try failed; without a next one it is a dead letter."""
+
+    def dead_letters(self) -> Sequence[Delivery]:
+        """What was given up."""
+
+
+class Destination(Protocol):
+    """Where reports go."""
+
+    def deliver(self, delivery: Delivery, encoded: bytes) -> None:
+        """Hand over one object; "already there" is success. Blocks; raises DeliveryError."""
