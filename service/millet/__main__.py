@@ -1,0 +1,5 @@
+"""`python -m millet` is `millet`."""
+
+from millet.cli import main
+
+main()

@@ -1,0 +1,50 @@
+"""`millet models`: what can be run, and whether it is what it says it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from millet.edge import models
+from millet.errors import ModelError
+
+app = typer.Typer(help="List and verify the models.", no_args_is_help=True)
+
+Root = Annotated[Path | None, typer.Option("--root", help="Folder of models; default: the bundled ones.")]
+
+
+@app.command("list")
+def list_models(root: Root = None) -> None:
+    """One line a model."""
+    table = Table("model", "licence", "spacing mm", "diameters mm", "count limit", "digest")
+    for folder in models.folders(root or models.bundled()):
+        found = models.manifest(folder)
+        table.add_row(
+            f"{found.name}/{found.version}",
+            found.licence,
+            ", ".join(f"{level.spacing_mm[0]:g}" for level in found.levels),
+            ", ".join(f"{level.diameters_mm[0]:g}-{level.diameters_mm[1]:g}" for level in found.levels),
+            "none" if found.count_limit is None else str(found.count_limit),
+            found.digest[:12],
+        )
+    Console().print(table)
+
+
+@app.command("verify")
+def verify_models(root: Root = None) -> None:
+    """Check every model's digest and manifest; fails if one is not what it says."""
+    wrong = 0
+    for folder in models.folders(root or models.bundled()):
+        try:
+            models.manifest(folder)
+        except ModelError as failure:
+            wrong += 1
+            typer.echo(f"{folder.parent.name}/{folder.name}: {failure}", err=True)
+        else:
+            typer.echo(f"{folder.parent.name}/{folder.name}: ok")
+    if wrong:
+        raise ModelError(f"{wrong} of the models cannot be used")

@@ -1,0 +1,36 @@
+"""`millet send`: a folder over a real DICOM association."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from millet.cli.folder import dicom_files
+from millet.cli.progress import bar
+from millet.core.peer import Peer
+
+
+def send(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of DICOM files.")],
+    to: Annotated[str, typer.Option(metavar="AET@HOST:PORT", help="Where to send them.")],
+) -> None:
+    """Send every DICOM file below DIR by C-STORE."""
+    count = send_folder(folder, to)
+    typer.echo(f"{count} instances accepted by {to}")
+
+
+def send_folder(folder: Path, to: str, calling_ae: str = "MILLET_SEND") -> int:
+    """Send a folder with a progress bar; returns how many instances were accepted."""
+    from millet.edge.scu import send_all
+
+    files = dicom_files(folder)
+    with bar(f"send {len(files)} instances") as progress:
+        send_all(
+            Peer.parse(to),
+            calling_ae,
+            (path.read_bytes() for path in files),
+            lambda done: progress(f"{done}/{len(files)}", done / len(files)),
+        )
+    return len(files)

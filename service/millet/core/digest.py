@@ -1,0 +1,16 @@
+"""A fingerprint of everything but the model that changes a result."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from hashlib import sha256
+
+from millet.core.manifest import Manifest
+from millet.core.pattern import Criteria
+
+
+def configuration(manifest: Manifest, criteria: Criteria) -> str:
+    """SHA-256 in hex over thresholds and criteria; another threshold is another object."""
+    facts = {"manifest": asdict(manifest), "criteria": asdict(criteria)}
+    return sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,90 @@
+"""One claimed generation, from the spool to a committed analysis.
+
+Everything here may run twice: the objects are a function of what was claimed, the store keeps equal
+bytes once, and the first commit wins. A fault of ours is tried again; what still fails ends as "not
+analysed" with the fault as its coded reason, so that no series ends in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from millet.core.analysis import Analysis
+from millet.core.reasons import Reason
+from millet.core.uids import object_uid
+from millet.errors import DetectorError, ServiceError
+from millet.flow.analyse import Made, Model, Order, Progress, analyse, given_up
+from millet.ports import JobQueue, KeptObject, Spool, Work
+
+ATTEMPTS = 3
+"""How often a fault of ours is tried again: one may be a passing lack of memory, three are not."""
+DELIVERED = ("sr", "seg")
+"""The kinds of objects that go to the destinations; the others are for our own page."""
+
+Committed = Callable[[Work, Analysis], None]
+"""Told once an analysis is committed."""
+Faulty = Callable[[Work, Exception], None]
+"""Told of each failed attempt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analyser:
+    """The callable that durable work runs: `run(series_id, generation)`."""
+
+    jobs: JobQueue
+    spool: Spool
+    objects: Spool
+    model: Model
+    destinations: Sequence[str]
+    committed: Committed
+    faulty: Faulty
+    progress: Callable[[Work], Progress]
+
+    def run(self, series_id: int, generation: int) -> None:
+        """Analyse one generation and commit it; nothing happens if it was replaced or has ended."""
+        work = self.jobs.claim(series_id, generation)
+        if work is None:
+            return
+        made = self._made(work)
+        kept = self._kept(made.analysis, made.objects)
+        if self.jobs.commit(work, made.analysis, kept, self.destinations):
+            self.committed(work, made.analysis)
+
+    def _made(self, work: Work) -> Made:
+        order = _order(work)
+        instances = tuple(self.spool.read(path) for path in work.paths)
+        fault = Reason.INTERNAL_ERROR
+        for _ in range(ATTEMPTS):
+            try:
+                return analyse(order, instances, self.model, self.progress(work))
+            except DetectorError as failure:
+                fault = Reason.DETECTOR_FAILED
+                self.faulty(work, failure)
+            except ServiceError:
+                raise
+            except Exception as failure:  # noqa: BLE001 - one bad series must not stop the worker
+                fault = Reason.INTERNAL_ERROR
+                self.faulty(work, failure)
+        return given_up(order, instances, self.model, fault)
+
+    def _kept(self, analysis: Analysis, objects: Mapping[str, bytes]) -> tuple[KeptObject, ...]:
+        return tuple(
+            KeptObject(
+                kind=kind,
+                path=self.objects.write(encoded).path,
+                sop_instance_uid=object_uid(analysis, kind) if kind in DELIVERED else "",
+                deliver=kind in DELIVERED,
+            )
+            for kind, encoded in objects.items()
+        )
+
+
+def _order(work: Work) -> Order:
+    return Order(
+        site=work.key.site,
+        study_uid=work.study_uid,
+        series_uid=work.key.series_uid,
+        generation=work.generation,
+        created_utc=work.closed_utc,
+    )
