@@ -1,0 +1,73 @@
+"""The journal's database: how it is opened, migrated and waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import event
+
+from millet.edge.journal import tables
+from millet.errors import StoreError
+
+BUSY_MS = 30_000
+"""How long a writer waits for another one before it fails."""
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite file."""
+    return f"sqlite:///{path.absolute()}"
+
+
+def open_engine(url: str) -> sa.Engine:
+    """Open a database by URL; SQLite with a write-ahead log that is flushed at every commit."""
+    engine = sa.create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _durable_sqlite)
+    return engine
+
+
+def _durable_sqlite(connection: Any, _record: Any) -> None:
+    """Writers take the lock when they begin, so that none fails half way for having read first."""
+    connection.isolation_level = "IMMEDIATE"
+    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def migrate(engine: sa.Engine, revision: str = "head") -> None:
+    """Bring our tables to a revision, up or down ("base" drops them). Raises StoreError."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with told(), engine.connect() as connection:
+        config.attributes["connection"] = connection
+        step = command.downgrade if revision == "base" else command.upgrade
+        step(config, revision)
+        connection.commit()
+
+
+def bump(connection: sa.Connection) -> int:
+    """The next revision. Its row is locked until the commit, so revisions appear in their order."""
+    grown = (
+        sa.update(tables.counter)
+        .where(tables.counter.c.name == "revision")
+        .values(value=tables.counter.c.value + 1)
+        .returning(tables.counter.c.value)
+    )
+    return int(connection.execute(grown).scalar_one())
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Say it in our words when the database fails; its own words may hold a row's values."""
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        raise StoreError(f"the journal failed: {type(error).__name__}") from None

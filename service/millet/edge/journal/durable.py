@@ -1,0 +1,169 @@
+"""Durable work: DBOS behind one class, so that nothing else knows its name.
+
+What was found in experiments, and is held to here: `executor_id` and `application_version` are ours (the
+defaults strand a backlog at every build); the serialiser is JSON (the default unpickles what the
+database holds); the job is written by the transaction that closes the series; a worker that dies and
+does not come back leaves its jobs PENDING for ever, so each executor keeps a heartbeat and `reconcile`
+puts back what has no living owner. Work may run twice; its effects are idempotent (see the journal).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, DBOSConfig, Serializer
+
+from millet.edge.journal.database import told
+from millet.edge.journal.tables import executor
+
+QUEUE = "analysis"
+WORKFLOW = "analyse"
+PROTOCOL = "1"
+"""Version of the work's arguments and effects; not of the build."""
+POLL_S = 0.2
+LEASE_S = 60.0
+"""An executor that was not heard of for this long is dead."""
+MAX_ATTEMPTS = 10
+"""Starts of one piece of work, crashes included, before it is given up: a series that kills the process
+must not do so for ever."""
+
+Run = Callable[[int, int], None]
+"""Analyse (series, generation). May raise `Interrupted`: the work stays and is taken up again."""
+
+
+class Json(Serializer):
+    """Only ids are kept, and reading them runs nothing."""
+
+    def serialize(self, data: Any) -> str:
+        """Arguments, results, and exceptions as their words."""
+        return json.dumps(data, default=str)
+
+    def deserialize(self, serialized_data: str) -> Any:
+        """What `serialize` wrote."""
+        return json.loads(serialized_data)
+
+    def name(self) -> str:
+        """The name kept beside each value."""
+        return "millet_json"
+
+
+class DurableWork:
+    """The queue of analyses in the journal's own database. One per process, as DBOS is."""
+
+    def __init__(self, engine: sa.Engine, executor_id: str) -> None:
+        self._engine = engine
+        self._executor_id = executor_id
+        self._give_up: Run | None = None
+        _quiet()
+        with told():
+            DBOS.migrate(engine.url.render_as_string(hide_password=False))
+        self._client = DBOSClient(system_database_engine=engine, serializer=Json(), application_name="millet")
+
+    def enqueue(self, connection: sa.Connection, series_id: int, generation: int) -> None:
+        """Write the work in the caller's transaction; twice is once."""
+        self._client.enqueue_in_transaction(
+            connection,
+            {
+                "queue_name": QUEUE,
+                "workflow_name": WORKFLOW,
+                "workflow_id": f"{WORKFLOW}-{series_id}-{generation}",
+                "app_version": PROTOCOL,
+            },
+            series_id,
+            generation,
+        )
+
+    def start(self, run: Run, give_up: Run, now_utc: datetime) -> None:
+        """Begin to work: one piece at a time, first what this executor left when it died.
+
+        Args:
+            run: the work; called again when an earlier call did not end.
+            give_up: told of work that failed, or killed the process too often; must not raise.
+            now_utc: for the first heartbeat.
+        """
+        self._give_up = give_up
+        self._beat(now_utc)
+        DBOS(config=_config(self._engine, self._executor_id))
+        DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_ATTEMPTS)(_surviving(run, give_up))
+        self._client.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLL_S)
+        DBOS.launch()
+
+    def reconcile(self, now_utc: datetime) -> Sequence[str]:
+        """Heartbeat, and put back the work of executors that are dead; call every few seconds.
+
+        Returns:
+            The ids of the work that was put back.
+        """
+        self._beat(now_utc)
+        living = self._living(now_utc)
+        pending = DBOS.list_workflows(status="PENDING", name=WORKFLOW, load_input=False, load_output=False)
+        stranded = [one.workflow_id for one in pending if one.executor_id not in living]
+        if stranded:
+            DBOS.resume_workflows(stranded, queue_name=QUEUE)
+        self._give_up_exceeded()
+        return stranded
+
+    def stop(self) -> None:
+        """Take no more work and let go; work that is interrupted meanwhile stays for the next start."""
+        if self._give_up is not None:
+            DBOS.destroy(destroy_registry=True)
+            self._give_up = None
+        self._client.destroy()
+
+    def _give_up_exceeded(self) -> None:
+        spent = DBOS.list_workflows(status="MAX_RECOVERY_ATTEMPTS_EXCEEDED", name=WORKFLOW, load_output=False)
+        for one in spent:
+            if one.input and self._give_up:
+                self._give_up(*one.input["args"])
+
+    def _beat(self, now_utc: datetime) -> None:
+        mine = executor.c.executor_id == self._executor_id
+        with told(), self._engine.begin() as connection:
+            beaten = connection.execute(sa.update(executor).where(mine).values(heartbeat_utc=now_utc))
+            if not beaten.rowcount:
+                first = {"executor_id": self._executor_id, "heartbeat_utc": now_utc}
+                connection.execute(sa.insert(executor).values(first))
+
+    def _living(self, now_utc: datetime) -> set[str]:
+        heard = executor.c.heartbeat_utc > now_utc - timedelta(seconds=LEASE_S)
+        with told(), self._engine.connect() as connection:
+            return set(connection.execute(sa.select(executor.c.executor_id).where(heard)).scalars())
+
+
+def _surviving(run: Run, give_up: Run) -> Run:
+    """The work as the engine runs it: a failure is told, `Interrupted` passes and leaves it pending."""
+
+    def analyse(series_id: int, generation: int) -> None:
+        try:
+            run(series_id, generation)
+        except Exception:
+            logging.getLogger(__name__).exception("an analysis failed")
+            give_up(series_id, generation)
+
+    return analyse
+
+
+def _config(engine: sa.Engine, executor_id: str) -> DBOSConfig:
+    return {
+        "name": "millet",
+        "system_database_engine": engine,
+        "executor_id": executor_id,
+        "application_version": PROTOCOL,
+        "serializer": Json(),
+        "enable_otlp": False,
+        "log_level": "WARNING",
+        "run_migrations": False,
+    }
+
+
+def _quiet() -> None:
+    """Keep DBOS from adding its own console handler; its warnings reach ours."""
+    logger = logging.getLogger("dbos")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    logger.setLevel(logging.WARNING)

@@ -1,0 +1,133 @@
+"""The journal as a worker sees it: claim a generation, commit its analysis, or park it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from millet.codec import record
+from millet.core.analysis import Analysis, Outcome
+from millet.core.job import Event, State, advance
+from millet.edge.journal.base import Base
+from millet.edge.journal.database import bump
+from millet.edge.journal.tables import analysis as analyses
+from millet.edge.journal.tables import delivery, instance, made, series
+from millet.ports import KeptObject, SeriesKey, Work
+
+PENDING = "pending"
+"""State of a delivery that is still to be made."""
+WORKABLE = (State.QUEUED, State.ANALYSING)
+
+
+class Jobs(Base):
+    """A `JobQueue`."""
+
+    def claim(self, series_id: int, generation: int) -> Work | None:
+        """Begin, or begin again after a crash; see `ports.JobQueue`."""
+        with self._writing() as connection:
+            row = _workable(connection, series_id, generation)
+            if row is None:
+                return None
+            _move(connection, row, Event.CLAIM)
+            paths = connection.execute(
+                sa.select(instance.c.path)
+                .where(instance.c.series_id == series_id, instance.c.generation <= generation)
+                .order_by(instance.c.id)
+            )
+            return Work(
+                series_id=series_id,
+                generation=generation,
+                key=SeriesKey(site=row.site, series_uid=row.series_uid),
+                study_uid=row.study_uid,
+                closed_utc=row.closed_utc,
+                paths=tuple(paths.scalars()),
+            )
+
+    def commit(
+        self,
+        work: Work,
+        analysis: Analysis,
+        objects: Sequence[KeptObject],
+        destinations: Sequence[str],
+    ) -> bool:
+        """Journal an analysis, its objects and their deliveries; see `ports.JobQueue`."""
+        with self._writing() as connection:
+            row = connection.execute(
+                sa.select(series).where(series.c.id == work.series_id).with_for_update()
+            ).one()
+            if _committed(connection, work, analysis):
+                return False
+            analysis_id = _insert(connection, analyses, _analysis_values(work, analysis))
+            for one in objects:
+                object_id = _keep(connection, analysis_id, one)
+                for destination in destinations if one.deliver else ():
+                    _send(connection, object_id, destination, analysis)
+            if row.generation == work.generation and row.state in WORKABLE:
+                refused = analysis.outcome is Outcome.NOT_ANALYSED
+                _move(connection, row, Event.REFUSE if refused else Event.FINISH)
+            return True
+
+    def park(self, series_id: int, generation: int, reason_code: str) -> None:
+        """Give up until an operator looks; see `ports.JobQueue`."""
+        with self._writing() as connection:
+            if row := _workable(connection, series_id, generation):
+                _move(connection, row, Event.PARK, parked_for=reason_code)
+
+
+def _workable(connection: sa.Connection, series_id: int, generation: int) -> sa.Row[Any] | None:
+    return connection.execute(
+        sa.select(series)
+        .where(series.c.id == series_id, series.c.generation == generation)
+        .where(series.c.state.in_(WORKABLE))
+        .with_for_update()
+    ).one_or_none()
+
+
+def _move(connection: sa.Connection, row: sa.Row[Any], event: Event, **facts: str) -> None:
+    to = advance(State(row.state), event)
+    moved = sa.update(series).where(series.c.id == row.id)
+    connection.execute(moved.values(state=to, revision=bump(connection), **facts))
+
+
+def _committed(connection: sa.Connection, work: Work, analysis: Analysis) -> bool:
+    by = analysis.provenance
+    query = sa.select(analyses.c.id).where(
+        analyses.c.series_id == work.series_id,
+        analyses.c.generation == work.generation,
+        analyses.c.model_digest == by.model_digest,
+        analyses.c.configuration_digest == by.configuration_digest,
+    )
+    return connection.execute(query).first() is not None
+
+
+def _analysis_values(work: Work, analysis: Analysis) -> dict[str, Any]:
+    return {
+        "series_id": work.series_id,
+        "generation": work.generation,
+        "outcome": analysis.outcome,
+        "reason_code": analysis.reason_code,
+        "triage": analysis.triage.level,
+        "nodules": len(analysis.nodules),
+        "model_digest": analysis.provenance.model_digest,
+        "configuration_digest": analysis.provenance.configuration_digest,
+        "document": record.encode(analysis),
+        "created_utc": analysis.created_utc,
+    }
+
+
+def _keep(connection: sa.Connection, analysis_id: int, one: KeptObject) -> int:
+    facts = {"kind": one.kind, "path": one.path, "sop_instance_uid": one.sop_instance_uid}
+    return _insert(connection, made, {"analysis_id": analysis_id, **facts})
+
+
+def _send(connection: sa.Connection, object_id: int, destination: str, analysis: Analysis) -> None:
+    """A delivery, due at once."""
+    times = {"created_utc": analysis.created_utc, "next_try_utc": analysis.created_utc}
+    facts = {"object_id": object_id, "destination": destination, "state": PENDING, "attempts": 0}
+    _insert(connection, delivery, facts | times)
+
+
+def _insert(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> int:
+    return int(connection.execute(sa.insert(table).values(values).returning(table.c.id)).scalar_one())

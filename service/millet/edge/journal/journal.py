@@ -1,0 +1,33 @@
+"""One journal that intake, worker, outbox, gRPC and page each see through their own port.
+
+Theory of operation. Every step of a series is one row transition in one transaction, and what must
+happen next is written in that same transaction: an instance is journalled after its bytes are durable
+and before the sender is told; a series is closed together with its job; an analysis is committed
+together with its deliveries. So after a crash, at any point, the rows say what is still to be done.
+Doing a thing twice changes nothing: the same bytes are one instance, the first commit of an analysis
+wins, and a delivery that is already there counts as made.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from millet.edge.journal.base import Enqueue
+from millet.edge.journal.deliveries import Deliveries
+from millet.edge.journal.instances import Instances
+from millet.edge.journal.jobs import Jobs
+from millet.edge.journal.worklist import Worklist
+from millet.ports import SeriesKey, Spool
+
+
+class SqlJournal(Instances, Jobs, Deliveries, Worklist):
+    """An `InstanceLog`, a `JobQueue`, a `DeliveryQueue` and a `Worklist`. Thread-safe."""
+
+    def __init__(self, engine: sa.Engine, enqueue: Enqueue, objects: Spool) -> None:
+        super().__init__(engine, enqueue)
+        self._objects = objects
+
+    def object_bytes(self, key: SeriesKey, kind: str) -> bytes | None:
+        """A stored object of the newest analysis; see `ports.Worklist`."""
+        path = self.object_path(key, kind)
+        return None if path is None else self._objects.read(path)

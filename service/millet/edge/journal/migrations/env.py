@@ -1,0 +1,16 @@
+"""Alembic's entry: runs the migrations on the connection that the caller opened."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from millet.edge.journal.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table="millet_version",
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

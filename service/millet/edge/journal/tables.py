@@ -1,0 +1,170 @@
+"""The tables of the journal, for SQLite and PostgreSQL alike.
+
+Site, issuer, sender and accession are columns from the first day: two hospitals share a patient ID one
+day, and keys cannot be changed later. Times are UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware UTC time, kept without offset, since SQLite knows none."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the base class says so
+        """Aware in, naive UTC on disk."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the base class says so
+        """Naive UTC on disk, aware out."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, String, nullable=False, server_default="")
+
+
+counter = Table(
+    "counter",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", Integer, nullable=False),
+)
+"""One row, `revision`: grows with every change of any series."""
+
+series = Table(
+    "series",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("series_uid", String, nullable=False),
+    _text("study_uid"),
+    _text("issuer"),
+    _text("patient_id"),
+    _text("patient_name"),
+    _text("birth_date"),
+    _text("sex"),
+    _text("accession"),
+    _text("study_date"),
+    _text("description"),
+    _text("sender"),
+    Column("state", String, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("instances", Integer, nullable=False),
+    Column("first_received_utc", Utc, nullable=False),
+    Column("last_received_utc", Utc, nullable=False),
+    Column("closed_utc", Utc),
+    _text("parked_for"),
+    Column("revision", Integer, nullable=False),
+    UniqueConstraint("site", "series_uid"),
+    Index("ix_series_patient", "site", "issuer", "patient_id"),
+    Index("ix_series_accession", "site", "accession"),
+    Index("ix_series_state", "state"),
+    Index("ix_series_revision", "revision"),
+    Index("ix_series_study", "study_uid"),
+)
+
+instance = Table(
+    "instance",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("series_id", ForeignKey("series.id"), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("site", String, nullable=False),
+    Column("sop_instance_uid", String, nullable=False),
+    _text("sop_class_uid"),
+    _text("transfer_syntax_uid"),
+    Column("digest", String, nullable=False),
+    Column("path", String, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+    _text("calling_ae"),
+    _text("called_ae"),
+    Column("received_utc", Utc, nullable=False),
+    Column("conflict", Boolean, nullable=False),
+    Column("header", Text, nullable=False),
+    UniqueConstraint("site", "sop_instance_uid", "digest"),
+    Index("ix_instance_series", "series_id"),
+    Index("ix_instance_path", "path"),
+)
+
+analysis = Table(
+    "analysis",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("series_id", ForeignKey("series.id"), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("outcome", String, nullable=False),
+    _text("reason_code"),
+    Column("triage", String, nullable=False),
+    Column("nodules", Integer, nullable=False),
+    Column("model_digest", String, nullable=False),
+    Column("configuration_digest", String, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("created_utc", Utc, nullable=False),
+    UniqueConstraint("series_id", "generation", "model_digest", "configuration_digest"),
+)
+
+made = Table(
+    "object",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("analysis_id", ForeignKey("analysis.id"), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("path", String, nullable=False),
+    _text("sop_instance_uid"),
+    UniqueConstraint("analysis_id", "kind"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("object_id", ForeignKey("object.id"), nullable=False),
+    Column("destination", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_utc", Utc, nullable=False),
+    Column("next_try_utc", Utc, nullable=False),
+    _text("last_error"),
+    Column("done_utc", Utc),
+    UniqueConstraint("object_id", "destination"),
+    Index("ix_delivery_due", "state", "next_try_utc"),
+)
+
+executor = Table(
+    "executor",
+    metadata,
+    Column("executor_id", String, primary_key=True),
+    Column("heartbeat_utc", Utc, nullable=False),
+)
+"""Who works: a process that has not been heard of for a while leaves its work to others."""

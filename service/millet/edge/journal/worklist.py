@@ -1,0 +1,122 @@
+"""The journal as gRPC and the page see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import sqlalchemy as sa
+
+from millet.codec import record
+from millet.core.analysis import Analysis, Outcome, TriageLevel
+from millet.edge.journal.base import Base
+from millet.edge.journal.jobs import PENDING
+from millet.edge.journal.tables import analysis, delivery, made, series
+from millet.ports import SeriesKey, SeriesStatus, WorklistQuery
+
+EQUAL = ("site", "issuer", "patient_id", "accession", "sender", "study_uid", "series_uid")
+"""Filters that are columns of a series."""
+
+
+class Worklist(Base):
+    """A `ports.Worklist` but for the bytes of objects, which lie in the object store."""
+
+    def series(self, query: WorklistQuery) -> Sequence[SeriesStatus]:
+        """Series that match, most urgent triage first, then longest waiting."""
+        urgency = sa.case(
+            *((analysis.c.triage == level, rank) for rank, level in enumerate(TriageLevel)), else_=-1
+        )
+        wanted = _series_statuses().where(*_conditions(query))
+        wanted = wanted.order_by(urgency.desc(), series.c.first_received_utc, series.c.id)
+        if query.limit or query.offset:
+            wanted = wanted.limit(query.limit or 2**31 - 1).offset(query.offset)
+        return self._statuses(wanted)
+
+    def changed(self, after_revision: int) -> Sequence[SeriesStatus]:
+        """Series changed after a revision, oldest change first."""
+        newer = _series_statuses().where(series.c.revision > after_revision)
+        return self._statuses(newer.order_by(series.c.revision))
+
+    def analysis(self, key: SeriesKey) -> Analysis | None:
+        """The newest committed analysis of a series."""
+        query = _newest(key, analysis.c.document)
+        with self._reading() as connection:
+            document = connection.execute(query).scalars().first()
+        return None if document is None else record.decode(document)
+
+    def object_path(self, key: SeriesKey, kind: str) -> str | None:
+        """Where an object of the newest analysis lies in the object store."""
+        newest = _newest(key, analysis.c.id).scalar_subquery()
+        query = sa.select(made.c.path).where(made.c.analysis_id == newest, made.c.kind == kind)
+        with self._reading() as connection:
+            return connection.execute(query).scalars().first()
+
+    def counts(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        """How many series are in each state, and how many deliveries."""
+        with self._reading() as connection:
+            return _count(connection, series.c.state), _count(connection, delivery.c.state)
+
+    def _statuses(self, query: sa.Select[Any]) -> Sequence[SeriesStatus]:
+        with self._reading() as connection:
+            return [_status(row) for row in connection.execute(query).mappings()]
+
+
+def _count(connection: sa.Connection, column: sa.Column[str]) -> Mapping[str, int]:
+    rows = connection.execute(sa.select(column, sa.func.count()).group_by(column))
+    return dict(rows.tuples().all())
+
+
+def _newest(key: SeriesKey, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    return (
+        sa.select(*columns)
+        .join_from(analysis, series, analysis.c.series_id == series.c.id)
+        .where(series.c.site == key.site, series.c.series_uid == key.series_uid)
+        .order_by(analysis.c.generation.desc(), analysis.c.id.desc())
+        .limit(1)
+    )
+
+
+def _series_statuses() -> sa.Select[Any]:
+    """Each series with its newest analysis, if any, and its pending deliveries."""
+    other = analysis.alias()
+    newest = (
+        sa.select(other.c.id)
+        .where(other.c.series_id == series.c.id)
+        .order_by(other.c.generation.desc(), other.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    pending = (
+        sa.select(sa.func.count())
+        .select_from(delivery)
+        .join(made, delivery.c.object_id == made.c.id)
+        .where(made.c.analysis_id == analysis.c.id, delivery.c.state == PENDING)
+        .scalar_subquery()
+    )
+    found = (analysis.c.outcome, analysis.c.reason_code, analysis.c.triage, analysis.c.nodules)
+    joined = series.outerjoin(analysis, analysis.c.id == newest)
+    return sa.select(series, *found, pending.label("deliveries_pending")).select_from(joined)
+
+
+def _conditions(query: WorklistQuery) -> list[sa.ColumnElement[bool]]:
+    equal = [series.c[name] == value for name in EQUAL if (value := getattr(query, name))]
+    if query.triage is not None:
+        equal.append(analysis.c.triage == query.triage)
+    return [*equal, series.c.revision > query.after_revision]
+
+
+def _status(row: sa.RowMapping) -> SeriesStatus:
+    taken = {name: row[name] for name in _TAKEN}
+    return SeriesStatus(
+        key=SeriesKey(site=row["site"], series_uid=row["series_uid"]),
+        outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
+        reason_code=row["reason_code"] or row["parked_for"],
+        triage=None if row["triage"] is None else TriageLevel(row["triage"]),
+        **taken,
+    )
+
+
+_NOT_TAKEN = {"key", "outcome", "reason_code", "triage"}
+_TAKEN = tuple(one.name for one in fields(SeriesStatus) if one.name not in _NOT_TAKEN)
+"""Fields that the query's columns are named after."""
