@@ -1,0 +1,182 @@
+"""An instance arrives: durable, journalled, acknowledged. Then: is its series complete?
+
+Everything that must survive lies in the journal; what is kept here (headers of open series, which
+associations carried them, when) is rebuilt from it at start, with the waits beginning anew.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from millet.codec import ct
+from millet.core.assembler import Arrival, ClosedBy, Waits, closed
+from millet.core.series import SliceHeader
+from millet.errors import RefusedInstance, UnfitSeries
+from millet.ports import Clock, Entry, InstanceLog, Received, Recorded, Site, Spool
+
+DOES_NOT_MATCH = 0xA900
+"""DIMSE "Data Set does not match SOP Class" (PS3.4 B.2.3)."""
+CANNOT_UNDERSTAND = 0xC000
+
+Tell = Callable[[str, Mapping[str, str | int]], None]
+"""Told what happened: "instance" {result: new, repeated or conflict}, "adopted" {result} and
+"closed" {series_id, generation, closed_by}. No patient data."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Open:
+    """A series that is being received."""
+
+    generation: int
+    headers: dict[str, SliceHeader]
+    """By SOP Instance UID."""
+    last_instance_s: float
+    associations: set[int] = field(default_factory=set)
+    released_s: float | None = None
+
+    def arrival(self) -> Arrival:
+        return Arrival(
+            headers=tuple(self.headers.values()),
+            last_instance_s=self.last_instance_s,
+            open_associations=len(self.associations),
+            released_s=self.released_s,
+        )
+
+
+class Intake:
+    """From instance to "generation N of this series is to be analysed". Thread-safe."""
+
+    def __init__(self, spool: Spool, log: InstanceLog, waits: Waits, clock: Clock, tell: Tell) -> None:
+        self._spool = spool
+        self._log = log
+        self._waits = waits
+        self._clock = clock
+        self._tell = tell
+        self._open: dict[int, _Open] = {}
+        self._lock = threading.Lock()
+
+    def resume(self, site: str) -> None:
+        """After a start: take up open series, and adopt what was durable but not journalled yet."""
+        now_s = self._clock.monotonic_s()
+        for one in self._log.open_series():
+            self._open[one.series_id] = _Open(
+                generation=one.generation,
+                headers=_by_uid(one.headers),
+                last_instance_s=now_s,
+                released_s=now_s,
+            )
+        for path in sorted(frozenset(self._spool.paths()) - self._log.known_paths()):
+            self._adopt(path, Site(site, "", ""))
+
+    def admit(self, received: Received, association: int) -> None:
+        """Make an instance durable; success may be told when this returns.
+
+        Raises:
+            RefusedInstance: it is not taken, with the status that says why.
+            StoreError: it could not be made durable.
+        """
+        header = _header(received)
+        recorded = self._keep(header, received.encoded, received.source)
+        self._note(recorded, header, association)
+        self._tell("instance", {"result": _result(recorded)})
+
+    def association_ended(self, association: int) -> None:
+        """An association was released, aborted or lost."""
+        now_s = self._clock.monotonic_s()
+        with self._lock:
+            for one in self._open.values():
+                if association in one.associations:
+                    one.associations.discard(association)
+                    one.released_s = now_s
+
+    def step(self) -> None:
+        """Close what is complete by now."""
+        now_s = self._clock.monotonic_s()
+        with self._lock:
+            arrivals = {series_id: (one, one.arrival()) for series_id, one in self._open.items()}
+        for series_id, (one, arrival) in arrivals.items():
+            if by := closed(arrival, now_s, self._waits):
+                self._close(series_id, one, by)
+
+    def _close(self, series_id: int, one: _Open, by: ClosedBy) -> None:
+        """Forget first: an instance that comes meanwhile opens the series again, here as in the journal."""
+        with self._lock:
+            self._open.pop(series_id, None)
+        try:
+            is_ours = self._log.close(series_id, one.generation, self._clock.utc())
+        except BaseException:
+            with self._lock:
+                self._open.setdefault(series_id, one)
+            raise
+        if is_ours:
+            facts = {"series_id": series_id, "generation": one.generation, "closed_by": by.value}
+            self._tell("closed", facts)
+
+    def _keep(self, header: SliceHeader, encoded: bytes, source: Site) -> Recorded:
+        stored = self._spool.write(encoded)
+        entry = Entry(source=source, header=header, stored=stored, received_utc=self._clock.utc())
+        return self._log.record(entry)
+
+    def _note(self, recorded: Recorded, header: SliceHeader, association: int | None) -> None:
+        one = self._open.get(recorded.series_id)
+        if one is None:
+            if not recorded.new:
+                return
+            one = self._opened(recorded)
+        now_s = self._clock.monotonic_s()
+        with self._lock:
+            if recorded.new:
+                one.headers[header.sop_instance_uid] = header
+            one.generation = max(one.generation, recorded.generation)
+            one.last_instance_s = now_s
+            if association is None:
+                one.released_s = now_s
+            else:
+                one.associations.add(association)
+
+    def _opened(self, recorded: Recorded) -> _Open:
+        """A series that is new here, with what the journal has of it; another thread may be first."""
+        fresh = _Open(
+            generation=recorded.generation,
+            headers=_by_uid(self._log.headers(recorded.series_id)),
+            last_instance_s=self._clock.monotonic_s(),
+        )
+        with self._lock:
+            return self._open.setdefault(recorded.series_id, fresh)
+
+    def _adopt(self, path: str, source: Site) -> None:
+        """Durable, yet not journalled: the process ended in between, and nobody was told success."""
+        encoded = self._spool.read(path)
+        try:
+            header = ct.read_header(encoded)
+        except UnfitSeries:
+            self._tell("adopted", {"result": "unreadable"})
+            return
+        recorded = self._keep(header, encoded, source)
+        self._note(recorded, header, None)
+        self._tell("adopted", {"result": _result(recorded)})
+
+
+def _header(received: Received) -> SliceHeader:
+    try:
+        header = ct.read_header(received.encoded)
+    except UnfitSeries as verdict:
+        raise RefusedInstance(CANNOT_UNDERSTAND, str(verdict)) from verdict
+    if not header.series_uid:
+        raise RefusedInstance(CANNOT_UNDERSTAND, "no Series Instance UID")
+    named = (header.sop_class_uid, header.sop_instance_uid)
+    if named != (received.sop_class_uid, received.sop_instance_uid):
+        raise RefusedInstance(DOES_NOT_MATCH, "the data set is not the instance that the request names")
+    return header
+
+
+def _by_uid(headers: Sequence[SliceHeader]) -> dict[str, SliceHeader]:
+    return {header.sop_instance_uid: header for header in headers}
+
+
+def _result(recorded: Recorded) -> str:
+    if not recorded.new:
+        return "repeated"
+    return "conflict" if recorded.conflict else "new"
