@@ -1,0 +1,1 @@
+"""Generated from `proto/` and committed; `make proto` writes it anew."""

@@ -1,0 +1,167 @@
+"""Our values <-> protobuf."""
+
+import string
+from dataclasses import replace
+from datetime import UTC, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millet.codec import wire
+from millet.core import analysis as values
+from millet.core.geometry import PointMm
+from millet.core.nodule import Nodule, NoduleClass, Side, class_of
+from millet.core.reasons import Reason, Remark, Weight
+from millet.proto.millet.v1 import analysis_service_pb2 as pb
+
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+counts = st.integers(0, 2**31 - 1)
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+uids = st.text(string.digits + ".", min_size=1, max_size=64)
+some_time = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-7))]))
+nodules = st.builds(
+    Nodule,
+    number=counts,
+    tracking_uid=uids,
+    centre_mm=st.builds(PointMm, numbers, numbers, numbers),
+    diameter_mm=numbers,
+    volume_mm3=numbers,
+    mean_hu=numbers,
+    score=st.floats(0, 1),
+    side=st.sampled_from(Side),
+    source_sop_instance_uid=uids,
+)
+remarks = st.builds(
+    Remark,
+    reason=st.sampled_from(Reason),
+    weight=st.sampled_from([Weight.OUTSIDE_USE, Weight.NOTE]),
+    detail=words,
+)
+effusions = st.builds(values.Effusion, side=st.sampled_from(Side), volume_ml=numbers)
+volumes = st.builds(
+    values.VolumeSummary,
+    label=words,
+    slices=counts,
+    spacing_mm=st.none() | numbers,
+    chosen=st.booleans(),
+    why=words,
+)
+patterns = st.builds(
+    values.Pattern,
+    level=st.integers(0, 3),
+    criteria_version=words,
+    nodules_right=counts,
+    nodules_left=counts,
+    small_nodules=counts,
+    median_diameter_mm=st.none() | numbers,
+    diameter_cv=st.none() | numbers,
+    slabs_10mm_with_10=counts,
+)
+provenances = st.builds(
+    values.Provenance,
+    software_version=words,
+    model_name=words,
+    model_version=words,
+    model_digest=words,
+    configuration_digest=words,
+    provider=words,
+    precision=words,
+)
+
+
+@st.composite
+def analyses(draw: st.DrawFn) -> values.Analysis:
+    """Any valid analysis: findings, none found, or not analysed."""
+    found = draw(st.lists(nodules, max_size=4))
+    fluid = draw(st.lists(effusions, max_size=2))
+    said = draw(st.lists(remarks, max_size=3))
+    outcome = values.Outcome.FINDINGS if found or fluid else values.Outcome.NONE_FOUND
+    if outcome is values.Outcome.NONE_FOUND and draw(st.booleans()):
+        outcome = values.Outcome.NOT_ANALYSED
+        said.append(Remark(reason=draw(st.sampled_from(Reason)), weight=Weight.REFUSES, detail=draw(words)))
+    return values.Analysis(
+        site=draw(words),
+        study_uid=draw(uids),
+        series_uid=draw(uids),
+        frame_of_reference_uid=draw(uids),
+        generation=draw(counts),
+        created_utc=draw(some_time),
+        outcome=outcome,
+        remarks=tuple(said),
+        volumes=tuple(draw(st.lists(volumes, max_size=3))),
+        nodules=tuple(found),
+        triage=values.Triage(
+            level=draw(st.sampled_from(values.TriageLevel)), reasons=tuple(draw(st.lists(words, max_size=3)))
+        ),
+        pattern=draw(st.none() | patterns),
+        lungs=draw(st.none() | st.builds(values.Lungs, right_l=numbers, left_l=numbers)),
+        effusions=tuple(fluid),
+        not_assessed=tuple(draw(st.lists(words, max_size=3))),
+        provenance=draw(provenances),
+    )
+
+
+@given(analyses())
+def test_an_analysis_survives_the_wire_unchanged(analysis):
+    """Encoded, sent as bytes and decoded, an analysis is the same value, to the last bit."""
+    sent = wire.analysis_to_wire(analysis).SerializeToString()
+    assert wire.analysis_from_wire(pb.Analysis.FromString(sent)) == analysis
+
+
+@given(analyses())
+def test_a_message_states_what_follows_from_the_analysis(analysis):
+    """Reason code and class of each nodule are written out for clients that do not know our rules."""
+    message = wire.analysis_to_wire(analysis)
+    assert message.reason_code == analysis.reason_code
+    assert bool(message.reason_text) == bool(analysis.reason_code)
+    classes = [NoduleClass[pb.NoduleClass.Name(n.nodule_class).split("_")[-1]] for n in message.nodules]
+    assert classes == [class_of(n.diameter_mm) for n in analysis.nodules]
+
+
+@given(analyses(), nodules)
+def test_a_page_holds_the_given_nodules_only(analysis, nodule):
+    """A page of nodules replaces the nodules and nothing else."""
+    whole, page = wire.analysis_to_wire(analysis), wire.analysis_to_wire(analysis, [nodule])
+    assert [wire.nodule_from_wire(n) for n in page.nodules] == [nodule]
+    del whole.nodules[:], page.nodules[:]
+    assert whole == page
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "prefix"),
+    [
+        (values.TriageLevel, pb.TriageLevel, "TRIAGE_LEVEL_"),
+        (values.Outcome, pb.Outcome, "OUTCOME_"),
+        (Side, pb.Side, "SIDE_"),
+        (NoduleClass, pb.NoduleClass, "NODULE_CLASS_"),
+        (Weight, pb.RemarkWeight, "REMARK_WEIGHT_"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_the_enums_of_both_sides_agree(ours, theirs, prefix):
+    """Each of our values has its number in our order, and 0 is no value."""
+    assert theirs.keys() == [f"{prefix}UNSPECIFIED", *(f"{prefix}{member.name}" for member in ours)]
+    assert theirs.values() == list(range(len(ours) + 1))
+
+
+def test_a_level_or_outcome_not_given_is_unspecified():
+    """None and 0 are each other's translation."""
+    assert wire.level_from_wire(wire.level_to_wire(None)) is None
+    assert wire.outcome_from_wire(wire.outcome_to_wire(None)) is None
+    assert [wire.level_from_wire(wire.level_to_wire(level)) for level in values.TriageLevel] == list(
+        values.TriageLevel
+    )
+
+
+def test_a_number_of_a_later_version_is_an_error():
+    """A level that this version does not know is not taken for another one."""
+    with pytest.raises(ValueError, match="TriageLevel has no value 77"):
+        wire.level_from_wire(77)
+
+
+def test_a_detail_that_utf8_cannot_carry_still_goes_out():
+    """A lone surrogate in a text never blocks a message."""
+    remark = Remark(reason=Reason.NOT_CT, weight=Weight.NOTE, detail="a\udcffb")
+    assert wire.remark_to_wire(remark).detail == "a?b"
+    assert wire.remark_from_wire(wire.remark_to_wire(replace(remark, detail="ü"))).detail == "ü"
