@@ -1,0 +1,38 @@
+"""Unique identifiers that are a function of what they name: doing a thing twice names it the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+
+from millet.core.analysis import Analysis
+
+
+def derived_uid(kind: str, *parts: str) -> str:
+    """A DICOM UID below 2.25 (PS3.5 B.2), at most 44 characters, equal for equal arguments.
+
+    The 128 bits are a version 8 UUID (RFC 9562, 5.8) cut from a SHA-256 over `kind` and `parts`.
+    """
+    digest = hashlib.sha256(json.dumps(["millet", kind, *parts]).encode("ascii")).digest()
+    bits = int.from_bytes(digest[:16], "big")
+    bits = bits & ~(0xF << 76) | 8 << 76
+    bits = bits & ~(0x3 << 62) | 0x2 << 62
+    return f"2.25.{uuid.UUID(int=bits).int}"
+
+
+def object_uid(analysis: Analysis, kind: str) -> str:
+    """The UID of one object or series made from an analysis.
+
+    It depends on site, series, generation, model digest and configuration digest, so the same analysis
+    made twice, on any machine, is sent as the same object.
+    """
+    made_by = analysis.provenance
+    return derived_uid(
+        kind,
+        analysis.site,
+        analysis.series_uid,
+        str(analysis.generation),
+        made_by.model_digest,
+        made_by.configuration_digest,
+    )
