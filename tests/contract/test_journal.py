@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import analyses
+import pytest
+from fakes import MemoryJournal, MemorySpool
+from instances import START_UTC, entry, header
+
+from millet.core.job import State
+from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
+from millet.ports import KeptObject, Site, WorklistQuery
+
+
+class SqlForTest(SqlJournal):
+    """The real journal on SQLite, with the jobs it enqueued in a list."""
+
+    def __init__(self, path) -> None:
+        self.jobs: list[tuple[int, int]] = []
+        engine = open_engine(sqlite_url(path))
+        migrate(engine)
+        super().__init__(
+            engine, lambda _, series, generation: self.jobs.append((series, generation)), MemorySpool()
+        )
+
+    def state(self, series_id: int) -> str:
+        """Where a series stands; series are made in order here."""
+        found = sorted(self.series(WorklistQuery()), key=lambda s: s.first_received_utc)
+        return found[series_id - 1].state
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def journal(request, tmp_path):
+    """Each implementation in turn."""
+    if request.param == "memory":
+        yield MemoryJournal()
+        return
+    made = SqlForTest(tmp_path / "journal.db")
+    yield made
+    made._engine.dispose()
+
+
+def closed(journal, instances=3):
+    """A journal with one closed series."""
+    for number in range(1, instances + 1):
+        recorded = journal.record(entry(number))
+    assert journal.close(recorded.series_id, recorded.generation, START_UTC)
+    return recorded.series_id
+
+
+def committed(journal, destinations=("folder",)):
+    """A journal with one analysed series and its SR to be delivered."""
+    work = journal.claim(closed(journal), 1)
+    kept = [
+        KeptObject(kind="sr", path="aa/sr", sop_instance_uid="1.9", deliver=True),
+        KeptObject(kind="mip-coronal.png", path="bb/mip"),
+    ]
+    made = replace(analyses.analysis(), created_utc=START_UTC)
+    assert journal.commit(work, made, kept, destinations)
+    return work
+
+
+def test_instances_of_one_series_gather(journal):
+    """A series is open with the headers of all its instances, exactly as they were."""
+    for number in (1, 2):
+        assert journal.record(entry(number)).new
+    (one,) = journal.open_series()
+    assert one.headers == (header(1), header(2))
+    assert one.generation == 1
+
+
+def test_the_same_instance_twice_is_once(journal):
+    """Same UID and same bytes: success, and nothing new."""
+    first, again = journal.record(entry(1)), journal.record(entry(1))
+    assert (first.new, again.new) == (True, False)
+    assert first.series_id == again.series_id
+    assert len(journal.open_series()[0].headers) == 1
+
+
+def test_other_bytes_under_the_same_uid_are_kept_and_flagged(journal):
+    """Same UID, other bytes: both stay, and it is said."""
+    journal.record(entry(1))
+    other = journal.record(entry(1, digest="f" * 64))
+    assert (other.new, other.conflict) == (True, True)
+    assert len(journal.known_paths()) == 2
+
+
+def test_two_sites_may_share_every_identifier(journal):
+    """The same series UID at another site is another series."""
+    here = journal.record(entry(1))
+    there = journal.record(entry(1, source=Site("other", "CT", "MILLET")))
+    assert here.series_id != there.series_id
+    assert (there.new, there.conflict) == (True, False)
+
+
+def test_closing_makes_one_job(journal):
+    """A generation is closed once, with its job."""
+    series_id = closed(journal)
+    assert journal.jobs == [(series_id, 1)]
+    assert not journal.close(series_id, 1, START_UTC)
+    assert journal.jobs == [(series_id, 1)]
+    assert journal.open_series() == []
+
+
+def test_a_late_instance_opens_the_next_generation(journal):
+    """After closing, a new instance re-opens the series; the next generation holds all instances."""
+    series_id = closed(journal)
+    late = journal.record(entry(4))
+    assert (late.series_id, late.generation, late.new) == (series_id, 2, True)
+    assert journal.state(series_id) == State.RECEIVING
+    assert journal.claim(series_id, 1) is None
+    assert journal.close(series_id, 2, START_UTC)
+    assert len(journal.claim(series_id, 2).paths) == 4
+
+
+def test_a_repeated_instance_opens_nothing(journal):
+    """A series that is sent again is not analysed again."""
+    series_id = closed(journal)
+    assert not journal.record(entry(2)).new
+    assert journal.state(series_id) == State.QUEUED
+
+
+def test_work_is_claimed_again_after_a_crash(journal):
+    """Who claims a second time gets the same work: the same instances and the same time."""
+    series_id = closed(journal)
+    assert journal.claim(series_id, 1) == journal.claim(series_id, 1)
+    assert journal.state(series_id) == State.ANALYSING
+
+
+def test_the_first_commit_wins(journal):
+    """A second analysis of the same generation by the same model changes nothing."""
+    work = committed(journal)
+    assert journal.state(work.series_id) == State.ANALYSED
+    assert not journal.commit(work, analyses.analysis(0), [], ["folder"])
+    assert journal.claim(work.series_id, 1) is None
+    assert len(journal.due(START_UTC)) == 1
+
+
+def test_a_refused_series_ends_not_analysed(journal):
+    """A verdict ends the series as not analysed."""
+    work = journal.claim(closed(journal), 1)
+    assert journal.commit(work, analyses.refused(), [], [])
+    assert journal.state(work.series_id) == State.NOT_ANALYSED
+
+
+def test_a_commit_that_was_overtaken_does_not_end_the_next_generation(journal):
+    """An analysis that ends after a late instance came is kept, and the series stays open."""
+    work = journal.claim(closed(journal), 1)
+    journal.record(entry(4))
+    assert journal.commit(work, analyses.analysis(), [], [])
+    assert journal.state(work.series_id) == State.RECEIVING
+
+
+def test_what_fails_is_parked_and_a_late_instance_frees_it(journal):
+    """A parked series is not worked on, until an instance makes it a new generation."""
+    series_id = closed(journal)
+    journal.park(series_id, 1, "internal-error")
+    assert journal.state(series_id) == State.PARKED
+    assert journal.claim(series_id, 1) is None
+    assert journal.record(entry(4)).generation == 2
+
+
+def test_only_objects_for_delivery_are_delivered_to_each_destination(journal):
+    """One delivery for each object that is to go out, and each destination."""
+    committed(journal, ("folder", "PACS@localhost:104"))
+    due = journal.due(START_UTC)
+    assert {(d.kind, d.destination) for d in due} == {("sr", "folder"), ("sr", "PACS@localhost:104")}
+    assert due[0].series_uid == header(1).series_uid
+
+
+def test_a_delivery_that_was_made_is_due_no_longer(journal):
+    """Delivered is delivered."""
+    committed(journal)
+    journal.delivered(journal.due(START_UTC)[0].delivery_id, START_UTC)
+    assert journal.due(START_UTC + timedelta(days=9)) == []
+
+
+def test_a_failed_delivery_waits_for_its_time(journal):
+    """After a failure a delivery is due at its next try, with its attempts and the last error."""
+    committed(journal)
+    later = START_UTC + timedelta(seconds=30)
+    journal.failed(journal.due(START_UTC)[0].delivery_id, "unreachable", later)
+    assert journal.due(later - timedelta(seconds=1)) == []
+    (again,) = journal.due(later)
+    assert (again.attempts, again.last_error) == (1, "unreachable")
+
+
+def test_a_dead_letter_stays_visible(journal):
+    """What is given up is due no longer, and is listed."""
+    committed(journal)
+    journal.failed(journal.due(START_UTC)[0].delivery_id, "refused", None)
+    assert journal.due(START_UTC + timedelta(days=9)) == []
+    assert [d.last_error for d in journal.dead_letters()] == ["refused"]

@@ -1,0 +1,211 @@
+"""Second implementations of the ports; they pass the same contract tests as the real ones."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from instances import START_UTC
+
+from millet.core.analysis import Analysis, Outcome
+from millet.core.job import Event, State, advance
+from millet.core.series import SliceHeader
+from millet.errors import RefusedInstance, StoreError
+from millet.ports import Delivery, Entry, KeptObject, OpenSeries, Recorded, SeriesKey, Stored, Work
+
+
+@dataclass
+class HandClock:
+    """Time that moves only when told."""
+
+    now_s: float = 0.0
+
+    def monotonic_s(self) -> float:
+        """Seconds since the clock was made."""
+        return self.now_s
+
+    def utc(self) -> datetime:
+        """The same seconds after a fixed moment."""
+        return START_UTC + timedelta(seconds=self.now_s)
+
+
+class MemorySpool:
+    """A `Spool` in memory."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+        self.full = False
+
+    def write(self, encoded: bytes) -> Stored:
+        """Keep bytes by their digest."""
+        if self.full:
+            raise RefusedInstance(0xA700, "full")
+        digest = hashlib.sha256(encoded).hexdigest()
+        path = f"{digest[:2]}/{digest}.dcm"
+        self.kept[path] = encoded
+        return Stored(path, digest, len(encoded))
+
+    def read(self, path: str) -> bytes:
+        """What was kept."""
+        if path not in self.kept:
+            raise StoreError("nothing there")
+        return self.kept[path]
+
+    def paths(self) -> Sequence[str]:
+        """Everything that was kept."""
+        return sorted(self.kept)
+
+
+@dataclass
+class _Series:
+    key: SeriesKey
+    study_uid: str
+    state: State = State.RECEIVING
+    generation: int = 1
+    entries: list[tuple[int, Entry]] = field(default_factory=list)
+    closed_utc: datetime = START_UTC
+
+
+@dataclass
+class _Sent:
+    delivery: Delivery
+    state: str = "pending"
+    next_try_utc: datetime = START_UTC
+
+
+class MemoryJournal:
+    """An `InstanceLog`, a `JobQueue` and a `DeliveryQueue` in memory."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[int, int]] = []
+        self._series: list[_Series] = []
+        self._analyses: dict[tuple[int, int, str, str], Analysis] = {}
+        self._sent: list[_Sent] = []
+
+    def state(self, series_id: int) -> str:
+        """Where a series stands."""
+        return self._series[series_id - 1].state.value
+
+    def record(self, entry: Entry) -> Recorded:
+        """Journal an instance."""
+        known = [
+            (series_id, generation, old)
+            for series_id, one in enumerate(self._series, 1)
+            for generation, old in one.entries
+            if old.source.site == entry.source.site
+            and old.header.sop_instance_uid == entry.header.sop_instance_uid
+        ]
+        for series_id, generation, old in known:
+            if old.stored.digest == entry.stored.digest:
+                return Recorded(series_id, generation, new=False, conflict=False)
+        key = SeriesKey(site=entry.source.site, series_uid=entry.header.series_uid)
+        one = next((s for s in self._series if s.key == key), None)
+        if one is None:
+            self._series.append(one := _Series(key=key, study_uid=entry.header.study_uid))
+        one.generation += one.state is not State.RECEIVING
+        one.state = advance(one.state, Event.ARRIVE)
+        one.entries.append((one.generation, entry))
+        return Recorded(self._series.index(one) + 1, one.generation, new=True, conflict=bool(known))
+
+    def open_series(self) -> Sequence[OpenSeries]:
+        """Series that are being received."""
+        return [
+            OpenSeries(series_id=i, generation=one.generation, headers=self.headers(i))
+            for i, one in enumerate(self._series, 1)
+            if one.state is State.RECEIVING
+        ]
+
+    def headers(self, series_id: int) -> tuple[SliceHeader, ...]:
+        """Headers of a series."""
+        return tuple(entry.header for _, entry in self._series[series_id - 1].entries)
+
+    def close(self, series_id: int, generation: int, now_utc: datetime) -> bool:
+        """Close a generation and note its job."""
+        one = self._series[series_id - 1]
+        if (one.state, one.generation) != (State.RECEIVING, generation):
+            return False
+        one.state, one.closed_utc = advance(one.state, Event.CLOSE), now_utc
+        self.jobs.append((series_id, generation))
+        return True
+
+    def known_paths(self) -> frozenset[str]:
+        """Spool paths of all instances."""
+        return frozenset(entry.stored.path for one in self._series for _, entry in one.entries)
+
+    def claim(self, series_id: int, generation: int) -> Work | None:
+        """Begin."""
+        one = self._series[series_id - 1]
+        if one.generation != generation or one.state not in {State.QUEUED, State.ANALYSING}:
+            return None
+        one.state = advance(one.state, Event.CLAIM)
+        return Work(
+            series_id=series_id,
+            generation=generation,
+            key=one.key,
+            study_uid=one.study_uid,
+            closed_utc=one.closed_utc,
+            paths=tuple(entry.stored.path for g, entry in one.entries if g <= generation),
+        )
+
+    def commit(
+        self, work: Work, analysis: Analysis, objects: Sequence[KeptObject], destinations: Sequence[str]
+    ) -> bool:
+        """Keep the first analysis."""
+        made_by = analysis.provenance
+        key = (work.series_id, work.generation, made_by.model_digest, made_by.configuration_digest)
+        if key in self._analyses:
+            return False
+        self._analyses[key] = analysis
+        for kept in (kept for kept in objects if kept.deliver):
+            for destination in destinations:
+                self._sent.append(self._to_send(work, analysis, kept, destination))
+        one = self._series[work.series_id - 1]
+        if one.generation == work.generation and one.state is State.ANALYSING:
+            refused = analysis.outcome is Outcome.NOT_ANALYSED
+            one.state = advance(one.state, Event.REFUSE if refused else Event.FINISH)
+        return True
+
+    def park(self, series_id: int, generation: int, reason_code: str) -> None:
+        """Give up."""
+        one = self._series[series_id - 1]
+        if one.generation == generation and one.state in {State.QUEUED, State.ANALYSING}:
+            one.state = advance(one.state, Event.PARK)
+
+    def due(self, now_utc: datetime) -> Sequence[Delivery]:
+        """What is to be tried."""
+        return [s.delivery for s in self._sent if s.state == "pending" and s.next_try_utc <= now_utc]
+
+    def delivered(self, delivery_id: int, now_utc: datetime) -> None:
+        """It is there."""
+        self._sent[delivery_id - 1].state = "done"
+
+    def failed(self, delivery_id: int, why: str, next_try_utc: datetime | None) -> None:
+        """It is not there."""
+        sent = self._sent[delivery_id - 1]
+        sent.delivery = replace(sent.delivery, attempts=sent.delivery.attempts + 1, last_error=why)
+        if next_try_utc is None:
+            sent.state = "dead"
+        else:
+            sent.next_try_utc = next_try_utc
+
+    def dead_letters(self) -> Sequence[Delivery]:
+        """What was given up."""
+        return [s.delivery for s in self._sent if s.state == "dead"]
+
+    def _to_send(self, work: Work, analysis: Analysis, kept: KeptObject, destination: str) -> _Sent:
+        delivery = Delivery(
+            delivery_id=len(self._sent) + 1,
+            destination=destination,
+            kind=kept.kind,
+            path=kept.path,
+            sop_instance_uid=kept.sop_instance_uid,
+            site=work.key.site,
+            study_uid=work.study_uid,
+            series_uid=work.key.series_uid,
+            generation=work.generation,
+            created_utc=analysis.created_utc,
+            attempts=0,
+        )
+        return _Sent(delivery=delivery, next_try_utc=analysis.created_utc)
