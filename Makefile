@@ -1,0 +1,53 @@
+# Two commands on a fresh machine: `make demo` and `make test`. `make help` lists the rest.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# cpu or gpu: which of the two exclusive runtimes is installed
+EXTRA ?= cpu
+BIN := .venv/bin
+STAMP := .venv/installed-$(EXTRA)
+BENCHES := $(filter-out table,$(basename $(notdir $(wildcard bench/*.py))))
+SOURCES := service tests bench tools
+
+.PHONY: help install demo serve test check check-deploy bench proto clean
+.DEFAULT_GOAL := help
+
+help:  ## say what there is
+	@sed -n 's/^\([a-z%-]*\):.*##/\1\t/p' Makefile | expand -t 16
+
+install: $(STAMP)  ## create .venv with everything (EXTRA=gpu for the CUDA runtime)
+
+$(STAMP): pyproject.toml tools/install.sh
+	@PYTHON="$(PYTHON)" sh tools/install.sh "$(EXTRA)"
+	@touch $@
+
+demo: install  ## run the service on its defaults, send it the case phantom, show what comes out
+	@$(BIN)/millet demo
+
+serve: install  ## run the service in the foreground
+	@$(BIN)/millet serve
+
+test: install  ## install what the tests need, run all tests
+	@sh tools/test.sh
+
+check: install  ## lint, formatting, types, house rules, proto lint
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/house
+	@sh tools/buf_lint.sh
+
+check-deploy: install  ## render and validate chart, compose and rules; run the image's install steps
+	@sh tools/check_deploy.sh
+
+bench: $(foreach name,$(BENCHES),bench-$(subst _,-,$(name)))  ## run every benchmark
+
+bench-%: install  ## run one benchmark: bench-NAME runs bench/NAME.py
+	$(BIN)/python bench/$(subst -,_,$*).py
+
+proto: install  ## regenerate the gRPC code from proto/
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Imillet/proto=proto \
+		--python_out=service --grpc_python_out=service --mypy_out=quiet:service --mypy_grpc_out=quiet:service \
+		$(patsubst proto/%,millet/proto/%,$(wildcard proto/millet/v1/*.proto))
+
+clean:  ## remove what was built or installed here
+	rm -rf .venv .tools build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,19 @@
+#!/bin/sh
+# Install the programs that tests run against, deselect what this machine cannot run, run the rest.
+set -eu
+sh tools/debian.sh dcmtk dicom3tools libpixelmed-java pixelmed-apps default-jre-headless orthanc \
+    orthanc-dicomweb prometheus chromium iproute2 || echo "== tests that need these programs skip and say so"
+
+MILLET_TEST_DATA=${MILLET_TEST_DATA:-../shared/data}
+MILLET_TEST_DATA=$(cd "$MILLET_TEST_DATA" 2>/dev/null && pwd || echo "$MILLET_TEST_DATA")
+export MILLET_TEST_DATA
+markers=
+deselect() {
+    markers="${markers:+$markers and }not $1"
+    echo "== deselected: tests marked $1: $2"
+}
+[ -d "$MILLET_TEST_DATA" ] || deselect real_data "no folder $MILLET_TEST_DATA (MILLET_TEST_DATA)"
+.venv/bin/python tools/has_gpu.py || deselect gpu "no CUDA device with a runtime for it"
+
+mkdir -p build/test
+.venv/bin/python -m pytest ${markers:+-m "$markers"} --junitxml=build/test/junit.xml "$@"
