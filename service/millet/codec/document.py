@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
-from millet.codec.codes import PRIVATE_SCHEME
 from millet.codec.elements import Encoded, dataset, tag_of
 from millet.codec.source import Source
 from millet.core.analysis import Analysis
@@ -27,7 +26,6 @@ def head(analysis: Analysis, source: Source, *, kind: str, sop_class_uid: str, m
         SOPInstanceUID=object_uid(analysis, kind),
         InstanceCreationDate=day,
         InstanceCreationTime=time,
-        CodingSchemeIdentificationSequence=[PRIVATE_SCHEME],
         Modality=modality,
         SeriesInstanceUID=object_uid(analysis, f"{kind}-series"),
         SeriesNumber={"sr": "9901", "seg": "9902"}[kind],

@@ -46,6 +46,7 @@ def encode(analysis: Analysis, source: Source) -> bytes:
     )
     finished = analysis.outcome is not Outcome.NOT_ANALYSED
     document = dataset(
+        CodingSchemeIdentificationSequence=[codes.PRIVATE_SCHEME],
         ReferencedPerformedProcedureStepSequence=[],
         PerformedProcedureCodeSequence=[],
         CurrentRequestedProcedureEvidenceSequence=[source.evidence()],

@@ -1,0 +1,251 @@
+"""The mask: a BINARY Segmentation (PS3.3 A.51) of all nodules and, apart from them, of the masses.
+
+One segment for all nodules keeps a scan with two thousand of them as small as one with two. Only
+frames that hold something are written. Positions, orientation and spacing are the very bytes of the
+source images, so that the mask lies on them exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from millet.codec import codes
+from millet.codec.codes import Code, encoded
+from millet.codec.document import STATEMENT, head
+from millet.codec.elements import Encoded, dataset, part10, tag_of
+from millet.codec.source import Source, SourceImage
+from millet.core.analysis import Analysis
+from millet.core.nodule import Nodule, NoduleClass
+from millet.core.uids import object_uid
+
+SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+_COLOURS = {NoduleClass.NODULE: (45746, 44975, 46003), NoduleClass.MASS: (34885, 53485, 50171)}
+"""Yellow and red, as CIELab (PS3.3 C.10.7.1.1)."""
+
+
+class _Segment(NamedTuple):
+    number: int
+    kind: NoduleClass
+    nodules: tuple[Nodule, ...]
+
+
+class _Frame(NamedTuple):
+    segment: _Segment
+    z: int
+    mask: NDArray[np.bool_]
+
+
+def encode(analysis: Analysis, labels: NDArray[np.uint16], source: Source) -> bytes | None:
+    """Encode the mask as a DICOM file, or None where no voxel is labelled.
+
+    Args:
+        analysis: whose nodules the labels number.
+        labels: (z, y, x) nodule numbers, 0 elsewhere, on the grid of the source images: plane z is
+            the z-th image, rows and columns as stored.
+        source: the images of the analysed stack, in that order.
+
+    Raises:
+        ValueError: The labels do not fit the images, or number a nodule that is not there.
+    """
+    _check(analysis, labels, source)
+    segments = _segments(analysis, labels)
+    frames = list(_frames(segments, labels))
+    if not frames:
+        return None
+    common = head(analysis, source, kind="seg", sop_class_uid=SEGMENTATION, modality="SEG")
+    document = {
+        **common,
+        **_image(frames, source),
+        **_description(analysis, segments),
+        **_dimensions(analysis),
+        **_groups(frames, source),
+        **_references(source),
+    }
+    return part10(document, sop_class_uid=SEGMENTATION, sop_instance_uid=object_uid(analysis, "seg"))
+
+
+def _check(analysis: Analysis, labels: NDArray[np.uint16], source: Source) -> None:
+    first = source.images[0]
+    rows, columns = (first.raw[word].number for word in ("Rows", "Columns"))
+    if labels.shape != (len(source.images), rows, columns):
+        raise ValueError(f"labels {labels.shape} do not fit {len(source.images)} images {rows} x {columns}")
+    last = max((nodule.number for nodule in analysis.nodules), default=0)
+    if labels.max(initial=0) > last:
+        raise ValueError(f"label {labels.max()} is no nodule's number; the last is {last}")
+
+
+def _segments(analysis: Analysis, labels: NDArray[np.uint16]) -> list[_Segment]:
+    """The segments that have a voxel, numbered from 1."""
+    present = np.bincount(labels.reshape(-1)) > 0
+    drawn = [n for n in analysis.nodules if n.number < len(present) and present[n.number]]
+    kinds = [(kind, tuple(n for n in drawn if n.nodule_class is kind)) for kind in NoduleClass]
+    filled = [(kind, nodules) for kind, nodules in kinds if nodules]
+    return [_Segment(number, *filled_) for number, filled_ in enumerate(filled, start=1)]
+
+
+def _frames(segments: Sequence[_Segment], labels: NDArray[np.uint16]) -> Iterator[_Frame]:
+    """Non-empty frames, segment by segment, in stack order."""
+    filled = [z for z in range(len(labels)) if labels[z].any()]
+    for segment in segments:
+        belongs = np.zeros(int(labels.max()) + 1, bool)
+        belongs[[nodule.number for nodule in segment.nodules]] = True
+        for z in filled:
+            mask = belongs[labels[z]]
+            if mask.any():
+                yield _Frame(segment, z, mask)
+
+
+def _image(frames: Sequence[_Frame], source: Source) -> Encoded:
+    """Image pixel and general image modules; bits run on from frame to frame (PS3.5 8.1.1)."""
+    rows, columns = frames[0].mask.shape
+    packed = [
+        np.packbits(np.stack([frame.mask for frame in frames[at : at + 8]]).reshape(-1), bitorder="little")
+        for at in range(0, len(frames), 8)
+    ]
+    pixels = b"".join(part.tobytes() for part in packed)
+    lossy = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
+    return {
+        **dataset(
+            ImageType=("DERIVED", "PRIMARY"),
+            SamplesPerPixel=1,
+            PhotometricInterpretation="MONOCHROME2",
+            NumberOfFrames=len(frames),
+            Rows=rows,
+            Columns=columns,
+            BitsAllocated=1,
+            BitsStored=1,
+            HighBit=0,
+            PixelRepresentation=0,
+            BurnedInAnnotation="NO",
+            LossyImageCompression="00",
+            PixelData=pixels,
+        ),
+        **source.images[0].copied(*lossy),
+    }
+
+
+def _description(analysis: Analysis, segments: Sequence[_Segment]) -> Encoded:
+    """The segmentation image module (PS3.3 C.8.20.2)."""
+    return dataset(
+        SegmentationType="BINARY",
+        ContentLabel="NODULES",
+        ContentDescription=STATEMENT[:64],
+        ContentCreatorName="",
+        SegmentSequence=[_segment(segment, analysis) for segment in segments],
+    )
+
+
+def _segment(segment: _Segment, analysis: Analysis) -> Encoded:
+    made_by = analysis.provenance
+    several = {NoduleClass.NODULE: "nodules", NoduleClass.MASS: "mass"}
+    return dataset(
+        SegmentNumber=segment.number,
+        SegmentLabel=several[segment.kind],
+        SegmentDescription=f"{len(segment.nodules)} found, unverified",
+        SegmentAlgorithmType="AUTOMATIC",
+        SegmentAlgorithmName=f"Millet {made_by.model_name} {made_by.model_version}",
+        SegmentedPropertyCategoryCodeSequence=[encoded(codes.ABNORMAL_STRUCTURE)],
+        SegmentedPropertyTypeCodeSequence=[encoded(codes.CLASSES[segment.kind])],
+        AnatomicRegionSequence=[_region(segment)],
+        RecommendedDisplayCIELabValue=_COLOURS[segment.kind],
+    )
+
+
+def _region(segment: _Segment) -> Encoded:
+    """The lung, with its side where all nodules of the segment lie in one."""
+    sides: set[Code] = {codes.SIDES[nodule.side] for nodule in segment.nodules}
+    if len(sides) > 1:
+        return encoded(codes.LUNG)
+    modifier = dataset(AnatomicRegionModifierSequence=[encoded(side) for side in sides])
+    return {**encoded(codes.LUNG), **modifier}
+
+
+def _dimensions(analysis: Analysis) -> Encoded:
+    """Frames are indexed by segment, then by position (PS3.3 C.7.6.17)."""
+    organization = object_uid(analysis, "seg-dimensions")
+    pointers = (
+        ("SegmentIdentificationSequence", "ReferencedSegmentNumber", "Segment"),
+        ("PlanePositionSequence", "ImagePositionPatient", "Position"),
+    )
+    return dataset(
+        DimensionOrganizationSequence=[dataset(DimensionOrganizationUID=organization)],
+        DimensionIndexSequence=[
+            dataset(
+                DimensionOrganizationUID=organization,
+                FunctionalGroupPointer=_pointer(group),
+                DimensionIndexPointer=_pointer(element),
+                DimensionDescriptionLabel=label,
+            )
+            for group, element, label in pointers
+        ],
+    )
+
+
+def _pointer(keyword: str) -> bytes:
+    tag = tag_of(keyword)
+    return (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little")
+
+
+def _groups(frames: Sequence[_Frame], source: Source) -> Encoded:
+    """The functional groups (PS3.3 C.7.6.16)."""
+    first = source.images[0]
+    spacing = _spacing(source)
+    measures = {
+        **first.copied("PixelSpacing", "SliceThickness"),
+        **(dataset(SpacingBetweenSlices=f"{spacing:.9g}") if spacing else {}),
+    }
+    shared = dataset(
+        PixelMeasuresSequence=[measures],
+        PlaneOrientationSequence=[first.copied("ImageOrientationPatient")],
+    )
+    rank = {z: place for place, z in enumerate(sorted({frame.z for frame in frames}), start=1)}
+    return dataset(
+        SharedFunctionalGroupsSequence=[shared],
+        PerFrameFunctionalGroupsSequence=[
+            _frame(frame.segment.number, rank[frame.z], source.images[frame.z]) for frame in frames
+        ],
+    )
+
+
+def _frame(segment: int, place: int, shown: SourceImage) -> Encoded:
+    origin = {**shown.reference, **_PURPOSE}
+    return dataset(
+        FrameContentSequence=[dataset(DimensionIndexValues=(segment, place))],
+        PlanePositionSequence=[shown.copied("ImagePositionPatient")],
+        SegmentIdentificationSequence=[dataset(ReferencedSegmentNumber=segment)],
+        DerivationImageSequence=[{**dataset(SourceImageSequence=[origin]), **_DERIVATION}],
+    )
+
+
+_PURPOSE = dataset(
+    PurposeOfReferenceCodeSequence=[encoded(codes.SOURCE_PURPOSE)], SpatialLocationsPreserved="YES"
+)
+_DERIVATION = dataset(DerivationCodeSequence=[encoded(codes.DERIVED_BY_SEGMENTATION)])
+
+
+def _spacing(source: Source) -> float | None:
+    """The mean distance of neighbouring images in mm, None for a single one."""
+    places = [
+        np.asarray([float(v) for v in image.text("ImagePositionPatient").split("\\")])
+        for image in source.images
+    ]
+    steps = [float(np.linalg.norm(after - before)) for before, after in pairwise(places)]
+    return float(np.mean(steps)) if steps else None
+
+
+def _references(source: Source) -> Encoded:
+    """Frame of reference, and the images (PS3.3 C.12.2)."""
+    series = [
+        dataset(SeriesInstanceUID=uid, ReferencedInstanceSequence=references)
+        for uid, references in source.by_series().items()
+    ]
+    return {
+        **dataset(PositionReferenceIndicator=""),
+        **source.images[0].copied("FrameOfReferenceUID", "PositionReferenceIndicator"),
+        **dataset(ReferencedSeriesSequence=series),
+    }
