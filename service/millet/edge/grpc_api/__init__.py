@@ -1,0 +1,5 @@
+"""The worklist and its analyses over gRPC, with health and reflection."""
+
+from millet.edge.grpc_api.server import GrpcServer
+
+__all__ = ["GrpcServer"]

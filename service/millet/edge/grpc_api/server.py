@@ -1,0 +1,117 @@
+"""The gRPC server: starts, watches the journal for its watchers, tells its health, stops."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health
+from grpc_reflection.v1alpha import reflection
+
+from millet.edge.grpc_api.service import AnalysisService
+from millet.edge.telemetry import Telemetry
+from millet.errors import StoreError
+from millet.ports import Worklist
+from millet.proto.millet.v1 import analysis_service_pb2 as pb
+from millet.proto.millet.v1 import analysis_service_pb2_grpc as rpc
+
+log = logging.getLogger(__name__)
+
+SERVICE: str = pb.DESCRIPTOR.services_by_name["AnalysisService"].full_name
+SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class GrpcServer:
+    """One server on one event loop.
+
+    Args:
+        worklist: what is read; its methods are called in threads.
+        ready: each part of the service and why it is not ready, empty where it is; may block.
+        telemetry: counts calls and watchers.
+        poll_s: how often the journal is looked at for commits that nobody announced with `wake`.
+    """
+
+    def __init__(
+        self,
+        *,
+        worklist: Worklist,
+        ready: Callable[[], Mapping[str, str]],
+        telemetry: Telemetry,
+        poll_s: float = 0.5,
+    ) -> None:
+        self._worklist = worklist
+        self._ready = ready
+        self._poll_s = poll_s
+        self._service = AnalysisService(worklist, telemetry)
+        self._health = health.HealthServicer()
+        self._revision = 0
+        self._woken = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: grpc.aio.Server | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen and return the port (a free one for 0); raises OSError where it is taken."""
+        self._loop = asyncio.get_running_loop()
+        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        rpc.add_AnalysisServiceServicer_to_server(self._service, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection(
+            (SERVICE, "grpc.health.v1.Health", reflection.SERVICE_NAME), server
+        )
+        try:
+            bound = server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        except RuntimeError as error:
+            raise OSError(f"gRPC cannot listen on {host}:{port}") from error
+        await self._tell_health()
+        await server.start()
+        self._server = server
+        self._watch = asyncio.create_task(self._follow())
+        return bound
+
+    def wake(self) -> None:
+        """Something was committed; callable from any thread, at any time."""
+        if self._loop and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._woken.set)
+
+    async def stop(self, grace_s: float) -> None:
+        """Tell health, end the watchers, let other calls finish for `grace_s` seconds."""
+        if not self._server or not self._watch:
+            return
+        self._watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._watch
+        await self._health.enter_graceful_shutdown()
+        self._service.stopping = True
+        self._service.bell.ring()
+        await self._server.stop(grace_s)
+        self._server = None
+
+    async def _follow(self) -> None:
+        while True:
+            await self._step()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), self._poll_s)
+            self._woken.clear()
+
+    async def _step(self) -> None:
+        """Look once for changes and at the health."""
+        await self._tell_health()
+        try:
+            changed = await asyncio.to_thread(self._worklist.changed, self._revision)
+        except StoreError:
+            log.warning("the journal could not be read for watchers")
+            return
+        if changed:
+            self._revision = max(status.revision for status in changed)
+            self._service.bell.ring()
+
+    async def _tell_health(self) -> None:
+        reasons = await asyncio.to_thread(self._ready)
+        answer = NOT_SERVING if any(reasons.values()) else SERVING
+        for name in ("", SERVICE):
+            await self._health.set(name, answer)

@@ -1,0 +1,31 @@
+"""What the service tells its operators: metrics and logs."""
+
+from millet.core.tag import series_tag
+from millet.edge.telemetry.logs import configure
+from millet.edge.telemetry.metrics import (
+    CONTENT_TYPE,
+    Association,
+    Delivered,
+    DestinationKind,
+    GrpcCode,
+    Peer,
+    Rpc,
+    Stage,
+    Storing,
+    Telemetry,
+)
+
+__all__ = [
+    "CONTENT_TYPE",
+    "Association",
+    "Delivered",
+    "DestinationKind",
+    "GrpcCode",
+    "Peer",
+    "Rpc",
+    "Stage",
+    "Storing",
+    "Telemetry",
+    "configure",
+    "series_tag",
+]

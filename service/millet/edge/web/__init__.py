@@ -1,0 +1,6 @@
+"""One read-only page for people, and metrics and health for machines."""
+
+from millet.edge.web.application import Sources, application
+from millet.edge.web.server import WebServer
+
+__all__ = ["Sources", "WebServer", "application"]

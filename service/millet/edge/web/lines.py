@@ -1,0 +1,103 @@
+"""What the page says of a series: words and marks, no decisions.
+
+No word here tells a reader that a study is free of disease: an unflagged one is "to be read in turn".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from urllib.parse import quote
+
+from millet.core.analysis import TriageLevel
+from millet.core.job import State
+from millet.core.wording import words
+from millet.ports import SeriesKey, SeriesStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Badge:
+    """A mark that says the same by word, sign and colour."""
+
+    style: str
+    sign: str
+    label: str
+    hint: str
+
+
+LEVELS: Mapping[TriageLevel, Badge] = MappingProxyType(
+    {
+        TriageLevel.CRITICAL: Badge(
+            style="critical", sign="▲▲", label="Critical", hint="should reach a person now"
+        ),
+        TriageLevel.URGENT: Badge(
+            style="urgent", sign="▲", label="Urgent", hint="read ahead of the ordinary order"
+        ),
+        TriageLevel.NOTABLE: Badge(
+            style="notable", sign="●", label="Notable", hint="findings, in the ordinary order"
+        ),
+        TriageLevel.UNFLAGGED: Badge(
+            style="unflagged",
+            sign="○",
+            label="Unflagged",
+            hint="nothing raised its priority; to be read in turn",
+        ),
+        TriageLevel.NOT_ASSESSED: Badge(
+            style="refused", sign="✕", label="Not analysed", hint="nothing was judged; to be read in turn"
+        ),
+    }
+)
+PENDING: Mapping[str, Badge] = MappingProxyType(
+    {
+        State.RECEIVING: Badge(style="pending", sign="↓", label="Receiving", hint="instances may still come"),
+        State.QUEUED: Badge(style="pending", sign="…", label="Waiting", hint="waits to be analysed"),
+        State.ANALYSING: Badge(style="pending", sign="◐", label="Analysing", hint="being analysed"),
+        State.PARKED: Badge(
+            style="failed", sign="!", label="Failed", hint="a fault of this service; an operator must look"
+        ),
+    }
+)
+
+
+def badge(status: SeriesStatus) -> Badge:
+    """The mark of a series: its state while it has not ended, then its triage level."""
+    if waiting := PENDING.get(status.state):
+        return waiting
+    return LEVELS[status.triage or TriageLevel.NOT_ASSESSED]
+
+
+def changing(status: SeriesStatus) -> bool:
+    """Whether its page will change by itself soon."""
+    return status.state in {State.RECEIVING, State.QUEUED, State.ANALYSING} or status.deliveries_pending > 0
+
+
+def address(key: SeriesKey) -> str:
+    """The page of a series."""
+    return f"/series/{quote(key.site, safe='')}/{quote(key.series_uid, safe='')}"
+
+
+def tail(identifier: str) -> str:
+    """The last four characters of an identifier, enough to tell two rows apart."""
+    return f"…{identifier[-4:]}" if len(identifier) > 4 else identifier
+
+
+def day(date_da: str) -> str:
+    """A DICOM date (DA) as year-month-day; what is no such date stays as it is."""
+    whole = len(date_da) == 8 and date_da.isascii() and date_da.isdigit()
+    return f"{date_da[:4]}-{date_da[4:6]}-{date_da[6:]}" if whole else date_da
+
+
+def minute(moment_utc: datetime) -> str:
+    """A time for people, in UTC."""
+    return moment_utc.strftime("%Y-%m-%d %H:%M")
+
+
+def findings(status: SeriesStatus) -> str:
+    """One short sentence for the worklist's row."""
+    if status.reason_code:
+        return words(status.reason_code)
+    if status.nodules is None:
+        return f"{status.instances} instances so far" if status.state == State.RECEIVING else ""
+    return "1 nodule" if status.nodules == 1 else f"{status.nodules} nodules"
