@@ -3,7 +3,7 @@
 set -eu
 extra=${1:-cpu}
 python=${PYTHON:-python3}
-case $extra in cpu) other=onnxruntime-gpu ;; gpu) other=onnxruntime ;;
+case $extra in cpu) other=gpu ;; gpu) other=cpu ;;
     *) echo "make install: EXTRA is cpu or gpu, not $extra" >&2; exit 2 ;;
 esac
 
@@ -27,7 +27,7 @@ echo "== uv (3/4)"
 .venv/bin/python -m pip install --quiet uv
 echo "== Millet with [$extra,dev] (4/4)"
 # Both runtimes own the folder onnxruntime/, so only one may be there.
-if [ -d .venv/lib/python3*/site-packages/"$(echo "$other" | tr - _)"-*.dist-info ] 2>/dev/null; then
+if [ -e ".venv/installed-$other" ]; then
     .venv/bin/uv pip uninstall --python .venv/bin/python onnxruntime onnxruntime-gpu
 fi
 rm -f .venv/installed-*
