@@ -105,6 +105,11 @@ def read_elements(encoded: bytes, tags: Container[int], stop: int = PIXEL_GROUP)
     return _elements(opened.data, 0, len(opened.data), opened.syntax, tags, stop)[0]
 
 
+def transfer_syntax(encoded: bytes) -> str:
+    """The transfer syntax that the file meta information declares; implicit VR where there is none."""
+    return _meta(encoded)[0]
+
+
 class PixelElement(NamedTuple):
     """Pixel Data (7FE0,0010) as it stands in an instance."""
 

@@ -79,3 +79,11 @@ class SliceHeader:
     padding_value: int | None
     frames: int = 1
     birth: date | None = None
+    trigger_ms: float | None = None
+    """Nominal cardiac trigger delay or trigger time, which sets the phases of a gated scan apart."""
+    acquisition_date: str = ""
+    high_bit: int | None = None
+    photometric: str = ""
+    descriptions: tuple[str, ...] = ()
+    """What people and protocols wrote about the scan (study, series, protocol, model, scan options);
+    upper case, read by the gate only."""

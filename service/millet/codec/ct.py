@@ -1,0 +1,259 @@
+"""A CT instance as received, read into our values: first its header, later its slice in HU.
+
+The header reader takes only the elements it needs, as bytes, and makes the best of each alone: an odd
+VR, an unknown character set or a malformed number costs that one value, never the instance.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from millet.codec import pixels, text
+from millet.codec.elements import Raw, read_elements, tag_of, transfer_syntax
+from millet.core.geometry import PointMm, Vector
+from millet.core.reasons import Reason
+from millet.core.series import Patient, SliceHeader
+from millet.errors import UnfitSeries
+
+PADDING_HU = -1024.0
+"""What padding becomes, and the floor of all HU: outside the scanner's circle there is air."""
+
+T = TypeVar("T")
+
+_KEYWORDS = """
+SpecificCharacterSet ImageType SOPClassUID SOPInstanceUID StudyDate SeriesDate AcquisitionDate
+AcquisitionTime ContentTime AccessionNumber Modality Manufacturer StudyDescription SeriesDescription
+ManufacturerModelName PatientName PatientID IssuerOfPatientID PatientBirthDate PatientSex PatientAge
+ContrastBolusAgent BodyPartExamined ScanOptions KVP ProtocolName GantryDetectorTilt ConvolutionKernel
+SliceThickness TriggerTime NominalCardiacTriggerDelayTime StudyInstanceUID SeriesInstanceUID
+AcquisitionNumber InstanceNumber ImagePositionPatient ImageOrientationPatient FrameOfReferenceUID
+TemporalPositionIdentifier SamplesPerPixel PhotometricInterpretation NumberOfFrames Rows Columns
+PixelSpacing BitsAllocated BitsStored HighBit PixelRepresentation PixelPaddingValue BurnedInAnnotation
+RescaleIntercept RescaleSlope LossyImageCompression
+"""
+_TAGS = {keyword: tag_of(keyword) for keyword in _KEYWORDS.split()}
+_LOSSY_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 81))
+_EITHER_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (91, 93, 203))
+"""Lossy or lossless; lossy unless (0028,2110) denies it."""
+_AGE = re.compile(r"(\d{1,3})\s*([DWMY])")
+_YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
+_DESCRIPTIONS = (
+    "StudyDescription",
+    "SeriesDescription",
+    "ProtocolName",
+    "ManufacturerModelName",
+    "ScanOptions",
+    "BodyPartExamined",
+)
+
+
+def read_header(encoded: bytes) -> SliceHeader:
+    """Read what one instance says of itself; for an object of another kind most fields stay empty.
+
+    Raises:
+        UnfitSeries: UNREADABLE_OBJECT, the bytes are no DICOM object.
+    """
+    try:
+        found = read_elements(encoded, frozenset(_TAGS.values()))
+        syntax = transfer_syntax(encoded)
+    except pixels.MALFORMED as error:
+        raise UnfitSeries(Reason.UNREADABLE_OBJECT, type(error).__name__) from error
+    tags = _Tags(found)
+    if not (tags.word("SOPClassUID") and tags.word("SOPInstanceUID")):
+        raise UnfitSeries(Reason.UNREADABLE_OBJECT, "no SOP Class or SOP Instance UID")
+    return _header(tags, syntax)
+
+
+def read_slice(encoded: bytes, header: SliceHeader) -> NDArray[np.float32]:
+    """Decode one slice to HU (rows, columns), float32; padding and anything below is `PADDING_HU`.
+
+    Raises:
+        UnfitSeries: RESCALE_MISSING or any reason of `pixels.stored`.
+    """
+    slope, intercept = header.rescale_slope, header.rescale_intercept
+    if slope is None or intercept is None or slope == 0:
+        raise UnfitSeries(Reason.RESCALE_MISSING)
+    values = _numbers(pixels.stored(encoded, header), header)
+    hu = values * np.float32(slope) + np.float32(intercept)
+    if header.padding_value is not None:
+        hu[values == np.float32(header.padding_value)] = PADDING_HU
+    np.maximum(hu, np.float32(PADDING_HU), out=hu)
+    return hu
+
+
+def _numbers(bits: pixels.Bits, header: SliceHeader) -> NDArray[np.float32]:
+    """Stored bits as numbers: what lies outside bits stored is cut off, the sign is spread."""
+    spare = header.bits_allocated - header.bits_stored
+    above = (
+        header.bits_allocated - 1 - (header.bits_stored - 1 if header.high_bit is None else header.high_bit)
+    )
+    if not 0 <= above <= spare:
+        raise UnfitSeries(Reason.UNSUPPORTED_PIXELS, f"high bit {header.high_bit}")
+    kind = f"{'i' if header.signed else 'u'}{header.bits_allocated // 8}"
+    if spare == 0:
+        return bits.view(kind).astype(np.float32)
+    numbers = (bits << above).view(kind) >> spare
+    return numbers.astype(np.float32)
+
+
+def _header(tags: _Tags, syntax: str) -> SliceHeader:
+    """Put the values in their places."""
+    orientation = tags.numbers("ImageOrientationPatient", 6)
+    position = tags.numbers("ImagePositionPatient", 3)
+    spacing = tags.numbers("PixelSpacing", 2)
+    signed = tags.whole("PixelRepresentation") == 1
+    birth = _date(tags.word("PatientBirthDate"))
+    return SliceHeader(
+        sop_instance_uid=tags.word("SOPInstanceUID"),
+        sop_class_uid=tags.word("SOPClassUID"),
+        series_uid=tags.word("SeriesInstanceUID"),
+        study_uid=tags.word("StudyInstanceUID"),
+        frame_of_reference_uid=tags.word("FrameOfReferenceUID"),
+        transfer_syntax_uid=syntax,
+        modality=tags.word("Modality"),
+        patient=_patient(tags),
+        accession=tags.text("AccessionNumber"),
+        study_date=tags.word("StudyDate"),
+        age_years=_age(tags, birth),
+        birth=birth,
+        image_type=tuple(word.strip().upper() for word in tags.words("ImageType")),
+        acquisition_number=tags.integer("AcquisitionNumber"),
+        instance_number=tags.integer("InstanceNumber"),
+        acquisition_date=tags.word("AcquisitionDate"),
+        acquisition_time=tags.word("AcquisitionTime"),
+        content_time=tags.word("ContentTime"),
+        temporal_position=tags.integer("TemporalPositionIdentifier"),
+        trigger_ms=_first(tags.number("TriggerTime"), tags.number("NominalCardiacTriggerDelayTime")),
+        kernel="\\".join(tags.words("ConvolutionKernel")),
+        kvp=tags.number("KVP"),
+        series_description=tags.text("SeriesDescription"),
+        body_part=tags.word("BodyPartExamined").upper(),
+        manufacturer=tags.text("Manufacturer"),
+        descriptions=tuple(tags.text(keyword).upper() for keyword in _DESCRIPTIONS if tags.text(keyword)),
+        contrast=bool(tags.text("ContrastBolusAgent")),
+        burned_in=tags.word("BurnedInAnnotation").upper() == "YES",
+        lossy=_lossy(tags.word("LossyImageCompression"), syntax),
+        rows=tags.whole("Rows") or 0,
+        columns=tags.whole("Columns") or 0,
+        pixel_spacing_mm=(spacing[0], spacing[1]) if spacing and min(spacing) > 0 else None,
+        position_mm=PointMm(*position) if position else None,
+        row_direction=_direction(orientation[:3]),
+        column_direction=_direction(orientation[3:]),
+        slice_thickness_mm=tags.number("SliceThickness"),
+        gantry_tilt_deg=tags.number("GantryDetectorTilt"),
+        rescale_slope=tags.number("RescaleSlope"),
+        rescale_intercept=tags.number("RescaleIntercept"),
+        bits_allocated=tags.whole("BitsAllocated") or 0,
+        bits_stored=tags.whole("BitsStored") or tags.whole("BitsAllocated") or 0,
+        high_bit=tags.whole("HighBit"),
+        photometric=tags.word("PhotometricInterpretation"),
+        signed=signed,
+        samples_per_pixel=tags.whole("SamplesPerPixel") or 1,
+        padding_value=tags.whole("PixelPaddingValue", signed=signed),
+        frames=tags.integer("NumberOfFrames") or 1,
+    )
+
+
+def _patient(tags: _Tags) -> Patient:
+    name = text.decode(tags.raw("PatientName"), tags.word("SpecificCharacterSet"))
+    return Patient(
+        patient_id=tags.text("PatientID"),
+        issuer=tags.text("IssuerOfPatientID"),
+        name=name.value,
+        birth_date=tags.word("PatientBirthDate"),
+        sex=tags.word("PatientSex"),
+        name_undecodable=name.undecodable,
+    )
+
+
+def _age(tags: _Tags, birth: date | None) -> float | None:
+    """Years, from (0010,1010), else from the dates of birth and of the examination."""
+    stated = _AGE.fullmatch(tags.word("PatientAge").upper())
+    if stated:
+        return int(stated[1]) * _YEARS[stated[2]]
+    examined = _first(*(_date(tags.word(f"{event}Date")) for event in ("Study", "Series", "Acquisition")))
+    if birth is None or examined is None or birth > examined:
+        return None
+    return (examined - birth).days / 365.25
+
+
+def _lossy(flag: str, syntax: str) -> bool:
+    """(0028,2110) or the transfer syntax: compression once lossy stays so."""
+    return flag == "01" or syntax in _LOSSY_SYNTAXES or (syntax in _EITHER_SYNTAXES and flag != "00")
+
+
+def _direction(values: list[float]) -> Vector | None:
+    length = sum(value * value for value in values) ** 0.5
+    if not 0.99 < length < 1.01:  # written with few digits, a direction is still a direction
+        return None
+    return Vector(*(value / length for value in values))
+
+
+def _date(written: str) -> date | None:
+    """A DA value, also the old form with dots."""
+    digits = written.replace(".", "")
+    try:
+        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8]))
+    except ValueError:
+        return None
+
+
+def _first(*values: T | None) -> T | None:
+    return next((value for value in values if value is not None), None)
+
+
+class _Tags:
+    """Raw elements by keyword; each reader returns nothing rather than fail."""
+
+    def __init__(self, found: Mapping[int, Raw]) -> None:
+        self._found = found
+
+    def raw(self, keyword: str) -> bytes:
+        found = self._found.get(_TAGS[keyword])
+        return found.value if found else b""
+
+    def text(self, keyword: str) -> str:
+        return text.decode(self.raw(keyword), self.word("SpecificCharacterSet")).value
+
+    def word(self, keyword: str) -> str:
+        return self.raw(keyword).decode("ascii", "replace").strip(" \0")
+
+    def words(self, keyword: str) -> list[str]:
+        return self.word(keyword).split("\\") if self.word(keyword) else []
+
+    def numbers(self, keyword: str, count: int) -> list[float]:
+        """Exactly `count` finite decimal numbers, else none."""
+        try:
+            values = [float(word) for word in self.words(keyword)]
+        except ValueError:
+            return []
+        return values if len(values) == count and all(np.isfinite(values)) else []
+
+    def number(self, keyword: str) -> float | None:
+        """A decimal string or a binary float; of several values the first."""
+        found = self._found.get(_TAGS[keyword])
+        if found and found.vr in {"FD", "FL"}:
+            kind = np.dtype("<f8" if found.vr == "FD" else "<f4")
+            values = np.frombuffer(found.value[: kind.itemsize], kind) if found.value else np.zeros(0)
+            return float(values[0]) if len(values) and np.isfinite(values[0]) else None
+        try:
+            value = float(self.words(keyword)[0])
+        except (ValueError, IndexError):
+            return None
+        return value if np.isfinite(value) else None
+
+    def integer(self, keyword: str) -> int | None:
+        """An integer string."""
+        value = self.number(keyword)
+        return None if value is None else int(value)
+
+    def whole(self, keyword: str, *, signed: bool = False) -> int | None:
+        """A two-byte binary integer, whatever sign its VR claims."""
+        raw = self.raw(keyword)
+        return int.from_bytes(raw[:2], "little", signed=signed) if len(raw) >= 2 else None

@@ -1,0 +1,223 @@
+"""One volume of a series: slices in order along their normal, and whether they make a volume.
+
+Slices lie in order because of their position tags alone; instance numbers and order of arrival are
+never looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+
+from millet.core.geometry import Floats, Grid, PointMm, Vector
+from millet.core.reasons import Reason, Remark, Weight
+from millet.core.series import SliceHeader
+
+FEWEST_SLICES = 20
+"""Even at the thickest slice analysed, 20 slices are 20 cm: about the height of an adult's lungs."""
+VALIDATED_THICKNESS_MM = 3.0
+"""Above this a 3 mm nodule is lost in its slice's average."""
+THICKEST_MM = 10.0
+TOUCHING_MM = 0.05
+"""Two slices nearer than this are at one place; reconstructions overlap by no less than 0.1 mm."""
+UNEVEN = 0.1
+"""Share of the usual step by which a step may differ: positions are written with few digits."""
+HOLE = 1.5
+"""A step longer than this many usual steps is a hole: half way between one step and two."""
+LARGEST_TILT_DEG = 0.5
+"""At 300 mm of lung this shears by 2.6 mm, the size of the nodules that are looked for."""
+OBLIQUE_COSINE = float(np.cos(np.radians(20)))
+"""Slices whose normal is further than 20 degrees from the body's axis are no axial slices."""
+SQUARE = 1e-2
+"""Rows and columns whose directions' cosine is larger than this are not at right angles."""
+
+Same = Callable[[SliceHeader, SliceHeader], bool]
+"""Whether two instances hold the same pixels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """Slices that belong together, in the order of their positions along the normal."""
+
+    slices: tuple[SliceHeader, ...]
+    label: str = ""
+    """What sets it apart in its series; no patient data."""
+
+
+def stack_of(headers: Sequence[SliceHeader], label: str = "") -> Stack:
+    """Put slices with geometry in order along the first one's normal; ties by their UID."""
+    along = heights_mm(headers, normal(headers[0]))
+    order = sorted(range(len(headers)), key=lambda at: (along[at], headers[at].sop_instance_uid))
+    return Stack(slices=tuple(headers[at] for at in order), label=label)
+
+
+def has_geometry(header: SliceHeader) -> bool:
+    """Whether a slice says where it is and how it lies, with rows and columns at right angles."""
+    row, column = header.row_direction, header.column_direction
+    if header.position_mm is None or header.pixel_spacing_mm is None or row is None or column is None:
+        return False
+    return abs(float(np.dot(row, column))) < SQUARE
+
+
+def normal(header: SliceHeader) -> Floats:
+    """The unit normal of a slice, rows x columns (PS3.3 C.7.6.2.1.1)."""
+    across = np.cross(cast("Vector", header.row_direction), cast("Vector", header.column_direction))
+    unit: Floats = across / np.linalg.norm(across)
+    return unit
+
+
+def heights_mm(headers: Sequence[SliceHeader], direction: Floats) -> Floats:
+    """(N,) positions along a direction."""
+    return _positions_mm(headers) @ direction
+
+
+def steps_mm(stack: Stack) -> Floats:
+    """(N - 1,) distances from slice to slice along the normal."""
+    steps: Floats = np.diff(heights_mm(stack.slices, normal(stack.slices[0])))
+    return steps
+
+
+def spacing_mm(stack: Stack) -> float | None:
+    """The usual step, None for a single slice."""
+    return float(np.median(steps_mm(stack))) if len(stack.slices) > 1 else None
+
+
+def extent_mm(stack: Stack) -> float:
+    """From the first slice to the last."""
+    return float(steps_mm(stack).sum())
+
+
+def even(steps: Floats) -> bool:
+    """Whether all steps are one step, as far as positions are written exactly."""
+    usual = float(np.median(steps)) if len(steps) else 0.0
+    allowed = max(UNEVEN * usual, TOUCHING_MM)
+    return bool(usual > TOUCHING_MM and np.all(np.abs(steps - usual) <= allowed))
+
+
+def grid(stack: Stack) -> Grid:
+    """The grid of a stack without faults: z along the normal, y down the columns, x along the rows."""
+    first = stack.slices[0]
+    row = np.asarray(first.row_direction, float)
+    across = normal(first)
+    column = np.cross(across, row)
+    between_rows, between_columns = cast("tuple[float, float]", first.pixel_spacing_mm)
+    return Grid(
+        shape=(len(stack.slices), first.rows, first.columns),
+        spacing_mm=(extent_mm(stack) / (len(stack.slices) - 1), between_rows, between_columns),
+        origin_mm=cast("PointMm", first.position_mm),
+        axes=(Vector(*across.tolist()), Vector(*column.tolist()), Vector(*row.tolist())),
+    )
+
+
+def without_repeats(stack: Stack, same: Same) -> tuple[Stack, tuple[Remark, ...]]:
+    """Drop slices that repeat their neighbour pixel for pixel; one that differs is left to `faults`."""
+    kept: list[SliceHeader] = [stack.slices[0]]
+    for header, step in zip(stack.slices[1:], steps_mm(stack), strict=True):
+        if step > TOUCHING_MM or not same(kept[-1], header):
+            kept.append(header)
+    dropped = len(stack.slices) - len(kept)
+    if not dropped:
+        return stack, ()
+    detail = f"{dropped} slices came twice with the same pixels; each is used once"
+    remark = Remark(reason=Reason.DUPLICATE_SLICES, weight=Weight.NOTE, detail=detail)
+    return replace(stack, slices=tuple(kept)), (remark,)
+
+
+def faults(stack: Stack) -> tuple[Remark, ...]:
+    """What speaks against a stack (REFUSES, the weightiest first) or outside its validated use."""
+    checks = (_not_axial, _tilted, _mixed_geometry, _repeated, _too_few, _holes, _thick)
+    return tuple(remark for check in checks if (remark := check(stack)))
+
+
+def _refuses(reason: Reason, detail: str) -> Remark:
+    return Remark(reason=reason, weight=Weight.REFUSES, detail=detail)
+
+
+def _positions_mm(headers: Sequence[SliceHeader]) -> Floats:
+    return np.asarray([header.position_mm for header in headers], float)
+
+
+def _not_axial(stack: Stack) -> Remark | None:
+    cosine = abs(float(normal(stack.slices[0])[2]))
+    if cosine >= OBLIQUE_COSINE:
+        return None
+    angle = np.degrees(np.arccos(cosine))
+    return _refuses(Reason.NOT_AXIAL, f"slices lie {angle:.0f} degrees from axial")
+
+
+def _tilted(stack: Stack) -> Remark | None:
+    """Tilt by its tag, or by slices that are shifted against each other along their rows or columns."""
+    stated = max(abs(header.gantry_tilt_deg or 0.0) for header in stack.slices)
+    path = _positions_mm(stack.slices)[-1] - _positions_mm(stack.slices)[0]
+    up = abs(float(path @ normal(stack.slices[0])))
+    aside = float(np.sqrt(max(path @ path - up * up, 0.0)))
+    tilt = max(stated, float(np.degrees(np.arctan2(aside, up)))) if up > TOUCHING_MM else stated
+    return _refuses(Reason.GANTRY_TILT, f"{tilt:.1f} degrees") if tilt > LARGEST_TILT_DEG else None
+
+
+def _mixed_geometry(stack: Stack) -> Remark | None:
+    """Slices of other size or pixel, or beside the line of the others by more than half a pixel."""
+    matrices = {(header.rows, header.columns) for header in stack.slices}
+    if len(matrices) > 1:
+        return _refuses(Reason.MIXED_GEOMETRY, f"{len(matrices)} matrix sizes")
+    pixels = np.asarray([header.pixel_spacing_mm for header in stack.slices], float)
+    if np.ptp(pixels, axis=0).max() * max(matrices.pop()) > pixels.min():
+        return _refuses(Reason.MIXED_GEOMETRY, "several pixel spacings")
+    across = normal(stack.slices[0])
+    places = _positions_mm(stack.slices)
+    aside = places - np.outer(places @ across, across)
+    if np.linalg.norm(aside - np.median(aside, axis=0), axis=1).max() > pixels.min() / 2 + _drift_mm(stack):
+        return _refuses(Reason.MIXED_GEOMETRY, "slices are shifted against each other")
+    return None
+
+
+def _drift_mm(stack: Stack) -> float:
+    """How far a tilt that is still allowed moves the last slice."""
+    return float(np.tan(np.radians(LARGEST_TILT_DEG))) * extent_mm(stack)
+
+
+def _repeated(stack: Stack) -> Remark | None:
+    repeated = int((steps_mm(stack) <= TOUCHING_MM).sum())
+    if not repeated:
+        return None
+    return _refuses(Reason.DUPLICATE_SLICES, f"{repeated} positions hold slices with different pixels")
+
+
+def _too_few(stack: Stack) -> Remark | None:
+    if len(stack.slices) >= FEWEST_SLICES:
+        return None
+    return _refuses(Reason.TOO_FEW_SLICES, f"{len(stack.slices)} slices; {FEWEST_SLICES} are needed")
+
+
+def _holes(stack: Stack) -> Remark | None:
+    """A hole is refused, never bridged: an interpolated slice would hide what lay there."""
+    steps = steps_mm(stack)
+    if even(steps):
+        return None
+    usual = float(np.median(steps))
+    odd = steps[np.abs(steps - usual) > max(UNEVEN * usual, TOUCHING_MM)]
+    if (
+        usual > TOUCHING_MM
+        and odd.min() > HOLE * usual
+        and np.all(np.abs(odd / usual - np.rint(odd / usual)) < 0.25)
+    ):
+        missing = int(np.rint(odd / usual - 1).sum())
+        return _refuses(Reason.MISSING_SLICES, f"{missing} missing in {len(odd)} places")
+    return _refuses(Reason.UNEVEN_SPACING, f"steps from {steps.min():.2f} to {steps.max():.2f} mm")
+
+
+def _thick(stack: Stack) -> Remark | None:
+    spacing = spacing_mm(stack) or 0.0
+    stated = max(header.slice_thickness_mm or 0.0 for header in stack.slices)
+    thickness = max(spacing, stated)
+    if spacing > VALIDATED_THICKNESS_MM and 0 < stated < spacing / 2:
+        detail = f"slices of {stated:g} mm every {spacing:g} mm leave tissue out"
+        return _refuses(Reason.MISSING_SLICES, detail)
+    if thickness <= VALIDATED_THICKNESS_MM:
+        return None
+    weight = Weight.REFUSES if thickness > THICKEST_MM else Weight.OUTSIDE_USE
+    detail = f"{thickness:g} mm; validated up to {VALIDATED_THICKNESS_MM:g} mm"
+    return Remark(reason=Reason.THICK_SLICES, weight=weight, detail=detail)
