@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +30,11 @@ _LUNG_WINDOW_HU = (-950.0, 150.0)
 _AIR_HU = -1024.0
 _DIM = 0.35
 _MARGIN_MM = 25.0
+_SKIN_MM = 3.0
 _SLABS, _SLABS_IN_A_ROW = 12, 4
 _WIDTH_PX = {"coronal": 960, "axial": 320}
 _COLOURS = {NoduleClass.NODULE: (255, 190, 60), NoduleClass.MASS: (255, 80, 80)}
-_WHITE, _BAND_PX = (235, 235, 235), 24
+_WHITE, _BLUE, _BAND_PX = (235, 235, 235), (120, 200, 255), 24
 
 
 class _View(NamedTuple):
@@ -65,6 +66,7 @@ def mip_png(
     if canonical_order(volume.grid) != ((0, 1, 2), (False, False, False)):
         raise ValueError("pictures are drawn from the canonical volume")
     box = _box(volume.grid, lungs)
+    lungs = None if lungs is None else _core(lungs, volume.grid)
     if plane == "coronal":
         pictures = [_picture(_coronal(volume, lungs, box), analysis, volume.grid, plane)]
     else:
@@ -92,6 +94,17 @@ def _range(lungs: NDArray[np.bool_], axis: int, margin: float) -> slice:
     where = np.flatnonzero(present)
     low, high = int(where[0] - margin), int(where[-1] + margin) + 1
     return slice(max(low, 0), min(high, len(present)))
+
+
+def _core(lungs: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
+    """The lungs without their skin, whose soft tissue would cover them from front to back."""
+    core = lungs.copy()
+    for axis, spacing_mm in enumerate(grid.spacing_mm):
+        steps = max(1, round(_SKIN_MM / spacing_mm))
+        all_of, kept = np.moveaxis(lungs, axis, 0), np.moveaxis(core, axis, 0)
+        kept[steps:] &= all_of[:-steps]
+        kept[:-steps] &= all_of[steps:]
+    return core
 
 
 def _coronal(volume: Volume, lungs: NDArray[np.bool_] | None, box: Box) -> _View:
@@ -170,8 +183,10 @@ def _picture(view: _View, analysis: Analysis, grid: Grid, plane: Plane) -> Image
     draw = ImageDraw.Draw(picture)
     for nodule in analysis.nodules:
         _circle(draw, nodule, view, grid, px_per_mm)
-    _sides(draw, size, analysis)
-    if plane == "axial":
+    _sides(draw, size)
+    if plane == "coronal":
+        _effusions(draw, size, analysis)
+    else:
         words = f"{grid.spacing_mm[0] * (view.z[1] - view.z[0]):.0f} mm slab"
         draw.text((size[0] / 2, 4), words, fill=_WHITE, font=_font(11), anchor="ma")
     return picture
@@ -192,15 +207,27 @@ def _circle(draw: ImageDraw.ImageDraw, nodule: Nodule, view: _View, grid: Grid, 
     draw.ellipse(around, outline=_COLOURS[nodule.nodule_class])
 
 
-def _sides(draw: ImageDraw.ImageDraw, size: tuple[int, int], analysis: Analysis) -> None:
-    """R on the picture's left, L on its right, and effusions on their side."""
-    for side, x, anchor in ((Side.RIGHT, 6, "l"), (Side.LEFT, size[0] - 6, "r")):
-        letter = side.value[0].upper()
-        draw.text((x, size[1] / 2), letter, fill=_WHITE, font=_font(20), anchor=f"{anchor}m")
-        for effusion in analysis.effusions:
-            if effusion.side is side:
-                words = f"effusion {letter}"
-                draw.text((x, size[1] - 6), words, fill=(120, 200, 255), font=_font(12), anchor=f"{anchor}d")
+def _sides(draw: ImageDraw.ImageDraw, size: tuple[int, int]) -> None:
+    """R on the picture's left, L on its right."""
+    style: dict[str, Any] = {"fill": _WHITE, "font": _font(20), "stroke_width": 2, "stroke_fill": "black"}
+    draw.text((6, size[1] / 2), "R", anchor="lm", **style)
+    draw.text((size[0] - 6, size[1] / 2), "L", anchor="rm", **style)
+
+
+def _effusions(draw: ImageDraw.ImageDraw, size: tuple[int, int], analysis: Analysis) -> None:
+    """Each effusion on its side, at the bottom."""
+    for effusion in analysis.effusions:
+        x, anchor = (6, "ld") if effusion.side is Side.RIGHT else (size[0] - 6, "rd")
+        words = f"effusion {effusion.side.value[0].upper()}"
+        draw.text(
+            (x, size[1] - 6),
+            words,
+            fill=_BLUE,
+            font=_font(14),
+            anchor=anchor,
+            stroke_width=2,
+            stroke_fill="black",
+        )
 
 
 def _sheet(pictures: list[Image.Image], analysis: Analysis, plane: Plane) -> Image.Image:
@@ -212,11 +239,22 @@ def _sheet(pictures: list[Image.Image], analysis: Analysis, plane: Plane) -> Ima
     for place, picture in enumerate(pictures):
         sheet.paste(picture, (place % across * width, place // across * height + _BAND_PX))
     draw = ImageDraw.Draw(sheet)
-    masses = sum(nodule.nodule_class is NoduleClass.MASS for nodule in analysis.nodules)
-    counts = f"{len(analysis.nodules) - masses} nodules, {masses} masses"
-    draw.text((6, 4), f"{plane.capitalize()}: {counts}, triage {analysis.triage.level}", _WHITE, _font(14))
+    draw.text((6, 4), f"{plane.capitalize()}: {_found(analysis)}", _WHITE, _font(14))
     draw.text((6, sheet.height - _BAND_PX + 4), STATEMENT, _WHITE, _font(14))
     return sheet
+
+
+def _found(analysis: Analysis) -> str:
+    masses = sum(nodule.nodule_class is NoduleClass.MASS for nodule in analysis.nodules)
+    nodules = len(analysis.nodules) - masses
+    return ", ".join(
+        [
+            f"{nodules} nodule{'s' * (nodules != 1)}",
+            f"{masses} mass{'es' * (masses != 1)}",
+            *(f"effusion {effusion.side}" for effusion in analysis.effusions),
+            f"triage {analysis.triage.level}",
+        ]
+    )
 
 
 @cache

@@ -52,11 +52,11 @@ def encode(analysis: Analysis, labels: NDArray[np.uint16], source: Source) -> by
     Raises:
         ValueError: The labels do not fit the images, or number a nodule that is not there.
     """
-    _check(analysis, labels, source)
+    _check(labels, source)
     segments = _segments(analysis, labels)
-    frames = list(_frames(segments, labels))
-    if not frames:
+    if not segments:
         return None
+    frames = list(_frames(segments, labels))
     common = head(analysis, source, kind="seg", sop_class_uid=SEGMENTATION, modality="SEG")
     document = {
         **common,
@@ -69,30 +69,30 @@ def encode(analysis: Analysis, labels: NDArray[np.uint16], source: Source) -> by
     return part10(document, sop_class_uid=SEGMENTATION, sop_instance_uid=object_uid(analysis, "seg"))
 
 
-def _check(analysis: Analysis, labels: NDArray[np.uint16], source: Source) -> None:
+def _check(labels: NDArray[np.uint16], source: Source) -> None:
     first = source.images[0]
     rows, columns = (first.raw[word].number for word in ("Rows", "Columns"))
     if labels.shape != (len(source.images), rows, columns):
         raise ValueError(f"labels {labels.shape} do not fit {len(source.images)} images {rows} x {columns}")
-    last = max((nodule.number for nodule in analysis.nodules), default=0)
-    if labels.max(initial=0) > last:
-        raise ValueError(f"label {labels.max()} is no nodule's number; the last is {last}")
 
 
 def _segments(analysis: Analysis, labels: NDArray[np.uint16]) -> list[_Segment]:
     """The segments that have a voxel, numbered from 1."""
-    present = np.bincount(labels.reshape(-1)) > 0
-    drawn = [n for n in analysis.nodules if n.number < len(present) and present[n.number]]
-    kinds = [(kind, tuple(n for n in drawn if n.nodule_class is kind)) for kind in NoduleClass]
-    filled = [(kind, nodules) for kind, nodules in kinds if nodules]
-    return [_Segment(number, *filled_) for number, filled_ in enumerate(filled, start=1)]
+    drawn = {int(n) for plane in labels if plane.any() for n in np.flatnonzero(np.bincount(plane.ravel()))}
+    nodules = [nodule for nodule in analysis.nodules if nodule.number in drawn]
+    if unknown := drawn - {0} - {nodule.number for nodule in nodules}:
+        raise ValueError(f"labels {sorted(unknown)} are no nodule's number")
+    kinds = [(kind, tuple(n for n in nodules if n.nodule_class is kind)) for kind in NoduleClass]
+    filled = [(kind, members) for kind, members in kinds if members]
+    return [_Segment(number, kind, members) for number, (kind, members) in enumerate(filled, start=1)]
 
 
 def _frames(segments: Sequence[_Segment], labels: NDArray[np.uint16]) -> Iterator[_Frame]:
     """Non-empty frames, segment by segment, in stack order."""
     filled = [z for z in range(len(labels)) if labels[z].any()]
+    last = max(nodule.number for segment in segments for nodule in segment.nodules)
     for segment in segments:
-        belongs = np.zeros(int(labels.max()) + 1, bool)
+        belongs = np.zeros(last + 1, bool)
         belongs[[nodule.number for nodule in segment.nodules]] = True
         for z in filled:
             mask = belongs[labels[z]]
