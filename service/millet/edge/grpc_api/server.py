@@ -66,6 +66,7 @@ class GrpcServer:
         try:
             bound = server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         except RuntimeError as error:
+            await server.stop(None)
             raise OSError(f"gRPC cannot listen on {host}:{port}") from error
         await self._tell_health()
         await server.start()
