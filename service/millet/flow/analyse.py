@@ -124,6 +124,12 @@ def _blank(order: Order, model: Model) -> Analysis:
     )
 
 
+def given_up(order: Order, instances: Sequence[bytes], model: Model, fault: Reason) -> Made:
+    """The end of a series that could not be analysed for a fault of ours."""
+    remark = Remark(reason=fault, weight=Weight.REFUSES, detail="tried and given up; the images are kept")
+    return _refused(_blank(order, model), instances, remark)
+
+
 def _refused(base: Analysis, instances: Sequence[bytes], remark: Remark) -> Made:
     analysis = replace(
         base,
@@ -135,3 +141,16 @@ def _refused(base: Analysis, instances: Sequence[bytes], remark: Remark) -> Made
     source = Source.any_of(instances)
     objects = {"sr": sr.encode(analysis, source)} if source else {}
     return Made(analysis=analysis, objects=objects, candidates=())
+
+
+def _examined(base: Analysis, series: ReadSeries, model: Model, progress: Progress) -> Made:
+    progress("lungs", 0.0)
+    mask = lungs(series.volume)
+    if not mask.found:
+        raise UnfitSeries(Reason.NO_LUNG, "no air-filled lung in the volume")
+    candidates = _candidates(series.volume, mask, model, progress)
+    progress("measure", 0.0)
+    nodules = _nodules(base, series, mask, model.manifest, candidates)
+    analysis = _judged(base, series, mask, nodules)
+    progress("report", 0.0)
+    return Made(analysis=analysis, objects=_objects(analysis, series, mask), candidates=candidates)

@@ -15,6 +15,7 @@ from millet.core.reasons import Reason
 from millet.core.uids import object_uid
 from millet.errors import DetectorError, ServiceError
 from millet.flow.analyse import Made, Model, Order, Progress, analyse, given_up
+from millet.flow.drain import Drain
 from millet.ports import JobQueue, KeptObject, Spool, Work
 
 ATTEMPTS = 3
@@ -39,25 +40,29 @@ class Analyser:
     destinations: Sequence[str]
     committed: Committed
     faulty: Faulty
-    progress: Callable[[Work], Progress]
+    drain: Drain
+    told: Callable[[Work, str, float], None]
+    """Told the stage and the share of it that is done."""
 
     def run(self, series_id: int, generation: int) -> None:
-        """Analyse one generation and commit it; nothing happens if it was replaced or has ended."""
-        work = self.jobs.claim(series_id, generation)
-        if work is None:
-            return
-        made = self._made(work)
-        kept = self._kept(made.analysis, made.objects)
-        if self.jobs.commit(work, made.analysis, kept, self.destinations):
-            self.committed(work, made.analysis)
+        """Analyse one generation and commit it; nothing happens if it was replaced or has ended.
+
+        Raises Interrupted when the service stops: the work is taken up again by the next start.
+        """
+        with self.drain.work():
+            if work := self.jobs.claim(series_id, generation):
+                self._commit(work, self._made(work))
+
+    def give_up(self, series_id: int, generation: int) -> None:
+        """End a generation that cannot be analysed for a fault of ours."""
+        if work := self.jobs.claim(series_id, generation):
+            self._commit(work, self._given_up(work, Reason.INTERNAL_ERROR))
 
     def _made(self, work: Work) -> Made:
-        order = _order(work)
-        instances = tuple(self.spool.read(path) for path in work.paths)
         fault = Reason.INTERNAL_ERROR
         for _ in range(ATTEMPTS):
             try:
-                return analyse(order, instances, self.model, self.progress(work))
+                return analyse(_order(work), self._instances(work), self.model, self._progress(work))
             except DetectorError as failure:
                 fault = Reason.DETECTOR_FAILED
                 self.faulty(work, failure)
@@ -66,7 +71,25 @@ class Analyser:
             except Exception as failure:  # noqa: BLE001 - one bad series must not stop the worker
                 fault = Reason.INTERNAL_ERROR
                 self.faulty(work, failure)
-        return given_up(order, instances, self.model, fault)
+        return self._given_up(work, fault)
+
+    def _given_up(self, work: Work, fault: Reason) -> Made:
+        return given_up(_order(work), self._instances(work), self.model, fault)
+
+    def _instances(self, work: Work) -> tuple[bytes, ...]:
+        return tuple(self.spool.read(path) for path in work.paths)
+
+    def _progress(self, work: Work) -> Progress:
+        def progress(stage: str, share: float) -> None:
+            self.drain.check()
+            self.told(work, stage, share)
+
+        return progress
+
+    def _commit(self, work: Work, made: Made) -> None:
+        kept = self._kept(made.analysis, made.objects)
+        if self.jobs.commit(work, made.analysis, kept, self.destinations):
+            self.committed(work, made.analysis)
 
     def _kept(self, analysis: Analysis, objects: Mapping[str, bytes]) -> tuple[KeptObject, ...]:
         return tuple(

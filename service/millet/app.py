@@ -1,0 +1,324 @@
+"""The composition: the one file that names every concrete class and knows what tells whom.
+
+`run` builds the parts that the configured roles need and gives them to a `Lifecycle`; a part that lets
+work in starts last and stops first.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from millet import __version__
+from millet.core.analysis import Analysis
+from millet.core.assembler import ClosedBy, Waits
+from millet.core.job import State
+from millet.core.peer import Peer
+from millet.core.retry import Patience
+from millet.edge import models
+from millet.edge.folder import FolderDestination
+from millet.edge.grpc_api import GrpcServer
+from millet.edge.journal import DurableWork, SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.scp import Listen, StorageScp
+from millet.edge.scu import StorageScu
+from millet.edge.spool import DirectorySpool
+from millet.edge.telemetry import Delivered, DestinationKind, Telemetry, configure, series_tag
+from millet.edge.telemetry import Peer as KnownPeer
+from millet.edge.web import Sources, WebServer
+from millet.errors import RefusedInstance, StoreError
+from millet.flow.analyse import Model
+from millet.flow.drain import Drain
+from millet.flow.event_loop import EventLoop
+from millet.flow.intake import Intake
+from millet.flow.lifecycle import Lifecycle, Loop, Part
+from millet.flow.outbox import Outbox
+from millet.flow.work import Analyser
+from millet.ports import Delivery, Destination, Received, Work, WorklistQuery
+from millet.settings import Settings, load
+
+log = logging.getLogger(__name__)
+
+INTAKE_EVERY_S = 0.2
+OUTBOX_EVERY_S = 1.0
+RECONCILE_EVERY_S = 5.0
+
+
+class SystemClock:
+    """The real `Clock`."""
+
+    def monotonic_s(self) -> float:
+        """Seconds for waiting."""
+        return time.monotonic()
+
+    def utc(self) -> datetime:
+        """Timezone-aware UTC."""
+        return datetime.now(UTC)
+
+
+def settings(config: Path | None) -> Settings:
+    """The configuration from file and environment. Raises SettingsError."""
+    return load(os.environ, config)
+
+
+def load_model(chosen: Settings) -> Model:
+    """The configured model on the configured device. Raises ModelError."""
+    folder = models.find(chosen.models_dir or models.bundled(), chosen.model)
+    manifest = models.manifest(folder)
+    return Model(manifest, models.detector(folder, manifest, chosen.device, chosen.threads))
+
+
+def run(chosen: Settings) -> None:
+    """Serve until a signal says stop. Raises ServiceError or OSError when it cannot start."""
+    configure(chosen.log_level)
+    service = Service(chosen)
+    lifecycle = Lifecycle(service.parts(), drain_s=chosen.drain_s, monotonic_s=time.monotonic)
+    lifecycle.serve(service.opened)
+    log.info("stopped")
+
+
+class Service:
+    """Everything that one process runs, and what its parts tell each other."""
+
+    def __init__(self, chosen: Settings) -> None:
+        self._settings = chosen
+        self._clock = SystemClock()
+        self._telemetry = Telemetry(CollectorRegistry(), __version__)
+        self._drain = Drain()
+        self._serving = False
+        self._engine = open_engine(sqlite_url(chosen.state_dir / "journal.db"))
+        migrate(self._engine)
+        reserve = chosen.spool_reserve_bytes
+        self._spool = DirectorySpool(chosen.state_dir / "spool", reserve_bytes=reserve)
+        self._objects = DirectorySpool(chosen.state_dir / "objects", suffix=".bin")
+        self._work = DurableWork(self._engine, executor_id=f"{socket.gethostname()}-0")
+        self._journal = SqlJournal(self._engine, self._work.enqueue, self._objects)
+
+    def parts(self) -> Sequence[Part]:
+        """The parts of the configured roles, in the order in which they start."""
+        named = {
+            "api": self._api_part,
+            "analyse": self._analyse_part,
+            "deliver": self._deliver_part,
+            "receive": self._receive_part,
+        }
+        store = Part(name="journal", stop=self._let_go)
+        return (store, *(make() for role, make in named.items() if role in self._settings.roles))
+
+    def opened(self) -> None:
+        """Everything runs."""
+        self._serving = True
+        log.info("ready", extra={"roles": ",".join(self._settings.roles)})
+
+    def _let_go(self, _within_s: float) -> bool:
+        self._work.stop()
+        self._engine.dispose()
+        return True
+
+    # receive: association -> durable -> journal -> "generation N is to be analysed"
+
+    @cached_property
+    def _intake(self) -> Intake:
+        chosen = self._settings
+        waits = Waits(settle_s=chosen.settle_s, quiet_s=chosen.quiet_s, gap_wait_s=chosen.gap_wait_s)
+        return Intake(self._spool, self._journal, waits, self._clock, self._intake_told)
+
+    def _receive_part(self) -> Part:
+        chosen = self._settings
+        listen = Listen(
+            site=chosen.site,
+            host=chosen.host,
+            port=chosen.dicom_port,
+            ae_title=chosen.ae_title,
+            known_peers=chosen.known_peers,
+        )
+        scp = StorageScp(listen, self._stored, self._intake.association_ended)
+        loop = Loop("intake", self._intake.step, INTAKE_EVERY_S)
+
+        def start() -> None:
+            self._intake.resume(chosen.site)
+            loop.start()
+            scp.start()
+
+        def stop(within_s: float) -> bool:
+            scp.stop()
+            return loop.stop(within_s)
+
+        return Part(name="receive", start=start, stop=stop)
+
+    def _stored(self, received: Received, association: int) -> None:
+        """Admit an instance and count it, whatever becomes of it."""
+        started_s, status = time.perf_counter(), 0xA700
+        try:
+            self._intake.admit(received, association)
+            status = 0x0000
+        except RefusedInstance as refusal:
+            status = refusal.status
+            log.warning("instance refused", extra={"status": f"0x{status:04X}", "why": str(refusal)})
+            raise
+        finally:
+            took_s = time.perf_counter() - started_s
+            self._telemetry.stored(self._peer(received), status, len(received.encoded), took_s)
+
+    def _peer(self, received: Received) -> KnownPeer:
+        known = received.source.calling_ae in self._settings.known_peers
+        return KnownPeer.KNOWN if known else KnownPeer.OTHER
+
+    def _intake_told(self, what: str, facts: Mapping[str, str | int]) -> None:
+        if what == "closed":
+            self._telemetry.series_completed(ClosedBy(str(facts["closed_by"])))
+        if what != "instance" or facts["result"] != "new":
+            log.info("%s", what, extra=dict(facts))
+
+    # analyse: claimed work -> analysis, objects and deliveries in one commit
+
+    def _analyse_part(self) -> Part:
+        model = load_model(self._settings)
+        made = model.manifest, model.detector
+        self._telemetry.model(
+            made[0].name, made[0].version, made[0].digest, made[1].provider, made[1].precision
+        )
+        analyser = Analyser(
+            jobs=self._journal,
+            spool=self._spool,
+            objects=self._objects,
+            model=model,
+            destinations=tuple(self._destinations),
+            committed=self._committed,
+            faulty=self._faulty,
+            drain=self._drain,
+            told=self._analysing,
+        )
+        beat = Loop("reconcile", lambda: self._work.reconcile(self._clock.utc()), RECONCILE_EVERY_S)
+
+        def start() -> None:
+            self._work.start(analyser.run, analyser.give_up, self._clock.utc())
+            beat.start()
+
+        def stop(within_s: float) -> bool:
+            beat.stop(1.0)
+            return self._drain.stop(within_s)
+
+        return Part(name="analyse", start=start, stop=stop)
+
+    def _committed(self, work: Work, analysis: Analysis) -> None:
+        self._telemetry.analysed(analysis)
+        facts = {
+            "series": series_tag(work.key.series_uid),
+            "generation": work.generation,
+            "outcome": analysis.outcome.value,
+            "reason": analysis.reason_code,
+            "nodules": len(analysis.nodules),
+            "triage": analysis.triage.level.value,
+        }
+        log.info("analysis committed", extra=facts)
+
+    def _faulty(self, work: Work, failure: Exception) -> None:
+        log.error("analysis failed", extra={"series": series_tag(work.key.series_uid)}, exc_info=failure)
+
+    def _analysing(self, work: Work, stage: str, share: float) -> None:
+        log.debug("%s", stage, extra={"series": series_tag(work.key.series_uid), "share": round(share, 3)})
+
+    # deliver: the outbox to its destinations
+
+    @cached_property
+    def _destinations(self) -> Mapping[str, Destination]:
+        """By the name under which deliveries are journalled."""
+        chosen = self._settings
+        if chosen.destination == "folder":
+            return {chosen.destination: FolderDestination(chosen.state_dir / "reports")}
+        return {chosen.destination: StorageScu(Peer.parse(chosen.destination), chosen.ae_title)}
+
+    def _deliver_part(self) -> Part:
+        chosen = self._settings
+        patience = Patience(
+            first_s=chosen.retry_first_s, longest_s=chosen.retry_longest_s, give_up_s=chosen.retry_for_s
+        )
+        outbox = Outbox(self._journal, self._objects, self._destinations, patience, self._clock)
+        loop = Loop("outbox", lambda: outbox.step(random.random, self._delivery_told), OUTBOX_EVERY_S)
+        self._journal.watch(loop.wake)
+
+        def stop(within_s: float) -> bool:
+            outbox.stop()
+            return loop.stop(within_s)
+
+        return Part(name="deliver", start=loop.start, stop=stop)
+
+    def _delivery_told(self, what: str, delivery: Delivery, why: str) -> None:
+        kind = DestinationKind.FOLDER if delivery.destination == "folder" else DestinationKind.DICOM
+        self._telemetry.delivery(kind, Delivered(what))
+        if what == "delivered" and delivery.kind == "sr":
+            self._turned_around(delivery)
+        level = logging.INFO if what == "delivered" else logging.WARNING
+        facts = {"kind": delivery.kind, "series": series_tag(delivery.series_uid), "why": why}
+        log.log(level, "report %s", what, extra=facts)
+
+    def _turned_around(self, delivery: Delivery) -> None:
+        query = WorklistQuery(site=delivery.site, series_uid=delivery.series_uid)
+        for status in self._journal.series(query):
+            self._telemetry.turnaround((self._clock.utc() - status.last_received_utc).total_seconds())
+
+    # api: gRPC, page, metrics and health, in one event loop
+
+    def _api_part(self) -> Part:
+        chosen, loop = self._settings, EventLoop("api")
+        grpc = GrpcServer(worklist=self._journal, ready=self._ready, telemetry=self._telemetry)
+        web = WebServer(
+            Sources(
+                worklist=self._journal,
+                ready=self._ready,
+                metrics=self._metrics,
+                show_patient=chosen.show_patient,
+                destination=chosen.destination,
+            )
+        )
+        self._journal.watch(grpc.wake)
+
+        def start() -> None:
+            loop.start()
+            loop.call(grpc.start(chosen.host, chosen.grpc_port))
+            loop.call(web.start(chosen.host, chosen.web_port))
+
+        def stop(within_s: float) -> bool:
+            loop.call(grpc.stop(min(within_s, 2.0)))
+            loop.call(web.stop())
+            loop.stop()
+            return True
+
+        return Part(name="api", start=start, stop=stop)
+
+    def _ready(self) -> Mapping[str, str]:
+        """What must be so before work is sent here; an empty string is well."""
+        return {
+            "started": "" if self._serving else "the parts are still starting",
+            "journal": self._journal_ill(),
+            "spool": self._spool_ill(),
+        }
+
+    def _journal_ill(self) -> str:
+        try:
+            self._journal.counts()
+        except StoreError as failure:
+            return str(failure)
+        return ""
+
+    def _spool_ill(self) -> str:
+        short = self._spool.free_bytes() < self._settings.spool_reserve_bytes
+        return "less free space than the reserve: instances are refused" if short else ""
+
+    def _metrics(self) -> bytes:
+        """The exposition, with the gauges as they are now."""
+        states, _ = self._journal.counts()
+        self._telemetry.jobs({State(state): count for state, count in states.items()})
+        self._telemetry.series_open(states.get(State.RECEIVING.value, 0))
+        self._telemetry.spool_free(self._spool.free_bytes())
+        self._telemetry.outbox(*self._journal.waiting(self._clock.utc()))
+        return self._telemetry.exposition()
