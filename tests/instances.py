@@ -22,11 +22,11 @@ def header(number: int, series_uid: str = SERIES) -> SliceHeader:
     """The header of slice `number`, 1 mm above the one before."""
     return SliceHeader(
         sop_instance_uid=f"{series_uid}.{number}",
-        sop_class_uid=CTImageStorage,
+        sop_class_uid=str(CTImageStorage),
         series_uid=series_uid,
         study_uid="1.2.826.0.1.3680043.8.498",
         frame_of_reference_uid="1.2.826.0.1.3680043.8.498.9",
-        transfer_syntax_uid=ExplicitVRLittleEndian,
+        transfer_syntax_uid=str(ExplicitVRLittleEndian),
         modality="CT",
         patient=Patient(patient_id="P1", issuer="ISS", name="Müller^Ä", birth_date="19600101", sex="F"),
         accession="A1",

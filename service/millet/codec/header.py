@@ -20,16 +20,16 @@ def decode(document: str) -> SliceHeader:
     """Read what `encode` wrote."""
     found: dict[str, Any] = json.loads(document)
     found["patient"] = Patient(**found["patient"])
-    found["image_type"] = tuple(found["image_type"])
-    for name, kind in _KINDS.items():
-        found[name] = None if found[name] is None else kind(found[name])
-    return SliceHeader(**found)
+    return SliceHeader(**{name: _read(name, value) for name, value in found.items()})
 
 
-_KINDS: dict[str, Any] = {
-    "pixel_spacing_mm": tuple,
-    "position_mm": lambda xyz: PointMm(*xyz),
-    "row_direction": lambda xyz: Vector(*xyz),
-    "column_direction": lambda xyz: Vector(*xyz),
-    "birth": date.fromisoformat,
-}
+def _read(name: str, value: Any) -> Any:
+    """JSON knows neither tuples nor dates."""
+    if name == "birth" and value is not None:
+        return date.fromisoformat(value)
+    if not isinstance(value, list):
+        return value
+    return _NAMED[name](*value) if name in _NAMED else tuple(value)
+
+
+_NAMED: dict[str, Any] = {"position_mm": PointMm, "row_direction": Vector, "column_direction": Vector}

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from fakes import MemorySpool
+from instances import entry
+
+from millet.edge.journal import DurableWork, SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.journal.durable import LEASE_S, WORKFLOW
+from millet.errors import Interrupted
+
+PATIENCE_S = 30
+NOW = datetime.now(UTC)
+
+
+def never(series_id, generation):
+    """For work that must not be given up."""
+    raise AssertionError(f"{series_id}, {generation} was given up")
+
+
+class Worker:
+    """One process's view: journal and durable work on the same file."""
+
+    def __init__(self, path, executor_id="host-0"):
+        self.engine = open_engine(sqlite_url(path))
+        migrate(self.engine)
+        self.work = DurableWork(self.engine, executor_id)
+        self.journal = SqlJournal(self.engine, self.work.enqueue, MemorySpool())
+        self.ran = threading.Event()
+        self.runs = []
+
+    def run(self, series_id, generation):
+        """Note what is run."""
+        self.runs.append((series_id, generation))
+        self.ran.set()
+
+    def close_series(self, number=1):
+        """Have one series closed, with its job."""
+        recorded = self.journal.record(entry(number))
+        assert self.journal.close(recorded.series_id, recorded.generation, NOW)
+        return recorded.series_id
+
+    def statuses(self):
+        """What the engine says of the work."""
+        with self.engine.connect() as connection:
+            return connection.execute(
+                sa.text("SELECT workflow_uuid, status, executor_id FROM workflow_status ORDER BY 1")
+            ).all()
+
+    def stop(self):
+        """As at the end of a process."""
+        self.work.stop()
+        self.engine.dispose()
+
+
+@pytest.fixture
+def workers(tmp_path):
+    """Make workers on one database; all are stopped at the end."""
+    made = []
+
+    def make(executor_id="host-0"):
+        made.append(Worker(tmp_path / "journal.db", executor_id))
+        return made[-1]
+
+    yield make
+    for worker in made:
+        worker.stop()
+
+
+def test_a_closed_series_is_run(workers):
+    """What the journal closed is run with its series and generation."""
+    worker = workers()
+    worker.work.start(worker.run, never, NOW)
+    series_id = worker.close_series()
+    assert worker.ran.wait(PATIENCE_S)
+    assert worker.runs == [(series_id, 1)]
+
+
+def test_work_waits_for_a_worker(workers):
+    """A process that only receives enqueues; a worker that starts later runs it."""
+    receiver = workers("receiver")
+    receiver.close_series()
+    receiver.stop()
+    worker = workers()
+    worker.work.start(worker.run, never, NOW)
+    assert worker.ran.wait(PATIENCE_S)
+
+
+def test_a_transaction_that_fails_leaves_no_work(workers):
+    """Row and job are written together or not at all."""
+    worker = workers()
+    with worker.engine.connect() as connection:
+        worker.work.enqueue(connection, 1, 1)
+        connection.rollback()
+    assert worker.statuses() == []
+
+
+def test_enqueued_twice_is_once(workers):
+    """The same generation of the same series is one piece of work."""
+    worker = workers()
+    for _ in range(2):
+        with worker.engine.begin() as connection:
+            worker.work.enqueue(connection, 1, 1)
+    assert [row[0] for row in worker.statuses()] == [f"{WORKFLOW}-1-1"]
+
+
+def test_work_that_fails_is_given_up_and_told(workers):
+    """An error of the work is told with its series; the worker goes on."""
+    worker = workers()
+    told = threading.Event()
+    given_up = []
+
+    def fails(series_id, generation):
+        raise ValueError
+
+    def give_up(series_id, generation):
+        given_up.append((series_id, generation))
+        told.set()
+
+    worker.work.start(fails, give_up, NOW)
+    series_id = worker.close_series()
+    assert told.wait(PATIENCE_S)
+    assert given_up == [(series_id, 1)]
+
+
+def test_interrupted_work_is_run_again_after_a_restart(workers):
+    """Work that a stop cuts short is no failure: the next start of the same executor takes it up."""
+    first = workers()
+
+    def interrupted(series_id, generation):
+        first.run(series_id, generation)
+        raise Interrupted
+
+    first.work.start(interrupted, never, NOW)
+    series_id = first.close_series()
+    assert first.ran.wait(PATIENCE_S)
+    first.stop()
+    second = workers()
+    second.work.start(second.run, never, NOW)
+    assert second.ran.wait(PATIENCE_S)
+    assert second.runs == [(series_id, 1)]
+
+
+def test_nothing_is_pickled(workers):
+    """The database holds JSON: reading it runs nothing."""
+    worker = workers()
+    worker.close_series()
+    with worker.engine.connect() as connection:
+        (kept,) = connection.execute(sa.text("SELECT inputs FROM workflow_input")).scalars()
+    assert json.loads(kept) == {"args": [1, 1], "kwargs": {}}
+
+
+DIES = """
+import sys, os, signal
+from datetime import UTC, datetime
+from pathlib import Path
+from millet.edge.journal import DurableWork, open_engine, sqlite_url
+
+def dies(series_id, generation):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+engine = open_engine(sqlite_url(Path(sys.argv[1])))
+work = DurableWork(engine, sys.argv[2])
+work.start(dies, dies, datetime.now(UTC))
+signal.pause()
+"""
+
+
+def die_at_work(path, executor_id):
+    """A process of its own takes the work and is killed in the midst of it."""
+    ended = subprocess.run([sys.executable, "-c", DIES, str(path), executor_id], check=False, timeout=60)
+    assert ended.returncode == -9
+
+
+def test_kill_9_and_a_restart_run_the_work_again(workers, tmp_path):
+    """An executor that died takes its own work up again when it comes back."""
+    receiver = workers("receiver")
+    series_id = receiver.close_series()
+    receiver.stop()
+    die_at_work(tmp_path / "journal.db", "host-0")
+    worker = workers("host-0")
+    assert worker.statuses()[0][1:] == ("PENDING", "host-0")
+    worker.work.start(worker.run, never, NOW)
+    assert worker.ran.wait(PATIENCE_S)
+    assert worker.runs == [(series_id, 1)]
+
+
+def test_the_work_of_a_dead_executor_is_taken_over(workers, tmp_path):
+    """Work of an executor that does not come back stays with it for the lease, then goes to another."""
+    receiver = workers("receiver")
+    series_id = receiver.close_series()
+    receiver.stop()
+    die_at_work(tmp_path / "journal.db", "gone-0")
+    worker = workers("host-1")
+    worker.work.start(worker.run, never, datetime.now(UTC))
+    assert worker.work.reconcile(datetime.now(UTC)) == []
+    taken = worker.work.reconcile(datetime.now(UTC) + timedelta(seconds=LEASE_S + 1))
+    assert taken == [f"{WORKFLOW}-{series_id}-1"]
+    assert worker.ran.wait(PATIENCE_S)
+    assert worker.runs == [(series_id, 1)]
+
+
+def test_dbos_prints_nothing(workers, capfd):
+    """No line of the engine reaches the console."""
+    worker = workers()
+    worker.work.start(worker.run, never, NOW)
+    worker.close_series()
+    assert worker.ran.wait(PATIENCE_S)
+    worker.stop()
+    assert capfd.readouterr().out == ""
+    assert "dbos" not in capfd.readouterr().err.lower()

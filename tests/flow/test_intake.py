@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+from fakes import HandClock, MemoryJournal, MemorySpool
+from instances import ct_file, received
+
+from millet.core.assembler import Waits
+from millet.core.job import State
+from millet.errors import RefusedInstance, StoreError
+from millet.flow.intake import Intake
+
+WAITS = Waits(settle_s=2, quiet_s=10, gap_wait_s=60)
+
+
+class Bench:
+    """Intake on stand-ins, with a hand-moved clock."""
+
+    def __init__(self, spool=None, journal=None):
+        self.spool = spool or MemorySpool()
+        self.journal = journal or MemoryJournal()
+        self.clock = HandClock()
+        self.told = []
+        self.intake = Intake(
+            self.spool, self.journal, WAITS, self.clock, lambda event, facts: self.told.append((event, facts))
+        )
+        self.intake.resume("default")
+
+    def send(self, *numbers, association=1):
+        """Slices by number."""
+        for number in numbers:
+            self.intake.admit(received(number), association)
+
+    def after(self, seconds):
+        """Let time pass, and take a step."""
+        self.clock.now_s += seconds
+        self.intake.step()
+
+
+@pytest.fixture
+def bench():
+    """An empty service."""
+    return Bench()
+
+
+def test_an_instance_is_durable_and_journalled_when_admitted(bench):
+    """When admit returns, the bytes are in the spool and the row in the journal."""
+    bench.send(1)
+    assert bench.spool.paths() == sorted(bench.journal.known_paths())
+    assert bench.told == [("instance", {"result": "new"})]
+
+
+def test_nothing_is_journalled_that_is_not_durable(bench):
+    """A full spool refuses, and leaves no row behind."""
+    bench.spool.full = True
+    with pytest.raises(RefusedInstance):
+        bench.send(1)
+    assert bench.journal.open_series() == []
+
+
+def test_a_whole_series_is_closed_soon_after_its_association_ends(bench):
+    """Without holes and with its association released, a series is closed after the settling time."""
+    bench.send(*range(1, 11))
+    bench.after(3)
+    assert bench.journal.jobs == []
+    bench.intake.association_ended(1)
+    bench.after(1.9)
+    assert bench.journal.jobs == []
+    bench.after(0.2)
+    assert bench.journal.jobs == [(1, 1)]
+    assert ("closed", {"series_id": 1, "generation": 1, "closed_by": "geometry"}) in bench.told
+
+
+def test_a_series_over_many_associations_is_one(bench):
+    """A sender with an association for each instance does not split its series."""
+    for number in range(1, 11):
+        bench.send(number, association=number)
+        bench.intake.association_ended(number)
+        bench.after(0.5)
+    assert bench.journal.jobs == []
+    bench.after(2)
+    assert bench.journal.jobs == [(1, 1)]
+
+
+def test_a_series_with_a_hole_is_waited_for(bench):
+    """A missing slice keeps the series open for the longer wait."""
+    bench.send(*range(1, 6), *range(7, 11))
+    bench.intake.association_ended(1)
+    bench.after(59)
+    assert bench.journal.jobs == []
+    bench.after(2)
+    assert bench.journal.jobs == [(1, 1)]
+
+
+def test_a_late_instance_makes_the_next_generation_of_everything(bench):
+    """A slice after closing re-opens the series, and the next generation knows all slices."""
+    bench.send(*range(1, 11))
+    bench.intake.association_ended(1)
+    bench.after(3)
+    bench.send(11, association=2)
+    bench.intake.association_ended(2)
+    assert bench.journal.state(1) == State.RECEIVING
+    bench.after(3)
+    assert bench.journal.jobs == [(1, 1), (1, 2)]
+    assert len(bench.journal.claim(1, 2).paths) == 11
+
+
+def test_a_series_that_is_sent_again_is_not_analysed_again(bench):
+    """The same bytes again are success and nothing else."""
+    for association in (1, 2):
+        bench.send(*range(1, 11), association=association)
+        bench.intake.association_ended(association)
+        bench.after(3)
+    assert bench.journal.jobs == [(1, 1)]
+    assert bench.told.count(("instance", {"result": "repeated"})) == 10
+
+
+def test_a_repeated_instance_keeps_an_open_series_open(bench):
+    """While a sender repeats itself, the series is not silent."""
+    bench.send(*range(1, 11))
+    bench.after(9)
+    bench.send(10)
+    bench.after(9)
+    assert bench.journal.jobs == []
+
+
+def test_open_series_are_taken_up_after_a_restart(bench):
+    """What was being received when the process ended is closed by the next one, waits begun anew."""
+    bench.send(*range(1, 11))
+    again = Bench(bench.spool, bench.journal)
+    again.after(1)
+    assert again.journal.jobs == []
+    again.after(1.5)
+    assert again.journal.jobs == [(1, 1)]
+
+
+def test_durable_bytes_without_a_row_are_adopted(bench):
+    """Bytes that a crash left between spool and journal become part of their series."""
+    bench.send(*range(1, 10))
+    bench.spool.write(ct_file(10))
+    again = Bench(bench.spool, bench.journal)
+    assert again.told == [("adopted", {"result": "new"})]
+    again.after(3)
+    assert len(again.journal.claim(1, 1).paths) == 10
+
+
+def test_bytes_that_are_no_instance_are_left_alone(bench):
+    """What cannot be read is not adopted, and does not stop the start."""
+    bench.spool.write(b"no instance")
+    assert Bench(bench.spool, bench.journal).told == [("adopted", {"result": "unreadable"})]
+
+
+@pytest.mark.parametrize(
+    ("encoded", "status"),
+    [
+        (b"", 0xC000),
+        (b"\0" * 128 + b"DICM" + b"\xff" * 64, 0xC000),
+        (ct_file(2), 0xA900),
+        (ct_file(1).replace(b"\x20\x00\x0e\x00UI", b"\x20\x00\x0f\x00UI"), 0xC000),
+    ],
+    ids=["nothing", "garbage", "another instance", "no series"],
+)
+def test_what_is_no_instance_is_refused(bench, encoded, status):
+    """Bytes that are not the instance the request names are refused with their status, and not kept."""
+    with pytest.raises(RefusedInstance) as refused:
+        bench.intake.admit(received(1, encoded or b" "), 1)
+    assert refused.value.status == status
+    assert bench.spool.paths() == []
+
+
+def test_a_journal_that_fails_to_close_is_asked_again(bench):
+    """A series is not forgotten because the journal failed once."""
+    bench.send(*range(1, 11))
+    bench.intake.association_ended(1)
+    close, failures = bench.journal.close, [StoreError("once")]
+
+    def fails_once(*arguments):
+        if failures:
+            raise failures.pop()
+        return close(*arguments)
+
+    bench.journal.close = fails_once
+    with pytest.raises(StoreError):
+        bench.after(3)
+    bench.after(1)
+    assert bench.journal.jobs == [(1, 1)]
+
+
+def test_slices_over_parallel_associations_all_count(bench):
+    """Four associations at once bring one series; none of its slices is lost to the completion."""
+    start = threading.Barrier(4)
+
+    def send(association):
+        start.wait(20)
+        bench.send(*range(association, 41, 4), association=association)
+        bench.intake.association_ended(association)
+
+    threads = [threading.Thread(target=send, args=(n,)) for n in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    bench.after(3)
+    assert bench.told[-1] == ("closed", {"series_id": 1, "generation": 1, "closed_by": "geometry"})
+    assert len(bench.journal.claim(1, 1).paths) == 40
