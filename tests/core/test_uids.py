@@ -2,9 +2,10 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from millet.core.uids import derived_uid, object_uid
 from pydicom.uid import UID
 from reports import PROVENANCE, analysis
+
+from millet.core.uids import derived_uid, object_uid
 
 
 @given(st.text(), st.lists(st.text(), max_size=4))

@@ -102,7 +102,10 @@ def read_elements(encoded: bytes, tags: Container[int], stop: int = PIXEL_GROUP)
         ValueError: The bytes are no data set.
     """
     opened = _opened(encoded)
-    return _elements(opened.data, 0, len(opened.data), opened.syntax, tags, stop)[0]
+    try:
+        return _elements(opened.data, 0, len(opened.data), opened.syntax, tags, stop)[0]
+    except RecursionError as error:
+        raise ValueError("sequences are nested too deeply") from error
 
 
 def transfer_syntax(encoded: bytes) -> str:
@@ -172,6 +175,8 @@ def _header(data: bytes, at: int, syntax: _Syntax) -> _Header:
         (length,) = struct.unpack_from(syntax.order + "I", data, at + 4)
         return _Header(tag, _dictionary_vr(tag), length, at + 8)
     vr = data[at + 4 : at + 6].decode("latin-1")
+    if vr not in _VRS:
+        raise ValueError(f"{vr!a} is no VR")
     if vr in _LONG:
         (length,) = struct.unpack_from(syntax.order + "I", data, at + 8)
         return _Header(tag, vr, length, at + 12)
@@ -187,12 +192,12 @@ def _elements(
     while at + 8 <= end:
         try:
             header = _header(data, at, syntax)
-        except struct.error:
+            if header.tag >= stop:
+                return found, header.start if header.tag == _ITEM_END else at
+            wanted = tags is None or header.tag in tags
+            raw, at = _value(data, header, syntax, wanted=wanted)
+        except (struct.error, ValueError):
             break
-        if header.tag >= stop:
-            return found, header.start if header.tag == _ITEM_END else at
-        wanted = tags is None or header.tag in tags
-        raw, at = _value(data, header, syntax, wanted=wanted)
         if at > end:
             break
         if wanted and raw is not None:

@@ -169,7 +169,7 @@ def _image(encoded: bytes) -> SourceImage | None:
     """An instance, if enough of it can be read to refer to it."""
     try:
         found = read_elements(encoded, frozenset(_IMAGE_TAGS.values()))
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     raw = {keyword: found[tag] for keyword, tag in _IMAGE_TAGS.items() if tag in found}
     image = SourceImage(raw)
