@@ -203,7 +203,7 @@ def test_a_library_cannot_print_a_patient(written, library):
     logger.debug("PatientName: %s", NAME)
     ready = f"PatientID {SECRETS[2]}, value {NAME!r}"
     logger.info(ready)
-    logger.warning(ready + " of %s", SECRETS[2])
+    logger.warning(f"{ready} of %s", SECRETS[2])  # noqa: G004 - libraries do that
     logger.error("GET /?accession=ACC-0815", extra={"series": SECRETS[3]})
     told = lines(written)
     assert [line["level"] for line in told] == ["WARNING", "ERROR"]
@@ -263,5 +263,5 @@ def test_a_library_that_brings_its_own_handler_finds_ours(written):
     from dbos import _logger  # the only place that shows whether the rule still holds
 
     _logger.init_logger()
-    logging.getLogger("dbos").error("workflow failed: " + NAME)
+    logging.getLogger("dbos").error("workflow failed: %s", NAME)
     assert [line["logger"] for line in lines(written)] == ["dbos"]

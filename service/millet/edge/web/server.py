@@ -26,7 +26,7 @@ class WebServer:
     """The page, `/metrics` and the probes on one port, on the caller's event loop."""
 
     def __init__(self, sources: Sources) -> None:
-        self._application = application(sources)
+        self.sources = sources
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -36,7 +36,7 @@ class WebServer:
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
         )
         config = uvicorn.Config(
-            self._application,
+            application(self.sources),
             log_config=None,
             access_log=False,
             server_header=False,
