@@ -1,0 +1,110 @@
+"""The scanner: voxels, blur, slice profile, and noise with the spectrum and size that a dose gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from millet.core.geometry import Grid, PointMm, Vector
+from millet.phantom import anatomy
+from millet.phantom.shapes import Field
+
+REFERENCE_MAS = 40.0
+REFERENCE_NOISE_HU = 40.0
+"""At REFERENCE_MAS and 1 mm slices; noise goes with one over the root of dose and of slice thickness."""
+TEXTURE_MM = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """A protocol.
+
+    `fwhm_mm` is the in-plane blur (0.8 sharp to 1.4 soft); `noise_hu` the standard deviation in the
+    middle of the chest.
+    """
+
+    pixel_mm: float = 0.7
+    slice_mm: float = 1.0
+    noise_hu: float = 40.0
+    fwhm_mm: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (0.3 <= self.pixel_mm <= 3 and 0.3 <= self.slice_mm <= 10):
+            raise ValueError(f"voxels of {self.pixel_mm} x {self.slice_mm} mm are no CT")
+        if self.noise_hu < 0 or not 0.5 <= self.fwhm_mm <= 3:
+            raise ValueError(f"noise {self.noise_hu} HU or blur {self.fwhm_mm} mm out of range")
+
+    @property
+    def mas(self) -> float:
+        """Tube current times time that would give this noise; 0.1 to 999."""
+        ratio = REFERENCE_NOISE_HU / max(self.noise_hu, 1.0)
+        return float(np.clip(REFERENCE_MAS * ratio**2 / self.slice_mm, 0.1, 999))
+
+    @property
+    def sub_slices(self) -> int:
+        """Planes of at most 1 mm that are averaged into one slice."""
+        return int(np.ceil(self.slice_mm - 1e-6))
+
+    @property
+    def sigma_mm(self) -> float:
+        """The in-plane blur as a standard deviation."""
+        return self.fwhm_mm / 2.355
+
+
+def grid(scan: Scan, scale: float) -> Grid:
+    """The canonical voxel grid of a scan of a chest of this scale; 512 x 512 pixels at 1 and 0.7 mm."""
+    across = round(anatomy.WIDTH_MM * scale / scan.pixel_mm / 2) * 2
+    up = round((anatomy.HIGH_Z_MM - anatomy.LOW_Z_MM) * scale / scan.slice_mm)
+    half = scan.pixel_mm * (across - 1) / 2
+    origin = PointMm(
+        -half, anatomy.CENTRE_Y_MM * scale - half, (anatomy.LOW_Z_MM * scale) + scan.slice_mm / 2
+    )
+    return Grid(
+        shape=(up, across, across),
+        spacing_mm=(scan.slice_mm, scan.pixel_mm, scan.pixel_mm),
+        origin_mm=origin,
+        axes=(Vector(0, 0, 1), Vector(0, 1, 0), Vector(1, 0, 0)),
+    )
+
+
+def fine_grid(scan: Scan, whole: Grid) -> Grid:
+    """The planes that are drawn before they are averaged into slices."""
+    n = scan.sub_slices
+    dz = scan.slice_mm / n
+    x, y, z = whole.origin_mm
+    start = PointMm(x, y, z - scan.slice_mm / 2 + dz / 2)
+    shape = (whole.shape[0] * n, whole.shape[1], whole.shape[2])
+    return replace(whole, shape=shape, spacing_mm=(dz, scan.pixel_mm, scan.pixel_mm), origin_mm=start)
+
+
+def noise(scan: Scan, shape: tuple[int, int, int], seed: int) -> Field:
+    """Coloured noise (slices, rows, columns) of standard deviation 1.
+
+    The spectrum of filtered back projection: a ramp, rolled off by the kernel's transfer function
+    squared (Boedeker et al., Phys Med Biol 52:4027, 2007); neighbouring slices share a little.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    fy = torch.fft.fftfreq(shape[1], scan.pixel_mm)[:, None]
+    fx = torch.fft.rfftfreq(shape[2], scan.pixel_mm)[None]
+    f = torch.sqrt(fx**2 + fy**2)
+    shaping = torch.sqrt(f + 0.02) * torch.exp(-2 * (np.pi * scan.sigma_mm * f) ** 2 * 0.8)
+    white = torch.randn(shape[0] + 1, shape[1], shape[2], generator=generator)
+    white = 0.92 * white[1:] + 0.39 * white[:-1]
+    coloured = torch.fft.irfft2(torch.fft.rfft2(white) * shaping, s=shape[1:])
+    return np.asarray((coloured / coloured.std()).numpy(), np.float32)
+
+
+def noise_map(scan: Scan, whole: Grid, scale: float) -> Field:
+    """Standard deviation of the noise in HU, (rows, columns): less at the rim, where rays are short."""
+    half = anatomy.WIDTH_MM * scale / 2
+    y = np.linspace(-1, 1, whole.shape[1], dtype=np.float32)[:, None] * half / (116 * scale)
+    x = np.linspace(-1, 1, whole.shape[2], dtype=np.float32)[None] * half / (166 * scale)
+    return np.asarray(scan.noise_hu * np.clip(1.06 - 0.22 * (x * x + y * y), 0.55, None), np.float32)
+
+
+def stored(hu: Field) -> NDArray[np.int16]:
+    """HU as 12 bits with an intercept of -1024 can hold them."""
+    return np.clip(np.rint(hu), -1024, 3071).astype(np.int16)

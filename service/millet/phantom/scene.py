@@ -1,0 +1,98 @@
+"""Put a chest, its tubes and its nodules on the scan's voxels, then expose them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from millet.core.geometry import Grid
+from millet.phantom import acquisition, anatomy, nodules, render, vessels
+from millet.phantom.acquisition import Scan
+from millet.phantom.anatomy import Chest
+from millet.phantom.shapes import Field
+
+Progress = Callable[[str, float], None]
+WALL_HU, LUMEN_HU, BLOOD_HU = 10.0, -995.0, 45.0
+GRAIN_MM = 1.5
+GRAIN_HU, LOBULE_HU = 26.0, 12.0
+"""Standard deviations of the parenchyma: what lies below the resolution, and lobules."""
+_SLAB = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Contents:
+    """What is drawn into the chest: blood vessels, lumens of airways, nodules."""
+
+    blood: vessels.Branches
+    lumens: vessels.Branches
+    nodules: tuple[nodules.Sphere, ...]
+
+
+def draw(chest: Chest, contents: Contents, scan: Scan, rng: np.random.Generator, tell: Progress) -> Field:
+    """Noiseless HU (z, y, x) float32 on the scan's fine planes."""
+    grid = acquisition.fine_grid(scan, acquisition.grid(scan, chest.scale))
+    hu = _tissues(chest, grid, scan, rng, tell)
+    for what, branches, value, share in (
+        ("airways", vessels.with_walls(contents.lumens), WALL_HU, 0.45),
+        ("airways", contents.lumens, LUMEN_HU, 0.52),
+        ("vessels", contents.blood, BLOOD_HU, 0.58),
+    ):
+        tell(what, share)
+        filled = render.occupancy(branches, grid, scan.sigma_mm)
+        for plane in range(len(hu)):  # one by one: no second volume in memory
+            hu[plane] += filled[plane] * (value - hu[plane])
+    tell("nodules", 0.75)
+    nodules.lay(hu, contents.nodules, grid, nodules.Psf(in_plane_mm=scan.sigma_mm, across_mm=scan.sigma_mm))
+    return hu
+
+
+def _tissues(chest: Chest, grid: Grid, scan: Scan, rng: np.random.Generator, tell: Progress) -> Field:
+    hu = np.empty(grid.shape, np.float32)
+    coarse = anatomy.coarse_grid(chest.scale, GRAIN_MM / chest.scale**0.5)
+    grain = _grain(coarse, rng)
+    at, grain_at = render.Interpolator(chest.grid, grid), render.Interpolator(coarse, grid)
+    for start in range(0, grid.shape[0], _SLAB):
+        tell("tissues", 0.12 + 0.33 * start / grid.shape[0])
+        part = slice(start, min(start + _SLAB, grid.shape[0]))
+        hu[part] = render.body_planes(
+            chest, at, part, _lung_hu(grain_at.planes(grain, part), grid), scan.sigma_mm
+        )
+    return hu
+
+
+def _grain(coarse: Grid, rng: np.random.Generator) -> Field:
+    """Random parenchyma in HU: more bright specks (vessels and septa seen end on) than dark ones."""
+    white = rng.standard_normal(coarse.shape, np.float32)
+    fine = ndimage.gaussian_filter(white, 0.55)
+    fine /= fine.std()
+    skewed = np.exp(0.35 * fine)
+    lobules = ndimage.gaussian_filter(white, 4.0)
+    grain = GRAIN_HU * (skewed - skewed.mean()) / skewed.std() + LOBULE_HU * lobules / lobules.std()
+    return np.asarray(grain, np.float32)
+
+
+def _lung_hu(grain: Field, grid: Grid) -> Field:
+    """Parenchyma: denser towards the back, where the blood of a lying patient is."""
+    y = grid.origin_mm.y + grid.spacing_mm[1] * np.arange(grid.shape[1])
+    slope = (render.GRAVITY_HU_PER_MM * y).astype(np.float32)
+    return np.asarray(render.LUNG + slope[None, :, None] + grain, np.float32)
+
+
+def expose(hu: Field, scan: Scan, scale: float, seed: int, tell: Progress) -> NDArray[np.int16]:
+    """Average the fine planes into slices, add noise, and store as 12 bits."""
+    grid = acquisition.grid(scan, scale)
+    spread = acquisition.noise_map(scan, grid, scale)
+    out = np.empty(grid.shape, np.int16)
+    n = scan.sub_slices
+    for start in range(0, grid.shape[0], _SLAB):
+        tell("exposure", 0.82 + 0.18 * start / grid.shape[0])
+        stop = min(start + _SLAB, grid.shape[0])
+        slices = hu[start * n : stop * n].reshape(stop - start, n, *grid.shape[1:]).mean(axis=1)
+        shape = (stop - start, grid.shape[1], grid.shape[2])
+        slices += spread * acquisition.noise(scan, shape, seed * 1000 + start)
+        out[start:stop] = acquisition.stored(slices)
+    return out
