@@ -68,7 +68,7 @@ LAYERS = {
     ),
     "proto": _layer("proto", "google grpc"),
     "settings": _layer("errors core.peer"),
-    "app": _layer(EVERYTHING, "numpy uvicorn grpc rich"),
+    "app": _layer(EVERYTHING, "numpy uvicorn grpc rich prometheus_client sqlalchemy"),
     "phantom": _layer("__version__ core codec phantom errors", "numpy scipy torch pydicom cc3d imagecodecs"),
     "train": _layer(
         "__version__ core codec train evaluate phantom errors", "numpy scipy torch onnx onnxruntime"

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from millet.codec.pixels import TRANSFER_SYNTAXES
+from millet.codec.seg import SEGMENTATION
+from millet.codec.sr import COMPREHENSIVE_3D_SR
+from millet.edge import scp
+
+
+@pytest.fixture(scope="module")
+def rows(root: Path) -> list[str]:
+    """Read the rows of the statement's tables."""
+    page = (root / "docs/reference/dicom-conformance.md").read_text("utf-8")
+    return [line for line in page.splitlines() if line.startswith("| ")]
+
+
+def test_the_statement_names_what_is_decoded_and_stored(rows: list[str]) -> None:
+    """The UIDs of the statement's tables are those of the code: no class and no syntax more or less."""
+    named = {uid for row in rows for uid in re.findall(r"\| (1\.2\.840\.10008\.[\d.]+) \|", row)}
+    context = "1.2.840.10008.3.1.1.1"
+    sent = {SEGMENTATION, COMPREHENSIVE_3D_SR}
+    assert named - {context} == {*TRANSFER_SYNTAXES, *scp.CT_CLASSES, *sent, scp.VERIFICATION}
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        scp.SUCCESS,
+        scp.PROCESSING_FAILURE,
+        scp.SOP_CLASS_NOT_SUPPORTED,
+        scp.OUT_OF_RESOURCES,
+        scp.CANNOT_UNDERSTAND,
+    ],
+)
+def test_the_statement_explains_each_status(rows: list[str], status: int) -> None:
+    """Each status that a sender may see has its row."""
+    assert any(row.startswith(f"| 0x{status:04X} |") for row in rows)
+
+
+def test_the_statement_gives_the_limits_of_associations(rows: list[str]) -> None:
+    """PDU size and number of associations are those of the code."""
+    text = "\n".join(rows)
+    assert f"{scp.LONGEST_PDU_BYTES:,} bytes" in text
+    assert f"| Associations at once | {scp.MOST_ASSOCIATIONS} |" in text
