@@ -1,0 +1,177 @@
+"""What is kept is measured on the source's own voxels: centre, size, HU, side and its voxels.
+
+The cost is linear in the voxels of the nodules: each is measured in a block around it and nowhere
+else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from millet.core.geometry import Floats, Grid, PointMm
+from millet.core.lungs import LungMask
+from millet.core.nodule import Candidate, Side
+from millet.core.volume import Volume
+
+SOLID_FROM_MM = 5.0
+"""Below this the scanner's blur reaches the middle: no voxel shows the tissue's own HU."""
+TISSUE_HU = 40.0
+"""Taken for the tissue of nodules too small to show it."""
+BLOCK_RADII = 1.5
+BLOCK_MARGIN_MM = 3.0
+
+
+class Ball(Protocol):
+    """Anything with a number, a centre and a diameter; a `Nodule` is one."""
+
+    @property
+    def number(self) -> int:
+        """Its label."""
+
+    @property
+    def centre_mm(self) -> PointMm:
+        """LPS."""
+
+    @property
+    def diameter_mm(self) -> float:
+        """Mean diameter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One candidate, measured."""
+
+    candidate: Candidate
+    centre_mm: PointMm
+    diameter_mm: float
+    """Of the ball of the same volume."""
+    volume_mm3: float
+    mean_hu: float
+    side: Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Block:
+    """The voxels around a ball: HU, distance of each from the centre, first index, grid."""
+
+    hu: NDArray[np.float32]
+    distance_mm: Floats
+    first: tuple[int, int, int]
+    grid: Grid
+
+    @property
+    def where(self) -> tuple[slice, ...]:
+        """The block in the volume."""
+        return tuple(slice(a, a + n) for a, n in zip(self.first, self.hu.shape, strict=True))
+
+
+def measure(volume: Volume, lungs: LungMask, candidates: Sequence[Candidate]) -> tuple[Measurement, ...]:
+    """Measure candidates, in their order."""
+    return tuple(_measured(volume, lungs, candidate) for candidate in candidates)
+
+
+def label(volume: Volume, nodules: Sequence[Ball]) -> NDArray[np.uint16]:
+    """Voxels of each nodule by its number, on the source's grid; 0 elsewhere.
+
+    Every nodule has at least the voxel at its centre; where two touch the nearer centre has the voxel.
+    Raises ValueError for numbers beyond 65535.
+    """
+    if any(not 0 < nodule.number < 2**16 for nodule in nodules):
+        raise ValueError("a label volume holds the numbers 1 to 65535")
+    labels = np.zeros(volume.grid.shape, np.uint16)
+    nearest: dict[tuple[int, ...], float] = {}
+    for nodule in sorted(nodules, key=lambda n: n.number):
+        block = _block(volume, nodule.centre_mm, nodule.diameter_mm)
+        if not block.hu.size:
+            continue
+        for index in np.argwhere(_inside(block, nodule.diameter_mm)):
+            at = tuple((index + block.first).tolist())
+            distance = float(block.distance_mm[tuple(index)])
+            if distance < nearest.get(at, np.inf):
+                nearest[at] = distance
+                labels[at] = nodule.number
+    return labels
+
+
+def _measured(volume: Volume, lungs: LungMask, candidate: Candidate) -> Measurement:
+    centre, diameter = candidate.centre_mm, candidate.diameter_mm
+    block = _block(volume, centre, diameter)
+    inside = _inside(block, diameter)
+    volume_mm3 = float(np.pi / 6 * diameter**3)
+    if diameter >= SOLID_FROM_MM:
+        share = _tissue_share(block, diameter)
+        volume_mm3 = float(share.sum()) * block.grid.voxel_mm3
+        centre = _centroid(block, share)
+    return Measurement(
+        candidate=candidate,
+        centre_mm=centre,
+        diameter_mm=float((6 * volume_mm3 / np.pi) ** (1 / 3)),
+        volume_mm3=volume_mm3,
+        mean_hu=float(block.hu[inside].mean()),
+        side=lungs.side(np.asarray(candidate.centre_mm)),
+    )
+
+
+def _block(volume: Volume, centre_mm: PointMm, diameter_mm: float) -> _Block:
+    """The part of a volume that a ball of this size, and a margin, can reach."""
+    grid = volume.grid
+    centre = grid.to_index_array(np.asarray([centre_mm], float))[0]
+    reach = (diameter_mm / 2 * BLOCK_RADII + BLOCK_MARGIN_MM) / np.asarray(grid.spacing_mm)
+    last = np.asarray(grid.shape) - 1
+    low = np.clip(np.floor(centre - reach), 0, last).astype(int)
+    high = np.clip(np.ceil(centre + reach), 0, last).astype(int) + 1
+    axes = [(np.arange(a, b) - c) * s for a, b, c, s in zip(low, high, centre, grid.spacing_mm, strict=True)]
+    distance = np.sqrt(axes[0][:, None, None] ** 2 + axes[1][:, None] ** 2 + axes[2] ** 2)
+    hu = volume.hu[tuple(slice(a, b) for a, b in zip(low, high, strict=True))].astype(np.float32)
+    return _Block(hu=hu, distance_mm=distance, first=(int(low[0]), int(low[1]), int(low[2])), grid=grid)
+
+
+def _levels(block: _Block, diameter_mm: float) -> tuple[float, float]:
+    """HU of what lies around a ball, and of its tissue."""
+    around = block.hu[(diameter_mm / 2 + 1.0 < block.distance_mm)]
+    background = float(np.percentile(around, 25)) if around.size else -850.0
+    core = block.hu[block.distance_mm <= max(diameter_mm / 4, 1.0)]
+    tissue = float(np.median(core)) if core.size else TISSUE_HU
+    return background, max(tissue, background + 100.0)
+
+
+def _tissue_share(block: _Block, diameter_mm: float) -> Floats:
+    """The share of tissue (0..1) in each voxel that belongs to the nodule."""
+    background, tissue = _levels(block, diameter_mm)
+    share = np.clip((block.hu.astype(float) - background) / (tissue - background), 0, 1)
+    body = _joined(block, (share > 0.5) & (block.distance_mm <= diameter_mm / 2 * 1.35))
+    rim = ndimage.binary_dilation(body) & (share > 0.1)
+    return np.where(rim & ~body, np.where(share > 0.5, 0.5, share), np.where(body, share, 0.0))
+
+
+def _inside(block: _Block, diameter_mm: float) -> NDArray[np.bool_]:
+    """Voxels of the nodule: those above half contrast, joined to the middle; the middle always."""
+    background, tissue = _levels(block, diameter_mm)
+    near = block.distance_mm <= diameter_mm / 2 * 1.35
+    if diameter_mm < SOLID_FROM_MM:
+        near = block.distance_mm <= diameter_mm / 2
+    return _joined(block, near & (block.hu > (background + tissue) / 2))
+
+
+def _joined(block: _Block, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The part of a mask that hangs together with the voxel nearest to the centre, which is added."""
+    middle = np.unravel_index(int(np.argmin(block.distance_mm)), mask.shape)
+    mask = mask.copy()
+    mask[middle] = True
+    parts, _ = ndimage.label(mask)
+    joined: NDArray[np.bool_] = parts == parts[middle]
+    return joined
+
+
+def _centroid(block: _Block, share: Floats) -> PointMm:
+    """The centre of mass of the tissue."""
+    indices = np.argwhere(share > 0)
+    weights = share[tuple(indices.T)]
+    centre = (indices * weights[:, None]).sum(axis=0) / weights.sum() + np.asarray(block.first)
+    return PointMm(*block.grid.to_patient_array(centre[None])[0].tolist())
