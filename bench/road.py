@@ -50,7 +50,7 @@ def _run(folder: Path, orthanc: Orthanc, seed: int) -> tuple[float, float, float
     dicom.write(phantom, series)
     for path in sorted(series.glob("*.dcm"))[SLICES:]:
         path.unlink()
-    service = Millet(folder=folder / "millet", destination=f"ORTHANC@127.0.0.1:{orthanc.dicom_port}")
+    service = Millet(folder / "millet", {"destination": f"ORTHANC@127.0.0.1:{orthanc.dicom_port}"})
     before = len(orthanc.instances("SR"))
     started = time.perf_counter()
     storescu(series, service.dicom_port)
@@ -64,7 +64,7 @@ def _run(folder: Path, orthanc: Orthanc, seed: int) -> tuple[float, float, float
     ended = time.perf_counter()
     status = Path(f"/proc/{service.process.pid}/status").read_text()
     peak_kb = int(re.findall(r"VmHWM:\s+(\d+)", status)[0])
-    service.stop()
+    service.terminate()
     return sent - started, ended - sent, peak_kb / 1000
 
 

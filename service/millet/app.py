@@ -28,6 +28,8 @@ from millet.edge import models
 from millet.edge.folder import FolderDestination
 from millet.edge.grpc_api import GrpcServer
 from millet.edge.journal import DurableWork, SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.onnx_runtime import OnnxRuntimeDetector
+from millet.edge.openvino import OpenVinoDetector
 from millet.edge.scp import Listen, StorageScp
 from millet.edge.scu import StorageScu
 from millet.edge.spool import DirectorySpool
@@ -72,8 +74,10 @@ def settings(config: Path | None) -> Settings:
 def load_model(chosen: Settings) -> Model:
     """The configured model on the configured device. Raises ModelError."""
     folder = models.find(chosen.models_dir or models.bundled(), chosen.model)
-    manifest = models.manifest(folder)
-    return Model(manifest, models.detector(folder, manifest, chosen.device, chosen.threads))
+    manifest, graph = models.load(folder)
+    if chosen.device == "cpu":
+        return Model(manifest, OpenVinoDetector(graph, threads=chosen.threads))
+    return Model(manifest, OnnxRuntimeDetector(graph, device=chosen.device, threads=chosen.threads))
 
 
 def run(chosen: Settings) -> None:

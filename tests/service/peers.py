@@ -13,11 +13,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
+import grpc
 import pytest
+
+from millet.proto.millet.v1 import analysis_service_pb2 as pb
+from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
+
+ENDED = frozenset({"analysed", "not-analysed", "parked"})
 
 
 def need(*programs: str) -> None:
@@ -111,38 +116,60 @@ class Orthanc:
         self.process.wait(20)
 
 
-@dataclass(kw_only=True)
 class Millet:
     """`millet serve` as its own process, on a folder and free ports."""
 
-    folder: Path
-    destination: str = "folder"
-
-    def __post_init__(self) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
         self.dicom_port, self.grpc_port, self.web_port = free_port(), free_port(), free_port()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.log = self.folder / "log.jsonl"
-        (self.folder / "millet.toml").write_text(
-            f'state_dir = "{self.folder / "state"}"\n'
-            f"dicom_port = {self.dicom_port}\ngrpc_port = {self.grpc_port}\nweb_port = {self.web_port}\n"
-            f'destination = "{self.destination}"\nsettle_s = 0.5\nretry_first_s = 0.5\n'
-        )
-        self.process = self.start()
+        folder.mkdir(parents=True)
+        self.folder, self.log = folder, folder / "log.jsonl"
+        own = {
+            "state_dir": str(folder / "state"),
+            "dicom_port": self.dicom_port,
+            "grpc_port": self.grpc_port,
+            "web_port": self.web_port,
+            "settle_s": 0.5,
+            "retry_first_s": 0.5,
+        }
+        lines = [f"{name} = {json.dumps(value)}\n" for name, value in (own | dict(settings)).items()]
+        (folder / "millet.toml").write_text("".join(lines))
+        self.start()
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> None:
         """Start and wait until it is ready."""
         command = [sys.executable, "-m", "millet", "serve", "--config", str(self.folder / "millet.toml")]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("MILLET_")}
-        log = self.log.open("ab")
-        self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         until("Millet is ready", lambda: self.page("readyz"), 90, self.process)
-        return self.process
 
     def page(self, path: str) -> str:
         """A page of its web server."""
         return http(f"http://127.0.0.1:{self.web_port}/{path}").decode()
 
-    def stop(self) -> int:
+    def series(self) -> list[pb.SeriesStatus]:
+        """Its worklist, over gRPC."""
+        with grpc.insecure_channel(f"127.0.0.1:{self.grpc_port}") as channel:
+            return list(
+                AnalysisServiceStub(channel).ListAnalyses(pb.ListAnalysesRequest(), timeout=20).series
+            )
+
+    def ended(self, series_uid: str, within_s: float = 400) -> pb.SeriesStatus:
+        """A series' line of the worklist once it ended and its reports are delivered."""
+
+        def look() -> pb.SeriesStatus | None:
+            found = [s for s in self.series() if s.series_uid == series_uid]
+            done = [s for s in found if s.state in ENDED and not s.deliveries_pending]
+            return done[0] if done else None
+
+        status: pb.SeriesStatus = until(f"{series_uid} ends", look, within_s, self.process)
+        return status
+
+    def in_state(self, state: str) -> None:
+        """Wait until a series is in a state."""
+        until(state, lambda: [s for s in self.series() if s.state == state] or None, 120, self.process)
+
+    def terminate(self) -> int:
         """SIGTERM, and the exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
@@ -151,10 +178,6 @@ class Millet:
         """SIGKILL: nothing is tidied up."""
         self.process.kill()
         self.process.wait(20)
-
-    def said(self, what: str) -> bool:
-        """Whether a text stands in the log."""
-        return what in self.log.read_text(errors="replace")
 
 
 def storescu(folder: Path, port: int, *options: str) -> None:

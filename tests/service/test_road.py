@@ -7,49 +7,17 @@ import io
 import subprocess
 from pathlib import Path
 
-import grpc
 import highdicom
 import numpy as np
 import pydicom
 import pytest
-from peers import Millet, Orthanc, need, storescu, until
-
-from millet.proto.millet.v1 import analysis_service_pb2 as pb
-from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
-
-ANSWER_WITHIN_S = 400
-
-
-@pytest.fixture(scope="module")
-def orthanc(tmp_path_factory):
-    """A real PACS."""
-    pacs = Orthanc(tmp_path_factory.mktemp("orthanc") / "pacs")
-    yield pacs
-    pacs.stop()
-
-
-@pytest.fixture
-def millet(tmp_path, orthanc):
-    """The service, delivering to the PACS."""
-    service = Millet(folder=tmp_path / "millet", destination=f"ORTHANC@127.0.0.1:{orthanc.dicom_port}")
-    yield service
-    if service.process.poll() is None:
-        service.kill()
+from peers import Orthanc, need, storescu
 
 
 def series_uid_of(folder: Path) -> str:
     """The series of a folder."""
     first = next(iter(sorted(folder.glob("*.dcm"))))
     return str(pydicom.dcmread(first, stop_before_pixels=True).SeriesInstanceUID)
-
-
-def status_of(service: Millet, series_uid: str) -> pb.SeriesStatus | None:
-    """The series' line of the worklist, once its reports are delivered."""
-    request = pb.ListAnalysesRequest(filter=pb.AnalysisFilter(series_uid=series_uid))
-    with grpc.insecure_channel(f"127.0.0.1:{service.grpc_port}") as channel:
-        found = AnalysisServiceStub(channel).ListAnalyses(request, timeout=20).series
-    done = [s for s in found if s.state in {"analysed", "not-analysed", "parked"} and not s.deliveries_pending]
-    return done[0] if done else None
 
 
 def reports(orthanc: Orthanc, modality: str, series_uid: str) -> list[pydicom.Dataset]:
@@ -91,9 +59,10 @@ def assert_valid(folder: Path, datasets: list[pydicom.Dataset]) -> None:
 def test_a_real_series_comes_back_as_reports_in_the_pacs(patient, real_data, millet, orthanc, tmp_path):
     """A JPEG-LS series sent by storescu ends as a valid SR and SEG in Orthanc with every nodule in place."""
     folder = real_data / "lidc-idri" / patient
-    storescu(folder, millet.dicom_port, "-xt")
+    service = millet(destination=f"ORTHANC@127.0.0.1:{orthanc.dicom_port}")
+    storescu(folder, service.dicom_port, "-xt")
     series_uid = series_uid_of(folder)
-    status = until("reports", lambda: status_of(millet, series_uid), ANSWER_WITHIN_S, millet.process)
+    status = service.ended(series_uid)
     assert status.state == "analysed"
     structured, masks = (reports(orthanc, modality, series_uid) for modality in ("SR", "SEG"))
     assert len(structured) == 1

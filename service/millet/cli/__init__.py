@@ -7,7 +7,13 @@ import sys
 import typer
 from rich.console import Console
 
-from millet.cli import analyse, demo, doctor, models, phantom, send, serve
+from millet.cli import models
+from millet.cli.analyse import analyse
+from millet.cli.demo import demo
+from millet.cli.doctor import doctor
+from millet.cli.phantom import phantom
+from millet.cli.send import send
+from millet.cli.serve import serve
 from millet.errors import ServiceError
 
 app = typer.Typer(
@@ -16,13 +22,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("serve")(serve.serve)
-app.command("send")(send.send)
-app.command("analyse")(analyse.analyse)
-app.command("phantom")(phantom.phantom)
+app.command("serve")(serve)
+app.command("send")(send)
+app.command("analyse")(analyse)
+app.command("phantom")(phantom)
 app.add_typer(models.app, name="models")
-app.command("doctor")(doctor.doctor)
-app.command("demo")(demo.demo)
+app.command("doctor")(doctor)
+app.command("demo")(demo)
 
 
 def main() -> None:

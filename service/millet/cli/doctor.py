@@ -85,10 +85,10 @@ def _ports(settings: Settings) -> str:
 def _destination(settings: Settings) -> str:
     if settings.destination == "folder":
         return f"folder {settings.state_dir / 'reports'}"
-    from millet.edge.scu import echo
+    from millet.edge.scu import StorageScu
 
     peer = Peer.parse(settings.destination)
-    echo(peer, settings.ae_title)
+    StorageScu(peer, settings.ae_title).echo()
     return f"{peer} answers C-ECHO"
 
 

@@ -10,6 +10,7 @@ import typer
 from millet.cli.folder import dicom_files
 from millet.cli.progress import bar
 from millet.core.peer import Peer
+from millet.errors import ServiceError
 
 
 def send(
@@ -23,14 +24,18 @@ def send(
 
 def send_folder(folder: Path, to: str, calling_ae: str = "MILLET_SEND") -> int:
     """Send a folder with a progress bar; returns how many instances were accepted."""
-    from millet.edge.scu import send_all
+    from millet.edge.scu import StorageScu
 
     files = dicom_files(folder)
-    with bar(f"send {len(files)} instances") as progress:
-        send_all(
-            Peer.parse(to),
-            calling_ae,
-            (path.read_bytes() for path in files),
-            lambda done: progress(f"{done}/{len(files)}", done / len(files)),
+    with bar("send") as progress:
+        StorageScu(_peer(to), calling_ae).send_all(
+            files, lambda count: progress(f"{count} of {len(files)} instances", count / len(files))
         )
     return len(files)
+
+
+def _peer(text: str) -> Peer:
+    try:
+        return Peer.parse(text)
+    except ValueError as mistake:
+        raise ServiceError(str(mistake)) from mistake

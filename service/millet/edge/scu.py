@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Callable, Sequence
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from pydicom import dcmread
@@ -46,6 +48,20 @@ class StorageScu:
         finally:
             association.release()
 
+    def send_all(self, files: Sequence[Path], sent: Callable[[int], None]) -> None:
+        """Send DICOM files over one association; `sent` is told how many went. Raises DeliveryError."""
+        association = self._associate(_contexts(files))
+        try:
+            for number, path in enumerate(files, start=1):
+                _judge(association.send_c_store(path).get("Status"))
+                sent(number)
+        except (RuntimeError, ValueError) as error:
+            raise DeliveryError(
+                f"the destination does not take {path.name}: {error}", retryable=False
+            ) from None
+        finally:
+            association.release()
+
     def echo(self) -> None:
         """C-ECHO. Raises DeliveryError."""
         association = self._associate([build_context(VERIFICATION)])
@@ -70,6 +86,13 @@ class StorageScu:
         if not association.is_established and not association.rejected_contexts:
             raise DeliveryError("the destination cannot be reached", retryable=True)
         return association
+
+
+def _contexts(files: Sequence[Path]) -> list[PresentationContext]:
+    """One context for each SOP class and transfer syntax among the files."""
+    headers = (dcmread(path, specific_tags=["SOPClassUID"], stop_before_pixels=True) for path in files)
+    pairs = {(str(header.SOPClassUID), str(header.file_meta.TransferSyntaxUID)) for header in headers}
+    return [build_context(sop_class, syntax) for sop_class, syntax in sorted(pairs)]
 
 
 def _context(dataset: FileDataset) -> PresentationContext:

@@ -13,25 +13,28 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from millet import __version__
 from millet.codec import presentation, seg, sr
 from millet.codec.source import Source
-from millet.core import digest, effusion, lungs, measure, pattern, triage
-from millet.core.analysis import Analysis, Lungs, Outcome, Pattern, Provenance, Triage, VolumeSummary
-from millet.core.analysis import Effusion as EffusionFound
+from millet.core import digest, triage
+from millet.core import pattern as patterns
+from millet.core.analysis import Analysis, Outcome, Provenance, Triage, TriageLevel
+from millet.core.effusion import effusions
+from millet.core.lungs import LungMask, lungs
 from millet.core.manifest import Manifest
+from millet.core.measure import Measurement, label, measure
 from millet.core.nodule import Candidate, Nodule
 from millet.core.pattern import PROPOSAL
-from millet.core.reasons import Remark, Weight
-from millet.core.volume import canonical
+from millet.core.reasons import Reason, Remark, Weight
+from millet.core.resample import lattice_box, lattice_grid, resample
+from millet.core.uids import object_uid
+from millet.core.volume import Volume, canonical
 from millet.errors import UnfitSeries
 from millet.flow import detect
 from millet.flow.read import ReadSeries, read
 from millet.ports import Detector
 
+PICTURE_MM = 1.0
 NOT_ASSESSED = (
     "lymph nodes",
     "bones and upper abdomen",
@@ -107,7 +110,7 @@ def _blank(order: Order, model: Model) -> Analysis:
         remarks=(),
         volumes=(),
         nodules=(),
-        triage=Triage(level=triage.TriageLevel.NOT_ASSESSED, reasons=()),
+        triage=Triage(level=TriageLevel.NOT_ASSESSED, reasons=()),
         pattern=None,
         lungs=None,
         effusions=(),
@@ -148,9 +151,90 @@ def _examined(base: Analysis, series: ReadSeries, model: Model, progress: Progre
     mask = lungs(series.volume)
     if not mask.found:
         raise UnfitSeries(Reason.NO_LUNG, "no air-filled lung in the volume")
-    candidates = _candidates(series.volume, mask, model, progress)
+    candidates = detect.find(
+        series.volume,
+        mask,
+        model.detector,
+        model.manifest,
+        lambda done, total: progress("detect", done / max(total, 1)),
+    )
     progress("measure", 0.0)
-    nodules = _nodules(base, series, mask, model.manifest, candidates)
-    analysis = _judged(base, series, mask, nodules)
+    analysis = _judged(base, series, mask, _nodules(base, series, mask, model.manifest, candidates))
     progress("report", 0.0)
     return Made(analysis=analysis, objects=_objects(analysis, series, mask), candidates=candidates)
+
+
+def _nodules(
+    base: Analysis,
+    series: ReadSeries,
+    mask: LungMask,
+    manifest: Manifest,
+    candidates: Sequence[Candidate],
+) -> tuple[Nodule, ...]:
+    """The candidates at or above the operating threshold, measured and numbered."""
+    kept = [c for c in candidates if manifest.reports(c)]
+    measured = measure(series.volume, mask, kept)
+    return tuple(_nodule(base, series, number, one) for number, one in enumerate(measured, start=1))
+
+
+def _nodule(base: Analysis, series: ReadSeries, number: int, found: Measurement) -> Nodule:
+    place = ",".join(f"{v:.3f}" for v in found.candidate.centre_mm)
+    z = round(series.volume.grid.to_index(found.centre_mm).z)
+    nearest = min(max(z, 0), len(series.headers) - 1)
+    return Nodule(
+        number=number,
+        tracking_uid=object_uid(base, f"nodule at {place}"),
+        centre_mm=found.centre_mm,
+        diameter_mm=found.diameter_mm,
+        volume_mm3=found.volume_mm3,
+        mean_hu=found.mean_hu,
+        score=found.candidate.score,
+        side=found.side,
+        source_sop_instance_uid=series.headers[nearest].sop_instance_uid,
+    )
+
+
+def _judged(base: Analysis, series: ReadSeries, mask: LungMask, nodules: tuple[Nodule, ...]) -> Analysis:
+    """The exam as a whole."""
+    fluid = effusions(series.volume, mask)
+    seen = patterns.judge(nodules)
+    return replace(
+        base,
+        frame_of_reference_uid=series.headers[0].frame_of_reference_uid,
+        outcome=Outcome.FINDINGS if nodules or fluid else Outcome.NONE_FOUND,
+        remarks=series.remarks + _coverage(mask),
+        volumes=series.volumes,
+        nodules=nodules,
+        pattern=seen,
+        lungs=mask.litres,
+        effusions=fluid,
+        triage=triage.judge(triage.Exam(nodules=nodules, pattern=seen, effusions=fluid)),
+    )
+
+
+def _coverage(mask: LungMask) -> tuple[Remark, ...]:
+    ends = [name for name, cut in (("top", mask.cut_at_top), ("base", mask.cut_at_base)) if cut]
+    if not ends:
+        return ()
+    detail = f"the volume ends within the lungs at the {' and the '.join(ends)}"
+    return (Remark(reason=Reason.PARTIAL_LUNG, weight=Weight.OUTSIDE_USE, detail=detail),)
+
+
+def _objects(analysis: Analysis, series: ReadSeries, mask: LungMask) -> Mapping[str, bytes]:
+    source = Source.read(series.instances)
+    seen = _picture(series.volume)
+    inside = mask.on(seen.grid) > 0
+    made = {
+        "sr": sr.encode(analysis, source),
+        "seg": seg.encode(analysis, label(series.volume, analysis.nodules), source),
+        "mip-coronal.png": presentation.mip_png(seen, analysis, "coronal", inside),
+        "mip-axial.png": presentation.mip_png(seen, analysis, "axial", inside),
+    }
+    return {kind: encoded for kind, encoded in made.items() if encoded}
+
+
+def _picture(volume: Volume) -> Volume:
+    """The volume on the 1 mm grid that pictures are drawn from."""
+    source = canonical(volume)
+    spacing = (PICTURE_MM, PICTURE_MM, PICTURE_MM)
+    return resample(source, lattice_grid(source.grid, spacing, lattice_box(source.grid, spacing)))
