@@ -23,8 +23,8 @@ $(STAMP): pyproject.toml tools/install.sh
 demo: install  ## run the service on its defaults, send it the case phantom, show what comes out
 	@$(BIN)/millet demo
 
-serve: install  ## run the service in the foreground
-	@$(BIN)/millet serve
+serve: install  ## run the service in the foreground (CONFIG=FILE for a configuration)
+	@$(BIN)/millet serve $(if $(CONFIG),--config "$(CONFIG)")
 
 test: install  ## install what the tests need, run all tests
 	@sh tools/test.sh
