@@ -176,6 +176,16 @@ def test_the_worklist_shows_each_kind_of_series_in_its_own_way(site):
     assert "1961" in html
 
 
+def test_an_alarm_stays_while_a_series_is_analysed_anew(site):
+    """A late instance re-opens a critical series: the page says both, and which generation it shows."""
+    line = site.worklist.put(status(1, triage=TriageLevel.CRITICAL, state="receiving"), analysis(2))
+    site.start()
+    for path in ("/", page_of(line)):
+        html = site.get(path).text
+        assert html.index("Critical") < html.index("Receiving")
+    assert "of generation 1, before the latest instances came" in html
+
+
 def test_nothing_on_any_page_says_that_a_study_is_free_of_disease(site):
     """The words that a reader might trust too much are on no page."""
     filled(site)
@@ -352,7 +362,7 @@ def test_a_taken_port_is_an_error(site):
 def test_every_state_has_a_mark(site):
     """No state of a series is without words."""
     for number, state in enumerate(State):
-        site.worklist.put(status(number + 1, state=state.value), analysis(2))
+        site.worklist.put(waiting(number + 1, state.value))
     site.start()
     assert site.get("/").text.count('class="badge') == len(State)
 

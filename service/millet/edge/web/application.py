@@ -105,7 +105,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.globals.update(
-            badge=lines.badge,
+            marks=lines.marks,
             address=lines.address,
             tail=lines.tail,
             day=lines.day,

@@ -61,11 +61,17 @@ PENDING: Mapping[str, Badge] = MappingProxyType(
 )
 
 
-def badge(status: SeriesStatus) -> Badge:
-    """The mark of a series: its state while it has not ended, then its triage level."""
-    if waiting := PENDING.get(status.state):
-        return waiting
-    return LEVELS[status.triage or TriageLevel.NOT_ASSESSED]
+def marks(status: SeriesStatus) -> tuple[Badge, ...]:
+    """What a series is marked with, the weightiest first.
+
+    One that ended has its triage level. One in work has its state; if late instances re-opened it, the
+    level of what was already analysed stands before that, so that an alarm never goes out by itself.
+    """
+    in_work = PENDING.get(status.state)
+    if in_work is None:
+        return (LEVELS[status.triage or TriageLevel.NOT_ASSESSED],)
+    judged = status.triage not in {None, TriageLevel.NOT_ASSESSED}
+    return (LEVELS[TriageLevel(status.triage or "")], in_work) if judged else (in_work,)
 
 
 def changing(status: SeriesStatus) -> bool:
@@ -100,4 +106,4 @@ def findings(status: SeriesStatus) -> str:
         return words(status.reason_code)
     if status.nodules is None:
         return f"{status.instances} instances so far" if status.state == State.RECEIVING else ""
-    return "1 nodule" if status.nodules == 1 else f"{status.nodules} nodules"
+    return {0: "no nodule reported", 1: "1 nodule"}.get(status.nodules, f"{status.nodules} nodules")
