@@ -127,3 +127,10 @@ def test_images_keep_the_order_in_which_they_were_given():
     files = ct_series(5)
     source = Source.read(files[::-1])
     assert [image.sop_instance_uid for image in source.images] == [sop_uid(n) for n in (4, 3, 2, 1, 0)]
+
+
+def test_a_source_does_not_show_its_patient():
+    """What is printed of a source, in a log or a traceback, holds no patient data."""
+    shown = repr(Source.read(ct_series(1)))
+    assert "Doe" not in shown
+    assert "12345" not in shown

@@ -24,7 +24,7 @@ def container(
         **dataset(
             ValueType="CONTAINER",
             ConceptNameCodeSequence=[encoded(concept)],
-            ContinuityOfContent="SEPARATE",
+            ContinuityOfContent="CONTINUOUS",
             **named,
         ),
         **_children(children),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -108,7 +108,7 @@ class Source:
     """The instances of one series, in the order in which they were given, without their pixels."""
 
     images: tuple[SourceImage, ...]
-    inherited: Encoded
+    inherited: Encoded = field(repr=False)
     """Patient and study modules as the first instance has them, character set and all."""
 
     @classmethod
