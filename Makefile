@@ -8,7 +8,7 @@ STAMP := .venv/installed-$(EXTRA)
 BENCHES := $(filter-out table,$(basename $(notdir $(wildcard bench/*.py))))
 SOURCES := service tests bench tools
 
-.PHONY: help install demo serve test check check-deploy bench proto clean
+.PHONY: help install demo serve test check check-deploy bench proto docs clean
 .DEFAULT_GOAL := help
 
 help:  ## say what there is
@@ -48,6 +48,9 @@ proto: install  ## regenerate the gRPC code from proto/
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Imillet/proto=proto \
 		--python_out=service --grpc_python_out=service --mypy_out=quiet:service --mypy_grpc_out=quiet:service \
 		$(patsubst proto/%,millet/proto/%,$(wildcard proto/millet/v1/*.proto))
+
+docs: install  ## rewrite the generated part of the README (code map)
+	@$(BIN)/python tools/code_map.py
 
 clean:  ## remove what was built or installed here
 	rm -rf .venv .tools build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -14,9 +14,9 @@ def readme(root: Path) -> str:
 
 
 def test_the_code_map_names_every_module(root: Path, package: Path, readme: str) -> None:
-    """The map in the README is the one that tools/code_map.py writes."""
+    """The map in the README is the one that `make docs` writes."""
     updated = runpy.run_path(str(root / "tools" / "code_map.py"))["updated"]
-    assert updated(readme, package) == readme, "run .venv/bin/python tools/code_map.py"
+    assert updated(readme, package) == readme, "run make docs"
 
 
 def test_the_readme_says_what_millet_is_not(readme: str) -> None:
