@@ -70,7 +70,7 @@ class MemoryWorklist:
         self._check()
         found = [line for line in self.statuses.values() if _matches(line, query)]
         order = list(TriageLevel)
-        found.sort(key=lambda s: (-order.index(s.triage) if s.triage else 0, s.last_received_utc))
+        found.sort(key=lambda s: (-order.index(s.triage) if s.triage else 0, s.first_received_utc))
         return found[query.offset :][: query.limit or None]
 
     def changed(self, after_revision: int) -> Sequence[SeriesStatus]:

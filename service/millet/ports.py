@@ -96,6 +96,8 @@ class SeriesStatus:
     deliveries_pending: int
     revision: int
     """Grows with every change of any series; a watcher resumes from the last one it saw."""
+    deliveries_dead: int = 0
+    """Reports that were given up: an operator must look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

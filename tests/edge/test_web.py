@@ -186,6 +186,16 @@ def test_an_alarm_stays_while_a_series_is_analysed_anew(site):
     assert "of generation 1, before the latest instances came" in html
 
 
+def test_a_report_that_was_given_up_is_in_plain_sight(site):
+    """An undelivered report never looks delivered, neither in the list nor on its page."""
+    lost = site.worklist.put(status(1, deliveries_dead=2), analysis(2))
+    sent = site.worklist.put(status(2), analysis(2))
+    site.start()
+    assert site.get("/").text.count("! 2 undelivered") == 1
+    assert "! 2 undelivered, given up" in site.get(page_of(lost)).text
+    assert "<dd>delivered" in site.get(page_of(sent)).text
+
+
 def test_nothing_on_any_page_says_that_a_study_is_free_of_disease(site):
     """The words that a reader might trust too much are on no page."""
     filled(site)

@@ -19,7 +19,7 @@ NUMBERED = {
     "ListAnalysesResponse": 2,
     "Nodule": 10,
     "Pattern": 8,
-    "SeriesStatus": 24,
+    "SeriesStatus": 25,
     "WatchAnalysesRequest": 2,
     "WatchAnalysesResponse": 2,
 }

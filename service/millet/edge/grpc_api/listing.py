@@ -41,6 +41,7 @@ def status_to_wire(status: SeriesStatus) -> pb.SeriesStatus:
         nodules=status.nodules,
         deliveries_pending=status.deliveries_pending,
         revision=status.revision,
+        deliveries_dead=status.deliveries_dead,
     )
 
 

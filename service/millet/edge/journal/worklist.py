@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from millet.codec import record
 from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.edge.journal.base import Base
+from millet.edge.journal.deliveries import DEAD
 from millet.edge.journal.jobs import PENDING
 from millet.edge.journal.tables import analysis, delivery, made, series
 from millet.ports import SeriesKey, SeriesStatus, WorklistQuery
@@ -78,7 +79,7 @@ def _newest(key: SeriesKey, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
 
 
 def _series_statuses() -> sa.Select[Any]:
-    """Each series with its newest analysis, if any, and its pending deliveries."""
+    """Each series with its newest analysis, if any, and its deliveries that are out."""
     other = analysis.alias()
     newest = (
         sa.select(other.c.id)
@@ -87,16 +88,21 @@ def _series_statuses() -> sa.Select[Any]:
         .limit(1)
         .scalar_subquery()
     )
-    pending = (
+    found = (analysis.c.outcome, analysis.c.reason_code, analysis.c.triage, analysis.c.nodules)
+    joined = series.outerjoin(analysis, analysis.c.id == newest)
+    sent = (_deliveries(PENDING).label("deliveries_pending"), _deliveries(DEAD).label("deliveries_dead"))
+    return sa.select(series, *found, *sent).select_from(joined)
+
+
+def _deliveries(state: str) -> sa.ScalarSelect[int]:
+    """How many deliveries of the analysis are in a state."""
+    return (
         sa.select(sa.func.count())
         .select_from(delivery)
         .join(made, delivery.c.object_id == made.c.id)
-        .where(made.c.analysis_id == analysis.c.id, delivery.c.state == PENDING)
+        .where(made.c.analysis_id == analysis.c.id, delivery.c.state == state)
         .scalar_subquery()
     )
-    found = (analysis.c.outcome, analysis.c.reason_code, analysis.c.triage, analysis.c.nodules)
-    joined = series.outerjoin(analysis, analysis.c.id == newest)
-    return sa.select(series, *found, pending.label("deliveries_pending")).select_from(joined)
 
 
 def _conditions(query: WorklistQuery) -> list[sa.ColumnElement[bool]]:

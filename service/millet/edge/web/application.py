@@ -111,6 +111,7 @@ class Pages:
             day=lines.day,
             minute=lines.minute,
             findings=lines.findings,
+            reports=lines.reports,
             words=words,
             weight_text=WEIGHT_TEXT,
             levels=lines.LEVELS,

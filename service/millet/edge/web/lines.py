@@ -107,3 +107,12 @@ def findings(status: SeriesStatus) -> str:
     if status.nodules is None:
         return f"{status.instances} instances so far" if status.state == State.RECEIVING else ""
     return {0: "no nodule reported", 1: "1 nodule"}.get(status.nodules, f"{status.nodules} nodules")
+
+
+def reports(status: SeriesStatus) -> str:
+    """Where the reports of the newest analysis are."""
+    if status.outcome is None:
+        return "none yet"
+    if status.deliveries_pending:
+        return f"{status.deliveries_pending} to deliver"
+    return "not all delivered" if status.deliveries_dead else "delivered"

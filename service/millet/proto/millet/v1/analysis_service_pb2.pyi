@@ -654,6 +654,7 @@ class SeriesStatus(_message.Message):
     NODULES_FIELD_NUMBER: _builtins.int
     DELIVERIES_PENDING_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    DELIVERIES_DEAD_FIELD_NUMBER: _builtins.int
     site: _builtins.str
     """The hospital whose identifiers these are."""
     series_uid: _builtins.str
@@ -698,6 +699,8 @@ class SeriesStatus(_message.Message):
     """Reports that have not reached their destination yet."""
     revision: _builtins.int
     """Grows with every change of any series."""
+    deliveries_dead: _builtins.int
+    """Reports that were given up after many tries; an operator must look."""
     @_builtins.property
     def first_received_time(self) -> _timestamp_pb2.Timestamp:
         """When its first instance was received."""
@@ -733,10 +736,11 @@ class SeriesStatus(_message.Message):
         nodules: _builtins.int | None = ...,
         deliveries_pending: _builtins.int = ...,
         revision: _builtins.int = ...,
+        deliveries_dead: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_nodules", b"_nodules", "first_received_time", b"first_received_time", "last_received_time", b"last_received_time", "nodules", b"nodules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_nodules", b"_nodules", "accession", b"accession", "birth_date", b"birth_date", "deliveries_pending", b"deliveries_pending", "description", b"description", "first_received_time", b"first_received_time", "generation", b"generation", "instances", b"instances", "issuer", b"issuer", "last_received_time", b"last_received_time", "nodules", b"nodules", "outcome", b"outcome", "patient_id", b"patient_id", "patient_name", b"patient_name", "reason_code", b"reason_code", "reason_text", b"reason_text", "revision", b"revision", "sender", b"sender", "series_uid", b"series_uid", "sex", b"sex", "site", b"site", "state", b"state", "study_date", b"study_date", "study_uid", b"study_uid", "triage", b"triage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_nodules", b"_nodules", "accession", b"accession", "birth_date", b"birth_date", "deliveries_dead", b"deliveries_dead", "deliveries_pending", b"deliveries_pending", "description", b"description", "first_received_time", b"first_received_time", "generation", b"generation", "instances", b"instances", "issuer", b"issuer", "last_received_time", b"last_received_time", "nodules", b"nodules", "outcome", b"outcome", "patient_id", b"patient_id", "patient_name", b"patient_name", "reason_code", b"reason_code", "reason_text", b"reason_text", "revision", b"revision", "sender", b"sender", "series_uid", b"series_uid", "sex", b"sex", "site", b"site", "state", b"state", "study_date", b"study_date", "study_uid", b"study_uid", "triage", b"triage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__nodules: _TypeAlias = _typing.Literal["nodules"]  # noqa: Y015
     _WhichOneofArgType__nodules: _TypeAlias = _typing.Literal["_nodules", b"_nodules"]  # noqa: Y015
