@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from millet.core.reasons import Reason
 from millet.core.series import SliceHeader
-from millet.core.split import is_localizer
+from millet.core.split import is_slice
 from millet.errors import UnfitSeries
 
 _FACTS: tuple[tuple[str, Callable[[SliceHeader], str]], ...] = (
@@ -30,7 +30,7 @@ def check(headers: Sequence[SliceHeader]) -> None:
         UnfitSeries: IDENTITY_CONFLICT, naming the facts in which they disagree.
     """
     conflicts = [name for name, fact in _FACTS if len({fact(header) for header in headers}) > 1]
-    frames = {h.frame_of_reference_uid for h in headers if h.position_mm and not is_localizer(h)}
+    frames = {h.frame_of_reference_uid for h in headers if is_slice(h)}
     if len(frames) > 1:
         conflicts.append("frame of reference")
     if conflicts:
