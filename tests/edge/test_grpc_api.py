@@ -354,6 +354,27 @@ def test_health_serves_only_while_everything_is_ready(bench):
     bench.run(test)
 
 
+def test_a_watch_outlives_a_journal_that_was_away(bench):
+    """While the journal fails the health says so; when it is back, changes go on."""
+    bench.worklist.put(status(1))
+
+    async def test(stub):
+        watch = stub.WatchAnalyses(pb.WatchAnalysesRequest())
+        await watch.read()
+        check = health_pb2_grpc.HealthStub(bench.channel).Check
+        for broken in (False, True):
+            bench.worklist.broken = broken
+            wanted = "NOT_SERVING" if broken else "SERVING"
+            serving = health_pb2.HealthCheckResponse.ServingStatus.Value(wanted)
+            while (await check(health_pb2.HealthCheckRequest())).status != serving:
+                pass
+        bench.worklist.broken = False
+        bench.worklist.put(status(2))
+        assert (await watch.read()).series.revision == 2
+
+    bench.run(test)
+
+
 def test_reflection_names_the_service(bench):
     """A tool can ask the server what it offers."""
 

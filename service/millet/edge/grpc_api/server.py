@@ -14,7 +14,6 @@ from grpc_reflection.v1alpha import reflection
 
 from millet.edge.grpc_api.service import AnalysisService
 from millet.edge.telemetry import Telemetry
-from millet.errors import StoreError
 from millet.ports import Worklist
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 from millet.proto.millet.v1 import analysis_service_pb2_grpc as rpc
@@ -68,7 +67,7 @@ class GrpcServer:
         except RuntimeError as error:
             await server.stop(None)
             raise OSError(f"gRPC cannot listen on {host}:{port}") from error
-        await self._tell_health()
+        await self._set_health(NOT_SERVING)
         await server.start()
         self._server = server
         self._watch = asyncio.create_task(self._follow())
@@ -94,25 +93,27 @@ class GrpcServer:
 
     async def _follow(self) -> None:
         while True:
-            await self._step()
+            try:
+                await self._step()
+            except Exception:
+                log.exception("the journal or the readiness could not be looked at")
+                await self._set_health(NOT_SERVING)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), self._poll_s)
             self._woken.clear()
 
     async def _step(self) -> None:
-        """Look once for changes and at the health."""
+        """Look once at the health and for changes."""
         await self._tell_health()
-        try:
-            changed = await asyncio.to_thread(self._worklist.changed, self._revision)
-        except StoreError:
-            log.warning("the journal could not be read for watchers")
-            return
+        changed = await asyncio.to_thread(self._worklist.changed, self._revision)
         if changed:
             self._revision = max(status.revision for status in changed)
             self._service.bell.ring()
 
     async def _tell_health(self) -> None:
         reasons = await asyncio.to_thread(self._ready)
-        answer = NOT_SERVING if any(reasons.values()) else SERVING
+        await self._set_health(NOT_SERVING if any(reasons.values()) else SERVING)
+
+    async def _set_health(self, answer: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for name in ("", SERVICE):
             await self._health.set(name, answer)
