@@ -71,11 +71,10 @@ class LungMask:
             np.rint(start + np.arange(count) * (after - start)).astype(int)
             for start, after, count in zip(first, second, grid.shape, strict=True)
         ]
-        labels = self.label[
-            np.ix_(*(np.clip(w, 0, n - 1) for w, n in zip(where, self.grid.shape, strict=True)))
-        ]
-        outside = np.ix_(*((w < 0) | (w >= n) for w, n in zip(where, self.grid.shape, strict=True)))
-        labels[np.broadcast_to(outside[0] | outside[1] | outside[2], labels.shape)] = 0
+        ends = self.grid.shape
+        labels = self.label[np.ix_(*(np.clip(w, 0, n - 1) for w, n in zip(where, ends, strict=True)))]
+        for axis, (w, n) in enumerate(zip(where, ends, strict=True)):
+            np.moveaxis(labels, axis, 0)[(w < 0) | (w >= n)] = 0
         return labels
 
     def side(self, point_mm: Floats) -> Side:
