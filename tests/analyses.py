@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
+
 from millet.core.analysis import (
     Analysis,
     Lungs,

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from analyses import analysis, refused
+
 from millet.codec import record
 from millet.core.analysis import Effusion
 from millet.core.nodule import Side

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from analyses import nodule, spread
+
 from millet.core import pattern, triage
 from millet.core.analysis import Effusion, TriageLevel
 from millet.core.nodule import Side
