@@ -3,7 +3,7 @@ import io
 import pytest
 from pydicom import dcmread
 from pydicom.uid import ImplicitVRLittleEndian
-from reports import analysis, as_file, ct_series, ct_slice, labels, nodules, sop_uid
+from reports import REFUSED, STUDY, analysis, as_file, ct_series, ct_slice, labels, nodules, sop_uid
 
 from millet.codec import seg, sr
 from millet.codec.elements import encode_raw, joined, read_elements, tag_of
@@ -134,3 +134,24 @@ def test_a_source_does_not_show_its_patient():
     shown = repr(Source.read(ct_series(1)))
     assert "Doe" not in shown
     assert "12345" not in shown
+
+
+def test_a_refused_series_is_reported_alike_in_any_order():
+    """Instances that arrive in another order, or twice, give the same report."""
+    files = ct_series(4)
+    made = analysis(remarks=[REFUSED])
+    expected = sr.encode(made, Source.any_of(files))
+    assert sr.encode(made, Source.any_of([*files[::-1], files[2]])) == expected
+
+
+def test_instances_of_two_studies_stay_in_their_studies():
+    """Where a series arrives with two study UIDs, each instance is referred to in its own."""
+    other = as_file(ct_slice(1, StudyInstanceUID="1.2.3"))
+    ds = dcmread(io.BytesIO(sr.encode(analysis(remarks=[REFUSED]), Source.any_of([*ct_series(1), other]))))
+    studies = {
+        study.StudyInstanceUID: study.ReferencedSeriesSequence[0]
+        .ReferencedSOPSequence[0]
+        .ReferencedSOPInstanceUID
+        for study in ds.CurrentRequestedProcedureEvidenceSequence
+    }
+    assert studies == {STUDY: sop_uid(0), "1.2.3": sop_uid(1)}

@@ -128,16 +128,14 @@ class Source:
 
     @classmethod
     def any_of(cls, encoded: Sequence[bytes]) -> Source | None:
-        """What can be read of a series that is not analysed, or None where that is nothing."""
+        """What can be read of a series that is not analysed, or None where that is nothing.
+
+        The order does not matter: the instance first by its bytes lends patient and study.
+        """
         try:
-            return cls.read(encoded)
+            return cls.read(sorted(set(encoded)))
         except UnfitSeries:
             return None
-
-    @property
-    def study_uid(self) -> str:
-        """Study Instance UID."""
-        return self.images[0].text("StudyInstanceUID")
 
     @property
     def frame_of_reference_uid(self) -> str:
@@ -156,13 +154,22 @@ class Source:
             grouped.setdefault(image.text("SeriesInstanceUID"), []).append(image.reference)
         return grouped
 
-    def evidence(self) -> Encoded:
-        """The item of an evidence sequence (PS3.3 C.17.2)."""
-        series = [
-            encode(SeriesInstanceUID=uid, ReferencedSOPSequence=references)
-            for uid, references in self.by_series().items()
+    def evidence(self) -> list[Encoded]:
+        """The items of an evidence sequence (PS3.3 C.17.2), one a study (one, unless senders err)."""
+        studies: dict[str, dict[str, list[Encoded]]] = {}
+        for image in self.by_uid.values():
+            series = studies.setdefault(image.text("StudyInstanceUID"), {})
+            series.setdefault(image.text("SeriesInstanceUID"), []).append(image.reference)
+        return [
+            encode(
+                StudyInstanceUID=study_uid,
+                ReferencedSeriesSequence=[
+                    encode(SeriesInstanceUID=uid, ReferencedSOPSequence=references)
+                    for uid, references in series.items()
+                ],
+            )
+            for study_uid, series in studies.items()
         ]
-        return encode(StudyInstanceUID=self.study_uid, ReferencedSeriesSequence=series)
 
 
 def _image(encoded: bytes) -> SourceImage | None:

@@ -49,7 +49,7 @@ def encode(analysis: Analysis, source: Source) -> bytes:
         CodingSchemeIdentificationSequence=[codes.PRIVATE_SCHEME],
         ReferencedPerformedProcedureStepSequence=[],
         PerformedProcedureCodeSequence=[],
-        CurrentRequestedProcedureEvidenceSequence=[source.evidence()],
+        CurrentRequestedProcedureEvidenceSequence=source.evidence(),
         CompletionFlag="COMPLETE" if finished else "PARTIAL",
         CompletionFlagDescription="Series analysed" if finished else "Series not analysed",
         VerificationFlag="UNVERIFIED",
