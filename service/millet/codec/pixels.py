@@ -43,6 +43,7 @@ _NATIVE = frozenset(
     ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")
 )
 _RLE = "1.2.840.10008.1.2.5"
+# HTJ2K goes to OpenJPEG: OpenJPH's binding drops the errors of damaged codestreams and returns rubbish
 _DECODERS: dict[str, _Decoder] = {
     "1.2.840.10008.1.2.4.57": imagecodecs.ljpeg_decode,  # JPEG lossless, process 14
     "1.2.840.10008.1.2.4.70": imagecodecs.ljpeg_decode,  # the same, first-order prediction
@@ -50,9 +51,9 @@ _DECODERS: dict[str, _Decoder] = {
     "1.2.840.10008.1.2.4.81": imagecodecs.jpegls_decode,
     "1.2.840.10008.1.2.4.90": imagecodecs.jpeg2k_decode,
     "1.2.840.10008.1.2.4.91": imagecodecs.jpeg2k_decode,
-    "1.2.840.10008.1.2.4.201": imagecodecs.htj2k_decode,
-    "1.2.840.10008.1.2.4.202": imagecodecs.htj2k_decode,
-    "1.2.840.10008.1.2.4.203": imagecodecs.htj2k_decode,
+    "1.2.840.10008.1.2.4.201": imagecodecs.jpeg2k_decode,
+    "1.2.840.10008.1.2.4.202": imagecodecs.jpeg2k_decode,
+    "1.2.840.10008.1.2.4.203": imagecodecs.jpeg2k_decode,
 }
 TRANSFER_SYNTAXES = (*sorted(_NATIVE), _RLE, *_DECODERS)
 """What can be decoded; the presentation contexts to accept."""
