@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from instances import entry
 
 from millet.edge.journal import DurableWork, SqlJournal, migrate, open_engine, sqlite_url
 from millet.edge.journal.durable import LEASE_S, WORKFLOW
-from millet.errors import Interrupted
+from millet.errors import Interrupted, StoreError
 
 PATIENCE_S = 30
 NOW = datetime.now(UTC)
@@ -24,13 +25,22 @@ def never(series_id, generation):
     raise AssertionError(f"{series_id}, {generation} was given up")
 
 
+def until(reached, worker):
+    """Reconcile until something is reached; fail when it takes too long."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not reached():
+        assert time.monotonic() < deadline_s, worker.statuses()
+        worker.work.reconcile(datetime.now(UTC))
+        worker.ran.wait(0.05)  # let the database be written by somebody else, too
+
+
 class Worker:
     """One process's view: journal and durable work on the same file."""
 
-    def __init__(self, path, executor_id="host-0"):
+    def __init__(self, path, executor_id="host-0", max_attempts=10):
         self.engine = open_engine(sqlite_url(path))
         migrate(self.engine)
-        self.work = DurableWork(self.engine, executor_id)
+        self.work = DurableWork(self.engine, executor_id, max_attempts)
         self.journal = SqlJournal(self.engine, self.work.enqueue, MemorySpool())
         self.ran = threading.Event()
         self.runs = []
@@ -64,8 +74,8 @@ def workers(tmp_path):
     """Make workers on one database; all are stopped at the end."""
     made = []
 
-    def make(executor_id="host-0"):
-        made.append(Worker(tmp_path / "journal.db", executor_id))
+    def make(executor_id="host-0", max_attempts=10):
+        made.append(Worker(tmp_path / "journal.db", executor_id, max_attempts))
         return made[-1]
 
     yield make
@@ -166,7 +176,7 @@ def dies(series_id, generation):
     os.kill(os.getpid(), signal.SIGKILL)
 
 engine = open_engine(sqlite_url(Path(sys.argv[1])))
-work = DurableWork(engine, sys.argv[2])
+work = DurableWork(engine, sys.argv[2], max_attempts=1)
 work.start(dies, dies, datetime.now(UTC))
 signal.pause()
 """
@@ -204,6 +214,42 @@ def test_the_work_of_a_dead_executor_is_taken_over(workers, tmp_path):
     assert taken == [f"{WORKFLOW}-{series_id}-1"]
     assert worker.ran.wait(PATIENCE_S)
     assert worker.runs == [(series_id, 1)]
+
+
+def test_work_that_cannot_even_be_ended_is_begun_anew(workers):
+    """While the store fails, neither the work nor its end succeed; the work stays and is run again."""
+    worker = workers()
+    failed, failures = threading.Event(), [ValueError(), StoreError("the disk failed")]
+
+    def run(series_id, generation):
+        if failures:
+            raise failures.pop(0)
+        worker.run(series_id, generation)
+
+    def give_up(series_id, generation):
+        failed.set()
+        raise failures.pop(0)
+
+    worker.work.start(run, give_up, NOW)
+    series_id = worker.close_series()
+    assert failed.wait(PATIENCE_S)
+    until(worker.ran.is_set, worker)
+    assert worker.runs == [(series_id, 1)]
+
+
+def test_a_series_that_kills_the_process_is_given_up(workers, tmp_path):
+    """After its attempts, work that always kills its process is ended, once, without being run again."""
+    receiver = workers("receiver")
+    series_id = receiver.close_series()
+    receiver.stop()
+    for _ in range(2):
+        die_at_work(tmp_path / "journal.db", "host-0")
+    worker = workers("host-0", max_attempts=1)
+    given_up = []
+    worker.work.start(worker.run, lambda *which: given_up.append(which), NOW)
+    until(lambda: given_up, worker)
+    worker.work.reconcile(datetime.now(UTC))
+    assert (given_up, worker.runs) == ([(series_id, 1)], [])
 
 
 def test_dbos_prints_nothing(workers, capfd):

@@ -38,6 +38,13 @@ class Deliveries(Base):
         then = {"state": DEAD} if next_try_utc is None else {"next_try_utc": next_try_utc}
         self._tried(delivery_id, {"last_error": why, **then})
 
+    def waiting(self, now_utc: datetime) -> tuple[int, float]:
+        """How many deliveries are still to be made, and the age in seconds of the oldest; 0 for none."""
+        pending = sa.select(sa.func.count(), sa.func.min(delivery.c.created_utc))
+        with self._reading() as connection:
+            number, oldest = connection.execute(pending.where(delivery.c.state == PENDING)).one()
+        return number, 0.0 if oldest is None else (now_utc - oldest).total_seconds()
+
     def _tried(self, delivery_id: int, facts: dict[str, Any]) -> None:
         with self._writing() as connection:
             connection.execute(

@@ -20,6 +20,7 @@ from dbos import DBOS, DBOSClient, DBOSConfig, Serializer
 
 from millet.edge.journal.database import told
 from millet.edge.journal.tables import executor
+from millet.errors import Interrupted
 
 QUEUE = "analysis"
 WORKFLOW = "analyse"
@@ -55,10 +56,13 @@ class Json(Serializer):
 class DurableWork:
     """The queue of analyses in the journal's own database. One per process, as DBOS is."""
 
-    def __init__(self, engine: sa.Engine, executor_id: str) -> None:
+    def __init__(self, engine: sa.Engine, executor_id: str, max_attempts: int = MAX_ATTEMPTS) -> None:
         self._engine = engine
         self._executor_id = executor_id
+        self._max_attempts = max_attempts
         self._give_up: Run | None = None
+        self._in_hand: set[str] = set()
+        self._suspects: frozenset[str] = frozenset()
         _quiet()
         with told():
             DBOS.migrate(engine.url.render_as_string(hide_password=False))
@@ -71,7 +75,7 @@ class DurableWork:
             {
                 "queue_name": QUEUE,
                 "workflow_name": WORKFLOW,
-                "workflow_id": f"{WORKFLOW}-{series_id}-{generation}",
+                "workflow_id": _name(series_id, generation),
                 "app_version": PROTOCOL,
             },
             series_id,
@@ -83,18 +87,22 @@ class DurableWork:
 
         Args:
             run: the work; called again when an earlier call did not end.
-            give_up: told of work that failed, or killed the process too often; must not raise.
+            give_up: ends work that failed, or killed the process too often; if it raises, the work is
+                begun anew a little later.
             now_utc: for the first heartbeat.
         """
         self._give_up = give_up
         self._beat(now_utc)
         DBOS(config=_config(self._engine, self._executor_id))
-        DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_ATTEMPTS)(_surviving(run, give_up))
+        DBOS.workflow(name=WORKFLOW, max_recovery_attempts=self._max_attempts)(self._surviving(run, give_up))
         self._client.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLL_S)
         DBOS.launch()
 
     def reconcile(self, now_utc: datetime) -> Sequence[str]:
-        """Heartbeat, and put back the work of executors that are dead; call every few seconds.
+        """Heartbeat, and put back work that nobody has in hand; call every few seconds.
+
+        That is the work of executors that are dead, and work of ours that was seen twice to be pending
+        and not in hand: once may be the moment between taking it and beginning.
 
         Returns:
             The ids of the work that was put back.
@@ -102,7 +110,10 @@ class DurableWork:
         self._beat(now_utc)
         living = self._living(now_utc)
         pending = DBOS.list_workflows(status="PENDING", name=WORKFLOW, load_input=False, load_output=False)
-        stranded = [one.workflow_id for one in pending if one.executor_id not in living]
+        dropped = {one.workflow_id for one in pending if one.executor_id == self._executor_id} - self._in_hand
+        orphaned = {one.workflow_id for one in pending if one.executor_id not in living}
+        stranded = sorted(orphaned | (dropped & self._suspects))
+        self._suspects = frozenset(dropped)
         if stranded:
             DBOS.resume_workflows(stranded, queue_name=QUEUE)
         self._give_up_exceeded()
@@ -115,11 +126,25 @@ class DurableWork:
             self._give_up = None
         self._client.destroy()
 
+    def _surviving(self, run: Run, give_up: Run) -> Run:
+        """The work as the engine runs it: a failure is given up, `Interrupted` leaves the work pending."""
+
+        def analyse(series_id: int, generation: int) -> None:
+            name = _name(series_id, generation)
+            self._in_hand.add(name)
+            try:
+                _run_or_give_up(run, give_up, series_id, generation)
+            finally:
+                self._in_hand.discard(name)
+
+        return analyse
+
     def _give_up_exceeded(self) -> None:
         spent = DBOS.list_workflows(status="MAX_RECOVERY_ATTEMPTS_EXCEEDED", name=WORKFLOW, load_output=False)
         for one in spent:
             if one.input and self._give_up:
                 self._give_up(*one.input["args"])
+                DBOS.cancel_workflow(one.workflow_id)
 
     def _beat(self, now_utc: datetime) -> None:
         mine = executor.c.executor_id == self._executor_id
@@ -135,17 +160,20 @@ class DurableWork:
             return set(connection.execute(sa.select(executor.c.executor_id).where(heard)).scalars())
 
 
-def _surviving(run: Run, give_up: Run) -> Run:
-    """The work as the engine runs it: a failure is told, `Interrupted` passes and leaves it pending."""
-
-    def analyse(series_id: int, generation: int) -> None:
+def _run_or_give_up(run: Run, give_up: Run, series_id: int, generation: int) -> None:
+    try:
+        run(series_id, generation)
+    except Exception:
+        logging.getLogger(__name__).exception("an analysis failed")
         try:
-            run(series_id, generation)
-        except Exception:
-            logging.getLogger(__name__).exception("an analysis failed")
             give_up(series_id, generation)
+        except Exception:
+            logging.getLogger(__name__).exception("a failed analysis could not be ended; it is begun anew")
+            raise Interrupted from None
 
-    return analyse
+
+def _name(series_id: int, generation: int) -> str:
+    return f"{WORKFLOW}-{series_id}-{generation}"
 
 
 def _config(engine: sa.Engine, executor_id: str) -> DBOSConfig:

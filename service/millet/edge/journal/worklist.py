@@ -65,7 +65,7 @@ class Worklist(Base):
 
 def _count(connection: sa.Connection, column: sa.Column[str]) -> Mapping[str, int]:
     rows = connection.execute(sa.select(column, sa.func.count()).group_by(column))
-    return dict(rows.tuples().all())
+    return {state: int(number) for state, number in rows}
 
 
 def _newest(key: SeriesKey, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:

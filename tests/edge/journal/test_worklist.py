@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import analyses
+import pytest
+from fakes import MemorySpool
+from instances import START_UTC, entry
+
+from millet.core.analysis import Outcome, Triage, TriageLevel
+from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
+from millet.ports import KeptObject, SeriesKey, Site, WorklistQuery
+
+LEVELS = {1: TriageLevel.NOTABLE, 2: TriageLevel.CRITICAL, 3: TriageLevel.UNFLAGGED}
+
+
+class Bench:
+    """A journal with four series: notable, critical, unflagged, and one that is being received."""
+
+    def __init__(self, path):
+        self.engine = open_engine(sqlite_url(path))
+        migrate(self.engine)
+        self.objects = MemorySpool()
+        self.journal = SqlJournal(self.engine, lambda *_: None, self.objects)
+        for number, level in LEVELS.items():
+            self.analyse(self.receive(number), level)
+        self.receive(4)
+
+    def receive(self, number):
+        """One instance of a series of its own; odd ones from another site."""
+        source = Site("north" if number % 2 else "south", f"CT{number}", "MILLET")
+        return self.journal.record(entry(number, source=source, series_uid=f"1.2.{number}"))
+
+    def analyse(self, recorded, level):
+        """Close and commit."""
+        self.journal.close(recorded.series_id, recorded.generation, START_UTC)
+        work = self.journal.claim(recorded.series_id, recorded.generation)
+        told = Triage(level=level, reasons=("because",))
+        made = replace(analyses.analysis(), triage=told, created_utc=START_UTC, generation=work.generation)
+        kept = KeptObject(kind="sr", path=self.objects.write(level.encode()).path, deliver=True)
+        self.journal.commit(work, made, [kept], ["folder"])
+        return made
+
+    def uids(self, **query):
+        """The last number of each series that matches."""
+        return [int(s.key.series_uid[-1]) for s in self.journal.series(WorklistQuery(**query))]
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """The four series."""
+    made = Bench(tmp_path / "journal.db")
+    yield made
+    made.engine.dispose()
+
+
+def key(number):
+    """The key of a series by its number."""
+    return SeriesKey(site="north" if number % 2 else "south", series_uid=f"1.2.{number}")
+
+
+def test_the_most_urgent_series_comes_first(bench):
+    """Critical before notable before unflagged, and what is not judged yet last."""
+    assert bench.uids() == [2, 1, 3, 4]
+
+
+def test_pages_follow_each_other(bench):
+    """A limit and an offset cut the list; no limit is all."""
+    assert bench.uids(limit=2) == [2, 1]
+    assert bench.uids(limit=2, offset=2) == [3, 4]
+    assert bench.uids(offset=1) == [1, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"site": "north"}, [1, 3]),
+        ({"sender": "CT2"}, [2]),
+        ({"issuer": "ISS", "patient_id": "P1", "site": "south"}, [2, 4]),
+        ({"issuer": "OTHER"}, []),
+        ({"accession": "A1", "triage": TriageLevel.NOTABLE}, [1]),
+        ({"series_uid": "1.2.4"}, [4]),
+        ({"study_uid": "1.2"}, []),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
+)
+def test_filters_hold_together(bench, query, found):
+    """Every filter that is given must hold."""
+    assert bench.uids(**query) == found
+
+
+def test_a_line_tells_all_of_a_series(bench):
+    """State, outcome, triage, numbers and the patient, as journalled."""
+    (line,) = bench.journal.series(WorklistQuery(series_uid="1.2.1"))
+    assert (line.state, line.outcome, line.triage, line.nodules) == (
+        "analysed",
+        Outcome.FINDINGS,
+        TriageLevel.NOTABLE,
+        2,
+    )
+    assert (line.patient_name, line.birth_date, line.accession, line.sender) == (
+        "Müller^Ä",
+        "19600101",
+        "A1",
+        "CT1",
+    )
+    assert (line.deliveries_pending, line.instances, line.reason_code) == (1, 1, "")
+    assert line.first_received_utc == START_UTC + timedelta(seconds=1)
+
+
+def test_a_watcher_sees_each_change_after_its_revision(bench):
+    """What changes comes with a greater revision, in order; what was seen does not come again."""
+    seen = bench.journal.changed(0)
+    assert [s.revision for s in seen] == sorted({s.revision for s in seen})
+    bench.journal.delivered(bench.journal.due(START_UTC)[0].delivery_id, START_UTC)
+    (line,) = bench.journal.changed(seen[-1].revision)
+    assert (line.key, line.deliveries_pending) == (key(1), 0)
+    assert bench.journal.changed(line.revision) == []
+
+
+def test_the_newest_analysis_is_told(bench):
+    """After a late instance the new generation's analysis and objects take the old one's place."""
+    assert bench.journal.object_bytes(key(3), "sr") == b"unflagged"
+    source = Site("north", "CT3", "MILLET")
+    late = bench.journal.record(entry(9, source=source, series_uid="1.2.3"))
+    assert bench.journal.analysis(key(3)).generation == 1
+    made = bench.analyse(late, TriageLevel.URGENT)
+    assert bench.journal.analysis(key(3)) == made
+    assert bench.journal.object_bytes(key(3), "sr") == b"urgent"
+
+
+def test_what_is_not_there_is_none(bench):
+    """No analysis, no object, no such series: None."""
+    assert bench.journal.analysis(key(4)) is None
+    assert bench.journal.analysis(SeriesKey(site="south", series_uid="1.2.1")) is None
+    assert bench.journal.object_bytes(key(1), "seg") is None
+    assert bench.journal.object_bytes(key(4), "sr") is None
+
+
+def test_a_parked_series_says_why(bench):
+    """The reason of a parked series stands where a refusal's would."""
+    bench.journal.close(4, 1, START_UTC)
+    bench.journal.park(4, 1, "internal-error")
+    (line,) = bench.journal.series(WorklistQuery(series_uid="1.2.4"))
+    assert (line.state, line.reason_code) == ("parked", "internal-error")
+
+
+def test_series_and_deliveries_are_counted(bench):
+    """Counts by state, and what waits in the outbox with its age."""
+    assert bench.journal.counts() == ({"analysed": 3, "receiving": 1}, {"pending": 3})
+    assert bench.journal.waiting(START_UTC + timedelta(seconds=90)) == (3, 90.0)
+    for delivery in bench.journal.due(START_UTC):
+        bench.journal.delivered(delivery.delivery_id, START_UTC)
+    assert bench.journal.waiting(START_UTC) == (0, 0.0)
+
+
+def test_who_watches_is_told_after_each_commit(bench):
+    """A watcher is called after a change, when it can be read already."""
+    told = []
+    bench.journal.watch(lambda: told.append(bench.journal.counts()[0].get("receiving")))
+    bench.receive(5)
+    assert told == [2]
