@@ -59,7 +59,7 @@ def _tissues(chest: Chest, grid: Grid, scan: Scan, rng: np.random.Generator, tel
         tell("tissues", 0.12 + 0.33 * start / grid.shape[0])
         part = slice(start, min(start + _SLAB, grid.shape[0]))
         hu[part] = render.body_planes(
-            chest, at, part, _lung_hu(grain_at.planes(grain, part), grid), scan.sigma_mm
+            chest, at, part, _lung_hu(grain_at.planes(grain, part), grid, chest.scale), scan.sigma_mm
         )
     return hu
 
@@ -75,10 +75,10 @@ def _grain(coarse: Grid, rng: np.random.Generator) -> Field:
     return np.asarray(grain, np.float32)
 
 
-def _lung_hu(grain: Field, grid: Grid) -> Field:
+def _lung_hu(grain: Field, grid: Grid, scale: float) -> Field:
     """Parenchyma: denser towards the back, where the blood of a lying patient is."""
     y = grid.origin_mm.y + grid.spacing_mm[1] * np.arange(grid.shape[1])
-    slope = (render.GRAVITY_HU_PER_MM * y).astype(np.float32)
+    slope = (render.GRAVITY_HU_PER_MM / scale * y).astype(np.float32)
     return np.asarray(render.LUNG + slope[None, :, None] + grain, np.float32)
 
 
