@@ -1,8 +1,8 @@
 # Two commands on a fresh machine: `make demo` and `make test`. `make help` lists the rest.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-# cpu or gpu: which of the two exclusive runtimes is installed
-EXTRA ?= cpu
+# cpu or gpu: which of the two exclusive runtimes is installed; what is there stays, cpu is first
+EXTRA ?= $(patsubst .venv/installed-%,%,$(firstword $(wildcard .venv/installed-*) .venv/installed-cpu))
 BIN := .venv/bin
 STAMP := .venv/installed-$(EXTRA)
 BENCHES := $(filter-out table,$(basename $(notdir $(wildcard bench/*.py))))
