@@ -59,7 +59,6 @@ class Stage(StrEnum):
     DETECT = "detect"
     MEASURE = "measure"
     REPORT = "report"
-    DELIVER = "deliver"
 
 
 class Delivered(StrEnum):
@@ -126,6 +125,7 @@ class Telemetry:
 
     def __init__(self, registry: CollectorRegistry, version: str) -> None:
         self._registry = registry
+        self._stages: dict[str, tuple[Stage, float]] = {}
         ProcessCollector(namespace="millet", registry=registry)
         self._declare_receiving()
         self._declare_series()
@@ -242,13 +242,16 @@ class Telemetry:
         for state in State:
             self._jobs.labels(state).set(counts.get(state, 0))
 
-    @contextmanager
-    def stage(self, stage: Stage) -> Iterator[None]:
-        """Time a stage, also one that fails."""
-        began_s = perf_counter()
-        try:
-            yield
-        finally:
+    def stage_began(self, work: str, stage: Stage) -> None:
+        """A piece of work is in a stage, which may be told often; the stage before it is over."""
+        if (running := self._stages.get(work)) is None or running[0] is not stage:
+            self.work_ended(work)
+            self._stages[work] = (stage, perf_counter())
+
+    def work_ended(self, work: str) -> None:
+        """A piece of work is over, well or not, and with it its last stage."""
+        if running := self._stages.pop(work, None):
+            stage, began_s = running
             self._stage_s.labels(stage).observe(perf_counter() - began_s)
 
     def turnaround(self, seconds: float) -> None:
