@@ -13,7 +13,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from millet.errors import RefusedInstance, StoreError
@@ -39,7 +39,8 @@ class DirectorySpool:
             for half in root.glob(f"??/*{TEMPORARY}"):
                 half.unlink()
             for folder in (root, *root.absolute().parents[:2]):
-                _sync_folder(folder)
+                with suppress(PermissionError):  # a parent of others, which we have not made
+                    _sync_folder(folder)
 
     def write(self, encoded: bytes) -> Stored:
         """Make bytes durable before returning; see `ports.Spool`."""

@@ -7,6 +7,7 @@ from alembic.migration import MigrationContext
 
 from millet.edge.journal import migrate, open_engine, sqlite_url
 from millet.edge.journal.tables import metadata
+from millet.errors import StoreError
 
 
 @pytest.fixture
@@ -47,3 +48,14 @@ def test_sqlite_is_opened_durably(engine):
     with engine.connect() as connection:
         asked = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in wanted}
     assert asked == wanted
+
+
+def test_the_folder_is_made_when_there_is_none(tmp_path):
+    """A first start needs nothing prepared; a folder that cannot be made is told in our words."""
+    engine = open_engine(sqlite_url(tmp_path / "new" / "state" / "journal.db"))
+    migrate(engine)
+    engine.dispose()
+    assert (tmp_path / "new" / "state" / "journal.db").exists()
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreError, match="cannot be made"):
+        open_engine(sqlite_url(tmp_path / "file" / "journal.db"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,11 +27,22 @@ def sqlite_url(path: Path) -> str:
 
 
 def open_engine(url: str) -> sa.Engine:
-    """Open a database by URL; SQLite with a write-ahead log that is flushed at every commit."""
+    """Open a database by URL; SQLite with a write-ahead log that is flushed at every commit.
+
+    The folder of a SQLite file is made when there is none. Raises StoreError.
+    """
     engine = sa.create_engine(url)
-    if engine.dialect.name == "sqlite":
+    if engine.dialect.name == "sqlite" and engine.url.database:
+        _make_folder(Path(engine.url.database).parent)
         event.listen(engine, "connect", _durable_sqlite)
     return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"the journal's folder cannot be made: {error.strerror}") from error
 
 
 def _durable_sqlite(connection: Any, _record: Any) -> None:
@@ -44,6 +56,7 @@ def _durable_sqlite(connection: Any, _record: Any) -> None:
 
 def migrate(engine: sa.Engine, revision: str = "head") -> None:
     """Bring our tables to a revision, up or down ("base" drops them). Raises StoreError."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with told(), engine.connect() as connection:
