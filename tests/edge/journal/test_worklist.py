@@ -119,6 +119,14 @@ def test_a_watcher_sees_each_change_after_its_revision(bench):
     assert bench.journal.changed(line.revision) == []
 
 
+def test_a_delivery_that_was_given_up_is_counted_apart(bench):
+    """A dead letter is neither pending nor forgotten: its series says so, no other does."""
+    lost = bench.journal.due(START_UTC)[0]
+    bench.journal.failed(lost.delivery_id, "refused", None)
+    (line,) = [s for s in bench.journal.series(WorklistQuery()) if s.deliveries_dead]
+    assert (line.key.series_uid, line.deliveries_dead, line.deliveries_pending) == (lost.series_uid, 1, 0)
+
+
 def test_the_newest_analysis_is_told(bench):
     """After a late instance the new generation's analysis and objects take the old one's place."""
     assert bench.journal.object_bytes(key(3), "sr") == b"unflagged"
