@@ -8,6 +8,8 @@ from instances import ct_file, received
 
 from millet.core.assembler import Waits
 from millet.core.job import State
+from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.spool import DirectorySpool
 from millet.errors import RefusedInstance, StoreError
 from millet.flow.intake import Intake
 
@@ -204,3 +206,26 @@ def test_slices_over_parallel_associations_all_count(bench):
     bench.after(3)
     assert bench.told[-1] == ("closed", {"series_id": 1, "generation": 1, "closed_by": "geometry"})
     assert len(bench.journal.claim(1, 1).paths) == 40
+
+
+def test_a_restart_with_the_real_journal_and_spool(tmp_path):
+    """On disk, too, what one process received the next one adopts, takes up and closes."""
+    jobs = []
+
+    def process():
+        engine = open_engine(sqlite_url(tmp_path / "journal.db"))
+        migrate(engine)
+        spool = DirectorySpool(tmp_path / "spool")
+        journal = SqlJournal(engine, lambda _, *job: jobs.append(job), spool)
+        return Bench(spool, journal), engine
+
+    first, engine = process()
+    first.send(*range(1, 10))
+    first.spool.write(ct_file(10))
+    engine.dispose()
+    second, engine = process()
+    second.after(3)
+    assert jobs == [(1, 1)]
+    work = second.journal.claim(1, 1)
+    assert sorted(second.spool.read(path) for path in work.paths) == sorted(map(ct_file, range(1, 11)))
+    engine.dispose()
