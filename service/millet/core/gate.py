@@ -1,7 +1,7 @@
 """The declared intended use: adult chest CT, original axial slices, without loss. A table of exceptions.
 
     refused                 under 18, projections, reformats, attenuation maps, cone beam, biopsies,
-                            quality phantoms, burnt-in annotation; no CT and localizers only
+                            quality phantoms, multi-frame objects, burnt-in annotation; no CT, localizers only
     outside validated use   age unknown, slices marked derived, the CT of a PET/CT, lossy compression
 
 Words are looked for in what protocols and people wrote about the scan, never in the patient's name: a
@@ -84,6 +84,7 @@ _RULES = (
         "described as a projection",
     ),
     _Rule(Reason.DERIVED_IMAGE, _REFUSES, _typed(_REFORMATS), "a reformat by its image type"),
+    _Rule(Reason.UNSUPPORTED_PIXELS, _REFUSES, lambda h: h.frames > 1, "a multi-frame object"),
     _Rule(Reason.BURNED_IN_ANNOTATION, _REFUSES, lambda h: h.burned_in, "text is drawn into the pixels"),
     _Rule(
         Reason.UNDER_AGE,

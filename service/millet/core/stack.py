@@ -24,7 +24,9 @@ THICKEST_MM = 10.0
 TOUCHING_MM = 0.05
 """Two slices nearer than this are at one place; reconstructions overlap by no less than 0.1 mm."""
 UNEVEN = 0.1
-"""Share of the usual step by which a step may differ: positions are written with few digits."""
+"""Share of the step by which a slice may lie beside its place: positions are written with few digits."""
+ROUNDED_MM = 0.08
+"""What positions written to a tenth of a millimetre may lie beside their place, whatever the step."""
 HOLE = 1.5
 """A step longer than this many usual steps is a hole: half way between one step and two."""
 LARGEST_TILT_DEG = 0.5
@@ -91,10 +93,13 @@ def extent_mm(stack: Stack) -> float:
 
 
 def even(steps: Floats) -> bool:
-    """Whether all steps are one step, as far as positions are written exactly."""
-    usual = float(np.median(steps)) if len(steps) else 0.0
-    allowed = max(UNEVEN * usual, TOUCHING_MM)
-    return bool(usual > TOUCHING_MM and np.all(np.abs(steps - usual) <= allowed))
+    """Whether slices lie on a regular grid, as far as positions are written exactly."""
+    if not len(steps) or steps.min() <= TOUCHING_MM:
+        return False
+    heights = np.concatenate(([0.0], np.cumsum(steps)))
+    step = heights[-1] / len(steps)
+    beside = np.abs(heights - step * np.arange(len(heights)))
+    return bool(beside.max() <= max(UNEVEN * step, ROUNDED_MM))
 
 
 def grid(stack: Stack) -> Grid:
@@ -198,13 +203,10 @@ def _holes(stack: Stack) -> Remark | None:
     if even(steps):
         return None
     usual = float(np.median(steps))
-    odd = steps[np.abs(steps - usual) > max(UNEVEN * usual, TOUCHING_MM)]
-    if (
-        usual > TOUCHING_MM
-        and odd.min() > HOLE * usual
-        and np.all(np.abs(odd / usual - np.rint(odd / usual)) < 0.25)
-    ):
-        missing = int(np.rint(odd / usual - 1).sum())
+    odd = steps[steps > HOLE * usual] / usual
+    others = steps[steps <= HOLE * usual]
+    if len(odd) and even(others) and np.all(np.abs(odd - np.rint(odd)) < 2 * UNEVEN):
+        missing = int(np.rint(odd - 1).sum())
         return _refuses(Reason.MISSING_SLICES, f"{missing} missing in {len(odd)} places")
     return _refuses(Reason.UNEVEN_SPACING, f"steps from {steps.min():.2f} to {steps.max():.2f} mm")
 

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from instances import header
+
+from millet.core.gate import admit, judge
+from millet.core.reasons import Reason, Weight
+from millet.errors import UnfitSeries
+
+_MIP, _MPR = ("DERIVED", "SECONDARY", "MIP"), ("DERIVED", "SECONDARY", "MPR")
+RULES = [
+    ({"age_years": 17.9}, Reason.UNDER_AGE, Weight.REFUSES),
+    ({"age_years": None}, Reason.AGE_UNKNOWN, Weight.OUTSIDE_USE),
+    ({"image_type": _MIP}, Reason.MAXIMUM_PROJECTION, Weight.REFUSES),
+    ({"series_description": "Thorax MIP 8 mm"}, Reason.MAXIMUM_PROJECTION, Weight.REFUSES),
+    ({"image_type": _MPR}, Reason.DERIVED_IMAGE, Weight.REFUSES),
+    ({"image_type": ("DERIVED", "PRIMARY", "AXIAL")}, Reason.DERIVED_IMAGE, Weight.OUTSIDE_USE),
+    ({"descriptions": ("CTAC 3.75",)}, Reason.ATTENUATION_CORRECTION, Weight.REFUSES),
+    ({"descriptions": ("PET/CT WHOLE BODY",)}, Reason.ATTENUATION_CORRECTION, Weight.OUTSIDE_USE),
+    ({"descriptions": ("CBCT LUNG",)}, Reason.CONE_BEAM, Weight.REFUSES),
+    ({"descriptions": ("CT GUIDED BIOPSY",)}, Reason.BIOPSY, Weight.REFUSES),
+    ({"descriptions": ("DAILY QA",)}, Reason.QA_PHANTOM, Weight.REFUSES),
+    ({"descriptions": ("CATPHAN 600",)}, Reason.QA_PHANTOM, Weight.REFUSES),
+    ({"burned_in": True}, Reason.BURNED_IN_ANNOTATION, Weight.REFUSES),
+    ({"frames": 300}, Reason.UNSUPPORTED_PIXELS, Weight.REFUSES),
+    ({"lossy": True}, Reason.LOSSY_COMPRESSION, Weight.OUTSIDE_USE),
+]
+
+
+@pytest.mark.parametrize(("values", "reason", "weight"), RULES)
+def test_each_rule(values, reason: Reason, weight: Weight) -> None:
+    """What is outside the declared use is named with its code and weight, and nothing else is."""
+    found = judge([replace(header(1), **values), header(2)])
+    said = [(remark.reason, remark.weight) for remark in found if remark.weight is weight]
+    assert (reason, weight) in said
+    assert {remark.reason for remark in found} <= {reason, Reason.DERIVED_IMAGE}
+
+
+@pytest.mark.parametrize("words", ["CHEST ROUTINE", "PHANTOM CASE", "FACADE", "QUALITY", "THORAX +C PORTAL"])
+def test_ordinary_words_pass(words: str) -> None:
+    """An adult's original chest CT has nothing to be said, whatever it is called."""
+    assert judge([replace(header(1), descriptions=(words,), series_description=words)]) == ()
+
+
+def test_the_name_of_a_patient_is_not_a_word_of_the_protocol() -> None:
+    """A patient called like a quality phantom is a patient."""
+    patient = replace(header(1).patient, name="CATPHAN^QA", patient_id="ACR")
+    assert judge([replace(header(1), patient=patient)]) == ()
+
+
+def test_what_is_refused_is_set_aside_while_others_remain() -> None:
+    """A projection among slices goes; a series of projections alone is refused."""
+    projection = replace(header(1), image_type=_MIP)
+    found = admit([projection, header(2)])
+    assert found.headers == (header(2),)
+    assert (found.remarks[0].reason, found.remarks[0].weight) == (Reason.MAXIMUM_PROJECTION, Weight.NOTE)
+    with pytest.raises(UnfitSeries) as refused:
+        admit([projection])
+    assert refused.value.reason is Reason.MAXIMUM_PROJECTION
