@@ -26,9 +26,10 @@ CONTACT_MM = (2.0, 10.0)
 """The layer next to the lung that is counted; nearer voxels are blurred by the lung itself."""
 RIB_WITHIN_MM = 30.0
 BONE_HU = 180.0
-LEAST_CONTACT_ML = 12.0
-"""The largest such layer in six real chests without effusion was 4.6 mL."""
-DEEPEST_MM = 60.0
+LEAST_CONTACT_ML = 7.0
+"""The largest such layer in six real chests without effusion was 4.0 mL."""
+DEEPEST_MM = 40.0
+AERATED_HU = -500.0
 
 Hu = NDArray[np.float32]
 
@@ -38,11 +39,10 @@ def effusions(volume: Volume, lungs: LungMask) -> tuple[Effusion, ...]:
     if not lungs.found:
         return ()
     hu = np.asarray(resample(canonical(volume), lungs.grid).hu, np.float32)
-    fluid = _fluid(hu)
     near_bone = _distance_mm(ndimage.gaussian_filter(hu, 0.7) > BONE_HU) < RIB_WITHIN_MM
-    found = [
-        _beside(side, label, fluid, near_bone, lungs) for side, label in ((Side.RIGHT, 1), (Side.LEFT, 2))
-    ]
+    fluid = _fluid(hu) & near_bone
+    aerated = np.where(hu < AERATED_HU, lungs.label, 0)
+    found = [_beside(side, aerated == label, fluid) for side, label in ((Side.RIGHT, 1), (Side.LEFT, 2))]
     return tuple(effusion for effusion in found if effusion)
 
 
@@ -54,16 +54,14 @@ def _fluid(hu: Hu) -> Mask:
     return opened
 
 
-def _beside(side: Side, label: int, fluid: Mask, near_bone: Mask, lungs: LungMask) -> Effusion | None:
-    lung = lungs.label == label
+def _beside(side: Side, lung: Mask, fluid: Mask) -> Effusion | None:
+    """The layer against the back half of one lung, and the fluid that hangs together with it."""
     if not lung.any():
         return None
     distance_mm = _distance_mm(lung)
-    back = np.zeros_like(lung)
-    back[:, int(np.median(np.nonzero(lung)[1])) :] = True
-    place = fluid & near_bone & back & (distance_mm < DEEPEST_MM)
-    contact = place & (CONTACT_MM[0] < distance_mm) & (distance_mm <= CONTACT_MM[1])
-    layer = _largest(contact)
+    place = fluid & (distance_mm < DEEPEST_MM)
+    place[:, : int(np.median(np.nonzero(lung)[1]))] = False
+    layer = _largest(place & (CONTACT_MM[0] < distance_mm) & (distance_mm <= CONTACT_MM[1]))
     if _millilitres(layer) < LEAST_CONTACT_ML:
         return None
     pieces = cc3d.connected_components(place, connectivity=6)

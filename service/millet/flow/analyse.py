@@ -35,6 +35,8 @@ from millet.flow.read import ReadSeries, read
 from millet.ports import Detector
 
 PICTURE_MM = 1.0
+UNREPORTED = frozenset({Reason.IDENTITY_CONFLICT})
+"""No object is made: it would be filed under one of several patients. gRPC, page and metric tell it."""
 NOT_ASSESSED = (
     "lymph nodes",
     "bones and upper abdomen",
@@ -141,7 +143,7 @@ def _refused(base: Analysis, instances: Sequence[bytes], remark: Remark) -> Made
         triage=triage.not_assessed(remark),
         not_assessed=("everything: the series was not analysed",),
     )
-    source = Source.any_of(instances)
+    source = None if remark.reason in UNREPORTED else Source.any_of(instances)
     objects = {"sr": sr.encode(analysis, source)} if source else {}
     return Made(analysis=analysis, objects=objects, candidates=())
 
