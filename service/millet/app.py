@@ -33,7 +33,7 @@ from millet.edge.openvino import OpenVinoDetector
 from millet.edge.scp import Listen, StorageScp
 from millet.edge.scu import StorageScu
 from millet.edge.spool import DirectorySpool
-from millet.edge.telemetry import Delivered, DestinationKind, Telemetry, configure, series_tag
+from millet.edge.telemetry import Delivered, DestinationKind, Stage, Telemetry, configure, series_tag
 from millet.edge.telemetry import Peer as KnownPeer
 from millet.edge.web import Sources, WebServer
 from millet.errors import RefusedInstance, StoreError
@@ -224,12 +224,17 @@ class Service:
             "triage": analysis.triage.level.value,
         }
         log.info("analysis committed", extra=facts)
+        self._telemetry.work_ended(series_tag(work.key.series_uid))
 
     def _faulty(self, work: Work, failure: Exception) -> None:
-        log.error("analysis failed", extra={"series": series_tag(work.key.series_uid)}, exc_info=failure)
+        tag = series_tag(work.key.series_uid)
+        log.error("analysis failed", extra={"series": tag}, exc_info=failure)
+        self._telemetry.work_ended(tag)
 
     def _analysing(self, work: Work, stage: str, share: float) -> None:
-        log.debug("%s", stage, extra={"series": series_tag(work.key.series_uid), "share": round(share, 3)})
+        tag = series_tag(work.key.series_uid)
+        self._telemetry.stage_began(tag, Stage(stage))
+        log.debug("%s", stage, extra={"series": tag, "share": round(share, 3)})
 
     # deliver: the outbox to its destinations
 

@@ -183,6 +183,7 @@ class Millet:
 def storescu(folder: Path, port: int, *options: str) -> None:
     """Send a folder as a scanner would, with DCMTK."""
     need("storescu")
-    command = ["storescu", "-aec", "MILLET", *options, "+sd", "+r", "127.0.0.1", str(port), str(folder)]
+    files = [str(path) for path in sorted(folder.glob("*.dcm"))]
+    command = ["storescu", "-aec", "MILLET", *options, "127.0.0.1", str(port), *files]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr

@@ -82,17 +82,16 @@ class GrpcServer:
         """Tell health, end the watchers, let other calls finish for `grace_s` seconds."""
         if not self._server or not self._watch:
             return
-        self._watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._watch
-        await self._health.enter_graceful_shutdown()
         self._service.stopping = True
+        self._woken.set()
+        await self._watch  # asked, not cancelled: `wait_for` of Python 3.11 can swallow a cancellation
+        await self._health.enter_graceful_shutdown()
         self._service.bell.ring()
         await self._server.stop(grace_s)
         self._server = None
 
     async def _follow(self) -> None:
-        while True:
+        while not self._service.stopping:
             try:
                 await self._step()
             except Exception:
