@@ -170,14 +170,14 @@ def tubes(tree: Tree, rng: np.random.Generator) -> Branches:
     tip = np.zeros(len(radius))
     has_parent = tree.parent >= 0
     np.maximum.at(tip, tree.parent[has_parent], radius[has_parent])
-    tip = np.where(tip > 0, np.minimum(0.5 * (tip + radius), radius), radius * 0.9)
+    tip = np.where(tip > 0, np.minimum(0.3 * tip + 0.7 * radius, radius), radius * 0.9)
     return _bent(tree, radius, tip, rng)
 
 
 def _bent(tree: Tree, radius: Floats, tip: Floats, rng: np.random.Generator, pieces: int = 4) -> Branches:
     along = tree.end_mm - tree.start_mm
     length = np.linalg.norm(along, axis=1)
-    sway = rng.normal(size=(2, *along.shape))
+    sway = rng.normal(size=(2, *along.shape)) * np.exp(rng.normal(0, 0.45, (len(length), 1)))
     sway -= (sway * along).sum(-1, keepdims=True) / np.maximum(length, 1e-6)[:, None] ** 2 * along
     t = np.linspace(0, 1, pieces + 1)
     bend = (
