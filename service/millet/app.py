@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 from prometheus_client import CollectorRegistry
 
 from millet import __version__
-from millet.core.analysis import Analysis
-from millet.core.assembler import ClosedBy, Waits
+from millet.core.assembler import Waits
 from millet.core.job import State
 from millet.core.peer import Peer
 from millet.core.retry import Patience
@@ -33,10 +33,9 @@ from millet.edge.openvino import OpenVinoDetector
 from millet.edge.scp import Listen, StorageScp
 from millet.edge.scu import StorageScu
 from millet.edge.spool import DirectorySpool
-from millet.edge.telemetry import Delivered, DestinationKind, Stage, Telemetry, configure, series_tag
-from millet.edge.telemetry import Peer as KnownPeer
+from millet.edge.telemetry import Events, Telemetry, configure
 from millet.edge.web import Sources, WebServer
-from millet.errors import RefusedInstance, StoreError
+from millet.errors import StoreError
 from millet.flow.analyse import Model
 from millet.flow.drain import Drain
 from millet.flow.event_loop import EventLoop
@@ -44,7 +43,7 @@ from millet.flow.intake import Intake
 from millet.flow.lifecycle import Lifecycle, Loop, Part
 from millet.flow.outbox import Outbox
 from millet.flow.work import Analyser
-from millet.ports import Delivery, Destination, Received, Work, WorklistQuery
+from millet.ports import Delivery, Destination, WorklistQuery
 from millet.settings import Settings, load
 
 log = logging.getLogger(__name__)
@@ -52,6 +51,7 @@ log = logging.getLogger(__name__)
 INTAKE_EVERY_S = 0.2
 OUTBOX_EVERY_S = 1.0
 RECONCILE_EVERY_S = 5.0
+PROOF_VOXELS = 48
 
 
 class SystemClock:
@@ -80,6 +80,12 @@ def load_model(chosen: Settings) -> Model:
     return Model(manifest, OnnxRuntimeDetector(graph, device=chosen.device, threads=chosen.threads))
 
 
+def prove(model: Model) -> None:
+    """Run the model once, so that a device that cannot is known before a patient waits for it."""
+    block = np.full((PROOF_VOXELS,) * 3, model.manifest.hu_range[0], np.float32)
+    model.detector.detect(block)
+
+
 def run(chosen: Settings) -> None:
     """Serve until a signal says stop. Raises ServiceError or OSError when it cannot start."""
     configure(chosen.log_level)
@@ -96,6 +102,7 @@ class Service:
         self._settings = chosen
         self._clock = SystemClock()
         self._telemetry = Telemetry(CollectorRegistry(), __version__)
+        self._events = Events(self._telemetry, chosen.known_peers, self._since_last_instance_s)
         self._drain = Drain()
         self._serving = False
         self._engine = open_engine(sqlite_url(chosen.state_dir / "journal.db"))
@@ -133,9 +140,10 @@ class Service:
     def _intake(self) -> Intake:
         chosen = self._settings
         waits = Waits(settle_s=chosen.settle_s, quiet_s=chosen.quiet_s, gap_wait_s=chosen.gap_wait_s)
-        return Intake(self._spool, self._journal, waits, self._clock, self._intake_told)
+        return Intake(self._spool, self._journal, waits, self._clock, self._events.intake)
 
-    def _receive_part(self) -> Part:
+    @cached_property
+    def _scp(self) -> StorageScp:
         chosen = self._settings
         listen = Listen(
             site=chosen.site,
@@ -144,62 +152,44 @@ class Service:
             ae_title=chosen.ae_title,
             known_peers=chosen.known_peers,
         )
-        scp = StorageScp(listen, self._stored, self._intake.association_ended)
+        return StorageScp(
+            listen,
+            self._events.counted(self._intake.admit),
+            self._intake.association_ended,
+            self._events.asked,
+        )
+
+    def _receive_part(self) -> Part:
         loop = Loop("intake", self._intake.step, INTAKE_EVERY_S)
 
         def start() -> None:
-            self._intake.resume(chosen.site)
+            self._intake.resume(self._settings.site)
             loop.start()
-            scp.start()
+            self._scp.start()
 
         def stop(within_s: float) -> bool:
-            scp.stop()
+            self._scp.stop()
             return loop.stop(within_s)
 
         return Part(name="receive", start=start, stop=stop)
-
-    def _stored(self, received: Received, association: int) -> None:
-        """Admit an instance and count it, whatever becomes of it."""
-        started_s, status = time.perf_counter(), 0xA700
-        try:
-            self._intake.admit(received, association)
-            status = 0x0000
-        except RefusedInstance as refusal:
-            status = refusal.status
-            log.warning("instance refused", extra={"status": f"0x{status:04X}", "why": str(refusal)})
-            raise
-        finally:
-            took_s = time.perf_counter() - started_s
-            self._telemetry.stored(self._peer(received), status, len(received.encoded), took_s)
-
-    def _peer(self, received: Received) -> KnownPeer:
-        known = received.source.calling_ae in self._settings.known_peers
-        return KnownPeer.KNOWN if known else KnownPeer.OTHER
-
-    def _intake_told(self, what: str, facts: Mapping[str, str | int]) -> None:
-        if what == "closed":
-            self._telemetry.series_completed(ClosedBy(str(facts["closed_by"])))
-        if what != "instance" or facts["result"] != "new":
-            log.info("%s", what, extra=dict(facts))
 
     # analyse: claimed work -> analysis, objects and deliveries in one commit
 
     def _analyse_part(self) -> Part:
         model = load_model(self._settings)
-        made = model.manifest, model.detector
-        self._telemetry.model(
-            made[0].name, made[0].version, made[0].digest, made[1].provider, made[1].precision
-        )
+        prove(model)
+        found, detector = model
+        self._telemetry.model(found.name, found.version, found.digest, detector.provider, detector.precision)
         analyser = Analyser(
             jobs=self._journal,
             spool=self._spool,
             objects=self._objects,
             model=model,
             destinations=tuple(self._destinations),
-            committed=self._committed,
-            faulty=self._faulty,
+            committed=self._events.committed,
+            faulty=self._events.faulty,
             drain=self._drain,
-            told=self._analysing,
+            told=self._events.analysing,
         )
         beat = Loop("reconcile", lambda: self._work.reconcile(self._clock.utc()), RECONCILE_EVERY_S)
 
@@ -212,29 +202,6 @@ class Service:
             return self._drain.stop(within_s)
 
         return Part(name="analyse", start=start, stop=stop)
-
-    def _committed(self, work: Work, analysis: Analysis) -> None:
-        self._telemetry.analysed(analysis)
-        facts = {
-            "series": series_tag(work.key.series_uid),
-            "generation": work.generation,
-            "outcome": analysis.outcome.value,
-            "reason": analysis.reason_code,
-            "nodules": len(analysis.nodules),
-            "triage": analysis.triage.level.value,
-        }
-        log.info("analysis committed", extra=facts)
-        self._telemetry.work_ended(series_tag(work.key.series_uid))
-
-    def _faulty(self, work: Work, failure: Exception) -> None:
-        tag = series_tag(work.key.series_uid)
-        log.error("analysis failed", extra={"series": tag}, exc_info=failure)
-        self._telemetry.work_ended(tag)
-
-    def _analysing(self, work: Work, stage: str, share: float) -> None:
-        tag = series_tag(work.key.series_uid)
-        self._telemetry.stage_began(tag, Stage(stage))
-        log.debug("%s", stage, extra={"series": tag, "share": round(share, 3)})
 
     # deliver: the outbox to its destinations
 
@@ -252,7 +219,7 @@ class Service:
             first_s=chosen.retry_first_s, longest_s=chosen.retry_longest_s, give_up_s=chosen.retry_for_s
         )
         outbox = Outbox(self._journal, self._objects, self._destinations, patience, self._clock)
-        loop = Loop("outbox", lambda: outbox.step(random.random, self._delivery_told), OUTBOX_EVERY_S)
+        loop = Loop("outbox", lambda: outbox.step(random.random, self._events.delivery), OUTBOX_EVERY_S)
         self._journal.watch(loop.wake)
 
         def stop(within_s: float) -> bool:
@@ -261,19 +228,10 @@ class Service:
 
         return Part(name="deliver", start=loop.start, stop=stop)
 
-    def _delivery_told(self, what: str, delivery: Delivery, why: str) -> None:
-        kind = DestinationKind.FOLDER if delivery.destination == "folder" else DestinationKind.DICOM
-        self._telemetry.delivery(kind, Delivered(what))
-        if what == "delivered" and delivery.kind == "sr":
-            self._turned_around(delivery)
-        level = logging.INFO if what == "delivered" else logging.WARNING
-        facts = {"kind": delivery.kind, "series": series_tag(delivery.series_uid), "why": why}
-        log.log(level, "report %s", what, extra=facts)
-
-    def _turned_around(self, delivery: Delivery) -> None:
+    def _since_last_instance_s(self, delivery: Delivery) -> float | None:
         query = WorklistQuery(site=delivery.site, series_uid=delivery.series_uid)
-        for status in self._journal.series(query):
-            self._telemetry.turnaround((self._clock.utc() - status.last_received_utc).total_seconds())
+        ages = [self._clock.utc() - status.last_received_utc for status in self._journal.series(query)]
+        return ages[0].total_seconds() if ages else None
 
     # api: gRPC, page, metrics and health, in one event loop
 
@@ -307,7 +265,7 @@ class Service:
     def _ready(self) -> Mapping[str, str]:
         """What must be so before work is sent here; an empty string is well."""
         return {
-            "started": "" if self._serving else "the parts are still starting",
+            "started": "" if self._serving else "the model and the other parts are still starting",
             "journal": self._journal_ill(),
             "spool": self._spool_ill(),
         }
@@ -328,6 +286,7 @@ class Service:
         states, _ = self._journal.counts()
         self._telemetry.jobs({State(state): count for state, count in states.items()})
         self._telemetry.series_open(states.get(State.RECEIVING.value, 0))
+        self._telemetry.associations_open(self._scp.associations)
         self._telemetry.spool_free(self._spool.free_bytes())
         self._telemetry.outbox(*self._journal.waiting(self._clock.utc()))
         return self._telemetry.exposition()

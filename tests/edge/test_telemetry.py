@@ -79,6 +79,7 @@ def test_events_are_counted_where_they_belong(metrics):
     told = metrics.telemetry
     told.association(Peer.KNOWN, Association.ACCEPTED)
     told.association(Peer.OTHER, Association.REJECTED)
+    told.associations_open(1)
     told.stored(Peer.KNOWN, 0x0000, 524_288, 0.002)
     told.stored(Peer.KNOWN, 0xA700, 100, 0.001)
     told.jobs({State.QUEUED: 2})

@@ -47,12 +47,10 @@ def _version(settings: Settings) -> str:
 
 
 def _model(settings: Settings) -> str:
-    import numpy as np
-
     from millet import app
 
     model = app.load_model(settings)
-    model.detector.detect(np.full((48, 48, 48), model.manifest.hu_range[0], np.float32))
+    app.prove(model)
     return f"{model.manifest.name}/{model.manifest.version} runs on {model.detector.provider}"
 
 

@@ -8,9 +8,7 @@ from typing import Annotated
 
 import typer
 
-from millet.errors import SettingsError
-
-ROLES = ("receive", "analyse", "deliver", "api")
+from millet.settings import ROLES
 
 
 def serve(
@@ -24,14 +22,5 @@ def serve(
 
     settings = app.settings(config)
     if role is not None:
-        settings = replace(settings, roles=_roles(role))
+        settings = replace(settings, roles=tuple(part.strip() for part in role.split(",")))
     app.run(settings)
-
-
-def _roles(text: str) -> tuple[str, ...]:
-    roles = tuple(part.strip() for part in text.split(",") if part.strip())
-    if unknown := [part for part in roles if part not in ROLES]:
-        raise SettingsError([f"--role: no role {', '.join(unknown)}; there are {', '.join(ROLES)}"])
-    if not roles:
-        raise SettingsError(["--role: name at least one role"])
-    return roles

@@ -63,10 +63,17 @@ class Listen:
 class StorageScp:
     """Storage and Verification on one port, a thread an association."""
 
-    def __init__(self, listen: Listen, store: Store, ended: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        listen: Listen,
+        store: Store,
+        ended: Callable[[int], None],
+        asked: Callable[[str, bool], None] = lambda _calling_ae, _accepted: None,
+    ) -> None:
         self._listen = listen
         self._store = store
         self._ended = ended
+        self._asked = asked
         self._numbers = count(1)
         self._server: ThreadedAssociationServer | None = None
 
@@ -88,6 +95,8 @@ class StorageScp:
         handlers: list[EventHandlerType] = [
             (evt.EVT_CONN_OPEN, self._opened),
             (evt.EVT_CONN_CLOSE, self._closed),
+            (evt.EVT_ACCEPTED, lambda event: self._answered(event, accepted=True)),
+            (evt.EVT_REJECTED, lambda event: self._answered(event, accepted=False)),
             (evt.EVT_DATA_RECV, _acknowledge_at_once),
             (evt.EVT_C_STORE, self._stored),
         ]
@@ -105,6 +114,9 @@ class StorageScp:
         event.assoc.millet_number = next(self._numbers)
         connection = event.assoc.dul.socket.socket
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def _answered(self, event: Any, *, accepted: bool) -> None:
+        self._asked(event.assoc.requestor.primitive.calling_ae_title.strip(), accepted)
 
     def _closed(self, event: Any) -> None:
         self._ended(event.assoc.millet_number)

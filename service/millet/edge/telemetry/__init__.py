@@ -1,6 +1,7 @@
 """What the service tells its operators: metrics and logs."""
 
 from millet.core.tag import series_tag
+from millet.edge.telemetry.events import Events
 from millet.edge.telemetry.logs import configure
 from millet.edge.telemetry.metrics import (
     CONTENT_TYPE,
@@ -20,6 +21,7 @@ __all__ = [
     "Association",
     "Delivered",
     "DestinationKind",
+    "Events",
     "GrpcCode",
     "Peer",
     "Rpc",

@@ -200,12 +200,10 @@ class Telemetry:
     def association(self, peer: Peer, result: Association) -> None:
         """An association was requested and answered."""
         self._associations.labels(peer, result).inc()
-        if result is Association.ACCEPTED:
-            self._associations_active.inc()
 
-    def association_ended(self) -> None:
-        """An accepted association is over."""
-        self._associations_active.dec()
+    def associations_open(self, count: int) -> None:
+        """So many associations are open."""
+        self._associations_active.set(count)
 
     def stored(self, peer: Peer, dimse_status: int, size_bytes: int, duration_s: float) -> None:
         """A C-STORE was answered."""

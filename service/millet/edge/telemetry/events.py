@@ -1,0 +1,102 @@
+"""What happens in the service, told as metrics and as log lines; no patient data in either."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from time import perf_counter
+
+from millet.core.analysis import Analysis
+from millet.core.assembler import ClosedBy
+from millet.core.tag import series_tag
+from millet.edge.telemetry.metrics import Association, Delivered, DestinationKind, Peer, Stage, Telemetry
+from millet.errors import RefusedInstance
+from millet.ports import Delivery, Received, Work
+
+log = logging.getLogger(__name__)
+
+Store = Callable[[Received, int], None]
+
+
+class Events:
+    """One method for each thing that other parts report."""
+
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        known_peers: Collection[str],
+        since_last_instance_s: Callable[[Delivery], float | None],
+    ) -> None:
+        self._telemetry = telemetry
+        self._known_peers = known_peers
+        self._since_last_instance_s = since_last_instance_s
+
+    def asked(self, calling_ae: str, accepted: bool) -> None:  # noqa: FBT001 - a callback's shape
+        """An association was requested and answered."""
+        result = Association.ACCEPTED if accepted else Association.REJECTED
+        self._telemetry.association(self._peer(calling_ae), result)
+
+    def counted(self, store: Store) -> Store:
+        """A `store` whose outcomes are counted, whatever becomes of the instance."""
+
+        def counting(received: Received, association: int) -> None:
+            started_s, status = perf_counter(), 0xA700
+            try:
+                store(received, association)
+                status = 0x0000
+            except RefusedInstance as refusal:
+                status = refusal.status
+                log.warning("instance refused", extra={"status": f"0x{status:04X}", "why": str(refusal)})
+                raise
+            finally:
+                peer, size_bytes = self._peer(received.source.calling_ae), len(received.encoded)
+                self._telemetry.stored(peer, status, size_bytes, perf_counter() - started_s)
+
+        return counting
+
+    def intake(self, what: str, facts: Mapping[str, str | int]) -> None:
+        """See `flow.intake.Tell`."""
+        if what == "closed":
+            self._telemetry.series_completed(ClosedBy(str(facts["closed_by"])))
+        if what != "instance" or facts["result"] != "new":
+            log.info("%s", what, extra=dict(facts))
+
+    def analysing(self, work: Work, stage: str, share: float) -> None:
+        """A piece of work is in a stage, so far done."""
+        tag = series_tag(work.key.series_uid)
+        self._telemetry.stage_began(tag, Stage(stage))
+        log.debug("%s", stage, extra={"series": tag, "share": round(share, 3)})
+
+    def committed(self, work: Work, analysis: Analysis) -> None:
+        """An analysis was committed."""
+        self._telemetry.analysed(analysis)
+        facts = {
+            "series": series_tag(work.key.series_uid),
+            "generation": work.generation,
+            "outcome": analysis.outcome.value,
+            "reason": analysis.reason_code,
+            "nodules": len(analysis.nodules),
+            "triage": analysis.triage.level.value,
+        }
+        log.info("analysis committed", extra=facts)
+        self._telemetry.work_ended(series_tag(work.key.series_uid))
+
+    def faulty(self, work: Work, failure: Exception) -> None:
+        """An attempt at an analysis failed."""
+        tag = series_tag(work.key.series_uid)
+        log.error("analysis failed", extra={"series": tag}, exc_info=failure)
+        self._telemetry.work_ended(tag)
+
+    def delivery(self, what: str, delivery: Delivery, why: str) -> None:
+        """See `flow.outbox.Tell`."""
+        kind = DestinationKind.FOLDER if delivery.destination == "folder" else DestinationKind.DICOM
+        self._telemetry.delivery(kind, Delivered(what))
+        is_report = what == "delivered" and delivery.kind == "sr"
+        if is_report and (seconds := self._since_last_instance_s(delivery)) is not None:
+            self._telemetry.turnaround(seconds)
+        level = logging.INFO if what == "delivered" else logging.WARNING
+        facts = {"kind": delivery.kind, "series": series_tag(delivery.series_uid), "why": why}
+        log.log(level, "report %s", what, extra=facts)
+
+    def _peer(self, calling_ae: str) -> Peer:
+        return Peer.KNOWN if calling_ae in self._known_peers else Peer.OTHER
