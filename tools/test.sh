@@ -1,5 +1,6 @@
 #!/bin/sh
-# Install the programs that tests run against, deselect what this machine cannot run, run the rest.
+# Install the programs that tests run against, deselect what this machine cannot run, run the rest with
+# no network but loopback.
 set -eu
 sh tools/debian.sh dcmtk dicom3tools libpixelmed-java pixelmed-apps default-jre-headless orthanc \
     orthanc-dicomweb prometheus chromium iproute2 || echo "== tests that need these programs skip and say so"
@@ -16,4 +17,4 @@ deselect() {
 .venv/bin/python tools/has_gpu.py || deselect gpu "no CUDA device with a runtime for it"
 
 mkdir -p build/test
-.venv/bin/python -m pytest ${markers:+-m "$markers"} --junitxml=build/test/junit.xml "$@"
+sh tools/alone.sh .venv/bin/python -m pytest ${markers:+-m "$markers"} --junitxml=build/test/junit.xml "$@"

@@ -94,8 +94,8 @@ class Orthanc:
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start and wait until it answers."""
-        log = (self._folder / "log").open("ab")
-        self.process = subprocess.Popen(["Orthanc", str(self._config())], stdout=log, stderr=log)
+        with (self._folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(["Orthanc", str(self._config())], stdout=log, stderr=log)
         until("Orthanc starts", lambda: self.get("system"), 60, self.process)
         return self.process
 
