@@ -41,6 +41,14 @@ def test_the_first_rule_that_holds_decides(nodules, level, says):
     assert says in found.reasons[0]
 
 
+def test_nothing_is_told_twice():
+    """A mass beside a miliary pattern is one sentence of the reasons, not three."""
+    exam = [*spread(220), replace(nodule(99), diameter_mm=41.5), replace(nodule(98), diameter_mm=7.0)]
+    told = judged(exam).reasons
+    assert [reason.count("41.5") for reason in told] == [0, 1, 0]
+    assert told[2] == "left nodule of 7.0 mm"
+
+
 def test_more_nodules_never_lower_the_level():
     """Adding nodules to an exam keeps or raises its level."""
     order = list(TriageLevel)

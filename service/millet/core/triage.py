@@ -34,7 +34,9 @@ def judge(exam: Exam) -> Triage:
     held = [(level, text) for level, rule in RULES if (text := rule(exam))]
     if not held:
         return Triage(level=TriageLevel.UNFLAGGED, reasons=(_unflagged(exam),))
-    return Triage(level=held[0][0], reasons=tuple(text for _, text in held))
+    texts = [text for _, text in held]
+    told = [text for number, text in enumerate(texts) if not any(text in before for before in texts[:number])]
+    return Triage(level=held[0][0], reasons=tuple(told))
 
 
 def not_assessed(remark: Remark) -> Triage:
@@ -67,16 +69,20 @@ def _effusion(exam: Exam) -> str:
 
 
 def _large_nodule(exam: Exam) -> str:
-    large = [n for n in exam.nodules if n.diameter_mm >= NOTABLE_MM]
+    others = (n for n in exam.nodules if n.nodule_class is not NoduleClass.MASS)
+    large = [n for n in others if n.diameter_mm >= NOTABLE_MM]
     if not large:
         return ""
     largest = max(large, key=lambda n: n.diameter_mm)
-    count = f"{len(large)} nodules" if len(large) > 1 else "1 nodule"
-    return f"{count} of {NOTABLE_MM:.0f} mm or more, the largest {_lesion(largest)}"
+    if len(large) == 1:
+        return _lesion(largest)
+    return f"{len(large)} nodules of {NOTABLE_MM:.0f} mm or more, the largest a {_lesion(largest)}"
 
 
 def _several(exam: Exam) -> str:
-    return f"{len(exam.nodules)} nodules" if len(exam.nodules) > NOTABLE_COUNT else ""
+    told_already = exam.pattern.level > 0
+    several = len(exam.nodules) > NOTABLE_COUNT and not told_already
+    return f"{len(exam.nodules)} nodules" if several else ""
 
 
 RULES: tuple[tuple[TriageLevel, Callable[[Exam], str]], ...] = (
