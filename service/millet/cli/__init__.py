@@ -35,6 +35,6 @@ def main() -> None:
     """Run the command line."""
     try:
         app()
-    except ServiceError as failure:
+    except (ServiceError, OSError) as failure:
         Console(stderr=True).print(f"millet: {failure}", style="bold red", markup=False, soft_wrap=True)
         sys.exit(1)

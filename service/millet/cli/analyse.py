@@ -86,8 +86,12 @@ def _write(out: Path, made: Made, *, candidates: bool) -> None:
 
 def _tell(made: Made, out: Path) -> None:
     console, analysis = Console(), made.analysis
-    console.print(f"{analysis.outcome.value}: {len(analysis.nodules)} nodules", markup=False)
-    console.print(f"triage {analysis.triage.level.value}: {analysis.triage.reasons[0]}", markup=False)
+    count = len(analysis.nodules)
+    console.print(f"{analysis.outcome.value}: {count} nodule{'' if count == 1 else 's'}", markup=False)
+    for reason in analysis.triage.reasons:
+        console.print(
+            f"triage {analysis.triage.level.value}: {reason}", markup=False, highlight=False, soft_wrap=True
+        )
     for remark in analysis.remarks:
         console.print(
             f"{remark.weight.value}: {remark.reason.value} {remark.detail}", markup=False, soft_wrap=True

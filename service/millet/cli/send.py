@@ -26,11 +26,9 @@ def send_folder(folder: Path, to: str, calling_ae: str = "MILLET_SEND") -> int:
     """Send a folder with a progress bar; returns how many instances were accepted."""
     from millet.edge.scu import StorageScu
 
-    files = dicom_files(folder)
+    scu, files = StorageScu(_peer(to), calling_ae), dicom_files(folder)
     with bar("send") as progress:
-        StorageScu(_peer(to), calling_ae).send_all(
-            files, lambda count: progress(f"{count} of {len(files)} instances", count / len(files))
-        )
+        scu.send_all(files, lambda count: progress(f"{count} of {len(files)} instances", count / len(files)))
     return len(files)
 
 
