@@ -107,6 +107,18 @@ def test_labels_that_do_not_fit_are_refused(source):
         seg.encode(analysis(nodules(1)), wrong, source)
 
 
+def test_numbers_beyond_sixteen_bits_make_the_same_mask(source):
+    """Nodule 70,000 is drawn like nodule 1."""
+    found = nodules(1)
+    late = tuple(replace(nodule, number=70_000) for nodule in found)
+    wide = labels(found).astype(np.uint32) * 70_000
+    one, other = (
+        dcmread(io.BytesIO(seg.encode(analysis(n), v, source)))
+        for n, v in ((found, labels(found)), (late, wide))
+    )
+    assert other.PixelData == one.PixelData
+
+
 def test_the_same_analysis_gives_the_same_mask():
     """Encoding twice gives one object, in the study of the source."""
     found = nodules(5)

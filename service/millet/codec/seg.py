@@ -40,7 +40,7 @@ class _Frame(NamedTuple):
     mask: NDArray[np.bool_]
 
 
-def encode(analysis: Analysis, labels: NDArray[np.uint16], source: Source) -> bytes | None:
+def encode(analysis: Analysis, labels: NDArray[np.unsignedinteger], source: Source) -> bytes | None:
     """Encode the mask as a DICOM file, or None where no voxel is labelled.
 
     Args:
@@ -69,14 +69,14 @@ def encode(analysis: Analysis, labels: NDArray[np.uint16], source: Source) -> by
     return part10(document, sop_class_uid=SEGMENTATION, sop_instance_uid=object_uid(analysis, "seg"))
 
 
-def _check(labels: NDArray[np.uint16], source: Source) -> None:
+def _check(labels: NDArray[np.unsignedinteger], source: Source) -> None:
     first = source.images[0]
     rows, columns = (first.raw[word].number for word in ("Rows", "Columns"))
     if labels.shape != (len(source.images), rows, columns):
         raise ValueError(f"labels {labels.shape} do not fit {len(source.images)} images {rows} x {columns}")
 
 
-def _segments(analysis: Analysis, labels: NDArray[np.uint16]) -> list[_Segment]:
+def _segments(analysis: Analysis, labels: NDArray[np.unsignedinteger]) -> list[_Segment]:
     """The segments that have a voxel, numbered from 1."""
     drawn = {int(n) for plane in labels if plane.any() for n in np.flatnonzero(np.bincount(plane.ravel()))}
     nodules = [nodule for nodule in analysis.nodules if nodule.number in drawn]
@@ -87,7 +87,7 @@ def _segments(analysis: Analysis, labels: NDArray[np.uint16]) -> list[_Segment]:
     return [_Segment(number, kind, members) for number, (kind, members) in enumerate(filled, start=1)]
 
 
-def _frames(segments: Sequence[_Segment], labels: NDArray[np.uint16]) -> Iterator[_Frame]:
+def _frames(segments: Sequence[_Segment], labels: NDArray[np.unsignedinteger]) -> Iterator[_Frame]:
     """Non-empty frames, segment by segment, in stack order."""
     filled = [z for z in range(len(labels)) if labels[z].any()]
     last = max(nodule.number for segment in segments for nodule in segment.nodules)

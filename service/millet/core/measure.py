@@ -19,10 +19,23 @@ from millet.core.lungs import LungMask
 from millet.core.nodule import Candidate, Side
 from millet.core.volume import Volume
 
+Labels = NDArray[np.uint16] | NDArray[np.uint32]
+
 SOLID_FROM_MM = 5.0
-"""Below this the scanner's blur reaches the middle: no voxel shows the tissue's own HU."""
+SOLID_FROM_SLICES = 2.0
+"""Below either the scanner's blur reaches the middle: no voxel shows the tissue's own HU."""
 TISSUE_HU = 40.0
-"""Taken for the tissue of nodules too small to show it."""
+"""Taken for the tissue of nodules too small to show it; one that is not solid reads too small."""
+LUNG_BELOW_HU = -500.0
+BLUR_MM, BLUR_SLICES = 1.15, 0.6
+"""How far beyond a small nodule its blur is summed; in mm, and in slices where these are thick."""
+SHELL_MM = 1.5
+"""The lung just beyond that gives the background."""
+DENSE_SHARE = 0.35
+"""Of tissue in a voxel, from which on it may belong to something."""
+LEAST_SHARE = 0.2
+"""Of the detector's volume: no nodule is measured smaller, whatever noise takes away."""
+LUNG_HU = -850.0
 BLOCK_RADII = 1.5
 BLOCK_MARGIN_MM = 3.0
 
@@ -76,15 +89,15 @@ def measure(volume: Volume, lungs: LungMask, candidates: Sequence[Candidate]) ->
     return tuple(_measured(volume, lungs, candidate) for candidate in candidates)
 
 
-def label(volume: Volume, nodules: Sequence[Ball]) -> NDArray[np.uint16]:
-    """Voxels of each nodule by its number, on the source's grid; 0 elsewhere.
+def label(volume: Volume, nodules: Sequence[Ball]) -> Labels:
+    """Voxels of each nodule by its number (from 1), on the source's grid; 0 elsewhere.
 
     Every nodule has at least the voxel at its centre; where two touch the nearer centre has the voxel.
-    Raises ValueError for numbers beyond 65535.
+    There is no limit on numbers: voxels widen to 32 bits where they must.
     """
-    if any(not 0 < nodule.number < 2**16 for nodule in nodules):
-        raise ValueError("a label volume holds the numbers 1 to 65535")
-    labels = np.zeros(volume.grid.shape, np.uint16)
+    most = max((nodule.number for nodule in nodules), default=0)
+    shape = volume.grid.shape
+    labels: Labels = np.zeros(shape, np.uint16) if most < 2**16 else np.zeros(shape, np.uint32)
     nearest: dict[tuple[int, ...], float] = {}
     for nodule in sorted(nodules, key=lambda n: n.number):
         block = _block(volume, nodule.centre_mm, nodule.diameter_mm)
@@ -104,10 +117,12 @@ def _measured(volume: Volume, lungs: LungMask, candidate: Candidate) -> Measurem
     block = _block(volume, centre, diameter)
     inside = _inside(block, diameter)
     volume_mm3 = float(np.pi / 6 * diameter**3)
-    if diameter >= SOLID_FROM_MM:
+    if _shows_tissue(block, diameter):
         share = _tissue_share(block, diameter)
         volume_mm3 = float(share.sum()) * block.grid.voxel_mm3
         centre = _centroid(block, share)
+    else:
+        volume_mm3 = max(_blurred_mm3(block, diameter), LEAST_SHARE * volume_mm3)
     return Measurement(
         candidate=candidate,
         centre_mm=centre,
@@ -116,6 +131,29 @@ def _measured(volume: Volume, lungs: LungMask, candidate: Candidate) -> Measurem
         mean_hu=float(block.hu[inside].mean()),
         side=lungs.side(np.asarray(candidate.centre_mm)),
     )
+
+
+def _shows_tissue(block: _Block, diameter_mm: float) -> bool:
+    """Whether a nodule is large enough for blur to leave its middle alone."""
+    return diameter_mm >= max(SOLID_FROM_MM, SOLID_FROM_SLICES * max(block.grid.spacing_mm))
+
+
+def _blurred_mm3(block: _Block, diameter_mm: float) -> float:
+    """The volume of tissue that would add as much HU to the lung as was added here.
+
+    Blur moves HU about and keeps their sum, so this holds where no edge can be drawn. Vessels and
+    neighbours that do not hang together with the middle are left out.
+    """
+    reach = diameter_mm / 2 + max(BLUR_MM, BLUR_SLICES * max(block.grid.spacing_mm))
+    shell = block.hu[(block.distance_mm > reach) & (block.distance_mm <= reach + SHELL_MM)]
+    lung = shell[shell < LUNG_BELOW_HU]
+    background = float(np.median(lung)) if lung.size else LUNG_HU
+    share = np.minimum((block.hu.astype(float) - background) / (TISSUE_HU - background), 1.2)
+    near = block.distance_mm <= reach
+    dense = share > DENSE_SHARE
+    body = _joined(block, dense & near)
+    other = ndimage.binary_dilation(dense & ~body) & ~ndimage.binary_dilation(body)
+    return float(share[near & ~other].sum()) * block.grid.voxel_mm3
 
 
 def _block(volume: Volume, centre_mm: PointMm, diameter_mm: float) -> _Block:
@@ -135,7 +173,7 @@ def _block(volume: Volume, centre_mm: PointMm, diameter_mm: float) -> _Block:
 def _levels(block: _Block, diameter_mm: float) -> tuple[float, float]:
     """HU of what lies around a ball, and of its tissue."""
     around = block.hu[(diameter_mm / 2 + 1.0 < block.distance_mm)]
-    background = float(np.percentile(around, 25)) if around.size else -850.0
+    background = float(np.percentile(around, 25)) if around.size else LUNG_HU
     core = block.hu[block.distance_mm <= max(diameter_mm / 4, 1.0)]
     tissue = float(np.median(core)) if core.size else TISSUE_HU
     return background, max(tissue, background + 100.0)

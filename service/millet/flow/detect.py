@@ -42,7 +42,7 @@ def find(
     for number, (level, window) in enumerate(work):
         found.extend(_gated(_look(source, detector, manifest, level, window), lungs))
         progress(number + 1, len(work))
-    return merge(found, manifest.merge_distance)
+    return merge(found, manifest.merge_distance, source)
 
 
 def plan(source: Volume, lungs: LungMask, manifest: Manifest, core: Triple) -> Iterator[Work]:

@@ -53,7 +53,7 @@ CONTRAST_HU = 300.0
 WEIGHTS = (6.0, 18.0, 12.0)
 BIAS = -31.6
 """Of the worst way out, the worst pair and the contrast (in units of `CONTRAST_HU`, at most 1): a
-logistic regression on 3 mm nodules implanted in real scans, rounded; held-out scans did as well."""
+logistic regression on 3 mm nodules in real scans, rounded and shifted by hand; the card names the scans."""
 EDGE_HU = 40.0
 HALO = 13
 """Rays: 1.3 * sqrt(3) * 2.83 + 1.5 voxels, one to interpolate, three of smoothing; the bank: 9 + 1 + 1."""
