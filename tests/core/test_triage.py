@@ -61,7 +61,7 @@ def test_an_effusion_alone_is_notable_and_names_its_side():
     """A pleural effusion is told with its side."""
     found = judged([], (Effusion(side=Side.LEFT, volume_ml=180.0),))
     assert found.level is TriageLevel.NOTABLE
-    assert found.reasons == ("left pleural effusion, about 180 mL",)
+    assert found.reasons == ("left pleural effusion, at least 180 mL",)
 
 
 def test_a_series_not_analysed_is_not_assessed():

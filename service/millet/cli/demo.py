@@ -14,17 +14,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import grpc
 import typer
 from rich.console import Console
 
 from millet.cli.phantom import make_phantom
 from millet.cli.send import send_folder
+from millet.codec import wire
+from millet.core.analysis import Analysis
 from millet.errors import ServiceError
-
-if TYPE_CHECKING:
-    from millet.proto.millet.v1.analysis_service_pb2 import Analysis, SeriesStatus
+from millet.proto.millet.v1 import analysis_service_pb2 as pb
+from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
 
 START_WITHIN_S = 120.0
 ANSWER_WITHIN_S = 900.0
@@ -62,11 +64,12 @@ def demo(
         shutil.rmtree(phantom, ignore_errors=True)
         make_phantom(phantom, "case")
     place = _place(folder.resolve())
-    with _service(place) as process:
+    with _service(place) as process, grpc.insecure_channel(f"127.0.0.1:{place.grpc_port}") as channel:
         console.print(f"service started (log: {place.log})", highlight=False, soft_wrap=True)
         sent = send_folder(phantom, f"MILLET@127.0.0.1:{place.dicom_port}")
-        status = _followed(place, console, process)
-        _tell(console, place, sent, status, _analysis(place, status))
+        stub = AnalysisServiceStub(channel)
+        status = _followed(place, stub, console, process)
+        _tell(console, place, sent, status, _analysis(stub, status))
         _stay(console)
 
 
@@ -125,47 +128,35 @@ def _alive(place: Place, process: subprocess.Popen[bytes]) -> None:
         raise ServiceError(f"the service ended with status {process.returncode}; see {place.log}")
 
 
-def _followed(place: Place, console: Console, process: subprocess.Popen[bytes]) -> SeriesStatus:
+def _followed(
+    place: Place, stub: AnalysisServiceStub, console: Console, process: subprocess.Popen[bytes]
+) -> pb.SeriesStatus:
     """Print each state of the series until it ended and its reports are out."""
-    import grpc
-
-    from millet.proto.millet.v1 import analysis_service_pb2 as pb
-    from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
-
-    seen = ""
-    started = time.monotonic()
-    with grpc.insecure_channel(f"127.0.0.1:{place.grpc_port}") as channel, console.status("") as spinner:
-        for event in AnalysisServiceStub(channel).WatchAnalyses(
-            pb.WatchAnalysesRequest(), timeout=ANSWER_WITHIN_S
-        ):
+    seen, started_s = "", time.monotonic()
+    with console.status("") as spinner:
+        for event in stub.WatchAnalyses(pb.WatchAnalysesRequest(), timeout=ANSWER_WITHIN_S):
             _alive(place, process)
             status = event.series
             spinner.update(f"{status.state}: {status.instances} instances received")
             if status.state != seen:
-                console.print(f"{time.monotonic() - started:6.1f} s  {status.state}", highlight=False)
+                console.print(f"{time.monotonic() - started_s:6.1f} s  {status.state}", highlight=False)
                 seen = status.state
             if status.state in ENDED and not status.deliveries_pending:
                 return status
     raise ServiceError(f"no answer within {ANSWER_WITHIN_S:.0f} s; see {place.log}")
 
 
-def _analysis(place: Place, status: SeriesStatus) -> Analysis:
-    import grpc
-
-    from millet.proto.millet.v1 import analysis_service_pb2 as pb
-    from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
-
+def _analysis(stub: AnalysisServiceStub, status: pb.SeriesStatus) -> Analysis:
     request = pb.GetAnalysisRequest(site=status.site, series_uid=status.series_uid)
-    with grpc.insecure_channel(f"127.0.0.1:{place.grpc_port}") as channel:
-        return AnalysisServiceStub(channel).GetAnalysis(request, timeout=30).analysis
+    return wire.analysis_from_wire(stub.GetAnalysis(request, timeout=30).analysis)
 
 
-def _tell(console: Console, place: Place, sent: int, status: SeriesStatus, analysis: Analysis) -> None:
+def _tell(console: Console, place: Place, sent: int, status: pb.SeriesStatus, analysis: Analysis) -> None:
     reports = sorted((place.folder / "state" / "reports").rglob("*.dcm"))
     lines = (
         ("received", f"{status.instances} of {sent} instances"),
-        ("analysed", f"{status.state}, {status.nodules} nodules, generation {status.generation}"),
-        ("triage", f"{status.state if not analysis.triage.reasons else _level(analysis)}"),
+        ("analysed", f"{status.nodules} nodules, effusions: {len(analysis.effusions)}"),
+        ("triage", analysis.triage.level.value),
         *(("because", reason) for reason in analysis.triage.reasons),
         *(("report", str(path)) for path in reports),
         ("page", f"http://127.0.0.1:{place.web_port}/series/{status.site}/{status.series_uid}"),
@@ -175,12 +166,6 @@ def _tell(console: Console, place: Place, sent: int, status: SeriesStatus, analy
         console.print(f"[bold]{name:>9}[/]  ", end="")
         console.print(said, markup=False, highlight=False, soft_wrap=True)
     console.print("Research software: a triage aid, no diagnosis, not a medical device.", style="dim")
-
-
-def _level(analysis: Analysis) -> str:
-    from millet.codec import wire
-
-    return str(wire.analysis_from_wire(analysis).triage.level.value)
 
 
 def _stay(console: Console) -> None:
