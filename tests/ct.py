@@ -13,6 +13,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
+from millet.core.uids import derived_uid
+
 ROOT = "1.2.826.0.1.3680043.8.498.77"
 SHAPE = (24, 10, 12)
 SPACING_MM = (1.0, 0.8, 0.7)
@@ -105,6 +107,15 @@ def copied(datasets: Sequence[Dataset], tail: str, **values: Any) -> list[Datase
             setattr(copy, name, value)
         made.append(copy)
     return made
+
+
+def renamed(datasets: Sequence[Dataset], name: str) -> list[Dataset]:
+    """The same slices with identifiers of a series of its own; what was equal stays equal."""
+    for dataset in datasets:
+        for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID"):
+            if keyword in dataset:
+                setattr(dataset, keyword, derived_uid("test", name, getattr(dataset, keyword)))
+    return list(datasets)
 
 
 def compressed(dataset: Dataset, transfer_syntax_uid: str, code: bytes) -> Dataset:

@@ -93,6 +93,7 @@ def analyse(order: Order, instances: Sequence[bytes], model: Model, progress: Pr
     try:
         progress("read", 0.0)
         series = read(instances)
+        base = _told(base, series)
         return _examined(base, series, model, progress)
     except UnfitSeries as verdict:
         remark = Remark(reason=verdict.reason, weight=Weight.REFUSES, detail=verdict.detail)
@@ -129,6 +130,16 @@ def _blank(order: Order, model: Model) -> Analysis:
     )
 
 
+def _told(base: Analysis, series: ReadSeries) -> Analysis:
+    """With what reading said of the series, which stays said whatever becomes of it."""
+    return replace(
+        base,
+        frame_of_reference_uid=series.headers[0].frame_of_reference_uid,
+        remarks=series.remarks,
+        volumes=series.volumes,
+    )
+
+
 def given_up(order: Order, instances: Sequence[bytes], model: Model, fault: Reason) -> Made:
     """The end of a series that could not be analysed for a fault of ours."""
     remark = Remark(reason=fault, weight=Weight.REFUSES, detail="tried and given up; the images are kept")
@@ -139,7 +150,7 @@ def _refused(base: Analysis, instances: Sequence[bytes], remark: Remark) -> Made
     analysis = replace(
         base,
         outcome=Outcome.NOT_ANALYSED,
-        remarks=(remark,),
+        remarks=(remark, *base.remarks),
         triage=triage.not_assessed(remark),
         not_assessed=("everything: the series was not analysed",),
     )
@@ -202,10 +213,8 @@ def _judged(base: Analysis, series: ReadSeries, mask: LungMask, nodules: tuple[N
     seen = patterns.judge(nodules)
     return replace(
         base,
-        frame_of_reference_uid=series.headers[0].frame_of_reference_uid,
         outcome=Outcome.FINDINGS if nodules or fluid else Outcome.NONE_FOUND,
-        remarks=series.remarks + _coverage(mask),
-        volumes=series.volumes,
+        remarks=base.remarks + _coverage(mask),
         nodules=nodules,
         pattern=seen,
         lungs=mask.litres,

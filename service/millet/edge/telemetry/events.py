@@ -75,6 +75,7 @@ class Events:
             "generation": work.generation,
             "outcome": analysis.outcome.value,
             "reason": analysis.reason_code,
+            "remarks": ",".join(sorted({remark.reason.value for remark in analysis.remarks})),
             "nodules": len(analysis.nodules),
             "triage": analysis.triage.level.value,
         }

@@ -37,6 +37,7 @@ FIELDS = frozenset(
         "outcome",
         "port",
         "reason",
+        "remarks",
         "result",
         "roles",
         "series",
