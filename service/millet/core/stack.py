@@ -200,7 +200,7 @@ def _too_few(stack: Stack) -> Remark | None:
 def _holes(stack: Stack) -> Remark | None:
     """A hole is refused, never bridged: an interpolated slice would hide what lay there."""
     steps = steps_mm(stack)
-    if even(steps):
+    if not len(steps) or even(steps):
         return None
     usual = float(np.median(steps))
     odd = steps[steps > HOLE * usual] / usual
