@@ -95,6 +95,13 @@ def test_study_and_patient_modules_are_copied_whole():
     assert (after.ContentDate, after.ContentTime) == ("20260101", "143005.123456")
 
 
+@pytest.mark.parametrize("written", ["+9900", "-2400", "+0260", "2", "+ab00"])
+def test_a_time_zone_that_is_none_never_stops_a_report(written):
+    """An impossible offset is copied like the rest, and our own times are then UTC or near it."""
+    source = Source.read(ct_series(1, TimezoneOffsetFromUTC=written))
+    assert dcmread(io.BytesIO(sr.encode(analysis(), source))).ContentDate in {"20260101", "20260102"}
+
+
 def test_what_must_be_there_is_there_if_only_empty():
     """A source without birth date, accession or study time still gives a valid patient and study."""
     ds = ct_slice(0)

@@ -51,7 +51,7 @@ def local(moment: datetime, source: Source) -> datetime:
     element = source.inherited.get(tag_of("TimezoneOffsetFromUTC"), b"")
     text = element[8:].decode("ascii", "replace").strip(" \0")
     sign, hours, minutes = text[:1], text[1:3], text[3:5]
-    if sign not in {"+", "-"} or not (hours + minutes).isdigit() or len(text) != 5:
+    if sign not in {"+", "-"} or not (hours + minutes).isdigit() or len(text) != 5 or hours > "14":
         return moment.astimezone(UTC)
     offset = timedelta(hours=int(hours), minutes=int(minutes))
     return moment.astimezone(timezone(-offset if sign == "-" else offset))
