@@ -80,7 +80,8 @@ def _thick(thickness_mm: float) -> Change:
 
 
 def _half_coronal(datasets: list[Dataset]) -> list[Dataset]:
-    return datasets[:12] + ct.copied(ct.series(((1, 0, 0), (0, 0, -1), (0, 1, 0)))[:10], "8")
+    coronal = ct.series(((1, 0, 0), (0, 0, -1), (0, 1, 0)))[:10]
+    return datasets[:12] + ct.copied(coronal, "8", PatientID=datasets[0].PatientID)
 
 
 REFUSED: dict[str, tuple[Change, Reason]] = {

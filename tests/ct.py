@@ -114,7 +114,8 @@ def renamed(datasets: Sequence[Dataset], name: str) -> list[Dataset]:
     for dataset in datasets:
         for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID"):
             if keyword in dataset:
-                setattr(dataset, keyword, derived_uid("test", name, getattr(dataset, keyword)))
+                known = str(dataset.pop(keyword).value)  # data sets may share the element itself
+                setattr(dataset, keyword, derived_uid("test", name, known))
     return list(datasets)
 
 

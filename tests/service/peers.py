@@ -154,6 +154,12 @@ class Millet:
                 AnalysisServiceStub(channel).ListAnalyses(pb.ListAnalysesRequest(), timeout=20).series
             )
 
+    def analysis(self, status: pb.SeriesStatus) -> pb.Analysis:
+        """The newest analysis of a series, over gRPC."""
+        request = pb.GetAnalysisRequest(site=status.site, series_uid=status.series_uid)
+        with grpc.insecure_channel(f"127.0.0.1:{self.grpc_port}") as channel:
+            return AnalysisServiceStub(channel).GetAnalysis(request, timeout=20).analysis
+
     def ended(self, series_uid: str, within_s: float = 400) -> pb.SeriesStatus:
         """A series' line of the worklist once it ended and its reports are delivered."""
 
