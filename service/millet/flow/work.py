@@ -74,7 +74,12 @@ class Analyser:
         return self._given_up(work, fault)
 
     def _given_up(self, work: Work, fault: Reason) -> Made:
-        return given_up(_order(work), self._instances(work), self.model, fault)
+        """An end that is reached in any case: without a report where none can be made of the instances."""
+        try:
+            return given_up(_order(work), self._instances(work), self.model, fault)
+        except Exception as failure:  # noqa: BLE001 - a series that cannot even be ended never ends
+            self.faulty(work, failure)
+            return given_up(_order(work), (), self.model, fault)
 
     def _instances(self, work: Work) -> tuple[bytes, ...]:
         return tuple(self.spool.read(path) for path in work.paths)

@@ -1,0 +1,89 @@
+"""Faults of ours end in a stated outcome, whatever is at fault."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import HandClock, MemoryJournal, MemorySpool
+from instances import received
+
+from millet import app
+from millet.core.assembler import Waits
+from millet.core.job import State
+from millet.errors import StoreError
+from millet.flow import work
+from millet.flow.drain import Drain
+from millet.flow.intake import Intake
+from millet.flow.work import Analyser
+from millet.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def model():
+    """The bundled model."""
+    return app.load_model(Settings())
+
+
+class Bench:
+    """One closed series of three slices, and a worker."""
+
+    def __init__(self, model):
+        self.spool, self.objects, self.journal, clock = (
+            MemorySpool(),
+            MemorySpool(),
+            MemoryJournal(),
+            HandClock(),
+        )
+        waits = Waits(settle_s=0, quiet_s=1, gap_wait_s=1)
+        intake = Intake(self.spool, self.journal, waits, clock, lambda *_: None)
+        for number in range(3):
+            intake.admit(received(number), 1)
+        clock.now_s = 2
+        intake.step()
+        self.faults, self.committed = [], []
+        self.analyser = Analyser(
+            jobs=self.journal,
+            spool=self.spool,
+            objects=self.objects,
+            model=model,
+            destinations=("folder",),
+            committed=lambda _, analysis: self.committed.append(analysis),
+            faulty=lambda _, failure: self.faults.append(type(failure)),
+            drain=Drain(),
+            told=lambda *_: None,
+        )
+
+
+@pytest.fixture
+def bench(model):
+    """A series that is to be analysed."""
+    return Bench(model)
+
+
+def test_a_series_ends_with_a_report_of_why(bench):
+    """Three slices are not analysed, and the report that says so is to be delivered."""
+    bench.analyser.run(1, 1)
+    assert [one.reason_code for one in bench.committed] == ["too-few-slices"]
+    assert [one.kind for one in bench.journal.due(HandClock(1e6).utc())] == ["sr"]
+
+
+def test_a_report_that_cannot_be_made_does_not_keep_a_series_from_ending(bench, monkeypatch):
+    """Where every report fails, even the one that says so, the outcome stands without one."""
+
+    def fails(*_):
+        raise ValueError("Doe^Jane")
+
+    monkeypatch.setattr("millet.flow.analyse.sr.encode", fails)
+    bench.analyser.run(1, 1)
+    assert [one.reason_code for one in bench.committed] == ["internal-error"]
+    assert bench.faults == [ValueError] * (work.ATTEMPTS + 1)
+    assert bench.journal.state(1) == State.NOT_ANALYSED
+
+
+def test_a_lost_file_is_a_fault_of_the_store_that_may_be_given_up(bench):
+    """A file that is gone fails the run, for it to be begun anew; given up, the series has its outcome."""
+    bench.spool.kept.pop(bench.spool.paths()[0])
+    with pytest.raises(StoreError):
+        bench.analyser.run(1, 1)
+    assert bench.committed == []
+    bench.analyser.give_up(1, 1)
+    assert [one.reason_code for one in bench.committed] == ["internal-error"]
