@@ -122,7 +122,9 @@ def _measured(volume: Volume, lungs: LungMask, candidate: Candidate) -> Measurem
         volume_mm3 = float(share.sum()) * block.grid.voxel_mm3
         centre = _centroid(block, share)
     else:
-        volume_mm3 = max(_blurred_mm3(block, diameter), LEAST_SHARE * volume_mm3)
+        share = _added_share(block, diameter)
+        volume_mm3 = max(float(share.sum()) * block.grid.voxel_mm3, LEAST_SHARE * volume_mm3)
+        centre = _centroid(block, share) if _thick_slices(block) and (share > 0).any() else centre
     return Measurement(
         candidate=candidate,
         centre_mm=centre,
@@ -138,10 +140,15 @@ def _shows_tissue(block: _Block, diameter_mm: float) -> bool:
     return diameter_mm >= max(SOLID_FROM_MM, SOLID_FROM_SLICES * max(block.grid.spacing_mm))
 
 
-def _blurred_mm3(block: _Block, diameter_mm: float) -> float:
-    """The volume of tissue that would add as much HU to the lung as was added here.
+def _thick_slices(block: _Block) -> bool:
+    """Whether a small nodule shows on so few slices that its mass tells its place better than its peak."""
+    return BLUR_SLICES * max(block.grid.spacing_mm) > BLUR_MM
 
-    Blur moves HU about and keeps their sum, so this holds where no edge can be drawn. Vessels and
+
+def _added_share(block: _Block, diameter_mm: float) -> Floats:
+    """The share of tissue in each voxel that would add as much HU to the lung as was added there.
+
+    Blur moves HU about and keeps their sum, so the sum holds where no edge can be drawn. Vessels and
     neighbours that do not hang together with the middle are left out.
     """
     reach = diameter_mm / 2 + max(BLUR_MM, BLUR_SLICES * max(block.grid.spacing_mm))
@@ -153,7 +160,7 @@ def _blurred_mm3(block: _Block, diameter_mm: float) -> float:
     dense = share > DENSE_SHARE
     body = _joined(block, dense & near)
     other = ndimage.binary_dilation(dense & ~body) & ~ndimage.binary_dilation(body)
-    return float(share[near & ~other].sum()) * block.grid.voxel_mm3
+    return np.where(near & ~other, share, 0.0)
 
 
 def _block(volume: Volume, centre_mm: PointMm, diameter_mm: float) -> _Block:
