@@ -139,6 +139,37 @@ def test_work_that_fails_is_given_up_and_told(workers):
     assert given_up == [(series_id, 1)]
 
 
+def test_a_failure_of_the_store_may_pass(workers):
+    """A disk that is full for a while delays the work and costs no series its analysis."""
+    worker = workers()
+    done = threading.Event()
+
+    def fails_at_first(series_id, generation):
+        worker.run(series_id, generation)
+        if len(worker.runs) < 2:
+            raise StoreError("the disk failed")
+        done.set()
+
+    worker.work.start(fails_at_first, never, NOW)
+    worker.close_series()
+    until(done.is_set, worker)
+
+
+def test_a_store_that_goes_on_failing_is_given_up(workers):
+    """A file that is gone does not keep its series from ending."""
+    worker = workers(max_attempts=2)
+    told = threading.Event()
+
+    def fails(series_id, generation):
+        worker.run(series_id, generation)
+        raise StoreError("the disk failed")
+
+    worker.work.start(fails, lambda *_: told.set(), NOW)
+    series_id = worker.close_series()
+    until(told.is_set, worker)
+    assert worker.runs == [(series_id, 1)] * 2
+
+
 def test_interrupted_work_is_run_again_after_a_restart(workers):
     """Work that a stop cuts short is no failure: the next start of the same executor takes it up."""
     first = workers()

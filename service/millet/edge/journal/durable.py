@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from dbos import DBOS, DBOSClient, DBOSConfig, Serializer
 
 from millet.edge.journal.database import told
 from millet.edge.journal.tables import executor
-from millet.errors import Interrupted
+from millet.errors import Interrupted, StoreError
 
 QUEUE = "analysis"
 WORKFLOW = "analyse"
@@ -62,6 +63,7 @@ class DurableWork:
         self._max_attempts = max_attempts
         self._give_up: Run | None = None
         self._in_hand: set[str] = set()
+        self._store_failures: Counter[str] = Counter()
         self._suspects: frozenset[str] = frozenset()
         _quiet()
         with told():
@@ -127,17 +129,34 @@ class DurableWork:
         self._client.destroy()
 
     def _surviving(self, run: Run, give_up: Run) -> Run:
-        """The work as the engine runs it: a failure is given up, `Interrupted` leaves the work pending."""
+        """The work as the engine runs it: a failure is given up, `Interrupted` leaves the work pending.
+
+        A failure of the store is a failure only after as many starts as a crash is allowed.
+        """
 
         def analyse(series_id: int, generation: int) -> None:
             name = _name(series_id, generation)
             self._in_hand.add(name)
             try:
-                _run_or_give_up(run, give_up, series_id, generation)
+                run(series_id, generation)
+            except StoreError as failure:
+                self._begin_anew(name, failure)
+                _give_up(give_up, series_id, generation)
+            except Exception:
+                logging.getLogger(__name__).exception("an analysis failed")
+                _give_up(give_up, series_id, generation)
             finally:
                 self._in_hand.discard(name)
 
         return analyse
+
+    def _begin_anew(self, name: str, failure: StoreError) -> None:
+        """A full disk or a busy database may pass: leave the work pending, but not for ever."""
+        self._store_failures[name] += 1
+        logging.getLogger(__name__).error("an analysis was stopped by the store", exc_info=failure)
+        if self._store_failures[name] < self._max_attempts:
+            raise Interrupted
+        del self._store_failures[name]
 
     def _give_up_exceeded(self) -> None:
         spent = DBOS.list_workflows(status="MAX_RECOVERY_ATTEMPTS_EXCEEDED", name=WORKFLOW, load_output=False)
@@ -160,16 +179,12 @@ class DurableWork:
             return set(connection.execute(sa.select(executor.c.executor_id).where(heard)).scalars())
 
 
-def _run_or_give_up(run: Run, give_up: Run, series_id: int, generation: int) -> None:
+def _give_up(give_up: Run, series_id: int, generation: int) -> None:
     try:
-        run(series_id, generation)
+        give_up(series_id, generation)
     except Exception:
-        logging.getLogger(__name__).exception("an analysis failed")
-        try:
-            give_up(series_id, generation)
-        except Exception:
-            logging.getLogger(__name__).exception("a failed analysis could not be ended; it is begun anew")
-            raise Interrupted from None
+        logging.getLogger(__name__).exception("a failed analysis could not be ended; it is begun anew")
+        raise Interrupted from None
 
 
 def _name(series_id: int, generation: int) -> str:
