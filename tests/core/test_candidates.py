@@ -80,6 +80,24 @@ def test_a_blur_of_small_nodules_swallows_none():
     assert set(small) <= set(found)
 
 
+def test_two_thousand_nodules_survive_a_mass_and_every_coarse_blur():
+    """A dense field with a mass in it and a coarse candidate of the best score over each place."""
+    grid = chests.grid(shape=(130,) * 3, spacing=(0.8,) * 3, origin=(0.0, 0.0, 0.0))
+    hu = np.full(grid.shape, LUNG_HU)
+    middle = np.arange(5, 130, 10)
+    wide = (middle[:, None] + np.arange(-1, 2)).ravel()
+    hu[np.ix_(wide, wide, wide)] = TISSUE_HU
+    mass = candidate(52.0, 52.0, 52.0, 30.0, 0.9)
+    hu[chests.ball(grid, mass.centre_mm, mass.diameter_mm)] = TISSUE_HU
+    places = np.stack(np.meshgrid(*[middle * 0.8] * 3), -1).reshape(-1, 3)
+    places = places[np.linalg.norm(places - 52.0, axis=1) > 18]
+    small = [candidate(*place, 3.0, 0.6) for place in places.tolist()]
+    blurs = [candidate(*place, 25.0, 0.99) for place in (places + 1.0).tolist()]
+    found = set(merge([mass, *small, *blurs], 1.0, chests.volume(grid, hu)))
+    assert len(small) > 2000
+    assert {mass, *small} <= found
+
+
 @given(st.permutations(range(12)))
 def test_the_order_of_candidates_changes_nothing(order):
     """Windows may finish in any order."""
