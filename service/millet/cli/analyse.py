@@ -41,6 +41,7 @@ def analyse(
     settings = app.settings(config)
     instances = tuple(contents(dicom_files(folder)))
     order = _order(settings.site, instances)
+    out.mkdir(parents=True, exist_ok=True)
     with bar("analyse") as progress:
         made = run(order, instances, app.load_model(settings), progress)
     _write(out, made, candidates=candidates)
@@ -71,7 +72,6 @@ def _order(site: str, instances: Sequence[bytes]) -> Order:
 
 
 def _write(out: Path, made: Made, *, candidates: bool) -> None:
-    out.mkdir(parents=True, exist_ok=True)
     texts = {
         "analysis.json": record.encode(made.analysis),
         "nodules.csv": tables.scored(made.analysis.nodules),

@@ -14,7 +14,10 @@ Tick = Callable[[str, float], None]
 
 @contextmanager
 def bar(title: str) -> Iterator[Tick]:
-    """A progress bar that lives as long as the block; on a pipe only its end is printed."""
+    """A progress bar that lives as long as the block; on a pipe only its end is printed.
+
+    A failure leaves no bar behind: it is told in one line.
+    """
     columns = (TextColumn("{task.description:<44}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as shown:
         task = shown.add_task(title, total=1.0)
@@ -22,5 +25,9 @@ def bar(title: str) -> Iterator[Tick]:
         def tick(what: str, share: float) -> None:
             shown.update(task, description=f"{title}: {what}" if what else title, completed=share)
 
-        yield tick
+        try:
+            yield tick
+        except BaseException:
+            shown.live.transient = True
+            raise
         shown.update(task, description=title, completed=1.0)
