@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from fakes import HandClock, MemoryJournal, MemorySpool
-from instances import ct_file, received
+from instances import SERIES, ct_file, received
 
 from millet.core.assembler import Waits
 from millet.core.job import State
@@ -187,6 +187,59 @@ def test_a_journal_that_fails_to_close_is_asked_again(bench):
         bench.after(3)
     bench.after(1)
     assert bench.journal.jobs == [(1, 1)]
+
+
+def test_a_series_that_could_not_be_opened_is_opened_later(bench):
+    """Where the journal took an instance and then failed, its series is closed all the same."""
+    headers = bench.journal.headers
+    bench.journal.headers = lambda _: (_ for _ in ()).throw(StoreError("once"))
+    with pytest.raises(StoreError):
+        bench.send(1)
+    bench.journal.headers = headers
+    bench.send(1)
+    bench.intake.association_ended(1)
+    bench.after(0)
+    bench.after(61)
+    assert bench.journal.jobs == [(1, 1)]
+
+
+def test_an_instance_that_comes_while_its_series_is_closed_is_kept_in_mind(bench):
+    """Between the journal's record and our note a step may forget the series: it is not lost."""
+    bench.send(*range(1, 11))
+    bench.intake.association_ended(1)
+    record, stepped = bench.journal.record, []
+
+    def slow(entry):
+        recorded = record(entry)
+        if not stepped:
+            stepped.append(bench.after(3))
+        return recorded
+
+    bench.journal.record = slow
+    bench.send(11, association=2)
+    assert bench.journal.jobs == [(1, 1)]
+    bench.send(12, association=2)
+    bench.intake.association_ended(2)
+    bench.after(3)
+    assert bench.journal.jobs == [(1, 1), (1, 2)]
+
+
+def test_one_series_that_fails_does_not_hold_up_the_others(bench):
+    """The journal's failure to close one series is told after the others were closed."""
+    other = f"{SERIES}.7"
+    bench.send(1)
+    bench.intake.admit(received(1, ct_file(1, other), other), 1)
+    close = bench.journal.close
+
+    def fails(series_id, *arguments):
+        if series_id == 1:
+            raise StoreError("always")
+        return close(series_id, *arguments)
+
+    bench.journal.close = fails
+    with pytest.raises(StoreError):
+        bench.after(61)
+    assert bench.journal.jobs == [(2, 1)]
 
 
 def test_slices_over_parallel_associations_all_count(bench):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from millet.codec import ct
 from millet.core.assembler import Arrival, ClosedBy, Waits, closed
 from millet.core.series import SliceHeader
-from millet.errors import RefusedInstance, UnfitSeries
+from millet.errors import RefusedInstance, StoreError, UnfitSeries
 from millet.ports import Clock, Entry, InstanceLog, Received, Recorded, Site, Spool
 
 DOES_NOT_MATCH = 0xA900
@@ -55,18 +55,13 @@ class Intake:
         self._clock = clock
         self._tell = tell
         self._open: dict[int, _Open] = {}
+        self._missed = False
+        """Whether the journal may hold an open series that is not known here."""
         self._lock = threading.Lock()
 
     def resume(self, site: str) -> None:
         """After a start: take up open series, and adopt what was durable but not journalled yet."""
-        now_s = self._clock.monotonic_s()
-        for one in self._log.open_series():
-            self._open[one.series_id] = _Open(
-                generation=one.generation,
-                headers=_by_uid(one.headers),
-                last_instance_s=now_s,
-                released_s=now_s,
-            )
+        self._take_up()
         for path in sorted(frozenset(self._spool.paths()) - self._log.known_paths()):
             self._adopt(path, Site(site, "", ""))
 
@@ -92,13 +87,35 @@ class Intake:
                     one.released_s = now_s
 
     def step(self) -> None:
-        """Close what is complete by now."""
+        """Close what is complete by now; the first failure is raised after all series were tried."""
+        if self._missed:
+            self._take_up()
         now_s = self._clock.monotonic_s()
         with self._lock:
             arrivals = {series_id: (one, one.arrival()) for series_id, one in self._open.items()}
+        failures: list[Exception] = []
         for series_id, (one, arrival) in arrivals.items():
-            if by := closed(arrival, now_s, self._waits):
-                self._close(series_id, one, by)
+            try:
+                if by := closed(arrival, now_s, self._waits):
+                    self._close(series_id, one, by)
+            except Exception as failure:  # noqa: BLE001 - one bad series must not hold up the others
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+
+    def _take_up(self) -> None:
+        """Have what is open in the journal open here, waits begun anew."""
+        now_s, self._missed = self._clock.monotonic_s(), False
+        try:
+            found = self._log.open_series()
+        except StoreError:
+            self._missed = True
+            raise
+        for one in found:
+            headers = _by_uid(one.headers)
+            fresh = _Open(generation=one.generation, headers=headers, last_instance_s=now_s, released_s=now_s)
+            with self._lock:
+                self._open.setdefault(one.series_id, fresh)
 
     def _close(self, series_id: int, one: _Open, by: ClosedBy) -> None:
         """Forget first: an instance that comes meanwhile opens the series again, here as in the journal."""
@@ -127,6 +144,7 @@ class Intake:
             one = self._opened(recorded)
         now_s = self._clock.monotonic_s()
         with self._lock:
+            one = self._open.setdefault(recorded.series_id, one)  # a step may have forgotten it meanwhile
             if recorded.new:
                 one.headers[header.sop_instance_uid] = header
             one.generation = max(one.generation, recorded.generation)
@@ -138,10 +156,13 @@ class Intake:
 
     def _opened(self, recorded: Recorded) -> _Open:
         """A series that is new here, with what the journal has of it; another thread may be first."""
+        try:
+            headers = _by_uid(self._log.headers(recorded.series_id))
+        except StoreError:
+            self._missed = True
+            raise
         fresh = _Open(
-            generation=recorded.generation,
-            headers=_by_uid(self._log.headers(recorded.series_id)),
-            last_instance_s=self._clock.monotonic_s(),
+            generation=recorded.generation, headers=headers, last_instance_s=self._clock.monotonic_s()
         )
         with self._lock:
             return self._open.setdefault(recorded.series_id, fresh)
