@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from io import BytesIO
 
@@ -128,6 +129,17 @@ def test_what_a_sender_made_up_names_no_folder(tmp_path, evil):
     folder.deliver(delivery, b"report")
     assert folder.path_of(delivery).resolve().is_relative_to((tmp_path / "reports").resolve())
     assert len(folder.path_of(delivery).relative_to(tmp_path / "reports").parts) == 4
+
+
+def test_the_folders_of_a_delivered_object_are_durable_too(tmp_path, monkeypatch):
+    """Every folder that a delivery may have made is flushed, from the object's to the one above the root."""
+    flushed = set()
+    monkeypatch.setattr("os.fsync", lambda descriptor: flushed.add(os.fstat(descriptor).st_ino))
+    folder = FolderDestination(tmp_path / "reports")
+    folder.deliver(DELIVERY, b"report")
+    path = folder.path_of(DELIVERY)
+    made = [above for above in path.parents if above.is_relative_to(tmp_path)]
+    assert flushed >= {above.stat().st_ino for above in [path, *made]}
 
 
 def test_a_folder_that_cannot_be_written_is_tried_again(tmp_path):

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from millet.errors import DeliveryError
@@ -29,10 +30,19 @@ class FolderDestination:
         """Write one object; see `ports.Destination`."""
         path = self.path_of(delivery)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._make(path.parent)
             _replace(path, encoded)
         except OSError as error:
             raise DeliveryError(f"the folder failed: {error.strerror}", retryable=True) from error
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder, and flush each one above it that may be new: a crash then takes none away."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for above in folder.parents:
+            with suppress(PermissionError):  # a parent of others, which we have not made
+                _sync(above)
+            if above == self._root.parent:
+                break
 
 
 def _safe(part: str) -> str:
@@ -49,8 +59,12 @@ def _replace(path: Path, encoded: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
