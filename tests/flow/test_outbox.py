@@ -104,6 +104,17 @@ def test_patience_has_an_end(bench):
     assert len(bench.journal.dead_letters()) == 2
 
 
+def test_nothing_is_given_up_for_the_time_that_we_were_down(bench):
+    """After a long stop old deliveries are tried for a while again, since the peer may have been down too."""
+    bench.clock.now_s += 10 * PATIENCE.give_up_s
+    bench.outbox = Outbox(bench.journal, bench.objects, bench.peers, PATIENCE, bench.clock)
+    bench.peers["PACS"].error = DeliveryError("away", retryable=True)
+    bench.after(0)
+    assert bench.journal.dead_letters() == []
+    bench.after(PATIENCE.longest_s)
+    assert len(bench.journal.dead_letters()) == 2
+
+
 def test_an_error_of_one_delivery_does_not_stop_the_others(bench):
     """A destination that breaks is a failed try, told without its words."""
     bench.peers["PACS"].error = ValueError("Doe^Jane")

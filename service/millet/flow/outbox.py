@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from millet.core.retry import Patience, next_try_s
 from millet.errors import DeliveryError, StoreError
@@ -29,6 +29,7 @@ class Outbox:
         self._destinations = destinations
         self._patience = patience
         self._clock = clock
+        self._since_s = clock.monotonic_s()
         self._stopping = False
 
     def step(self, chance: Callable[[], float], tell: Tell) -> int:
@@ -76,8 +77,14 @@ class Outbox:
 
     def _failed(self, delivery: Delivery, error: DeliveryError, chance: float, tell: Tell) -> None:
         now_utc = self._clock.utc()
-        age_s = (now_utc - delivery.created_utc).total_seconds()
+        age_s = self._age_s(delivery, now_utc)
         wait_s = next_try_s(delivery.attempts + 1, age_s, self._patience, chance) if error.retryable else None
         then = None if wait_s is None else now_utc + timedelta(seconds=wait_s)
         self._queue.failed(delivery.delivery_id, str(error), then)
         tell("dead" if then is None else "retried", delivery, str(error))
+
+    def _age_s(self, delivery: Delivery, now_utc: datetime) -> float:
+        """How long a delivery was tried for; what was down together, for whatever time, starts together."""
+        if self._clock.monotonic_s() - self._since_s < self._patience.longest_s:
+            return 0.0
+        return (now_utc - delivery.created_utc).total_seconds()
