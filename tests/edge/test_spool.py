@@ -28,6 +28,14 @@ def test_a_restart_removes_what_was_half_written(tmp_path):
     assert list(tmp_path.rglob("*.part")) == []
 
 
+def test_what_was_cut_off_is_written_again(tmp_path):
+    """A file that a repair of the disk left short is no reason to tell success."""
+    spool = DirectorySpool(tmp_path)
+    stored = spool.write(b"the whole instance")
+    (tmp_path / stored.path).write_bytes(b"the who")
+    assert spool.read(spool.write(b"the whole instance").path) == b"the whole instance"
+
+
 def test_a_disk_that_fails_is_told_in_our_words(tmp_path):
     """An error of the disk is a StoreError, without a path in it."""
     spool = DirectorySpool(tmp_path)

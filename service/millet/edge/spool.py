@@ -48,7 +48,7 @@ class DirectorySpool:
         stored = Stored(f"{digest[:2]}/{digest}{self._suffix}", digest, len(encoded))
         path = self._root / stored.path
         with _told():
-            if not path.exists():
+            if not _holds(path, len(encoded)):
                 self._refuse_when_full(len(encoded))
                 _write_durably(path, encoded)
             _sync_folder(path.parent)
@@ -74,6 +74,14 @@ class DirectorySpool:
     def _refuse_when_full(self, size_bytes: int) -> None:
         if self._reserve_bytes and self.free_bytes() - size_bytes < self._reserve_bytes:
             raise RefusedInstance(OUT_OF_RESOURCES, "the spool has reached its reserve")
+
+
+def _holds(path: Path, size_bytes: int) -> bool:
+    """Whether a file is there whole; a file system that was repaired may have cut it off."""
+    try:
+        return path.stat().st_size == size_bytes
+    except FileNotFoundError:
+        return False
 
 
 def _write_durably(path: Path, encoded: bytes) -> None:
