@@ -53,6 +53,7 @@ def test_the_grid_leads_to_the_slices(angle_deg: float) -> None:
         (stack_of(_slices(10.1, slice_thickness_mm=10.1)), (Reason.THICK_SLICES, Weight.REFUSES)),
         (stack_of(_slices(n=20)), None),
         (stack_of(_slices(n=19)), (Reason.TOO_FEW_SLICES, Weight.REFUSES)),
+        (stack_of(_slices(frame_of_reference_uid="")), (Reason.GEOMETRY_MISSING, Weight.REFUSES)),
         (stack_of(_slices(n=1)), (Reason.TOO_FEW_SLICES, Weight.REFUSES)),
         (stack_of(_slices(gantry_tilt_deg=-0.4)), None),
         (stack_of(_slices(gantry_tilt_deg=-0.6)), (Reason.GANTRY_TILT, Weight.REFUSES)),

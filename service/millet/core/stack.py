@@ -133,7 +133,7 @@ def without_repeats(stack: Stack, same: Same) -> tuple[Stack, tuple[Remark, ...]
 
 def faults(stack: Stack) -> tuple[Remark, ...]:
     """What speaks against a stack (REFUSES, the weightiest first) or outside its validated use."""
-    checks = (_not_axial, _tilted, _mixed_geometry, _repeated, _too_few, _holes, _thick)
+    checks = (_nowhere, _not_axial, _tilted, _mixed_geometry, _repeated, _too_few, _holes, _thick)
     return tuple(remark for check in checks if (remark := check(stack)))
 
 
@@ -143,6 +143,13 @@ def _refuses(reason: Reason, detail: str) -> Remark:
 
 def _positions_mm(headers: Sequence[SliceHeader]) -> Floats:
     return np.asarray([header.position_mm for header in headers], float)
+
+
+def _nowhere(stack: Stack) -> Remark | None:
+    """Positions without a frame of reference cannot be reported: SR and SEG must name one (type 1)."""
+    if all(header.frame_of_reference_uid for header in stack.slices):
+        return None
+    return _refuses(Reason.GEOMETRY_MISSING, "no frame of reference")
 
 
 def _not_axial(stack: Stack) -> Remark | None:
