@@ -59,3 +59,10 @@ def test_what_is_refused_is_set_aside_while_others_remain() -> None:
     with pytest.raises(UnfitSeries) as refused:
         admit([projection])
     assert refused.value.reason is Reason.MAXIMUM_PROJECTION
+
+
+def test_one_slice_of_a_minor_refuses_the_series() -> None:
+    """Slices that do not state an age make no adult of a patient whom others call a minor."""
+    with pytest.raises(UnfitSeries) as refused:
+        admit([replace(header(1), age_years=12.0), replace(header(2), age_years=None)])
+    assert refused.value.reason is Reason.UNDER_AGE

@@ -103,6 +103,8 @@ _RULES = (
     _Rule(Reason.LOSSY_COMPRESSION, _OUTSIDE, lambda h: h.lossy, "compressed with loss at some time"),
 )
 """First match first: a refusal is reported before what is only unusual."""
+_OF_THE_PATIENT = frozenset({Reason.UNDER_AGE})
+"""What one slice says of all: the others' silence makes nobody an adult."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +131,8 @@ def admit(headers: Sequence[SliceHeader]) -> Admitted:
     """Set aside what is no CT, localizers and slices that a rule refuses; the rest may be analysed.
 
     Raises:
-        UnfitSeries: Nothing is left: NOT_CT, LOCALIZER_ONLY, or the reason of the first rule that refuses.
+        UnfitSeries: Nothing is left: NOT_CT, LOCALIZER_ONLY, or the reason of the first rule that refuses;
+            or any slice is of a patient under age.
     """
     ct = [h for h in headers if h.sop_class_uid == CT_IMAGE_STORAGE or (h.modality == "CT" and h.rows > 0)]
     if not ct:
@@ -137,16 +140,17 @@ def admit(headers: Sequence[SliceHeader]) -> Admitted:
     slices = [header for header in ct if not is_localizer(header)]
     if not slices:
         raise UnfitSeries(Reason.LOCALIZER_ONLY)
+    refusals = _refusals(slices)
     kept = [header for header in slices if not _refusals([header])]
-    if not kept:
-        refusal = _refusals(slices)[0]
-        raise UnfitSeries(refusal.reason, refusal.detail)
+    for refusal in refusals:
+        if not kept or refusal.reason in _OF_THE_PATIENT:
+            raise UnfitSeries(refusal.reason, refusal.detail)
     notes = (
         _aside(Reason.FOREIGN_OBJECT, len(headers) - len(ct), "objects that are no CT image"),
         _aside(Reason.LOCALIZER_ONLY, len(ct) - len(slices), "localizers"),
         *(
             Remark(reason=refusal.reason, weight=Weight.NOTE, detail=f"set aside: {refusal.detail}")
-            for refusal in _refusals(slices)
+            for refusal in refusals
         ),
     )
     return Admitted(headers=tuple(kept), remarks=tuple(note for note in notes if note))
