@@ -42,7 +42,7 @@ check-deploy: install  ## render and validate chart, compose and rules; run the 
 bench: $(foreach name,$(BENCHES),bench-$(subst _,-,$(name)))  ## run every benchmark
 
 bench-%: install  ## run one benchmark: bench-NAME runs bench/NAME.py
-	$(BIN)/python bench/$(subst -,_,$*).py
+	@sh tools/alone.sh $(BIN)/python bench/$(subst -,_,$*).py
 
 proto: install  ## regenerate the gRPC code from proto/
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Imillet/proto=proto \

@@ -32,9 +32,12 @@ ARTERIES = {
     10: (2290, 0.85, 4.69),
     9: (5861, 0.525, 3.16),
 }
-"""Horsfield order: branches, diameter in mm, length in mm (Singhal 1973)."""
+"""Horsfield order: branches, diameter in mm, length in mm (Singhal 1973, quoted second-hand)."""
 AIRWAYS = (18.0, 12.2, 8.3, 5.6, 4.5, 3.5, 2.8, 2.3, 1.86, 1.54, 1.3)
-"""Lumen diameter in mm of generations 0 to 10 (Weibel 1963, model A)."""
+"""Lumen diameter in mm of generations 0 to 10 (Weibel 1963, model A, quoted second-hand)."""
+SWAY_SPREAD = 0.45
+"""Spread (log-normal) of how much branches wind. No published figure: chosen so that the analytic
+detector's false findings per litre are those of real lungs, with seed 0 in view (bench/first_detector)."""
 END_BRANCHES = ARTERIES[9][0]
 END_MM = ARTERIES[9][1]
 EXPONENT = 2.34
@@ -177,7 +180,7 @@ def tubes(tree: Tree, rng: np.random.Generator) -> Branches:
 def _bent(tree: Tree, radius: Floats, tip: Floats, rng: np.random.Generator, pieces: int = 4) -> Branches:
     along = tree.end_mm - tree.start_mm
     length = np.linalg.norm(along, axis=1)
-    sway = rng.normal(size=(2, *along.shape)) * np.exp(rng.normal(0, 0.45, (len(length), 1)))
+    sway = rng.normal(size=(2, *along.shape)) * np.exp(rng.normal(0, SWAY_SPREAD, (len(length), 1)))
     sway -= (sway * along).sum(-1, keepdims=True) / np.maximum(length, 1e-6)[:, None] ** 2 * along
     t = np.linspace(0, 1, pieces + 1)
     bend = (
