@@ -121,6 +121,17 @@ def test_a_lost_connection_is_an_end_too(scp, sink):
     line.close()
 
 
+def test_a_stop_ends_open_associations(scp, sink):
+    """An association that idles at a stop is aborted: none of its threads keeps the process alive."""
+    associate(scp, CT).network_timeout = None  # the sender itself would wait for ever
+    serving = [t for t in threading.enumerate() if "AcceptorThread" in t.name]
+    scp.stop()
+    assert sink.over.wait(WITHIN_S)
+    for thread in [one for association in serving for one in (association, association.dul)]:
+        thread.join(WITHIN_S)
+        assert not thread.is_alive()
+
+
 def test_what_is_no_ct_gets_a_status_and_the_rest_goes_on(scp, sink):
     """In a mixed association an MR instance is refused with 0x0122, and the CT after it is taken."""
     association = associate(scp, CT, build_context(MRImageStorage))

@@ -107,7 +107,9 @@ class StorageScp:
     def stop(self) -> None:
         """Accept no more and end what is open; what was acknowledged is durable already."""
         if self._server is not None:
-            self._server.shutdown()
+            self._server.shutdown()  # which leaves associations open, with threads that the exit waits for
+            for association in self._server.active_associations:
+                association.abort(block=False)
             self._server = None
 
     def _opened(self, event: Any) -> None:
