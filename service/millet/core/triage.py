@@ -65,7 +65,9 @@ def _mass(exam: Exam) -> str:
 
 
 def _effusion(exam: Exam) -> str:
-    return "; ".join(f"{e.side.value} pleural effusion, at least {e.volume_ml:.0f} mL" for e in exam.effusions)
+    return "; ".join(
+        f"{e.side.value} pleural effusion, at least {e.volume_ml:.0f} mL" for e in exam.effusions
+    )
 
 
 def _large_nodule(exam: Exam) -> str:
