@@ -38,7 +38,19 @@ def test_each_rule(values, reason: Reason, weight: Weight) -> None:
     assert {remark.reason for remark in found} <= {reason, Reason.DERIVED_IMAGE}
 
 
-@pytest.mark.parametrize("words", ["CHEST ROUTINE", "PHANTOM CASE", "FACADE", "QUALITY", "THORAX +C PORTAL"])
+ORDINARY = [
+    "CHEST ROUTINE",
+    "PHANTOM CASE",
+    "FACADE",
+    "QUALITY",
+    "THORAX +C PORTAL",
+    "LOW DOSE LUNG SCREENING ACR",
+    "CHEST POST BIOPSY",
+    "FOLLOW-UP AFTER ABLATION",
+]
+
+
+@pytest.mark.parametrize("words", ORDINARY)
 def test_ordinary_words_pass(words: str) -> None:
     """An adult's original chest CT has nothing to be said, whatever it is called."""
     assert judge([replace(header(1), descriptions=(words,), series_description=words)]) == ()

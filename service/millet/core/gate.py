@@ -50,12 +50,16 @@ def _typed(words: frozenset[str]) -> Callable[[SliceHeader], object]:
     return lambda header: not words.isdisjoint(header.image_type)
 
 
+_NOT_AFTERWARDS = r"^(?!.*(\bPOST|\bAFTER\b|\bS/P\b|FOLLOW|\bF/U\b|\bPRE|PLAN)).*"
+"""A scan before or after an intervention is an ordinary one, whose description names the intervention."""
 _REFUSES, _OUTSIDE = Weight.REFUSES, Weight.OUTSIDE_USE
 _RULES = (
     _Rule(
         Reason.QA_PHANTOM,
         _REFUSES,
-        _described(r"\bQA\b|\bQC\b|CATPHAN|\bACR\b|QUALITY (ASSURANCE|CONTROL)|CALIBRATION|WATER PHANTOM"),
+        _described(
+            r"\bQA\b|\bQC\b|CATPHAN|\bACR.?PHANTOM|QUALITY (ASSURANCE|CONTROL)|CALIBRATION|WATER PHANTOM"
+        ),
         "described as quality control",
     ),
     _Rule(
@@ -67,7 +71,7 @@ _RULES = (
     _Rule(
         Reason.BIOPSY,
         _REFUSES,
-        _described(r"BIOPS|\bBX\b|\bFNA\b|\bDRAINAGE\b|ABLATION|INTERVENTION"),
+        _described(_NOT_AFTERWARDS + r"(BIOPS|\bBX\b|\bFNA\b|\bDRAINAGE\b|ABLATION|INTERVENTION)"),
         "described as an intervention",
     ),
     _Rule(
