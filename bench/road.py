@@ -16,6 +16,7 @@ from peers import Millet, Orthanc, storescu, until
 
 from millet.phantom import dicom, presets
 from millet.phantom.acquisition import Scan
+from millet.settings import Settings
 
 REPETITIONS = 3
 SLICES = 400
@@ -23,7 +24,7 @@ ANSWER_WITHIN_S = 900
 
 
 def main() -> None:
-    """Measure with an unmodified storescu, a new service and another patient each time."""
+    """Measure with an unmodified storescu and default waits, a new service and another patient each time."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         orthanc = Orthanc(folder / "pacs")
@@ -50,7 +51,8 @@ def _run(folder: Path, orthanc: Orthanc, seed: int) -> tuple[float, float, float
     dicom.write(phantom, series)
     for path in sorted(series.glob("*.dcm"))[SLICES:]:
         path.unlink()
-    service = Millet(folder / "millet", {"destination": f"ORTHANC@127.0.0.1:{orthanc.dicom_port}"})
+    settings = {"destination": f"ORTHANC@127.0.0.1:{orthanc.dicom_port}", "settle_s": Settings().settle_s}
+    service = Millet(folder / "millet", settings)
     before = len(orthanc.instances("SR"))
     started = time.perf_counter()
     storescu(series, service.dicom_port)
