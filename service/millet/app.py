@@ -147,7 +147,7 @@ class Service:
         chosen = self._settings
         listen = Listen(
             site=chosen.site,
-            host=chosen.host,
+            host=chosen.dicom_host or chosen.host,
             port=chosen.dicom_port,
             ae_title=chosen.ae_title,
             known_peers=chosen.known_peers,

@@ -36,6 +36,9 @@ class Settings:
     patient ID one day."""
     host: str = "127.0.0.1"
     """Address that all servers bind. Loopback, so that nothing is exposed by accident."""
+    dicom_host: str = ""
+    """Address that the DICOM port alone binds; empty for `host`. Scanners must reach DICOM, while gRPC and
+    the page have no lock of their own yet and may stay on loopback."""
     dicom_port: int = 11112
     """DICOM port. IANA's registered alternative to 104, which needs root."""
     ae_title: str = "MILLET"

@@ -16,7 +16,16 @@ from millet import __version__
 from millet.settings import Settings
 
 CHART = Path(__file__).parents[2] / "helm" / "millet"
-OWNED_BY_THE_CHART = {"state_dir", "host", "dicom_port", "grpc_port", "web_port", "models_dir", "roles"}
+OWNED_BY_THE_CHART = {
+    "state_dir",
+    "host",
+    "dicom_host",
+    "dicom_port",
+    "grpc_port",
+    "web_port",
+    "models_dir",
+    "roles",
+}
 
 
 @pytest.fixture(scope="module")

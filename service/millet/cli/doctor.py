@@ -73,11 +73,15 @@ def _disk(settings: Settings) -> str:
 
 
 def _ports(settings: Settings) -> str:
-    ports = (settings.dicom_port, settings.grpc_port, settings.web_port)
-    for port in ports:
-        with socket.create_server((settings.host, port)):
+    addresses = (
+        (settings.dicom_host or settings.host, settings.dicom_port),
+        (settings.host, settings.grpc_port),
+        (settings.host, settings.web_port),
+    )
+    for address in addresses:
+        with socket.create_server(address):
             pass
-    return f"{', '.join(map(str, ports))} free on {settings.host}"
+    return ", ".join(f"{host}:{port}" for host, port in addresses) + " free"
 
 
 def _destination(settings: Settings) -> str:
