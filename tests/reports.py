@@ -6,6 +6,7 @@ import io
 from datetime import UTC, datetime
 
 import numpy as np
+from analyses import PROVENANCE
 from pydicom import Dataset, FileMetaDataset, dcmwrite
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
@@ -15,7 +16,6 @@ from millet.core.analysis import (
     Lungs,
     Outcome,
     Pattern,
-    Provenance,
     Triage,
     TriageLevel,
     VolumeSummary,
@@ -109,17 +109,6 @@ def nodules(count, *, mass=False, seed=1):
             )
         )
     return tuple(made)
-
-
-PROVENANCE = Provenance(
-    software_version="0.1.0",
-    model_name="log",
-    model_version="1",
-    model_digest="ab" * 32,
-    configuration_digest="cd" * 32,
-    provider="CPUExecutionProvider",
-    precision="fp32",
-)
 
 
 def analysis(found=(), effusions=(), remarks=(), **changes):

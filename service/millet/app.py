@@ -22,7 +22,6 @@ from prometheus_client import CollectorRegistry
 from millet import __version__
 from millet.core.assembler import Waits
 from millet.core.job import State
-from millet.core.peer import Peer
 from millet.core.retry import Patience
 from millet.edge import models
 from millet.edge.folder import FolderDestination
@@ -209,9 +208,9 @@ class Service:
     def _destinations(self) -> Mapping[str, Destination]:
         """By the name under which deliveries are journalled."""
         chosen = self._settings
-        if chosen.destination == "folder":
+        if (peer := chosen.destination_peer) is None:
             return {chosen.destination: FolderDestination(chosen.state_dir / "reports")}
-        return {chosen.destination: StorageScu(Peer.parse(chosen.destination), chosen.ae_title)}
+        return {chosen.destination: StorageScu(peer, chosen.ae_title)}
 
     def _deliver_part(self) -> Part:
         chosen = self._settings

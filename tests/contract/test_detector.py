@@ -113,13 +113,13 @@ def test_what_is_no_graph_is_refused(engine):
 
 
 def test_a_device_that_is_not_there_is_refused():
-    """Asking for CUDA never falls back to the CPU."""
-    import onnxruntime
-
-    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        pytest.skip("this ONNX Runtime has CUDA")
-    with pytest.raises(ModelError, match="CUDA"):
-        OnnxRuntimeDetector(GRAPH, device="cuda")
+    """Asking for CUDA gives CUDA or a ModelError that names it, never the CPU."""
+    try:
+        provider = OnnxRuntimeDetector(GRAPH, device="cuda").provider
+    except ModelError as refusal:
+        assert "CUDA" in str(refusal)  # noqa: PT017 - either end is right, depending on the machine
+    else:
+        assert provider == "CUDAExecutionProvider"
 
 
 def test_a_window_that_cannot_be_run_is_a_detector_error(detector):

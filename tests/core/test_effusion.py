@@ -36,7 +36,7 @@ def chest(depth_mm: float, side: Side | None, fluid_hu: float = 8.0) -> Volume:
 def test_fluid_behind_a_lung_is_found_on_its_side(side):
     """A layer of fluid between one lung and the ribs is an effusion of that side, its volume about right."""
     volume = chest(20.0, side)
-    found = effusions(volume, lungs(volume))
+    found = effusions(lungs(volume))
     assert [effusion.side for effusion in found] == [side]
     true_ml = 40 * 10 * 46 * 8 / 1000
     assert 0.5 * true_ml < found[0].volume_ml < 1.3 * true_ml
@@ -50,4 +50,4 @@ def test_fluid_behind_a_lung_is_found_on_its_side(side):
 def test_what_is_no_fluid_is_no_effusion(depth_mm, side, hu):
     """Muscle, fat and a thin film behind a lung are not reported."""
     volume = chest(depth_mm, side, hu)
-    assert effusions(volume, lungs(volume)) == ()
+    assert effusions(lungs(volume)) == ()

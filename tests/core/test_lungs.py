@@ -22,7 +22,8 @@ def test_both_lungs_have_their_litres(mask):
     """Right and left volumes come within five per cent, without trachea, bowel gas or room air."""
     assert mask.litres.right_l == pytest.approx(RIGHT_L, rel=0.05)
     assert mask.litres.left_l == pytest.approx(LEFT_L, rel=0.05)
-    assert not mask.partial
+    assert not mask.cut_at_top
+    assert not mask.cut_at_base
 
 
 def test_trachea_table_and_bowel_are_outside(mask):

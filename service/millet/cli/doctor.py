@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 
 from millet import __version__
-from millet.core.peer import Peer
 from millet.errors import ServiceError
 from millet.settings import Settings
 
@@ -85,11 +84,10 @@ def _ports(settings: Settings) -> str:
 
 
 def _destination(settings: Settings) -> str:
-    if settings.destination == "folder":
+    if (peer := settings.destination_peer) is None:
         return f"folder {settings.state_dir / 'reports'}"
     from millet.edge.scu import StorageScu
 
-    peer = Peer.parse(settings.destination)
     StorageScu(peer, settings.ae_title).echo()
     return f"{peer} answers C-ECHO"
 

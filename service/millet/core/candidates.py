@@ -15,12 +15,12 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from millet.core.geometry import Floats
+from millet.core.lungs import LUNG_HU
 from millet.core.nodule import Candidate
 from millet.core.volume import Volume
 
 LIKE_SIZE = 2.0
 """Diameters up to this ratio are alike."""
-LUNG_HU = -850.0
 TISSUE_FROM_HU = -500.0
 STEP_MM = 0.5
 """How closely voxels are looked at between two centres."""

@@ -10,7 +10,10 @@ from millet.core.manifest import Manifest
 from millet.core.pattern import Criteria
 
 
-def configuration(manifest: Manifest, criteria: Criteria) -> str:
-    """SHA-256 in hex over thresholds and criteria; another threshold is another object."""
-    facts = {"manifest": asdict(manifest), "criteria": asdict(criteria)}
+def configuration(manifest: Manifest, criteria: Criteria, software_version: str) -> str:
+    """SHA-256 in hex over thresholds, criteria and software; another threshold is another object.
+
+    The version stands for the rules that are code (triage, effusion, lungs, measuring).
+    """
+    facts = {"manifest": asdict(manifest), "criteria": asdict(criteria), "software": software_version}
     return sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

@@ -3,7 +3,8 @@
 A pleural effusion of a supine patient is a layer of 0 to 25 HU that lies against the back half of a
 lung and against the ribs. What is looked for is that layer: a normal chest has some millilitres of fat
 and muscle that blur to the same HU, an effusion has tens. Fluid denser than `FLUID_HU`, loculated in
-front, or below `LEAST_CONTACT_ML` of contact is not found, and the report says so.
+front, or below `LEAST_CONTACT_ML` of contact is not found. No real effusion was at hand: the bar was set
+between what six real chests without one show and what the case phantom shows.
 """
 
 from __future__ import annotations
@@ -16,8 +17,6 @@ from scipy import ndimage
 from millet.core.analysis import Effusion
 from millet.core.lungs import GRID_MM, LungMask, Mask
 from millet.core.nodule import Side
-from millet.core.resample import resample
-from millet.core.volume import Volume, canonical
 
 FLUID_HU = (-20.0, 28.0)
 """Mean attenuation of the layer; muscle, spleen and liver are denser, fat is thinner."""
@@ -27,18 +26,18 @@ CONTACT_MM = (2.0, 10.0)
 RIB_WITHIN_MM = 30.0
 BONE_HU = 180.0
 LEAST_CONTACT_ML = 7.0
-"""The largest such layer in six real chests without effusion was 4.0 mL."""
+"""The largest such layer in six real chests without effusion was 4.0 mL, the case phantom's 10."""
 DEEPEST_MM = 40.0
 AERATED_HU = -500.0
 
 Hu = NDArray[np.float32]
 
 
-def effusions(volume: Volume, lungs: LungMask) -> tuple[Effusion, ...]:
-    """The pleural effusions of an exam, right before left; volumes are estimates."""
+def effusions(lungs: LungMask) -> tuple[Effusion, ...]:
+    """The pleural effusions of an exam, right before left; volumes are lower bounds."""
     if not lungs.found:
         return ()
-    hu = np.asarray(resample(canonical(volume), lungs.grid).hu, np.float32)
+    hu = lungs.hu
     near_bone = _distance_mm(ndimage.gaussian_filter(hu, 0.7) > BONE_HU) < RIB_WITHIN_MM
     fluid = _fluid(hu) & near_bone
     aerated = np.where(hu < AERATED_HU, lungs.label, 0)

@@ -22,6 +22,8 @@ from millet.core.volume import Volume, canonical
 Mask = NDArray[np.bool_]
 
 GRID_MM = 2.0
+LUNG_HU = -850.0
+"""Taken for inflated lung where none can be measured."""
 AIR_BELOW_HU = -400.0
 LUMEN_BELOW_HU = -900.0
 LEAST_LUNG_ML = 100.0
@@ -39,6 +41,8 @@ class LungMask:
     """Labels 0 outside, 1 right, 2 left, on a canonical 2 mm grid; litres of the air-filled part."""
 
     label: NDArray[np.uint8]
+    hu: NDArray[np.float32]
+    """What the mask was made from, on the same grid."""
     grid: Grid
     litres: Lungs
     cut_at_top: bool
@@ -49,11 +53,6 @@ class LungMask:
     def found(self) -> bool:
         """Whether there is any lung."""
         return self.litres.total_l > 0
-
-    @property
-    def partial(self) -> bool:
-        """Whether the volume ends within a lung."""
-        return self.cut_at_top or self.cut_at_base
 
     def at(self, points_mm: Floats) -> NDArray[np.uint8]:
         """The labels at (N, 3) points; 0 outside the volume."""
@@ -100,7 +99,12 @@ def lungs(volume: Volume) -> LungMask:
     litres = Lungs(right_l=float((split == 1).sum() * litre), left_l=float((split == 2).sum() * litre))
     ends = [float((split[z] > 0).sum()) * GRID_MM**2 for z in (0, -1)]
     return LungMask(
-        label=filled, grid=grid, litres=litres, cut_at_top=ends[1] > 2000.0, cut_at_base=ends[0] > 2000.0
+        label=filled,
+        hu=hu,
+        grid=grid,
+        litres=litres,
+        cut_at_top=ends[1] > 2000.0,
+        cut_at_base=ends[0] > 2000.0,
     )
 
 

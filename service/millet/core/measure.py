@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from millet.core.geometry import Floats, Grid, PointMm
-from millet.core.lungs import LungMask
+from millet.core.lungs import LUNG_HU, LungMask
 from millet.core.nodule import Candidate, Side
 from millet.core.volume import Volume
 
@@ -35,7 +35,6 @@ DENSE_SHARE = 0.35
 """Of tissue in a voxel, from which on it may belong to something."""
 LEAST_SHARE = 0.2
 """Of the detector's volume: no nodule is measured smaller, whatever noise takes away."""
-LUNG_HU = -850.0
 BLOCK_RADII = 1.5
 BLOCK_MARGIN_MM = 3.0
 
@@ -77,11 +76,6 @@ class _Block:
     distance_mm: Floats
     first: tuple[int, int, int]
     grid: Grid
-
-    @property
-    def where(self) -> tuple[slice, ...]:
-        """The block in the volume."""
-        return tuple(slice(a, a + n) for a, n in zip(self.first, self.hu.shape, strict=True))
 
 
 def measure(volume: Volume, lungs: LungMask, candidates: Sequence[Candidate]) -> tuple[Measurement, ...]:

@@ -123,7 +123,7 @@ def _blank(order: Order, model: Model) -> Analysis:
             model_name=model.manifest.name,
             model_version=model.manifest.version,
             model_digest=model.manifest.digest,
-            configuration_digest=digest.configuration(model.manifest, PROPOSAL),
+            configuration_digest=digest.configuration(model.manifest, PROPOSAL, __version__),
             provider=model.detector.provider,
             precision=model.detector.precision,
         ),
@@ -172,7 +172,7 @@ def _examined(base: Analysis, series: ReadSeries, model: Model, progress: Progre
         lambda done, total: progress("detect", done / max(total, 1)),
     )
     progress("measure", 0.0)
-    analysis = _judged(base, series, mask, _nodules(base, series, mask, model.manifest, candidates))
+    analysis = _judged(base, mask, _nodules(base, series, mask, model.manifest, candidates))
     progress("report", 0.0)
     return Made(analysis=analysis, objects=_objects(analysis, series, mask), candidates=candidates)
 
@@ -207,9 +207,9 @@ def _nodule(base: Analysis, series: ReadSeries, number: int, found: Measurement)
     )
 
 
-def _judged(base: Analysis, series: ReadSeries, mask: LungMask, nodules: tuple[Nodule, ...]) -> Analysis:
+def _judged(base: Analysis, mask: LungMask, nodules: tuple[Nodule, ...]) -> Analysis:
     """The exam as a whole."""
-    fluid = effusions(series.volume, mask)
+    fluid = effusions(mask)
     seen = patterns.judge(nodules)
     return replace(
         base,

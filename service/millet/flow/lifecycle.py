@@ -3,7 +3,8 @@
 Theory of operation. The service is a list of parts. They start in order; the part that lets work in comes
 last. A first SIGTERM or SIGINT, or the failure of a part, asks to stop: parts stop in reverse, and share
 one deadline for finishing what is in hand; what is not finished stays in the journal for the next start.
-A second signal takes the rest of the deadline away. Signals are captured in one place and put back.
+A second signal gives the parts that are still to be stopped no more time. Signals are captured in one
+place and put back.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ from millet.phantom.shapes import Field
 REFERENCE_MAS = 40.0
 REFERENCE_NOISE_HU = 40.0
 """At REFERENCE_MAS and 1 mm slices; noise goes with one over the root of dose and of slice thickness."""
-TEXTURE_MM = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
