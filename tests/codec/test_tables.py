@@ -20,12 +20,20 @@ def test_nodules_are_written_highest_score_first():
     assert scores == sorted(scores, reverse=True)
 
 
-def test_truth_has_no_score():
-    """A table of truth reads back as marks without a score."""
-    mark = tables.Mark(centre_mm=PointMm(1.5, -2.0, 3.0), diameter_mm=41.5, nodule_class=NoduleClass.MASS)
+def test_truth_has_a_kind_and_no_score():
+    """A table of truth reads back as marks of their kind, without a score."""
+    mark = tables.Mark(
+        centre_mm=PointMm(1.5, -2.0, 3.0), diameter_mm=41.5, nodule_class=NoduleClass.MASS, kind="part_solid"
+    )
     text = tables.truth([mark])
-    assert text == "x_mm,y_mm,z_mm,diameter_mm,class\n1.500,-2.000,3.000,41.50,mass\n"
+    assert text == "x_mm,y_mm,z_mm,diameter_mm,class,kind\n1.500,-2.000,3.000,41.50,mass,part_solid\n"
     assert tables.read(text) == (mark,)
+
+
+def test_a_truth_without_kinds_is_solid():
+    """The tables of before, which name no kind, still read."""
+    (mark,) = tables.read("x_mm,y_mm,z_mm,diameter_mm,class\n1.5,-2,3,4,nodule\n")
+    assert (mark.kind, mark.score) == ("solid", None)
 
 
 @pytest.mark.parametrize(

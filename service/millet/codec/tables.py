@@ -1,7 +1,8 @@
 """The CSV tables other programs score us through: nodules, candidates and truth.
 
-A header line, LPS millimetres, columns x_mm,y_mm,z_mm,diameter_mm,class and, but for the truth, score,
-highest first. A stable interface: columns are added at the end, never renamed.
+A header line, LPS millimetres, columns x_mm,y_mm,z_mm,diameter_mm,class and then score, highest first,
+or, in a table of truth, kind (solid, part_solid, ground_glass, calcified; a table without it is of solid
+nodules). A stable interface: columns are added at the end, never renamed.
 """
 
 from __future__ import annotations
@@ -14,18 +15,21 @@ from dataclasses import dataclass
 from millet.core.geometry import PointMm
 from millet.core.nodule import Candidate, Nodule, NoduleClass
 
-TRUTH_COLUMNS = ("x_mm", "y_mm", "z_mm", "diameter_mm", "class")
-COLUMNS = (*TRUTH_COLUMNS, "score")
+PLACE_COLUMNS = ("x_mm", "y_mm", "z_mm", "diameter_mm", "class")
+COLUMNS = (*PLACE_COLUMNS, "score")
+TRUTH_COLUMNS = (*PLACE_COLUMNS, "kind")
+SOLID = "solid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """One line of a table; `score` is None in a table of truth."""
+    """One line of a table; `score` is None in a table of truth, `kind` is for the truth only."""
 
     centre_mm: PointMm
     diameter_mm: float
     nodule_class: NoduleClass
     score: float | None = None
+    kind: str = SOLID
 
 
 def scored(found: Iterable[Candidate | Nodule]) -> str:
@@ -36,13 +40,13 @@ def scored(found: Iterable[Candidate | Nodule]) -> str:
 
 def truth(marks: Iterable[Mark]) -> str:
     """The table of what is really there."""
-    return _written(TRUTH_COLUMNS, [_place(mark) for mark in marks])
+    return _written(TRUTH_COLUMNS, [[*_place(mark), mark.kind] for mark in marks])
 
 
 def read(text: str) -> tuple[Mark, ...]:
     """Read any of the tables; ValueError names the line that does not fit."""
     rows = csv.DictReader(io.StringIO(text))
-    missing = set(TRUTH_COLUMNS) - set(rows.fieldnames or ())
+    missing = set(PLACE_COLUMNS) - set(rows.fieldnames or ())
     if missing:
         raise ValueError(f"columns missing: {', '.join(sorted(missing))}")
     return tuple(_mark(number, row) for number, row in enumerate(rows, start=2))
@@ -70,6 +74,7 @@ def _mark(number: int, row: dict[str, str]) -> Mark:
             diameter_mm=float(row["diameter_mm"]),
             nodule_class=NoduleClass(row["class"]),
             score=float(score) if score else None,
+            kind=row.get("kind") or SOLID,
         )
     except (ValueError, TypeError) as wrong:
         raise ValueError(f"line {number}: {wrong}") from wrong

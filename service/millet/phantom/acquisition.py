@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,46 +11,7 @@ from numpy.typing import NDArray
 from millet.core.geometry import Grid, PointMm, Vector
 from millet.phantom import anatomy
 from millet.phantom.shapes import Field
-
-REFERENCE_MAS = 40.0
-REFERENCE_NOISE_HU = 40.0
-"""At REFERENCE_MAS and 1 mm slices; noise goes with one over the root of dose and of slice thickness."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
-    """A protocol.
-
-    `fwhm_mm` is the in-plane blur (0.8 sharp to 1.4 soft); `noise_hu` the standard deviation in the
-    middle of the chest.
-    """
-
-    pixel_mm: float = 0.7
-    slice_mm: float = 1.0
-    noise_hu: float = 40.0
-    fwhm_mm: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not (0.3 <= self.pixel_mm <= 3 and 0.3 <= self.slice_mm <= 10):
-            raise ValueError(f"voxels of {self.pixel_mm} x {self.slice_mm} mm are no CT")
-        if self.noise_hu < 0 or not 0.5 <= self.fwhm_mm <= 3:
-            raise ValueError(f"noise {self.noise_hu} HU or blur {self.fwhm_mm} mm out of range")
-
-    @property
-    def mas(self) -> float:
-        """Tube current times time that would give this noise; 0.1 to 999."""
-        ratio = REFERENCE_NOISE_HU / max(self.noise_hu, 1.0)
-        return float(np.clip(REFERENCE_MAS * ratio**2 / self.slice_mm, 0.1, 999))
-
-    @property
-    def sub_slices(self) -> int:
-        """Planes of at most 1 mm that are averaged into one slice."""
-        return int(np.ceil(self.slice_mm - 1e-6))
-
-    @property
-    def sigma_mm(self) -> float:
-        """The in-plane blur as a standard deviation."""
-        return self.fwhm_mm / 2.355
+from millet.phantom.spec import Scan
 
 
 def grid(scan: Scan, scale: float) -> Grid:

@@ -16,7 +16,7 @@ from millet.codec import tables
 from millet.core.geometry import Grid, PointMm, Vector
 from millet.core.uids import derived_uid
 from millet.core.volume import Volume
-from millet.phantom.presets import Phantom
+from millet.phantom.spec import Phantom
 
 INTERCEPT = -1024
 STUDY_DATE = "20260105"

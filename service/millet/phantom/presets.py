@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -13,54 +10,14 @@ from millet.core.geometry import Floats
 from millet.core.nodule import class_of
 from millet.core.volume import Volume
 from millet.phantom import acquisition, anatomy, nodules, scene, vessels
-from millet.phantom.acquisition import Scan
 from millet.phantom.anatomy import Chest
+from millet.phantom.spec import NAMES, PRESETS, Phantom, Preset, Progress, Scan, chosen
 
-Progress = Callable[[str, float], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preset:
-    """What a named phantom has: nodules of a diameter drawn from `diameter_mm`, mass, effusion."""
-
-    nodules: int
-    diameter_mm: tuple[float, float]
-    normal: bool = False
-    """Diameters are normal (mean, standard deviation); else log-uniform between the two."""
-    mass: bool = False
-    effusion: bool = False
-
-
-PRESETS = {
-    "case": Preset(nodules=220, diameter_mm=(3.0, 0.3), normal=True, mass=True, effusion=True),
-    "miliary": Preset(nodules=500, diameter_mm=(1.5, 5.0)),
-    "sparse": Preset(nodules=3, diameter_mm=(4.0, 12.0)),
-    "negative": Preset(nodules=0, diameter_mm=(3.0, 3.0)),
-}
-NAMES = tuple(PRESETS)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Phantom:
-    """A scan with its truth. `volume` is canonical, int16 HU; `lung_ml` is air-filled lung."""
-
-    preset: str
-    seed: int
-    scale: float
-    scan: Scan
-    volume: Volume
-    truth: tuple[Mark, ...]
-    lung_ml: float
-    effusion_ml: float
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """What identifiers are a function of: everything that the pixels are a function of."""
-        return (self.preset, str(self.seed), str(len(self.truth)), repr(self.scale), repr(self.scan))
+__all__ = ["NAMES", "PRESETS", "Phantom", "Preset", "Scan", "make"]
 
 
 def make(
-    preset: str,
+    preset: str | Preset,
     *,
     nodules: int | None = None,
     seed: int = 0,
@@ -70,15 +27,14 @@ def make(
 ) -> Phantom:
     """Make a phantom; the same arguments give the same voxels.
 
-    `nodules` replaces the preset's number. `scale` shrinks the chest (with its mass, its vessels and
-    the field of view, not the voxels and the nodules), for quick tests: 0.5 is an eighth of the work.
+    `preset` is a name or a preset of your own; `nodules` replaces its number. `scale` shrinks the
+    chest (with its mass, its vessels and the field of view, not the voxels and the nodules), for quick
+    tests: 0.5 is an eighth of the work.
     Raises ValueError for an unknown preset or a scale outside 0.3 to 1.
     """
-    if preset not in PRESETS:
-        raise ValueError(f"no preset {preset!r}; there are {', '.join(NAMES)}")
     if not 0.3 <= scale <= 1.0:
         raise ValueError(f"scale must be 0.3 to 1, not {scale}")
-    wanted, scan, tell = PRESETS[preset], scan or Scan(), progress or _silent
+    wanted, scan, tell = chosen(preset).settled(nodules, seed), scan or Scan(), progress or _silent
     streams = [np.random.default_rng([seed, part]) for part in range(5)]
     tell("chest", 0.0)
     chest = anatomy.chest(streams[0], scale=scale, mass=wanted.mass, effusion=wanted.effusion)
@@ -88,13 +44,13 @@ def make(
         vessels.grow_pair(chest, roots, streams[1]) for roots in (vessels.ARTERY_ROOTS, vessels.VEIN_ROOTS)
     ]
     blood = vessels.tubes(trees[0], streams[1]).joined(vessels.tubes(trees[1], streams[1]))
-    count = wanted.nodules if nodules is None else nodules
-    found = _nodules(wanted, count, chest, blood, streams[2])
+    found = _nodules(wanted, wanted.nodules, chest, blood, streams[2])[: wanted.keep]
     lumens = vessels.airways(trees[0], chest, streams[1])
     contents = scene.Contents(blood=blood, lumens=lumens, nodules=found)
     hu = scene.draw(chest, contents, scan, streams[3], tell)
     return Phantom(
-        preset=preset,
+        preset=wanted.name,
+        asked=wanted,
         seed=seed,
         scale=scale,
         scan=scan,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +10,10 @@ from scipy import ndimage
 
 from millet.core.geometry import Grid
 from millet.phantom import acquisition, anatomy, nodules, render, vessels
-from millet.phantom.acquisition import Scan
 from millet.phantom.anatomy import Chest
 from millet.phantom.shapes import Field
+from millet.phantom.spec import Progress, Scan
 
-Progress = Callable[[str, float], None]
 WALL_HU, LUMEN_HU, BLOOD_HU = 10.0, -995.0, 45.0
 GRAIN_MM = 1.5
 GRAIN_HU, LOBULE_HU = 26.0, 12.0
