@@ -13,6 +13,8 @@ from millet.phantom import anatomy
 from millet.phantom.shapes import Field
 from millet.phantom.spec import Scan
 
+__all__ = ["Scan", "fine_grid", "grid", "noise", "noise_map", "stored"]
+
 
 def grid(scan: Scan, scale: float) -> Grid:
     """The canonical voxel grid of a scan of a chest of this scale; 512 x 512 pixels at 1 and 0.7 mm."""
