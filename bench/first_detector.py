@@ -49,13 +49,15 @@ class Bench:
 
     def __init__(self) -> None:
         self.manifest: Manifest
-        self.manifest, graph = models.load(models.bundled() / "log" / "1")
-        self.detector: Detector = OpenVinoDetector(graph)
+        self.manifest, graphs = models.load(models.bundled() / "log" / "1")
+        self.detectors: dict[str, Detector] = {
+            name: OpenVinoDetector(graph) for name, graph in graphs.items()
+        }
         self.rows: list[Row] = []
 
     def reported(self, volume: Volume, mask: LungMask) -> list[Candidate]:
         """What is found at the operating threshold."""
-        return [c for c in find(volume, mask, self.detector, self.manifest) if self.manifest.reports(c)]
+        return [c for c in find(volume, mask, self.detectors, self.manifest) if self.manifest.reports(c)]
 
     def score(
         self, name: str, volume: Volume, truth: Sequence[Mark], note: str, *, judged: bool = True

@@ -42,7 +42,7 @@ from millet.flow.intake import Intake
 from millet.flow.lifecycle import Lifecycle, Loop, Part
 from millet.flow.outbox import Outbox
 from millet.flow.work import Analyser
-from millet.ports import Delivery, Destination, WorklistQuery
+from millet.ports import Delivery, Destination, Detector, WorklistQuery
 from millet.settings import Settings, load
 
 log = logging.getLogger(__name__)
@@ -73,16 +73,23 @@ def settings(config: Path | None) -> Settings:
 def load_model(chosen: Settings) -> Model:
     """The configured model on the configured device. Raises ModelError."""
     folder = models.find(chosen.models_dir or models.bundled(), chosen.model)
-    manifest, graph = models.load(folder)
+    manifest, graphs = models.load(folder, chosen.model_precision)
+    return Model(manifest, {name: _detector(chosen, graph) for name, graph in graphs.items()})
+
+
+def _detector(chosen: Settings, graph: bytes) -> Detector:
+    """One graph on the configured device."""
+    precision, threads = chosen.model_precision, chosen.threads
     if chosen.device == "cpu":
-        return Model(manifest, OpenVinoDetector(graph, threads=chosen.threads))
-    return Model(manifest, OnnxRuntimeDetector(graph, device=chosen.device, threads=chosen.threads))
+        return OpenVinoDetector(graph, precision=precision, threads=threads)
+    return OnnxRuntimeDetector(graph, precision=precision, device=chosen.device, threads=threads)
 
 
 def prove(model: Model) -> None:
-    """Run the model once, so that a device that cannot is known before a patient waits for it."""
+    """Run each graph once, so that a device that cannot is known before a patient waits for it."""
     block = np.full((PROOF_VOXELS,) * 3, model.manifest.hu_range[0], np.float32)
-    model.detector.detect(block)
+    for detector in model.detectors.values():
+        detector.detect(block)
 
 
 def run(chosen: Settings) -> None:
@@ -177,8 +184,8 @@ class Service:
     def _analyse_part(self) -> Part:
         model = load_model(self._settings)
         prove(model)
-        found, detector = model
-        self._telemetry.model(found.name, found.version, found.digest, detector.provider, detector.precision)
+        found = model.manifest
+        self._telemetry.model(found.name, found.version, model.digest, model.provider, model.precision)
         analyser = Analyser(
             jobs=self._journal,
             spool=self._spool,

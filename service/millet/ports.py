@@ -32,13 +32,13 @@ class Peaks(NamedTuple):
     position_voxels: NDArray[np.float32]
     """(N, 3) sub-voxel (z, y, x) in the window."""
     diameter_voxels: NDArray[np.float32]
-    """(N,) in voxels of the window's (isotropic) grid."""
+    """(N,) in voxels of the window's grid, of its first axis (z) where it is anisotropic."""
     score: NDArray[np.float32]
     """(N,) 0..1."""
 
 
 class Detector(Protocol):
-    """A loaded model on one device. Thread-safe. Raises DetectorError."""
+    """One graph of a model on one device. Thread-safe. Raises DetectorError."""
 
     @property
     def provider(self) -> str:
@@ -46,7 +46,7 @@ class Detector(Protocol):
 
     @property
     def precision(self) -> str:
-        """fp32, fp16 or int8."""
+        """fp32, fp16 or int8: what the graph is written in; `provider` tells if it computes in another."""
 
     def detect(self, window: NDArray[np.float32]) -> Peaks:
         """Find all peaks of a window (D, H, W) of HU clipped to the manifest's range. Blocks."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from millet.core.manifest import PRECISIONS
 from millet.core.peer import PORTS, Peer, ae_title_mistake
 from millet.errors import SettingsError
 
@@ -54,6 +55,9 @@ class Settings:
     is configured."""
     model: str = "log/1"
     """Folder below the models' root: name/version. The analytic detector that comes with Millet."""
+    model_precision: str = "fp32"
+    """fp32, fp16 or int8: which of the model's graphs run. One that the model does not have refuses to
+    start; the model card tells what each costs in accuracy, fp32 nothing."""
     models_dir: Path | None = None
     """Root of the models; by default the ones that come with Millet."""
     device: str = "cpu"
@@ -267,6 +271,7 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "web_port": _port,
     "destination": _destination,
     "model": _model,
+    "model_precision": _one_of(*PRECISIONS),
     "device": _one_of(*DEVICES),
     "threads": _not_negative,
     "settle_s": _not_negative,

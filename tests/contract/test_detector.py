@@ -7,7 +7,8 @@ from millet.edge.onnx_runtime import OnnxRuntimeDetector
 from millet.edge.openvino import OpenVinoDetector
 from millet.errors import DetectorError, ModelError
 
-MANIFEST, GRAPH = models.load(models.bundled() / "log/1")
+MANIFEST, GRAPHS = models.load(models.bundled() / "log/1")
+GRAPH = GRAPHS["log"]
 HALO = MANIFEST.levels[0].halo_voxels[0]
 
 

@@ -1,9 +1,10 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from millet.core.geometry import PointMm
-from millet.core.manifest import check_digest, parse, written
+from millet.core.manifest import Graph, altered, parse, written
 from millet.core.nodule import Candidate
 from millet.errors import ModelError
 from millet.train.log_card import manifest
@@ -29,12 +30,48 @@ def test_every_missing_and_unknown_field_is_named():
 def test_every_wrong_value_is_named():
     """Values out of range are all told at once."""
     document = json.loads(written(GOOD))
-    document |= {"digest": "xyz", "hu_range": [100, -1000], "merge_distance": 0}
-    document["levels"][0]["spacing_mm"] = [1.0, 2.0, 2.0]
+    document |= {"hu_range": [100, -1000], "merge_distance": 0, "count_limit": 0}
+    document["levels"][0] |= {"spacing_mm": [1.0, 2.0, 0.0], "graph": "blob", "multiple_voxels": [2, 0, 2]}
+    document["graphs"][0] |= {"precision": "fp8", "digest": "xyz", "file": "../model.onnx"}
+    document["training"][0]["licence"] = " "
     with pytest.raises(ModelError) as caught:
         parse(json.dumps(document))
-    for word in ("digest", "hu_range", "merge_distance", "level fine: spacing_mm"):
-        assert word in str(caught.value)
+    for words in (
+        "hu_range",
+        "merge_distance",
+        "count_limit",
+        "level fine: spacing_mm",
+        "level fine: multiple_voxels",
+        "level fine: there is no graph blob",
+        "graph log has no fp32",
+        "precision 'fp8'",
+        "digest must be",
+        "plain file name",
+        "data and licence",
+    ):
+        assert words in str(caught.value)
+
+
+def test_the_fields_of_the_parts_are_checked_too():
+    """What a level or a graph lacks, and what it should not have, is named with its place."""
+    document = json.loads(written(GOOD))
+    del document["levels"][1]["graph"]
+    document["graphs"][0]["colour"] = "red"
+    document["training"] = {}
+    with pytest.raises(ModelError) as caught:
+        parse(json.dumps(document))
+    for words in ("levels[1] graph is missing", "graphs[0] colour is unknown", "training must be a list"):
+        assert words in str(caught.value)
+
+
+def test_a_level_need_not_choose_its_windows():
+    """Core and multiple have defaults; an anisotropic grid is a grid."""
+    document = json.loads(written(GOOD))
+    document["levels"][0]["spacing_mm"] = [1.25, 0.7, 0.7]
+    del document["levels"][0]["core_voxels"], document["levels"][0]["multiple_voxels"]
+    level = parse(json.dumps(document)).levels[0]
+    assert (level.core_voxels, level.multiple_voxels) == (None, (1, 1, 1))
+    assert level.spacing_mm == (1.25, 0.7, 0.7)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"name": ', "null"])
@@ -44,10 +81,36 @@ def test_what_is_no_manifest_is_refused(text):
         parse(text)
 
 
-def test_another_graph_is_refused():
-    """Bytes of another digest than the manifest's do not start."""
-    with pytest.raises(ModelError, match="digest"):
-        check_digest(GOOD, b"another graph")
+def test_another_graph_is_noticed():
+    """Bytes of another digest than the manifest's are named; files that are not held are not judged."""
+    (told,) = altered(GOOD, {"model.onnx": b"another graph", "README": b""})
+    assert told.startswith("model.onnx has digest")
+    assert altered(GOOD, {}) == ()
+
+
+def test_a_precision_is_whole_or_not_there():
+    """A model runs in a precision only if every graph that a level names has it."""
+    fp16 = Graph(name="log", precision="fp16", file="half.onnx", digest="1" * 64)
+    other = Graph(name="other", precision="fp32", file="other.onnx", digest="2" * 64)
+    two = (replace(GOOD.levels[0], graph="other"), *GOOD.levels[1:])
+    assert replace(GOOD, graphs=(*GOOD.graphs, fp16)).precisions == ("fp32", "fp16")
+    mixed = replace(GOOD, graphs=(*GOOD.graphs, fp16, other), levels=two)
+    assert [graph.name for graph in mixed.in_use("fp32")] == ["log", "other"]
+    with pytest.raises(ModelError, match="has no fp16, only fp32"):
+        mixed.in_use("fp16")
+
+
+def test_the_digest_tells_what_runs():
+    """It differs by precision and by any graph in use, and by no other graph nor their order."""
+    fp16 = Graph(name="log", precision="fp16", file="half.onnx", digest="1" * 64)
+    both = replace(GOOD, graphs=(*GOOD.graphs, fp16))
+    idle = Graph(name="idle", precision="fp32", file="idle.onnx", digest="2" * 64)
+    assert (
+        both.digest("fp32") == GOOD.digest("fp32") == replace(both, graphs=both.graphs[::-1]).digest("fp32")
+    )
+    assert replace(GOOD, graphs=(*GOOD.graphs, idle)).digest("fp32") == GOOD.digest("fp32")
+    changed = replace(GOOD, graphs=(replace(GOOD.graphs[0], digest="3" * 64),))
+    assert len({GOOD.digest("fp32"), both.digest("fp16"), changed.digest("fp32")}) == 3
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
+import json
 import shutil
 
 import pytest
 
+from millet import app
 from millet.edge import models
 from millet.errors import ModelError
+from millet.settings import Settings
 
 
 @pytest.fixture
@@ -15,9 +18,10 @@ def root(tmp_path):
 
 def test_the_bundled_model_is_what_its_manifest_says():
     """Name, version and digest of the model that comes with Millet agree."""
-    manifest, graph = models.load(models.find(models.bundled(), "log/1"))
+    manifest, graphs = models.load(models.find(models.bundled(), "log/1"))
     assert (manifest.name, manifest.version, manifest.count_limit) == ("log", "1", None)
-    assert graph
+    assert graphs["log"]
+    assert {level.graph for level in manifest.levels} == set(graphs)
 
 
 def test_an_altered_graph_is_refused(root):
@@ -26,6 +30,39 @@ def test_an_altered_graph_is_refused(root):
     path.write_bytes(path.read_bytes() + b"\0")
     with pytest.raises(ModelError, match="digest"):
         models.manifest(models.find(root, "log/1"))
+
+
+def add_graphs(root, **files):
+    """List more graphs in the manifest: name and precision by file, all of digest nought."""
+    path = root / "log/1/manifest.json"
+    document = json.loads(path.read_text())
+    for file, (name, precision) in files.items():
+        document["graphs"].append({"name": name, "precision": precision, "file": file, "digest": "0" * 64})
+    path.write_text(json.dumps(document))
+
+
+def test_every_file_that_is_missing_or_altered_is_named(root):
+    """One error tells of all."""
+    add_graphs(root, absent=("log", "fp16"), other=("log", "int8"))
+    (root / "log/1/other").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"absent cannot be read.*other has digest"):
+        models.manifest(root / "log/1")
+
+
+def test_a_precision_is_never_replaced_by_another(root):
+    """What the model does not have in a precision does not run in it."""
+    with pytest.raises(ModelError, match="has no int8, only fp32"):
+        models.load(root / "log/1", "int8")
+    with pytest.raises(ModelError, match="has no int8"):
+        app.load_model(Settings(models_dir=root, model_precision="int8"))
+
+
+def test_a_precision_brings_its_own_graphs(root):
+    """The bytes are those of the precision that was asked for."""
+    add_graphs(root, half=("log", "fp16"))
+    with pytest.raises(ModelError, match="half cannot be read"):
+        models.load(root / "log/1", "fp16")
+    assert models.load(root / "log/1", "fp32")[1]["log"] == (root / "log/1/model.onnx").read_bytes()
 
 
 def test_a_model_under_another_name_is_refused(root):

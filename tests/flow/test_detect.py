@@ -10,7 +10,7 @@ from millet.edge.openvino import OpenVinoDetector
 from millet.evaluate.match import match
 from millet.flow.detect import find
 
-MANIFEST, GRAPH = models.load(models.bundled() / "log/1")
+MANIFEST, GRAPHS = models.load(models.bundled() / "log/1")
 GRID = chests.grid(shape=(120, 130, 170), spacing=(1.5, 1.5, 1.5), origin=(-127.5, -97.5, -90.0))
 MASS_MM = (62.0, 8.0, -20.0)
 
@@ -28,18 +28,18 @@ def scene():
 
 
 @pytest.fixture(scope="module")
-def detector():
+def detectors():
     """The bundled model on OpenVINO."""
-    return OpenVinoDetector(GRAPH)
+    return {name: OpenVinoDetector(graph) for name, graph in GRAPHS.items()}
 
 
 @pytest.fixture(scope="module")
-def seen(detector):
+def seen(detectors):
     """The scene, its lungs, and what was found in it."""
     volume, places = scene()
     mask = lungs(volume)
     steps = []
-    found = find(volume, mask, detector, MANIFEST, lambda done, total: steps.append((done, total)))
+    found = find(volume, mask, detectors, MANIFEST, lambda done, total: steps.append((done, total)))
     return volume, places, mask, found, steps
 
 
@@ -70,10 +70,10 @@ def test_progress_counts_to_the_end(seen):
     assert steps == [(n, len(steps) - 1) for n in range(len(steps))]
 
 
-def test_the_windows_size_changes_nothing(seen, detector):
+def test_the_windows_size_changes_nothing(seen, detectors):
     """Small windows give the candidates of large ones, each once."""
     volume, _, mask, found, _ = seen
-    small = find(volume, mask, detector, MANIFEST, core_voxels=(61, 47, 53))
+    small = find(volume, mask, detectors, MANIFEST, core_voxels=(61, 47, 53))
     assert len(reported(small)) == len(reported(found))
     for one, two in zip(sorted(reported(small), key=place), sorted(reported(found), key=place), strict=True):
         assert np.allclose(one.centre_mm, two.centre_mm, atol=0.01)
@@ -85,7 +85,7 @@ def place(candidate):
     return tuple(round(v) for v in candidate.centre_mm)
 
 
-def test_orientation_changes_nothing(seen, detector):
+def test_orientation_changes_nothing(seen, detectors):
     """Feet first, prone and rows flipped: the same points in the patient."""
     volume, _, _, found, _ = seen
     last = GRID.to_patient_array(np.asarray([np.asarray(GRID.shape) - 1], float))[0]
@@ -98,11 +98,11 @@ def test_orientation_changes_nothing(seen, detector):
             axes=(Vector(0, 0, -1), Vector(0, -1, 0), Vector(-1, 0, 0)),
         ),
     )
-    again = find(turned, lungs(turned), detector, MANIFEST)
+    again = find(turned, lungs(turned), detectors, MANIFEST)
     assert [c.centre_mm for c in reported(again)] == [c.centre_mm for c in reported(found)]
 
 
-def test_no_lung_no_window(detector):
+def test_no_lung_no_window(detectors):
     """A volume without lung is not looked at."""
     volume = chests.volume(GRID, np.full(GRID.shape, 40.0))
-    assert find(volume, lungs(volume), detector, MANIFEST) == ()
+    assert find(volume, lungs(volume), detectors, MANIFEST) == ()

@@ -50,7 +50,7 @@ def _model(settings: Settings) -> str:
 
     model = app.load_model(settings)
     app.prove(model)
-    return f"{model.manifest.name}/{model.manifest.version} runs on {model.detector.provider}"
+    return f"{model.manifest.name}/{model.manifest.version} in {model.precision} runs on {model.provider}"
 
 
 def _disk(settings: Settings) -> str:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from millet.core.manifest import Level
 from millet.edge import models
 from millet.errors import ModelError
 
@@ -20,18 +21,26 @@ Root = Annotated[Path | None, typer.Option("--root", help="Folder of models; def
 @app.command("list")
 def list_models(root: Root = None) -> None:
     """One line a model."""
-    table = Table("model", "licence", "spacing mm", "diameters mm", "count limit", "digest")
+    table = Table("model", "licence", "spacing mm", "diameters mm", "precisions", "count limit", "digest")
     for folder in models.folders(root or models.bundled()):
         found = models.manifest(folder)
         table.add_row(
             f"{found.name}/{found.version}",
             found.licence,
-            ", ".join(f"{level.spacing_mm[0]:g}" for level in found.levels),
+            ", ".join(_spacing(level) for level in found.levels),
             ", ".join(f"{level.diameters_mm[0]:g}-{level.diameters_mm[1]:g}" for level in found.levels),
+            ", ".join(found.precisions),
             "none" if found.count_limit is None else str(found.count_limit),
-            found.digest[:12],
+            found.digest("fp32")[:12],
         )
     Console().print(table)
+
+
+def _spacing(level: Level) -> str:
+    """One number where the grid is isotropic, else z x y x x."""
+    return "x".join(
+        f"{mm:g}" for mm in (level.spacing_mm if len(set(level.spacing_mm)) > 1 else level.spacing_mm[:1])
+    )
 
 
 @app.command("verify")

@@ -1,10 +1,11 @@
-"""Models on disk: one folder each, `<name>/<version>/{model.onnx, manifest.json, MODEL_CARD.md}`."""
+"""Models on disk: one folder each, `<name>/<version>/{*.onnx, manifest.json, MODEL_CARD.md}`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from millet.core.manifest import Manifest, check_digest, parse
+from millet.core.manifest import Graph, Manifest, altered, parse
 from millet.errors import ModelError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -26,26 +27,46 @@ def find(root: Path, model: str) -> Path:
     if model.count("/") != 1 or ".." in model:
         raise ModelError(f"a model is named name/version, not {model!r}")
     folder = root / model
-    missing = [name for name in ("model.onnx", "manifest.json") if not (folder / name).is_file()]
-    if missing:
-        raise ModelError(f"model {model} in {root} lacks {' and '.join(missing)}")
+    if not (folder / "manifest.json").is_file():
+        raise ModelError(f"model {model} in {root} lacks manifest.json")
     return folder
 
 
 def manifest(folder: Path) -> Manifest:
-    """The manifest of a model, its graph's digest checked. Raises ModelError."""
-    return load(folder)[0]
+    """The manifest of a model, the digests of all its graphs checked. Raises ModelError."""
+    found = _parsed(folder)
+    _read(folder, found, found.graphs)
+    return found
 
 
-def load(folder: Path) -> tuple[Manifest, bytes]:
-    """Read a manifest and the graph it vouches for. Raises ModelError."""
+def load(folder: Path, precision: str = "fp32") -> tuple[Manifest, Mapping[str, bytes]]:
+    """Read a manifest and, by name, the graphs it vouches for in one precision. Raises ModelError."""
+    found = _parsed(folder)
+    chosen = found.in_use(precision)
+    held = _read(folder, found, chosen)
+    return found, {graph.name: held[graph.file] for graph in chosen}
+
+
+def _parsed(folder: Path) -> Manifest:
     try:
         text = (folder / "manifest.json").read_text(encoding="utf-8")
-        model = (folder / "model.onnx").read_bytes()
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"model in {folder} cannot be read: {error}") from error
     found = parse(text)
     if (found.name, found.version) != (folder.parent.name, folder.name):
         raise ModelError(f"{folder} holds the manifest of {found.name}/{found.version}")
-    check_digest(found, model)
-    return found, model
+    return found
+
+
+def _read(folder: Path, manifest: Manifest, graphs: Iterable[Graph]) -> Mapping[str, bytes]:
+    """The bytes of graphs by file, their digests checked."""
+    held, mistakes = {}, []
+    for graph in graphs:
+        try:
+            held[graph.file] = (folder / graph.file).read_bytes()
+        except OSError as error:
+            mistakes.append(f"{graph.file} cannot be read: {error.strerror}")
+    mistakes += altered(manifest, held)
+    if mistakes:
+        raise ModelError(f"model {manifest.name}/{manifest.version}: " + "; ".join(mistakes))
+    return held

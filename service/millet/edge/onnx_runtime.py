@@ -9,14 +9,16 @@ from millet.errors import DetectorError, ModelError
 from millet.ports import Peaks
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_COMPUTES = {("cpu", "fp16"): "fp32", ("cuda", "int8"): "fp32"}
+"""Where a provider has no kernel for a graph's precision: it casts before each convolution."""
 
 
 class OnnxRuntimeDetector:
     """A `ports.Detector`. Raises ModelError when the wanted device did not take the graph."""
 
-    precision = "fp32"
-
-    def __init__(self, model: bytes, *, device: str = "cpu", threads: int = 0) -> None:
+    def __init__(
+        self, model: bytes, *, precision: str = "fp32", device: str = "cpu", threads: int = 0
+    ) -> None:
         import onnxruntime
 
         wanted = _PROVIDERS[device]
@@ -37,12 +39,11 @@ class OnnxRuntimeDetector:
         self._session.disable_fallback()
         if self._session.get_providers()[0] != wanted:
             raise ModelError(f"{wanted} did not take the model; {self._session.get_providers()} did")
-        self._wanted = wanted
-
-    @property
-    def provider(self) -> str:
-        """The execution provider that took the graph."""
-        return self._wanted
+        self.precision = precision
+        """What the graph is written in."""
+        computed = _COMPUTES.get((device, precision))
+        self.provider = f"{wanted} computing in {computed}" if computed else wanted
+        """The execution provider that took the graph, and what it computes in where that is another."""
 
     def detect(self, window: NDArray[np.float32]) -> Peaks:
         """Find all peaks of a window (D, H, W) of HU. Blocks; raises DetectorError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,17 @@ from numpy.typing import NDArray
 from millet.errors import DetectorError, ModelError
 from millet.ports import Peaks
 
+_COMPUTES = {"f32": "fp32", "f16": "fp16", "bf16": "bf16", "i8": "int8", "u8": "int8"}
+
 
 class OpenVinoDetector:
-    """A `ports.Detector`. One inference at a time uses all its threads; further callers wait."""
+    """A `ports.Detector`. One inference at a time uses all its threads; further callers wait.
 
-    precision = "fp32"
+    Whatever a graph is written in runs: an int8 one (QDQ) by the CPU's 8 bit instructions, an fp16 one
+    in fp32, for which it was converted; `provider` tells what was seen to be computed.
+    """
 
-    def __init__(self, model: bytes, *, threads: int = 0) -> None:
+    def __init__(self, model: bytes, *, precision: str = "fp32", threads: int = 0) -> None:
         import openvino
 
         options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
@@ -28,14 +33,14 @@ class OpenVinoDetector:
             compiled = core.compile_model(core.read_model(model), "CPU", options)
             self._request = compiled.create_infer_request()
             self._outputs = [compiled.output(name) for name in Peaks._fields]
+            computed = sorted(set(_computed(compiled)))
         except RuntimeError as error:
             raise ModelError(f"OpenVINO does not take the model: {error}") from error
         self._lock = threading.Lock()
-
-    @property
-    def provider(self) -> str:
-        """The device, as OpenVINO names it."""
-        return "OpenVINO CPU"
+        self.precision = precision
+        """What the graph is written in."""
+        self.provider = "OpenVINO CPU" + _told(precision, computed)
+        """The device, as OpenVINO names it, and what it computes in where that is not the graph's."""
 
     def detect(self, window: NDArray[np.float32]) -> Peaks:
         """Find all peaks of a window (D, H, W) of HU. Blocks; raises DetectorError."""
@@ -47,3 +52,19 @@ class OpenVinoDetector:
             except RuntimeError as error:
                 raise DetectorError(f"OpenVINO failed on a window {window.shape}: {error}") from error
         return Peaks(*found)
+
+
+def _computed(compiled: Any) -> Iterator[str]:
+    """What each convolution of a compiled graph runs in, as the engine tells it."""
+    for node in compiled.get_runtime_model().get_ops():
+        told = node.get_rt_info()
+        if told["layerType"].astype(str) == "Convolution":
+            name = told["runtimePrecision"].astype(str).lower()
+            yield _COMPUTES.get(name, name)
+
+
+def _told(precision: str, computed: list[str]) -> str:
+    """Nothing where convolutions run in what was asked; a quantised graph may keep some in fp32."""
+    if not computed or precision in computed:
+        return ""
+    return f" computing in {' and '.join(computed)}"

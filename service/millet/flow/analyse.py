@@ -51,10 +51,25 @@ Progress = Callable[[str, float], None]
 
 
 class Model(NamedTuple):
-    """A loaded model: its contract and the detector that runs it."""
+    """A loaded model: its contract and, by graph, the detectors that run it in one precision."""
 
     manifest: Manifest
-    detector: Detector
+    detectors: Mapping[str, Detector]
+
+    @property
+    def provider(self) -> str:
+        """What runs the graphs, as the engines name it."""
+        return ", ".join(sorted({detector.provider for detector in self.detectors.values()}))
+
+    @property
+    def precision(self) -> str:
+        """What the graphs are written in."""
+        return ", ".join(sorted({detector.precision for detector in self.detectors.values()}))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the graphs in use. Raises ModelError."""
+        return self.manifest.digest(self.precision)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +137,10 @@ def _blank(order: Order, model: Model) -> Analysis:
             software_version=__version__,
             model_name=model.manifest.name,
             model_version=model.manifest.version,
-            model_digest=model.manifest.digest,
+            model_digest=model.digest,
             configuration_digest=digest.configuration(model.manifest, PROPOSAL, __version__),
-            provider=model.detector.provider,
-            precision=model.detector.precision,
+            provider=model.provider,
+            precision=model.precision,
         ),
     )
 
@@ -167,7 +182,7 @@ def _examined(base: Analysis, series: ReadSeries, model: Model, progress: Progre
     candidates = detect.find(
         series.volume,
         mask,
-        model.detector,
+        model.detectors,
         model.manifest,
         lambda done, total: progress("detect", done / max(total, 1)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -25,29 +25,33 @@ Work = tuple[Level, Window]
 def find(
     volume: Volume,
     lungs: LungMask,
-    detector: Detector,
+    detectors: Mapping[str, Detector],
     manifest: Manifest,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
-    core_voxels: Triple = CORE_VOXELS,
+    core_voxels: Triple | None = None,
 ) -> tuple[Candidate, ...]:
     """All candidates down to the manifest's floor, highest score first.
 
-    The result does not depend on the order or orientation of the source's slices, nor on
-    `core_voxels`. `progress(done, total)` is called after each window. Raises DetectorError.
+    The result does not depend on the order or orientation of the source's slices, nor on `core_voxels`,
+    which by default is each level's own choice. `detectors` are by the graph that they run.
+    `progress(done, total)` is called after each window. Raises DetectorError.
     """
     source = canonical(volume)
     work = list(plan(source, lungs, manifest, core_voxels))
     found: list[Candidate] = []
     progress(0, len(work))
     for number, (level, window) in enumerate(work):
-        found.extend(_gated(_look(source, detector, manifest, level, window), lungs))
+        found.extend(_gated(_look(source, detectors[level.graph], manifest, level, window), lungs))
         progress(number + 1, len(work))
     return merge(found, manifest.merge_distance, source)
 
 
-def plan(source: Volume, lungs: LungMask, manifest: Manifest, core: Triple) -> Iterator[Work]:
+def plan(
+    source: Volume, lungs: LungMask, manifest: Manifest, core_voxels: Triple | None = None
+) -> Iterator[Work]:
     """The windows of each level whose core holds lung; `source` is canonical."""
     for level in manifest.levels:
+        core = core_voxels or level.core_voxels or CORE_VOXELS
         box = _lung_box(source, lungs, level)
         if box is None:
             continue

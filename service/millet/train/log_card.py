@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from millet.core.manifest import Level, Manifest
+from millet.core.manifest import Graph, Level, Manifest, Source
 from millet.core.nodule import NoduleClass
 
 _LEVELS = (("fine", 0.8, 1.5, 8.5), ("middle", 2.0, 6.5, 20.0), ("coarse", 5.0, 17.0, 70.0))
 """Name, grid, and diameters owned, in mm; they overlap, so that nothing falls between two levels."""
+
+_FITTED_ON = tuple(
+    Source(data=data, licence="CC BY 3.0")
+    for data in (
+        "LIDC-IDRI-0028, LIDC-IDRI-0295 (LIDC-IDRI, The Cancer Imaging Archive)",
+        "01-0001 (Lung-Fused-CT-Pathology, The Cancer Imaging Archive)",
+    )
+)
+"""Three weights and a bias were fitted on these; no pixel of them is in the model."""
 
 
 def manifest(digest: str, halo: int) -> Manifest:
@@ -14,12 +23,13 @@ def manifest(digest: str, halo: int) -> Manifest:
     return Manifest(
         name="log",
         version="1",
-        digest=digest,
         licence="Apache-2.0",
+        description="Laplacian-of-Gaussian blobs judged by how isolated they are; analytic, not trained",
         hu_range=(-1000.0, 100.0),
         levels=tuple(
             Level(
                 name=name,
+                graph="log",
                 spacing_mm=(grid_mm, grid_mm, grid_mm),
                 halo_voxels=(halo, halo, halo),
                 diameters_mm=(low, high),
@@ -27,11 +37,12 @@ def manifest(digest: str, halo: int) -> Manifest:
             )
             for name, grid_mm, low, high in _LEVELS
         ),
+        graphs=(Graph(name="log", precision="fp32", file="model.onnx", digest=digest),),
         candidate_floor=0.001,
         merge_distance=1.0,
         count_limit=None,
         classes=(NoduleClass.NODULE, NoduleClass.MASS),
-        description="Laplacian-of-Gaussian blobs judged by how isolated they are; analytic, not trained",
+        training=_FITTED_ON,
     )
 
 
