@@ -35,6 +35,8 @@ class Peaks(NamedTuple):
     """(N,) in voxels of the window's grid, of its first axis (z) where it is anisotropic."""
     score: NDArray[np.float32]
     """(N,) 0..1."""
+    pyramid: NDArray[np.int64] | None = None
+    """(N,) the pyramid level that each came from, where a box detector's graph tells it."""
 
 
 class Detector(Protocol):

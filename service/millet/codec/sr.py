@@ -30,7 +30,7 @@ from millet.codec.elements import Encoded, dataset, part10
 from millet.codec.source import Source
 from millet.core.analysis import Analysis, Effusion, Lungs, Outcome, Pattern, Provenance
 from millet.core.nodule import Nodule, NoduleClass, Side
-from millet.core.reasons import Remark
+from millet.core.reasons import Reason, Remark
 from millet.core.uids import derived_uid, object_uid
 
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
@@ -203,6 +203,10 @@ def _completeness(analysis: Analysis) -> str:
     found = f"{len(analysis.nodules) - masses} nodules and {masses} masses"
     if not analysis.nodules:
         return "The series was analysed; no nodule was found. This is no proof that there is none."
+    if any(remark.reason is Reason.COUNT_LIMIT_REACHED for remark in analysis.remarks):
+        return (
+            f"The series was analysed; {found} are listed. The model's limit was reached: there may be more."
+        )
     return f"The series was analysed; all {found} that were found are listed, none is left out."
 
 

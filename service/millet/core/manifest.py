@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
+from millet.core.boxes import Boxes
 from millet.core.nodule import Candidate, NoduleClass
 from millet.errors import ModelError
 
@@ -83,6 +84,8 @@ class Manifest:
     classes: tuple[NoduleClass, ...]
     training: tuple[Source, ...]
     """Empty for a model that was not trained."""
+    post: Boxes | None = None
+    """The counting rules of a box detector, which then take the place of merging; None for no such rules."""
 
     def reports(self, candidate: Candidate) -> bool:
         """Whether a candidate reaches the operating threshold of the level that owns its size."""
@@ -160,6 +163,8 @@ def _misshapen(document: Any) -> Iterator[str]:
             continue
         for number, part in enumerate(parts):
             yield from _fields_amiss(part, kind, f"{name}[{number}] ")
+    if isinstance(document, dict) and document.get("post") is not None:
+        yield from _fields_amiss(document["post"], Boxes, "post ")
 
 
 def _fields_amiss(document: Any, kind: type, where: str) -> Iterator[str]:
@@ -187,6 +192,16 @@ def _manifest(document: dict[str, Any]) -> Manifest:
         count_limit=None if limit is None else int(limit),
         classes=tuple(NoduleClass(value) for value in document["classes"]),
         training=tuple(Source(**_texts(part, "data", "licence")) for part in document["training"]),
+        post=None if document.get("post") is None else _boxes(document["post"]),
+    )
+
+
+def _boxes(document: dict[str, Any]) -> Boxes:
+    return Boxes(
+        nms_iou=float(document["nms_iou"]),
+        most_per_level=int(document["most_per_level"]),
+        most_per_scan=int(document["most_per_scan"]),
+        score_floor=float(document["score_floor"]),
     )
 
 
@@ -227,8 +242,7 @@ def _mistakes(manifest: Manifest) -> Iterator[str]:
         yield f"candidate_floor {manifest.candidate_floor} must be 0..1"
     if manifest.merge_distance <= 0:
         yield f"merge_distance {manifest.merge_distance} must be positive"
-    if manifest.count_limit is not None and manifest.count_limit <= 0:
-        yield f"count_limit {manifest.count_limit} must be positive, or null for none"
+    yield from _counting_mistakes(manifest)
     if not manifest.classes:
         yield "classes must not be empty"
     for source in manifest.training:
@@ -237,6 +251,16 @@ def _mistakes(manifest: Manifest) -> Iterator[str]:
     for level in manifest.levels:
         yield from _level_mistakes(level)
     yield from _graph_mistakes(manifest)
+
+
+def _counting_mistakes(manifest: Manifest) -> Iterator[str]:
+    limit, post = manifest.count_limit, manifest.post
+    if limit is not None and limit <= 0:
+        yield f"count_limit {limit} must be positive, or null for none"
+    if post is not None:
+        yield from post.mistakes()
+        if limit != post.most_per_scan:
+            yield f"count_limit {limit} must be post's most_per_scan, {post.most_per_scan}"
 
 
 def _level_mistakes(level: Level) -> Iterator[str]:

@@ -50,6 +50,9 @@ class Reason(StrEnum):
     UNSUPPORTED_TRANSFER_SYNTAX = "unsupported-transfer-syntax"
     UNREADABLE_OBJECT = "unreadable-object"
     FOREIGN_OBJECT = "foreign-object"
+    # what the model cannot do
+    COUNT_LIMIT = "count-limit"
+    COUNT_LIMIT_REACHED = "count-limit-reached"
     # what happened here
     DETECTOR_FAILED = "detector-failed"
     INTERNAL_ERROR = "internal-error"

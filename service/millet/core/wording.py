@@ -42,6 +42,8 @@ REASON_TEXT: Mapping[Reason, str] = MappingProxyType(
         Reason.UNSUPPORTED_TRANSFER_SYNTAX: "Unsupported transfer syntax",
         Reason.UNREADABLE_OBJECT: "A DICOM object cannot be read",
         Reason.FOREIGN_OBJECT: "An object that is no CT image lies in the series",
+        Reason.COUNT_LIMIT: "The model can return only so many findings",
+        Reason.COUNT_LIMIT_REACHED: "The model's limit was reached, there may be more findings",
         Reason.DETECTOR_FAILED: "The detector failed",
         Reason.INTERNAL_ERROR: "An internal error",
     }

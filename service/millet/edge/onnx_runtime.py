@@ -39,6 +39,9 @@ class OnnxRuntimeDetector:
         self._session.disable_fallback()
         if self._session.get_providers()[0] != wanted:
             raise ModelError(f"{wanted} did not take the model; {self._session.get_providers()} did")
+        held = {output.name for output in self._session.get_outputs()}
+        optional = Peaks._field_defaults
+        self._outputs = [name for name in Peaks._fields if name not in optional or name in held]
         self.precision = precision
         """What the graph is written in."""
         computed = _COMPUTES.get((device, precision))
@@ -49,7 +52,7 @@ class OnnxRuntimeDetector:
         """Find all peaks of a window (D, H, W) of HU. Blocks; raises DetectorError."""
         batch = np.ascontiguousarray(window[None, None], np.float32)
         try:
-            found = self._session.run(list(Peaks._fields), {"hu": batch})
+            found = self._session.run(self._outputs, {"hu": batch})
         except Exception as error:
             raise DetectorError(f"ONNX Runtime failed on a window {window.shape}: {error}") from error
-        return Peaks(*found)
+        return Peaks(**dict(zip(self._outputs, found, strict=True)))

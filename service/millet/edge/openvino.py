@@ -32,7 +32,9 @@ class OpenVinoDetector:
             core = openvino.Core()
             compiled = core.compile_model(core.read_model(model), "CPU", options)
             self._request = compiled.create_infer_request()
-            self._outputs = [compiled.output(name) for name in Peaks._fields]
+            held = {name for output in compiled.outputs for name in output.get_names()}
+            wanted = [name for name in Peaks._fields if name not in Peaks._field_defaults or name in held]
+            self._outputs = {name: compiled.output(name) for name in wanted}
             computed = sorted(set(_computed(compiled)))
         except RuntimeError as error:
             raise ModelError(f"OpenVINO does not take the model: {error}") from error
@@ -48,10 +50,10 @@ class OpenVinoDetector:
         with self._lock:
             try:
                 self._request.infer([batch], share_inputs=True)
-                found = [self._request.get_tensor(output).data.copy() for output in self._outputs]
+                found = {name: self._request.get_tensor(o).data.copy() for name, o in self._outputs.items()}
             except RuntimeError as error:
                 raise DetectorError(f"OpenVINO failed on a window {window.shape}: {error}") from error
-        return Peaks(*found)
+        return Peaks(**found)
 
 
 def _computed(compiled: Any) -> Iterator[str]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from millet import __version__
 from millet.codec import presentation, seg, sr
 from millet.codec.source import Source
-from millet.core import digest, triage
+from millet.core import count_limit, digest, triage
 from millet.core import pattern as patterns
 from millet.core.analysis import Analysis, Outcome, Provenance, Triage, TriageLevel
 from millet.core.effusion import effusions
@@ -125,7 +125,7 @@ def _blank(order: Order, model: Model) -> Analysis:
         generation=order.generation,
         created_utc=order.created_utc,
         outcome=Outcome.NONE_FOUND,
-        remarks=(),
+        remarks=count_limit.stated(model.manifest),
         volumes=(),
         nodules=(),
         triage=Triage(level=TriageLevel.NOT_ASSESSED, reasons=()),
@@ -150,7 +150,7 @@ def _told(base: Analysis, series: ReadSeries) -> Analysis:
     return replace(
         base,
         frame_of_reference_uid=series.headers[0].frame_of_reference_uid,
-        remarks=series.remarks,
+        remarks=base.remarks + series.remarks,
         volumes=series.volumes,
     )
 
@@ -179,7 +179,7 @@ def _examined(base: Analysis, series: ReadSeries, model: Model, progress: Progre
     mask = lungs(series.volume)
     if not mask.found:
         raise UnfitSeries(Reason.NO_LUNG, "no air-filled lung in the volume")
-    candidates = detect.find(
+    found = detect.search(
         series.volume,
         mask,
         model.detectors,
@@ -187,9 +187,10 @@ def _examined(base: Analysis, series: ReadSeries, model: Model, progress: Progre
         lambda done, total: progress("detect", done / max(total, 1)),
     )
     progress("measure", 0.0)
-    analysis = _judged(base, mask, _nodules(base, series, mask, model.manifest, candidates))
+    base = replace(base, remarks=base.remarks + count_limit.reached(model.manifest, found))
+    analysis = _judged(base, mask, _nodules(base, series, mask, model.manifest, found.candidates))
     progress("report", 0.0)
-    return Made(analysis=analysis, objects=_objects(analysis, series, mask), candidates=candidates)
+    return Made(analysis=analysis, objects=_objects(analysis, series, mask), candidates=found.candidates)
 
 
 def _nodules(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from millet.core.boxes import Proposal, Selected, select
 from millet.core.candidates import merge
 from millet.core.geometry import PointMm
 from millet.core.lattice import Triple, Window, windows
@@ -36,14 +37,28 @@ def find(
     which by default is each level's own choice. `detectors` are by the graph that they run.
     `progress(done, total)` is called after each window. Raises DetectorError.
     """
+    return search(volume, lungs, detectors, manifest, progress, core_voxels).candidates
+
+
+def search(
+    volume: Volume,
+    lungs: LungMask,
+    detectors: Mapping[str, Detector],
+    manifest: Manifest,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    core_voxels: Triple | None = None,
+) -> Selected:
+    """What `find` finds, and what the model's own counting rules cut off, if it has such rules."""
     source = canonical(volume)
     work = list(plan(source, lungs, manifest, core_voxels))
-    found: list[Candidate] = []
+    found: list[Proposal] = []
     progress(0, len(work))
     for number, (level, window) in enumerate(work):
         found.extend(_gated(_look(source, detectors[level.graph], manifest, level, window), lungs))
         progress(number + 1, len(work))
-    return merge(found, manifest.merge_distance, source)
+    if manifest.post is not None:
+        return select(found, manifest.post)
+    return Selected(merge([p.candidate for p in found], manifest.merge_distance, source))
 
 
 def plan(
@@ -62,7 +77,7 @@ def plan(
 
 def _look(
     source: Volume, detector: Detector, manifest: Manifest, level: Level, window: Window
-) -> Iterator[Candidate]:
+) -> Iterator[Proposal]:
     """What the detector finds in the core of one window, in the sizes that the level owns."""
     grid = lattice_grid(source.grid, level.spacing_mm, window.box)
     hu = np.clip(resample(source, grid).hu, *manifest.hu_range)
@@ -72,15 +87,20 @@ def _look(
     keep = window.owns(peaks.position_voxels.astype(float)) & (peaks.score >= manifest.candidate_floor)
     keep &= (low <= diameters) & (diameters < high)
     centres = grid.to_patient_array(peaks.position_voxels[keep].astype(float))
-    for centre, diameter, score in zip(centres, diameters[keep], peaks.score[keep], strict=True):
-        yield Candidate(centre_mm=PointMm(*centre.tolist()), diameter_mm=float(diameter), score=float(score))
+    pyramid = np.zeros(len(keep), int) if peaks.pyramid is None else peaks.pyramid
+    kept = zip(centres, diameters[keep], peaks.score[keep], pyramid[keep], strict=True)
+    for centre, diameter, score, of_pyramid in kept:
+        candidate = Candidate(
+            centre_mm=PointMm(*centre.tolist()), diameter_mm=float(diameter), score=float(score)
+        )
+        yield Proposal(candidate, int(of_pyramid))
 
 
-def _gated(candidates: Iterator[Candidate], lungs: LungMask) -> list[Candidate]:
+def _gated(proposals: Iterator[Proposal], lungs: LungMask) -> list[Proposal]:
     """Those whose centre lies in a lung."""
-    found = list(candidates)
-    labels = lungs.at(np.asarray([c.centre_mm for c in found], float).reshape(-1, 3))
-    return [c for c, label in zip(found, labels, strict=True) if label]
+    found = list(proposals)
+    labels = lungs.at(np.asarray([p.candidate.centre_mm for p in found], float).reshape(-1, 3))
+    return [p for p, label in zip(found, labels, strict=True) if label]
 
 
 def _lung_box(source: Volume, lungs: LungMask, level: Level) -> Box | None:
