@@ -76,7 +76,8 @@ class Curve:
 
     def at(self, rates: Sequence[float] = RATES) -> Floats:
         """Sensitivities, linear between the points and level beyond the last; NaN without nodules."""
-        return np.interp(np.asarray(rates), self.false_per_scan, self.sensitivity)
+        values: Floats = np.interp(np.asarray(rates), self.false_per_scan, self.sensitivity)
+        return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
