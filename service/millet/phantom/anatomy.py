@@ -52,6 +52,7 @@ class Chest:
     abdomen: Field
     liver: Field
     soft: Field
+    gullet: Field
     bone: Field
     lung: Field
     effusion: Field
@@ -65,9 +66,22 @@ class Chest:
         index = self.grid.to_index_array(points_mm).T
         return np.asarray(ndimage.map_coordinates(field, index, order=1, mode="nearest"), np.float32)
 
+    def slope(self, field: Field, points_mm: Floats) -> Floats:
+        """The gradient (N, 3) of a field along x, y, z at (N, 3) points in mm, over one grid step."""
+        step = self.grid.spacing_mm[0] / 2
+        ahead, behind = (
+            [self.sample(field, points_mm + way * step * unit) for unit in np.eye(3)] for way in (1, -1)
+        )
+        return np.asarray((np.stack(ahead, axis=1) - np.stack(behind, axis=1)) / (2 * step), float)
 
-def chest(rng: np.random.Generator, *, scale: float, mass: bool, effusion: bool) -> Chest:
-    """Grow a chest. `scale` shrinks all of it; `mass` and `effusion` say whether it has them."""
+
+def chest(
+    rng: np.random.Generator, *, scale: float, mass: bool, effusion: bool, gullet: bool = False
+) -> Chest:
+    """Grow a chest. `scale` shrinks all of it; `mass` and `effusion` say whether it has them.
+
+    The `gullet` (oesophagus) is part of `soft` and need be told apart only where blood has contrast.
+    """
     grid = coarse_grid(scale)
     s = space(grid, scale=scale, rng=rng, warp_mm=3.5)
     cavity = _cavity(s)
@@ -86,6 +100,7 @@ def chest(rng: np.random.Generator, *, scale: float, mass: bool, effusion: bool)
         "abdomen": np.maximum(cavity, dome),
         "liver": np.maximum(cavity + 3, _liver(s, dome)),
         "soft": centre_parts,
+        "gullet": tube(s, OESOPHAGUS, 7.0) if gullet else _nothing(s),
         "bone": join(spine, _ribs(s, cavity), _sternum(s), _scapulae(s, cavity)),
         "lung": lung,
         "effusion": fluid,

@@ -20,7 +20,8 @@ class Sphere:
     """A star-shaped, soft-edged nodule whose volume is that of a sphere of its diameter.
 
     `edge_mm` is the width (FWHM) over which it fades into the lung; `lumps` are the phases of its
-    irregularity, `roughness` their size as a share of the radius.
+    irregularity, `roughness` their size as a share of the radius. A part-solid one has a solid `core`
+    somewhere inside; its diameter is that of the whole.
     """
 
     centre_mm: PointMm
@@ -29,12 +30,22 @@ class Sphere:
     edge_mm: float = 0.4
     roughness: float = 0.0
     lumps: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    kind: str = "solid"
+    core: Sphere | None = None
+
+    @property
+    def parts(self) -> tuple[Sphere, ...]:
+        """What is drawn, one after the other."""
+        return (self,) if self.core is None else (self, self.core)
 
     @property
     def mark(self) -> Mark:
         """Its line in the table of truth."""
         return Mark(
-            centre_mm=self.centre_mm, diameter_mm=self.diameter_mm, nodule_class=class_of(self.diameter_mm)
+            centre_mm=self.centre_mm,
+            diameter_mm=self.diameter_mm,
+            nodule_class=class_of(self.diameter_mm),
+            kind=self.kind,
         )
 
 
@@ -66,8 +77,15 @@ def spheres(centres_mm: Floats, diameters_mm: Floats, rng: np.random.Generator) 
     )
 
 
-def spread(points_mm: Floats, count: int, rng: np.random.Generator, *, least_mm: float = 4.0) -> Floats:
-    """Choose `count` of the points evenly: a hard core of 0.62 of the mean room for each, if it can be.
+def spread(
+    points_mm: Floats,
+    count: int,
+    rng: np.random.Generator,
+    *,
+    least_mm: float = 4.0,
+    evenness: float = 0.62,
+) -> Floats:
+    """Choose `count` of the points: a hard core of `evenness` of the mean room for each, if it can be.
 
     The core shrinks until all fit. Raises ValueError where there are fewer points than asked for.
     """
@@ -76,7 +94,7 @@ def spread(points_mm: Floats, count: int, rng: np.random.Generator, *, least_mm:
     order = rng.permutation(len(points_mm))[: max(60 * count, 4000)]
     pool = points_mm[order]
     low, high = pool.min(axis=0, initial=0), pool.max(axis=0, initial=0)
-    core = 0.62 * float(np.prod(high - low) * 0.35 / max(count, 1)) ** (1 / 3)
+    core = evenness * float(np.prod(high - low) * 0.35 / max(count, 1)) ** (1 / 3)
     while True:
         chosen = _apart(pool, count, core)
         if len(chosen) == count:
@@ -141,6 +159,6 @@ def _star(sphere: Sphere, start_mm: Floats, step_mm: Floats, shape: NDArray[np.i
 
 def lay(hu: Field, nodules: tuple[Sphere, ...], grid: Grid, psf: Psf) -> None:
     """Draw nodules into noiseless HU (z, y, x), in place."""
-    for nodule in nodules:
-        box, filled = share(nodule, grid, psf)
-        hu[box] += filled * np.maximum(nodule.hu - hu[box], 0)
+    for part in (part for nodule in nodules for part in nodule.parts):
+        box, filled = share(part, grid, psf)
+        hu[box] += filled * np.maximum(part.hu - hu[box], 0)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from millet.codec.tables import Mark
-from millet.core.geometry import Floats
 from millet.core.nodule import class_of
 from millet.core.volume import Volume
-from millet.phantom import acquisition, anatomy, nodules, scene, vessels
+from millet.phantom import acquisition, anatomy, emphysema, kinds, nodules, places, scars, scene, vessels
 from millet.phantom.anatomy import Chest
 from millet.phantom.spec import NAMES, PRESETS, Phantom, Preset, Progress, Scan, chosen
 
 __all__ = ["NAMES", "PRESETS", "Phantom", "Preset", "Scan", "make"]
+
+CONTRAST_HU = (150.0, 350.0)
+"""Of blood on an enhanced scan."""
+_LATER = ("kinds", "emphysema", "scars", "contrast")
+"""Random streams of what was added to the first phantoms, which therefore stay as they were."""
 
 
 def make(
@@ -37,16 +40,35 @@ def make(
     wanted, scan, tell = chosen(preset).settled(nodules, seed), scan or Scan(), progress or _silent
     streams = [np.random.default_rng([seed, part]) for part in range(5)]
     tell("chest", 0.0)
-    chest = anatomy.chest(streams[0], scale=scale, mass=wanted.mass, effusion=wanted.effusion)
+    later = {what: np.random.default_rng([seed, 10 + part]) for part, what in enumerate(_LATER)}
+    chest = anatomy.chest(
+        streams[0], scale=scale, mass=wanted.mass, effusion=wanted.effusion, gullet=wanted.contrast
+    )
     grid = acquisition.grid(scan, scale)
     tell("vessels", 0.06)
     trees = [
         vessels.grow_pair(chest, roots, streams[1]) for roots in (vessels.ARTERY_ROOTS, vessels.VEIN_ROOTS)
     ]
-    blood = vessels.tubes(trees[0], streams[1]).joined(vessels.tubes(trees[1], streams[1]))
-    found = _nodules(wanted, wanted.nodules, chest, blood, streams[2])[: wanted.keep]
+    pulmonary = vessels.tubes(trees[0], streams[1])
+    blood = pulmonary.joined(vessels.tubes(trees[1], streams[1]))
     lumens = vessels.airways(trees[0], chest, streams[1])
-    contents = scene.Contents(blood=blood, lumens=lumens, nodules=found)
+    room = places.Room(
+        chest=chest,
+        tree=trees[0],
+        arteries=pulmonary,
+        blood=blood,
+        airways=vessels.with_walls(lumens),
+        scars=scars.scars(chest, wanted.scars, later["scars"]),
+    )
+    found = kinds.made_of(_nodules(wanted, room, streams[2]), wanted.kinds, later["kinds"])[: wanted.keep]
+    contents = scene.Contents(
+        blood=blood,
+        lumens=lumens,
+        nodules=found,
+        scars=room.scars,
+        holes=emphysema.holes(chest, wanted.emphysema, later["emphysema"]),
+        contrast_hu=float(later["contrast"].uniform(*CONTRAST_HU)) if wanted.contrast else 0.0,
+    )
     hu = scene.draw(chest, contents, scan, streams[3], tell)
     return Phantom(
         preset=wanted.name,
@@ -75,30 +97,11 @@ def _truth(found: tuple[nodules.Sphere, ...], chest: Chest) -> tuple[Mark, ...]:
     return tuple(marks)
 
 
-def _nodules(
-    wanted: Preset, count: int, chest: Chest, blood: vessels.Branches, rng: np.random.Generator
-) -> tuple[nodules.Sphere, ...]:
+def _nodules(wanted: Preset, room: places.Room, rng: np.random.Generator) -> tuple[nodules.Sphere, ...]:
+    """Solid nodules of the wanted diameters, where they are wanted."""
     if wanted.normal:
-        diameters = rng.normal(*wanted.diameter_mm, size=count)
+        diameters = rng.normal(*wanted.diameter_mm, size=wanted.nodules)
     else:
         least, most = wanted.diameter_mm
-        diameters = least * (most / least) ** rng.uniform(size=count)
-    widest = float(diameters.max(initial=3.0))
-    free = _places(chest, blood, widest, rng)
-    return nodules.spheres(nodules.spread(free, count, rng), diameters, rng)
-
-
-def _places(chest: Chest, blood: vessels.Branches, widest_mm: float, rng: np.random.Generator) -> Floats:
-    """Points in the lungs clear of the pleura, the mass and vessels over 2 mm wide."""
-    deep = np.argwhere((chest.lung < -widest_mm / 2 - 1) & (chest.mass > widest_mm / 2 + 3))
-    points = chest.grid.to_patient_array(deep + rng.uniform(-0.5, 0.5, deep.shape))
-    t = np.linspace(0, 1, 5)[:, None, None]
-    line = (blood.start_mm + t * (blood.end_mm - blood.start_mm)).reshape(-1, 3)
-    radius = np.tile(blood.radius_mm.max(axis=1), 5)
-    near = np.zeros(len(points), bool)
-    for low, high in ((1.0, 2.0), (2.0, 4.0), (4.0, 20.0)):
-        band = (radius > low) & (radius <= high)
-        if band.any():
-            clear_mm = high + widest_mm / 2 + 1
-            near |= np.isfinite(cKDTree(line[band]).query(points, distance_upper_bound=clear_mm)[0])
-    return np.asarray(points[~near], float)
+        diameters = least * (most / least) ** rng.uniform(size=wanted.nodules)
+    return nodules.spheres(places.places(wanted, diameters, room, rng), diameters, rng)

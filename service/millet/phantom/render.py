@@ -147,7 +147,15 @@ def soft(field: Field, sigma_mm: float) -> Field:
     return np.asarray(special.expit(field * np.float32(-1.702 / sigma_mm)), np.float32)
 
 
-def body_planes(chest: Chest, at: Interpolator, part: slice, lung_hu: Field, sigma_mm: float) -> Field:
+def body_planes(
+    chest: Chest,
+    at: Interpolator,
+    part: slice,
+    sigma_mm: float,
+    *,
+    lung_hu: Field,
+    blood_hu: float = BLOOD,
+) -> Field:
     """HU of everything but tubes and nodules, for some planes; `lung_hu` is the parenchyma there."""
     hu = np.full(lung_hu.shape, AIR, np.float32)
 
@@ -171,7 +179,8 @@ def body_planes(chest: Chest, at: Interpolator, part: slice, lung_hu: Field, sig
         (chest.cavity, MEDIASTINUM),
         (chest.abdomen, FAT),
         (chest.liver, LIVER),
-        (chest.soft, BLOOD),
+        (chest.soft, blood_hu),
+        (chest.gullet, MUSCLE),
     ):
         lay(field, value)
     lay(chest.bone, lambda d, _: MARROW + (CORTEX - MARROW) * np.exp(-(((d + 0.9) / 1.3) ** 2)))
