@@ -20,6 +20,7 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 
 from millet import __version__
+from millet.core import count_limit
 from millet.core.assembler import Waits
 from millet.core.job import State
 from millet.core.retry import Patience
@@ -87,9 +88,10 @@ def _detector(chosen: Settings, graph: bytes) -> Detector:
 
 def prove(model: Model) -> None:
     """Run each graph once, so that a device that cannot is known before a patient waits for it."""
-    block = np.full((PROOF_VOXELS,) * 3, model.manifest.hu_range[0], np.float32)
-    for detector in model.detectors.values():
-        detector.detect(block)
+    for level in model.manifest.levels:
+        sides = [step * -(-PROOF_VOXELS // step) for step in level.multiple_voxels]
+        block = np.full(sides, model.manifest.hu_range[0], np.float32)
+        model.detectors[level.graph].detect(block)
 
 
 def run(chosen: Settings) -> None:
@@ -185,6 +187,8 @@ class Service:
         model = load_model(self._settings)
         prove(model)
         found = model.manifest
+        if limit := count_limit.told(found):
+            log.warning("model %s/%s %s", found.name, found.version, limit)
         self._telemetry.model(found.name, found.version, model.digest, model.provider, model.precision)
         analyser = Analyser(
             jobs=self._journal,

@@ -73,8 +73,8 @@ LAYERS = {
     "train": _layer(
         "__version__ core codec train evaluate phantom errors", "numpy scipy torch onnx onnxruntime"
     ),
-    "evaluate": _layer("__version__ core codec evaluate errors", "numpy scipy torch"),
-    "cli": _layer(f"{EVERYTHING} app cli phantom evaluate", "numpy typer rich pydicom pynetdicom grpc"),
+    "evaluate": _layer("__version__ core codec evaluate errors", "numpy scipy torch PIL"),
+    "cli": _layer(f"{EVERYTHING} app cli phantom evaluate train", "numpy typer rich pydicom pynetdicom grpc"),
     "__main__": _layer("cli"),
 }
 MAY_USE_PROTO = ("codec.", "edge.grpc_api", "proto.", "cli.")

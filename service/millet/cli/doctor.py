@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from millet import __version__
+from millet.core.count_limit import told
 from millet.errors import ServiceError
 from millet.settings import Settings
 
@@ -50,7 +51,9 @@ def _model(settings: Settings) -> str:
 
     model = app.load_model(settings)
     app.prove(model)
-    return f"{model.manifest.name}/{model.manifest.version} in {model.precision} runs on {model.provider}"
+    limit = told(model.manifest)
+    seen = f"{model.manifest.name}/{model.manifest.version} in {model.precision} runs on {model.provider}"
+    return f"{seen}; {limit}" if limit else seen
 
 
 def _disk(settings: Settings) -> str:

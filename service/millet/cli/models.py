@@ -9,11 +9,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from millet.cli.import_model import import_model
+from millet.core.count_limit import told
 from millet.core.manifest import Level
 from millet.edge import models
 from millet.errors import ModelError
 
-app = typer.Typer(help="List and verify the models.", no_args_is_help=True)
+app = typer.Typer(help="List, verify and import models.", no_args_is_help=True)
+app.command("import")(import_model)
 
 Root = Annotated[Path | None, typer.Option("--root", help="Folder of models; default: the bundled ones.")]
 
@@ -49,11 +52,12 @@ def verify_models(root: Root = None) -> None:
     wrong = 0
     for folder in models.folders(root or models.bundled()):
         try:
-            models.manifest(folder)
+            found = models.manifest(folder)
         except ModelError as failure:
             wrong += 1
             typer.echo(f"{folder.parent.name}/{folder.name}: {failure}", err=True)
         else:
-            typer.echo(f"{folder.parent.name}/{folder.name}: ok")
+            limit = told(found)
+            typer.echo(f"{folder.parent.name}/{folder.name}: ok{f', {limit}' if limit else ''}")
     if wrong:
         raise ModelError(f"{wrong} of the models cannot be used")

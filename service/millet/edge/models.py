@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from millet.core.manifest import Graph, Manifest, altered, parse
+from millet.core.manifest import Graph, Manifest, altered, parse, written
 from millet.errors import ModelError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -45,6 +47,31 @@ def load(folder: Path, precision: str = "fp32") -> tuple[Manifest, Mapping[str, 
     chosen = found.in_use(precision)
     held = _read(folder, found, chosen)
     return found, {graph.name: held[graph.file] for graph in chosen}
+
+
+def add(root: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Path:
+    """Write a new model below a root, whole or not at all, and read it back. Raises ModelError.
+
+    What is there already is never overwritten, and nothing is written through a link out of the root.
+    """
+    for part in (manifest.name, manifest.version):
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", part):
+            raise ModelError(f"a model's name and version must be plain folder names, not {part!r}")
+    folder = root / manifest.name / manifest.version
+    if not folder.resolve().is_relative_to(root.resolve()):
+        raise ModelError(f"{folder} leads out of {root}")
+    if folder.exists():
+        raise ModelError(f"{folder} is there already; give another name or version")
+    root.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=root, prefix=".import-") as staging:
+        staged = Path(staging) / manifest.name / manifest.version
+        staged.mkdir(parents=True)
+        for name, encoded in {**files, "manifest.json": written(manifest).encode()}.items():
+            (staged / name).write_bytes(encoded)
+        _read(staged, _parsed(staged), manifest.graphs)
+        folder.parent.mkdir(exist_ok=True)
+        staged.rename(folder)
+    return folder
 
 
 def _parsed(folder: Path) -> Manifest:
