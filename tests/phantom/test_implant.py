@@ -9,7 +9,7 @@ import pytest
 from millet.codec import tables
 from millet.core.geometry import PointMm
 from millet.core.volume import Volume
-from millet.phantom import dicom, implant
+from millet.phantom import dicom, implant, implant_files
 from millet.phantom.dicom import Pose
 from millet.phantom.nodules import Psf, Sphere
 
@@ -56,10 +56,10 @@ def test_it_is_written_back_into_copies_of_the_source(small_quiet, spheres, pose
     source, out = tmp_path / "source", tmp_path / "out"
     dicom.write(small_quiet, source, pose=pose)
     paths = sorted(source.glob("*.dcm"))
-    volume = implant.volume_of(paths)
+    volume = implant_files.volume_of(paths)
     done = implant.implant(volume, spheres, PSF)
-    implant.write(paths, done, out)
-    again = implant.volume_of(sorted(out.glob("*.dcm")))
+    implant_files.write(paths, done, out)
+    again = implant_files.volume_of(sorted(out.glob("*.dcm")))
     assert again.grid == volume.grid
     assert np.abs(again.hu - done.volume.hu).max() <= 0.5
     straight = implant.implant(Volume(hu=small_quiet.volume.hu, grid=small_quiet.volume.grid), spheres, PSF)

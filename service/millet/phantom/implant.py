@@ -1,38 +1,34 @@
-"""Put nodules into a real scan: their contrast is added, its noise, vessels and headers stay.
+"""Put nodules into a real scan: their contrast is added; its noise, vessels and motion stay.
 
-A nodule adds what a solid sphere would show against the lung around it: its blurred share of each
-voxel, times the difference between its own HU and the local mean of the scan. The blur is the scan's,
-by its kernel and slice thickness as given.
+A nodule replaces what the scan would show without noise by its own HU, by its blurred share of each
+voxel. What would be shown is the lung's own level; only where smoothed HU say that something dense is
+there already are they taken instead, so that in lung not one voxel's noise is touched.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import imagecodecs
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
-from pydicom.encaps import generate_frames
-from pydicom.filewriter import dcmwrite
-from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGLSLossless
 from scipy import ndimage
 
-from millet.codec import tables
 from millet.codec.tables import Mark
-from millet.core.geometry import Grid, PointMm, Vector
-from millet.core.uids import derived_uid
+from millet.core.geometry import Grid
 from millet.core.volume import Volume, canonical
+from millet.phantom import lesion as lesions
 from millet.phantom import nodules
+from millet.phantom.implant_sites import LUNG_BELOW_HU, STILL_MM, TISSUE_HU
+from millet.phantom.lesion import Blur, Lesion
 from millet.phantom.nodules import Psf, Sphere
 from millet.phantom.shapes import Field
 
 LOCAL_MM = 2.0
 EDGE_CLEAR_MM = 3.0
 MOST_LOCAL_HU = -700.0
+INFLATED_HU = -860.0
+"""The lung's level where too little of it is near to tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,91 +88,33 @@ def _local_mean(
     return np.asarray(ndimage.gaussian_filter(hu.astype(np.float32), sigma, mode="nearest", truncate=2.5))
 
 
-def write(sources: Sequence[Path], implanted: Implanted, out: Path) -> None:
-    """Write copies of the source instances with the changed pixels, and truth.csv, into a folder.
-
-    Each slice finds its plane by its own position. New SOP Instance and Series UIDs, Explicit VR
-    Little Endian; all other elements stay. Pixels that did not change keep their stored value.
-    Raises ValueError for an instance that is no slice of the volume.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    for number, source in enumerate(sorted(sources), start=1):
-        dataset = pydicom.dcmread(source)
-        _replace_pixels(dataset, implanted.volume)
-        _rename(dataset)
-        with (out / f"{number:04d}.dcm").open("wb") as target:
-            dcmwrite(target, dataset, enforce_file_format=True)
-    (out / "truth.csv").write_text(tables.truth(implanted.truth))
+def lay(volume: Volume, drawn: Sequence[Lesion], blur: Blur) -> Implanted:
+    """Add lesions to a volume in any orientation; its own voxels are not touched."""
+    hu = volume.hu.astype(np.float32)
+    upright = canonical(Volume(hu=hu, grid=volume.grid))
+    target = np.asarray(upright.hu, np.float32)  # a view: what is added to it is added to hu
+    for lesion in drawn:
+        box, filled = lesions.share(lesion, upright.grid, blur)
+        if filled.size:
+            target[box] += _added(lesion, filled, *_shown(target, box, upright.grid))
+    return Implanted(volume=Volume(hu=hu, grid=volume.grid), truth=tuple(one.mark for one in drawn))
 
 
-def _replace_pixels(dataset: Dataset, volume: Volume) -> None:
-    old = stored_values(dataset)
-    slope, intercept = float(dataset.RescaleSlope), float(dataset.RescaleIntercept)
-    hu = _plane(dataset, volume)
-    if hu.shape != old.shape:
-        raise ValueError(f"a slice of {old.shape} does not fit a plane of {hu.shape}")
-    changed = np.abs(hu - (old * slope + intercept)) > 0.5 * abs(slope)
-    new = np.where(changed, np.rint((hu - intercept) / slope), old).astype(old.dtype)
-    dataset.PixelData = new.tobytes()
-    dataset["PixelData"].VR = "OW"
-    dataset["PixelData"].is_undefined_length = False
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+def _added(lesion: Lesion, filled: Field, shown: Field, lung_hu: float) -> Field:
+    """HU that a lesion adds to what is shown without noise: none where that is denser than itself."""
+    most = max(float(filled.max()), 1e-3)
+    tissue = lung_hu + lesion.peak_hu / most if lesion.peak_hu is not None else lesion.tissue_hu
+    return np.asarray(filled * np.maximum(float(tissue or 0.0) - shown, 0), np.float32)
 
 
-def _plane(dataset: Dataset, volume: Volume) -> Field:
-    """The plane of the volume at the instance's position, rows and columns as the instance has them."""
-    row, column = np.reshape(np.asarray(dataset.ImageOrientationPatient, float), (2, 3))
-    index = volume.grid.to_index(PointMm(*(float(v) for v in dataset.ImagePositionPatient)))
-    plane = int(np.argmax(np.abs(np.asarray(volume.grid.axes) @ np.cross(row, column))))
-    k = round(index[plane])
-    if abs(index[plane] - k) > 0.2 or not 0 <= k < volume.grid.shape[plane]:
-        raise ValueError("an instance lies on no plane of the volume")
-    image = np.take(np.asarray(volume.hu, np.float32), k, axis=plane)
-    left = [np.asarray(axis) for axis in np.delete(np.asarray(volume.grid.axes), plane, axis=0)]
-    if abs(float(left[0] @ column)) < 0.5:
-        image, left = image.T, left[::-1]
-    rows, columns = (
-        slice(None, None, 1 if axis @ want > 0 else -1)
-        for axis, want in zip(left, (column, row), strict=True)
-    )
-    return np.asarray(image[rows, columns], np.float32)
-
-
-def _rename(dataset: Dataset) -> None:
-    new = UID(derived_uid("implanted-instance", str(dataset.SOPInstanceUID)))
-    dataset.SOPInstanceUID = new
-    dataset.file_meta.MediaStorageSOPInstanceUID = new
-    dataset.SeriesInstanceUID = derived_uid("implanted-series", str(dataset.SeriesInstanceUID))
-
-
-def stored_values(dataset: Dataset) -> NDArray[np.int16] | NDArray[np.uint16]:
-    """The stored pixels (rows, columns) of a 16 bit instance, JPEG-LS or uncompressed."""
-    if dataset.file_meta.TransferSyntaxUID == JPEGLSLossless:
-        frame = next(generate_frames(dataset.PixelData, number_of_frames=1))
-        flat = np.asarray(imagecodecs.jpegls_decode(frame))
-    else:
-        flat = np.frombuffer(dataset.PixelData, "<u2")
-    kind = np.dtype("<i2" if dataset.PixelRepresentation else "<u2")
-    return np.ascontiguousarray(flat.reshape(dataset.Rows, dataset.Columns)).view(kind)
-
-
-def volume_of(sources: Sequence[Path]) -> Volume:
-    """The HU of a whole axial series as it lies on disk (a helper for benchmarks: no checks of fitness)."""
-    slices = sorted((pydicom.dcmread(path) for path in sources), key=_height)
-    first, step = slices[0], (_height(slices[-1]) - _height(slices[0])) / max(len(slices) - 1, 1)
-    hu = np.stack([stored_values(s) * float(s.RescaleSlope) + float(s.RescaleIntercept) for s in slices])
-    row, column = np.reshape(np.asarray(first.ImageOrientationPatient, float), (2, 3))
-    normal = np.cross(row, column)
-    grid = Grid(
-        shape=(hu.shape[0], hu.shape[1], hu.shape[2]),
-        spacing_mm=(step, float(first.PixelSpacing[0]), float(first.PixelSpacing[1])),
-        origin_mm=PointMm(*(float(v) for v in first.ImagePositionPatient)),
-        axes=(Vector(*normal.tolist()), Vector(*column.tolist()), Vector(*row.tolist())),
-    )
-    return Volume(hu=hu.astype(np.float32), grid=grid)
-
-
-def _height(dataset: Dataset) -> float:
-    """How far along the slice normal an instance lies, in mm."""
-    row, column = np.reshape(np.asarray(dataset.ImageOrientationPatient, float), (2, 3))
-    return float(np.cross(row, column) @ np.asarray(dataset.ImagePositionPatient, float))
+def _shown(hu: Field, box: lesions.Box, grid: Grid) -> tuple[Field, float]:
+    """What a box shows without noise, and the level of the lung in it."""
+    pad = [int(np.ceil(3 * STILL_MM / s)) for s in grid.spacing_mm]
+    wide = tuple(slice(max(b.start - p, 0), b.stop + p) for b, p in zip(box, pad, strict=True))
+    sigma = [STILL_MM / s for s in grid.spacing_mm]
+    still = ndimage.gaussian_filter(hu[wide], sigma, mode="nearest", truncate=3.0)
+    lung = still[still < LUNG_BELOW_HU]
+    level = float(np.median(lung)) if lung.size > 20 else INFLATED_HU
+    inner = tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, wide, strict=True))
+    dense = np.clip((still[inner] - LUNG_BELOW_HU) / (TISSUE_HU - LUNG_BELOW_HU), 0, 1)
+    return np.asarray(level + dense * (still[inner] - level), np.float32), level
