@@ -3,31 +3,52 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from millet.cli.progress import bar
 
+if TYPE_CHECKING:
+    from millet.phantom.spec import Preset, Scan
+
 
 def phantom(
     out: Annotated[Path, typer.Argument(help="Folder for the DICOM series and truth.csv.")],
-    preset: Annotated[str, typer.Option(help="case, miliary, sparse or negative.")] = "case",
+    preset: Annotated[str, typer.Option(help="A preset's name; a wrong one lists them.")] = "case",
+    spec: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML with tables preset and scan, instead of --preset.", exists=True, dir_okay=False
+        ),
+    ] = None,
     nodules: Annotated[int | None, typer.Option(min=0, help="Instead of the preset's number.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed is another patient.")] = 0,
+    scale: Annotated[float, typer.Option(min=0.3, max=1.0, help="A smaller chest is made sooner.")] = 1.0,
 ) -> None:
     """Make a phantom CT series (DICOM files and truth.csv)."""
-    make_phantom(out, preset, nodules, seed)
+    wanted, scan = _asked(preset, spec, nodules, seed)
+    make_phantom(out, wanted, seed=seed, scale=scale, scan=scan)
     typer.echo(f"{len(list(out.glob('*.dcm')))} slices and truth.csv in {out}")
 
 
-def make_phantom(out: Path, preset: str, nodules: int | None = None, seed: int = 0) -> None:
+def _asked(preset: str, spec: Path | None, nodules: int | None, seed: int) -> tuple[Preset, Scan]:
+    from millet.phantom.spec import Scan, chosen, read
+
+    try:
+        wanted, scan = read(spec.read_text()) if spec else (chosen(preset), Scan())
+        return wanted.settled(nodules, seed), scan
+    except ValueError as wrong:
+        raise typer.BadParameter(str(wrong)) from wrong
+
+
+def make_phantom(
+    out: Path, preset: str | Preset, *, seed: int = 0, scale: float = 1.0, scan: Scan | None = None
+) -> None:
     """Write the series, with a progress bar."""
     from millet.phantom import dicom, presets
 
-    if preset not in presets.NAMES:
-        raise typer.BadParameter(f"no preset {preset!r}; there are {', '.join(presets.NAMES)}")
     if out.exists() and any(out.iterdir()):
         raise typer.BadParameter(f"{out} is not empty")
-    with bar(f"phantom {preset}") as progress:
-        dicom.write(presets.make(preset, nodules=nodules, seed=seed, progress=progress), out)
+    with bar(f"phantom {preset if isinstance(preset, str) else preset.name}") as progress:
+        dicom.write(presets.make(preset, seed=seed, scale=scale, scan=scan, progress=progress), out)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -126,8 +128,8 @@ class Preset:
             raise ValueError(f"emphysema {self.emphysema}, scars {self.scars}, pair_mm {self.pair_mm}: no")
         if self.keep is not None and self.keep < 0:
             raise ValueError(f"{self.keep} nodules cannot be kept")
-        if self.pair_mm and self.spread != "random":
-            raise ValueError("pairs are spread at random only")
+        if self.pair_mm and (self.spread != "random" or self.nodules % 2):
+            raise ValueError("pairs are an even number of nodules, spread at random")
 
     def settled(self, nodules: int | None, seed: int) -> Preset:
         """The same with its number of nodules: the one given, or the one that the seed draws."""
@@ -195,3 +197,34 @@ def chosen(preset: str | Preset) -> Preset:
     if preset not in PRESETS:
         raise ValueError(f"no preset {preset!r}; there are {', '.join(NAMES)}")
     return PRESETS[preset]
+
+
+def read(text: str) -> tuple[Preset, Scan]:
+    """A preset and a protocol from TOML: tables `preset` and `scan` with the fields of those names.
+
+    In `preset`, `like` names a preset to start from. Raises ValueError that says what does not fit.
+    """
+    tables = tomllib.loads(text)
+    asked, scan = tables.pop("preset", {}), tables.pop("scan", {})
+    if tables or not isinstance(asked, dict) or not isinstance(scan, dict):
+        raise ValueError("only tables preset and scan are wanted")
+    start = chosen(asked.pop("like")) if "like" in asked else Preset(nodules=0, diameter_mm=(3.0, 3.0))
+    return _changed(start, {"name": "custom", **asked}), _changed(Scan(), scan)
+
+
+_Value = TypeVar("_Value", Preset, Scan)
+
+
+def _changed(value: _Value, fields: Mapping[str, Any]) -> _Value:
+    try:
+        return replace(value, **{name: _fitting(value, name, new) for name, new in fields.items()})
+    except TypeError as wrong:
+        raise ValueError(str(wrong)) from wrong
+
+
+def _fitting(value: Preset | Scan, name: str, new: Any) -> Any:
+    """A field as TOML has it, as the value wants it."""
+    old = getattr(value, name, None)
+    if isinstance(old, int) and not isinstance(new, int):
+        raise TypeError(f"{name} is a whole number, not {new!r}")
+    return tuple(new) if isinstance(old, tuple) else new
