@@ -115,8 +115,15 @@ def _fault_in_ours(module: str, target: str, layer: Layer) -> str:
     if own[0] == other[0] == "edge":
         siblings = own[1] != other[1] and other[1] != "telemetry"
         return "an edge does not know its siblings" if siblings else ""
+    if own[0] == other[0] == "phantom" and _crosses(own, other):
+        return "the two simulators share phantom.spec alone"
     names = {".".join(other[: n + 1]) for n in range(len(other))}
     return "" if names & layer.ours else f"{own[0]} may not import it"
+
+
+def _crosses(own: list[str], other: list[str]) -> bool:
+    """Whether one chest simulator imports the other; what both are asked for is common ground."""
+    return ("second" in own[1:2]) != ("second" in other[1:2]) and other[1:2] != ["spec"]
 
 
 def _fault(module: str, imported: str, layer: Layer) -> str:

@@ -41,6 +41,9 @@ def test_no_modules_import_each_other(package: Path) -> None:
         ("edge/new.py", "from millet.settings import Settings"),
         ("edge/new.py", "from millet.proto.millet.v1 import analysis_pb2"),
         ("app.py", "from millet.phantom import anatomy"),
+        ("phantom/second/new.py", "from millet.phantom import vessels"),
+        ("phantom/second/new.py", "from millet.phantom.nodules import Sphere"),
+        ("phantom/new.py", "from millet.phantom.second import fields"),
         ("flow/new.py", "from millet.train import net"),
         ("edge/new.py", "from millet.evaluate import froc"),
         ("settings.py", "from millet.core import series"),
@@ -51,7 +54,7 @@ def test_no_modules_import_each_other(package: Path) -> None:
 def test_a_forbidden_import_is_noticed(tmp_path: Path, module: str, line: str) -> None:
     """Each forbidden import is one fault, and names the module."""
     path = tmp_path / module
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{line}\n", "utf-8")
     (fault,) = violations(tmp_path)
     assert fault.startswith(module.removesuffix(".py").replace("/", "."))
@@ -76,6 +79,9 @@ def test_a_forbidden_import_added_to_the_package_fails_the_check(package: Path, 
         ("edge/journal/new.py", "from millet.edge.journal import tables"),
         ("codec/new.py", "from millet.proto.millet.v1 import analysis_pb2"),
         ("cli.py", "from millet.phantom import anatomy"),
+        ("phantom/second/new.py", "from millet.phantom.spec import Scan"),
+        ("phantom/second/new.py", "from millet.phantom.second import fields"),
+        ("phantom/new.py", "from millet.phantom import spec"),
     ],
 )
 def test_an_allowed_import_stays_allowed(tmp_path: Path, module: str, line: str) -> None:

@@ -1,0 +1,101 @@
+"""Nodules as clouds of points: lumpy bodies of an exact volume, solid, part-solid, ground glass, calcified.
+
+A nodule's surface is a sphere with zonal harmonics about random axes; its diameter is that of the
+sphere of equal volume. As many points of a jittered lattice are taken as fill that volume.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from millet.codec.tables import Mark
+from millet.core.geometry import Floats, PointMm
+from millet.core.nodule import class_of
+from millet.phantom.second import clouds
+from millet.phantom.second.clouds import Cloud
+
+GROUND_GLASS_HU = (-730.0, -480.0)
+CALCIFIED_HU = (220.0, 800.0)
+CORE_SHARE = (0.35, 0.6)
+"""Diameter of a part-solid nodule's core over its own."""
+MASS_MM = (36.0, 46.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesion:
+    """A nodule or mass: `lumps` are the shares of the harmonics 2 to 5, `edge_mm` is how far it fades."""
+
+    centre_mm: PointMm
+    diameter_mm: float
+    kind: str
+    hu: float
+    edge_mm: float
+    lumps: tuple[float, float, float, float]
+    core: float
+    seed: int
+
+    @property
+    def mark(self) -> Mark:
+        """Its line in the table of truth."""
+        return Mark(
+            centre_mm=self.centre_mm,
+            diameter_mm=self.diameter_mm,
+            nodule_class=class_of(self.diameter_mm),
+            kind=self.kind,
+        )
+
+
+def lesion(centre_mm: Floats, diameter_mm: float, kind: str, rng: np.random.Generator) -> Lesion:
+    """A nodule of a kind with an appearance drawn for it."""
+    rough = 0.05 + 0.05 * min(diameter_mm / 12, 1.5)
+    if kind == "calcified":
+        hu, edge = rng.uniform(*CALCIFIED_HU), rng.uniform(0.1, 0.3)
+    elif kind == "solid":
+        hu, edge = float(np.clip(rng.normal(28, 30), -50, 100)), rng.uniform(0.2, 0.6)
+    else:
+        hu, edge = rng.uniform(*GROUND_GLASS_HU), rng.uniform(0.6, 1.4)
+    a, b, c, d = (float(v) for v in rng.normal(0, rough, 4) * (1.0, 0.8, 0.6, 0.4))
+    return Lesion(
+        centre_mm=PointMm(*(float(v) for v in centre_mm)),
+        diameter_mm=float(diameter_mm),
+        kind=kind,
+        hu=float(hu),
+        edge_mm=float(edge),
+        lumps=(a, b, c, d),
+        core=float(rng.uniform(*CORE_SHARE)) if kind == "part_solid" else 0.0,
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def drawn(one: Lesion) -> Cloud:
+    """The points of a nodule: their volumes sum to its volume, their middle is its centre."""
+    rng = np.random.default_rng(one.seed)
+    step = float(np.clip(one.diameter_mm / 14, 0.12, 0.5))
+    body = _body(one.diameter_mm / 2, one.lumps, step, rng)
+    volume = np.full(len(body), np.pi / 6 * one.diameter_mm**3 / len(body))
+    hu = np.full(len(body), one.hu)
+    if one.core > 0:
+        inner = np.linalg.norm(body / one.core, axis=1) <= one.diameter_mm / 2
+        hu[inner] = 20.0
+    faded = body + rng.normal(0, one.edge_mm / 2.355, body.shape)
+    faded -= faded.mean(axis=0)
+    return clouds.cloud(faded + np.asarray(one.centre_mm), volume, hu)
+
+
+def _body(radius_mm: float, lumps: tuple[float, ...], step_mm: float, rng: np.random.Generator) -> Floats:
+    """Points on a jittered lattice within a lumpy sphere about its middle."""
+    reach = radius_mm * (1 + 2 * sum(abs(v) for v in lumps)) + step_mm
+    line = np.arange(-reach, reach + step_mm, step_mm)
+    points = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3)
+    points = points + rng.uniform(-0.5, 0.5, points.shape) * step_mm
+    far = np.maximum(np.linalg.norm(points, axis=1), 1e-9)
+    surface = np.ones(len(points))
+    for order, share in enumerate(lumps, start=2):
+        axis = rng.normal(size=3)
+        legendre = np.polynomial.legendre.Legendre.basis(order)
+        surface += share * legendre(points @ axis / far / np.linalg.norm(axis))
+    wanted = round(4 / 3 * np.pi * (radius_mm / step_mm) ** 3)
+    kept = points[np.argsort(far / surface, kind="stable")[:wanted]]
+    return np.asarray(kept - kept.mean(axis=0))
