@@ -51,4 +51,8 @@ def make_phantom(
     if out.exists() and any(out.iterdir()):
         raise typer.BadParameter(f"{out} is not empty")
     with bar(f"phantom {preset if isinstance(preset, str) else preset.name}") as progress:
-        dicom.write(presets.make(preset, seed=seed, scale=scale, scan=scan, progress=progress), out)
+        try:
+            made = presets.make(preset, seed=seed, scale=scale, scan=scan, progress=progress)
+        except ValueError as wrong:
+            raise typer.BadParameter(str(wrong)) from wrong
+        dicom.write(made, out)
