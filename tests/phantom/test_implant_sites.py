@@ -20,7 +20,7 @@ from millet.phantom.implant import lay
 from millet.phantom.implant_files import volume_of
 from millet.phantom.lesion import Blur
 
-DATA = Path(os.environ.get("MILLET_TEST_DATA", ""))
+DATA = Path(os.environ.get("MILLET_TEST_DATA", Path(__file__).parents[2] / "../shared/data"))
 DIAMETERS = np.full(40, 3.0)
 VESSELS_X_MM = (-90, -50, 50, 80)
 
