@@ -2,30 +2,40 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millet.core.lattice import windows
+from millet.core.lattice import Window
 from millet.core.resample import Box
 
-sizes = st.tuples(*[st.integers(1, 40)] * 3)
 starts = st.tuples(*[st.integers(-60, 60)] * 3)
+sizes = st.tuples(*[st.integers(1, 40)] * 3)
 halos = st.tuples(*[st.integers(0, 9)] * 3)
+multiples = st.tuples(*[st.integers(1, 8)] * 3)
 
 
-@given(start=starts, shape=sizes, core=sizes, halo=halos, seed=st.integers(0, 99))
-def test_every_peak_has_one_owner_whatever_the_windows(start, shape, core, halo, seed):
-    """Cores fill the box without overlap, so any window size finds each peak exactly once."""
-    core = tuple(max(c, s // 3 + 1) for c, s in zip(core, shape, strict=True))
-    box = Box(start=start, stop=tuple(a + n for a, n in zip(start, shape, strict=True)))
-    voxels = np.random.default_rng(seed).integers(start, box.stop, (50, 3))
-    peaks = voxels + np.random.default_rng(seed).uniform(-0.49, 0.49, (50, 3))
-    owners = sum(w.owns(peaks - np.asarray(w.box.start)).astype(int) for w in windows(box, core, halo))
-    assert (owners == 1).all()
+def window(start, size, halo, multiple):
+    """A window by its core."""
+    stop = tuple(a + n for a, n in zip(start, size, strict=True))
+    return Window(core=Box(start=start, stop=stop), halo=halo, multiple=multiple)
 
 
-@given(start=starts, shape=sizes, core=sizes)
-def test_cores_lie_on_a_lattice_that_the_box_does_not_move(start, shape, core):
-    """Where one core ends and the next begins is a multiple of the core's size."""
-    core = tuple(max(c, s // 3 + 1) for c, s in zip(core, shape, strict=True))
-    box = Box(start=start, stop=tuple(a + n for a, n in zip(start, shape, strict=True)))
-    for window in windows(box, core, (1, 1, 1)):
-        for axis in range(3):
-            assert window.core.start[axis] % core[axis] == 0 or window.core.start[axis] == start[axis]
+@given(start=starts, size=sizes, halo=halos, multiple=multiples)
+def test_a_window_begins_and_ends_at_whole_cells_and_has_its_halo(start, size, halo, multiple):
+    """The halo is rounded up, by less than a cell, and never down."""
+    one = window(start, size, halo, multiple)
+    assert not (np.asarray(one.box.start) % multiple).any()
+    assert not (np.asarray(one.box.stop) % multiple).any()
+    for ends in (
+        np.asarray(one.core.start) - one.box.start - halo,
+        np.asarray(one.box.stop) - one.core.stop - halo,
+    ):
+        assert ((ends >= 0) & (ends < multiple)).all()
+
+
+@given(start=starts, size=sizes, halo=halos, multiple=multiples, seed=st.integers(0, 99))
+def test_a_window_owns_the_peaks_whose_voxel_lies_in_its_core(start, size, halo, multiple, seed):
+    """Wherever within its voxel a peak is."""
+    one = window(start, size, halo, multiple)
+    random = np.random.default_rng(seed)
+    voxels = random.integers(one.box.start, one.box.stop, (50, 3))
+    inside = ((voxels >= one.core.start) & (voxels < one.core.stop)).all(axis=1)
+    positions = voxels + random.uniform(-0.49, 0.49, (50, 3)) - np.asarray(one.box.start)
+    assert np.array_equal(one.owns(positions), inside)

@@ -32,6 +32,12 @@ class Box:
         z, y, x = (b - a for a, b in zip(self.start, self.stop, strict=True))
         return z, y, x
 
+    def within(self, other: Box) -> Box | None:
+        """The part of this box that lies in another, None if nothing does."""
+        z, y, x = (max(a, b) for a, b in zip(self.start, other.start, strict=True))
+        d, h, w = (min(a, b) for a, b in zip(self.stop, other.stop, strict=True))
+        return Box(start=(z, y, x), stop=(d, h, w)) if d > z and h > y and w > x else None
+
 
 def lattice_grid(grid: Grid, spacing_mm: tuple[float, float, float], box: Box) -> Grid:
     """The grid of a box of the lattice that has this spacing and the axes of `grid`."""

@@ -1,0 +1,156 @@
+"""Few computed voxels that cover the lungs: where the cores of a level's windows lie.
+
+Theory of operation. Every window is computed with its halo, so a regular pattern of windows computes
+several times the lung: small ones for their halos, large ones for the chest that lies between. Here the
+lungs are drawn on coarse cells; their bounding box is cut where that lowers the number of voxels to be
+computed, each part shrinks to what it holds, and is cut again (first between the lungs, then at apex and
+base, which are narrow). A part that is larger than a window may be counts as the windows it will need.
+Cores never overlap and hold every voxel of lung, so whatever the cuts, the peaks are the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from millet.core.geometry import Grid
+from millet.core.lattice import Triple
+from millet.core.lungs import LungMask
+from millet.core.manifest import Level
+from millet.core.resample import Box
+
+CELL_MM = 4.0
+"""Cells are about as wide: fine enough to follow a lung, coarse enough to be cut in no time."""
+
+_EDGE = 1e-6
+"""In voxels: a point on the edge of two voxels of the mask is held by the cells of both."""
+
+Cells = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What a window computes: its core in whole cells, at most `most` of them a side, and its halo."""
+
+    cell_voxels: Triple
+    most_cells: Triple
+    halo_voxels: Triple
+
+    def voxels(self, *sides: Any) -> Any:
+        """Voxels computed for a box of these sides (z, y, x) in cells, numbers or arrays of them."""
+        total = 1.0
+        for side, cell, most, halo in zip(
+            sides, self.cell_voxels, self.most_cells, self.halo_voxels, strict=True
+        ):
+            total = total * (side * cell + 2 * halo * np.ceil(np.divide(side, most)))
+        return total
+
+
+def cores(lungs: LungMask, level: Level, most: Triple) -> Iterator[Box]:
+    """Disjoint boxes of a level's lattice that hold all of the lungs, each at most `most` voxels a side.
+
+    They begin and end at whole cells, which are multiples of the level's own; `most` is rounded down to
+    them, but not below one.
+    """
+    cell = _cell(level)
+    occupied, base = _occupied(lungs, level.spacing_mm, cell)
+    z, y, x = (max(m // c, 1) for m, c in zip(most, cell, strict=True))
+    price = Price(cell_voxels=cell, most_cells=(z, y, x), halo_voxels=level.halo_voxels)
+    for part in cut(occupied, price):
+        start, stop = ((np.asarray(end) + base) * cell for end in (part.start, part.stop))
+        yield Box(start=tuple(start.tolist()), stop=tuple(stop.tolist()))
+
+
+def cut(occupied: Cells, price: Price) -> Iterator[Box]:
+    """Disjoint boxes of cells that hold every occupied cell, in order of their cuts."""
+    yield from _parts(occupied, (0, 0, 0), price)
+
+
+def _cell(level: Level) -> Triple:
+    sides = zip(level.spacing_mm, level.multiple_voxels, strict=True)
+    z, y, x = (voxels * max(round(CELL_MM / (mm * voxels)), 1) for mm, voxels in sides)
+    return z, y, x
+
+
+def _occupied(
+    lungs: LungMask, spacing_mm: tuple[float, float, float], cell: Triple
+) -> tuple[Cells, NDArray[np.int64]]:
+    """Which cells of a lattice hold lung, and the first of them along each axis."""
+    held, bases = (lungs.label > 0).astype(np.float32), []
+    for axis in range(3):
+        first, matrix = _touching(lungs.grid, axis, spacing_mm[axis], cell[axis])
+        held = np.moveaxis(np.tensordot(matrix, held, (1, axis)), 0, axis)
+        bases.append(first)
+    return held > 0, np.asarray(bases)
+
+
+def _touching(mask: Grid, axis: int, spacing_mm: float, cell: int) -> tuple[int, NDArray[np.float32]]:
+    """The first cell along an axis, and which cell (rows) holds points of which voxel of the mask."""
+    along = float(np.asarray(mask.axes[axis], float) @ np.asarray(mask.origin_mm, float))
+    edges = (along + (np.arange(mask.shape[axis] + 1) - 0.5) * mask.spacing_mm[axis]) / spacing_mm
+    low, high = (np.floor(np.rint(e) / cell).astype(int) for e in (edges[:-1] - _EDGE, edges[1:] + _EDGE))
+    cells = np.arange(low[0], high[-1] + 1)[:, None]
+    return int(low[0]), ((low <= cells) & (cells <= high)).astype(np.float32)
+
+
+def _parts(occupied: Cells, at: Triple, price: Price) -> Iterator[Box]:
+    """Shrink to what is occupied, and cut it in two as long as that is cheaper or it is too large."""
+    if not occupied.any():
+        return
+    low, high = _extent(occupied)
+    held = occupied[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    z, y, x = (a + b for a, b in zip(at, low, strict=True))
+    found = _best_cut(held, price)
+    if found is None:
+        d, h, w = held.shape
+        yield Box(start=(z, y, x), stop=(z + d, y + h, x + w))
+        return
+    axis, index = found
+    first, second = np.split(held, [index], axis)
+    beyond = [z, y, x]
+    beyond[axis] += index
+    yield from _parts(first, (z, y, x), price)
+    yield from _parts(second, (beyond[0], beyond[1], beyond[2]), price)
+
+
+def _extent(occupied: Cells) -> tuple[list[int], list[int]]:
+    """The bounding box of the occupied cells."""
+    lines = [np.flatnonzero(occupied.any(axis=_others(axis))) for axis in range(3)]
+    return [int(line[0]) for line in lines], [int(line[-1]) + 1 for line in lines]
+
+
+def _best_cut(held: Cells, price: Price) -> tuple[int, int] | None:
+    """Where to cut, as axis and index; None when the whole is cheaper and fits."""
+    fits = all(n <= most for n, most in zip(held.shape, price.most_cells, strict=True))
+    least, best = price.voxels(*held.shape) if fits else math.inf, None
+    for axis in range(3):
+        before = price.voxels(*_prefixes(held, axis))[:-1]
+        after = price.voxels(*_prefixes(np.flip(held, axis), axis))[-2::-1]
+        total = before + after
+        if len(total) and total.min() < least:
+            least, best = float(total.min()), (axis, int(total.argmin()) + 1)
+    return best
+
+
+def _prefixes(held: Cells, axis: int) -> list[NDArray[np.int64]]:
+    """The sides (z, y, x) of what is occupied in the first 1, 2, ... planes along an axis."""
+    sides = [np.zeros(0, np.int64)] * 3
+    for other in _others(axis):
+        (third,) = (a for a in range(3) if a not in {axis, other})
+        plane = held.any(axis=third) if axis < other else held.any(axis=third).T
+        seen = np.logical_or.accumulate(plane, axis=0)
+        sides[other] = seen.shape[1] - seen[:, ::-1].argmax(axis=1) - seen.argmax(axis=1)
+    on = np.flatnonzero(held.any(axis=_others(axis)))
+    count = np.arange(held.shape[axis])
+    last = on[np.searchsorted(on, count, side="right") - 1]
+    sides[axis] = last - on[0] + 1
+    return sides
+
+
+def _others(axis: int) -> tuple[int, ...]:
+    return tuple(a for a in range(3) if a != axis)
