@@ -252,7 +252,7 @@ def test_an_unknown_preset_is_refused(tmp_path, millet):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("command", ["serve", "send", "analyse", "phantom", "models", "doctor"])
+@pytest.mark.parametrize("command", ["serve", "send", "analyse", "evaluate", "phantom", "models", "doctor"])
 def test_every_command_has_help(command, millet):
     """--help explains and exits with 0."""
     done = millet(command, "--help")

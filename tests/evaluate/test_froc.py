@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from findings import case, random_case
 
+from millet.evaluate.estimate import wilson
 from millet.evaluate.froc import RATES, curve, froc
 from millet.evaluate.sweep import sweep
 
@@ -93,8 +94,15 @@ def test_without_nodules_there_is_no_sensitivity(cases):
     assert math.isnan(curve(sweeps(*cases)).at(1.0))
 
 
-def test_one_case_has_no_interval():
-    """Scans cannot be drawn again from one."""
+def test_one_case_has_the_interval_of_the_formula():
+    """Scans cannot be drawn again from one: Wilson's, for one of two nodules and for both."""
     result = froc(TWO[:1])
-    assert result.cpm.value is not None
-    assert (result.cpm.low, result.cpm.high, result.cpm.method) == (None, None, "")
+    assert [(e.low, e.high) for _, e in result.at] == [wilson(1, 2)] * 3 + [wilson(2, 2)] * 4
+    assert result.cpm.method == "wilson"
+
+
+def test_all_found_is_not_claimed_without_a_doubt():
+    """Every nodule before every false finding in each scan: each draw has 1.0, the interval is Wilson's."""
+    result = froc(sweeps(*[case(true=(0, 10), found=((0, 0.9), (10, 0.8), (30, 0.1)))] * 5))
+    assert (result.cpm.value, result.cpm.high) == (1.0, 1.0)
+    assert result.cpm.low == pytest.approx(wilson(10, 10)[0])

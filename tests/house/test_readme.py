@@ -25,7 +25,9 @@ def test_the_readme_says_what_millet_is_not(readme: str) -> None:
     assert "makes no diagnosis and is not a medical device" in words
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md", "docs/architecture.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/getting-started.md", "docs/architecture.md", "docs/how-to/evaluate.md"]
+)
 def test_links_lead_somewhere(root: Path, page: str) -> None:
     """Every relative link of a page is a file of the repository."""
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", (root / page).read_text("utf-8"))

@@ -11,6 +11,7 @@ from millet.cli import models
 from millet.cli.analyse import analyse
 from millet.cli.demo import demo
 from millet.cli.doctor import doctor
+from millet.cli.evaluate import evaluate
 from millet.cli.evaluate_luna16 import evaluate_luna16
 from millet.cli.phantom import phantom
 from millet.cli.send import send
@@ -28,6 +29,7 @@ app.command("send")(send)
 app.command("analyse")(analyse)
 app.command("phantom")(phantom)
 app.add_typer(models.app, name="models")
+app.command("evaluate")(evaluate)
 app.command("evaluate-luna16")(evaluate_luna16)
 app.command("doctor")(doctor)
 app.command("demo")(demo)

@@ -70,6 +70,13 @@ def judge(case: Case, reports: Reports) -> Judged:
     return Judged(case=case, reported=reported, matching=matching)
 
 
+def best_at(case: Case, mark: Mark) -> Candidate | None:
+    """The candidate of the best score within reach of a mark, reported or not; None where there is none."""
+    reached = within(centres(case.found), centres([mark]), diameters([mark]))
+    some = [candidate for candidate, near in zip(case.found, reached, strict=True) if near]
+    return max(some, key=lambda candidate: candidate.score, default=None)
+
+
 def at_least(threshold: float) -> Reports:
     """One threshold for all."""
     return lambda candidate: candidate.score >= threshold

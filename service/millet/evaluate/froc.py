@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from millet.core.geometry import Floats
 from millet.evaluate.bootstrap import LEAST_CASES, Weights, draws, percentiles
-from millet.evaluate.estimate import NO_INTERVAL, Estimate
+from millet.evaluate.estimate import NO_INTERVAL, Estimate, hull, wilson
 from millet.evaluate.sweep import Sweep
 
 RATES = (1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
@@ -37,9 +37,13 @@ class Curve:
 
     def at(self, rate: float) -> float:
         """The sensitivity of the lowest threshold with at most `rate` false findings per scan."""
-        place = int(np.searchsorted(self.false_per_scan, rate, side="right")) - 1
-        nothing = 0.0 if self.nodules else float("nan")
-        return float(self.sensitivity[place]) if place >= 0 else nothing
+        return float(self.at_each((rate,))[0])
+
+    def at_each(self, rates: Sequence[float]) -> Floats:
+        """The same for several rates."""
+        places = np.searchsorted(self.false_per_scan, rates, side="right")
+        nothing = 0.0 if self.nodules else np.nan
+        return np.asarray(np.append(nothing, self.sensitivity)[places], float)
 
     def threshold_at(self, rate: float) -> float | None:
         """The lowest score to report with at most `rate` false findings per scan; None: no score does."""
@@ -97,26 +101,28 @@ def curve(sweeps: Sequence[Sweep]) -> Curve:
 
 
 def froc(sweeps: Sequence[Sweep], rates: Sequence[float] = RATES) -> Froc:
-    """Sensitivities at some rates with bootstrap intervals over cases, and their mean."""
+    """Sensitivities at some rates with intervals over cases, and their mean."""
     events = Events(sweeps)
     whole = events.curve()
-    values = np.asarray([whole.at(rate) for rate in rates])
+    values = whole.at_each(rates)
     drawn = np.empty((0, len(rates)))
     if len(sweeps) >= LEAST_CASES and whole.nodules:
-        curves = (events.curve(weights) for weights in draws(len(sweeps)))
-        drawn = np.asarray([[one.at(rate) for rate in rates] for one in curves])
+        drawn = np.asarray([events.curve(weights).at_each(rates) for weights in draws(len(sweeps))])
     each = [_estimate(value, drawn[:, number], whole) for number, value in enumerate(values)]
     cpm = _estimate(values.mean(), drawn.mean(axis=1), whole)
     return Froc(at=tuple(zip(map(float, rates), each, strict=True)), cpm=cpm)
 
 
 def _estimate(value: float, drawn: Floats, whole: Curve) -> Estimate:
-    low, high = percentiles(drawn) if len(drawn) else NO_INTERVAL
+    """A sensitivity; its interval is the cases', or Wilson's where that is wider (see `bootstrap`)."""
+    n = whole.nodules
+    by_cases = percentiles(drawn) if len(drawn) else NO_INTERVAL
+    low, high = hull(wilson(round(value * n), n), by_cases) if n else NO_INTERVAL
     return Estimate(
-        value=float(value) if whole.nodules else None,
+        value=float(value) if n else None,
         low=low,
         high=high,
-        n=whole.nodules,
+        n=n,
         cases=whole.scans,
-        method="" if low is None else "bootstrap",
+        method="" if low is None else "wilson" if by_cases == NO_INTERVAL else "wilson or bootstrap",
     )
