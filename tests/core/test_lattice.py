@@ -39,3 +39,15 @@ def test_a_window_owns_the_peaks_whose_voxel_lies_in_its_core(start, size, halo,
     inside = ((voxels >= one.core.start) & (voxels < one.core.stop)).all(axis=1)
     positions = voxels + random.uniform(-0.49, 0.49, (50, 3)) - np.asarray(one.box.start)
     assert np.array_equal(one.owns(positions), inside)
+
+
+@given(cut=st.integers(-20, 20), halo=st.tuples(st.integers(0, 5), st.integers(0, 5)))
+def test_a_peak_on_the_edge_between_two_cores_belongs_to_one(cut, halo):
+    """Half-way between two voxels, whatever the parity of where the two windows begin."""
+    two = [
+        window((start, 0, 0), (5, 1, 1), (around, 0, 0), (1, 1, 1))
+        for start, around in zip((cut - 5, cut), halo, strict=True)
+    ]
+    edge = cut - 0.5
+    owned = [one.owns(np.asarray([(edge - one.box.start[0], 0.0, 0.0)])).item() for one in two]
+    assert owned == [False, True]

@@ -39,8 +39,12 @@ class Window:
         return Box(start=(z, y, x), stop=(d, h, w))
 
     def owns(self, positions: Floats) -> NDArray[np.bool_]:
-        """Which of (N, 3) sub-voxel positions in the window's array belong to this core."""
-        voxels = np.rint(positions).astype(np.int64) + np.asarray(self.box.start)
+        """Which of (N, 3) sub-voxel positions in the window's array belong to this core.
+
+        Half-way between two voxels is the upper one's: rounding to even would depend on where the window
+        begins, and two windows would both own such a peak, or neither.
+        """
+        voxels = np.floor(positions + 0.5).astype(np.int64) + np.asarray(self.box.start)
         inside = (voxels >= np.asarray(self.core.start)) & (voxels < np.asarray(self.core.stop))
         owned: NDArray[np.bool_] = inside.all(axis=1)
         return owned

@@ -1,0 +1,214 @@
+"""No cap, no seam: ten thousand peaks of a heat map come out, each exactly once."""
+
+import random
+from dataclasses import dataclass
+
+import chests
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from scipy import ndimage
+
+from millet.core.analysis import Lungs
+from millet.core.candidates import merge
+from millet.core.lungs import LungMask
+from millet.core.manifest import Graph, Level, Manifest
+from millet.core.nodule import NoduleClass
+from millet.core.volume import Volume
+from millet.edge.onnx_runtime import OnnxRuntimeDetector
+from millet.edge.openvino import OpenVinoDetector
+from millet.flow import detect
+from millet.ports import Peaks
+
+COUNT = 10_000
+CELLS, PITCH = (15, 26, 26), 4
+SHAPE = tuple(n * PITCH + 2 for n in CELLS)
+ORIGIN = (-17.0, -3.0, 5.0)
+LUNG_HU, FLANK_HU, FLOOR_HU = -850.0, 400.0, 450.0
+DIAMETER_MM = 1.2
+OFFSETS = np.asarray([-0.5, 0.5, 0.0, 0.25], np.float32)
+"""Where in its voxel a peak is said to lie: also on the very edge between two."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A heat map, the lungs that fill it, its peaks' voxels and their heights, every one different."""
+
+    volume: Volume
+    lungs: LungMask
+    voxels: np.ndarray
+    height: np.ndarray
+
+
+@pytest.fixture(scope="module")
+def field():
+    """One peak in each of 10,000 cells, off its middle, some only two voxels from the next."""
+    rng = np.random.default_rng(7)
+    cells = np.argwhere(np.ones(CELLS))[rng.permutation(np.prod(CELLS))[:COUNT]]
+    voxels = cells * PITCH + PITCH // 2 + rng.integers(-1, 2, (COUNT, 3))
+    height = (500 + 0.04 * rng.permutation(COUNT)).astype(np.float32)
+    hu = np.full(SHAPE, LUNG_HU, np.float32)
+    for step in np.vstack([np.eye(3, dtype=int), -np.eye(3, dtype=int)]):
+        hu[tuple((voxels + step).T)] = FLANK_HU
+    hu[tuple(voxels.T)] = height
+    grid = chests.grid(shape=SHAPE, spacing=(1.0, 1.0, 1.0), origin=ORIGIN)
+    return Field(Volume(hu=hu, grid=grid), filled(), voxels, height)
+
+
+def filled():
+    """A mask that calls the whole volume lung."""
+    grid = chests.grid(
+        shape=tuple(n // 2 + 2 for n in SHAPE), spacing=(2.0, 2.0, 2.0), origin=tuple(v - 1 for v in ORIGIN)
+    )
+    return LungMask(
+        label=np.ones(grid.shape, np.uint8),
+        hu=np.full(grid.shape, LUNG_HU, np.float32),
+        grid=grid,
+        litres=Lungs(right_l=4.5, left_l=0.0),
+        cut_at_top=False,
+        cut_at_base=False,
+    )
+
+
+def manifest(multiple=1, halo=2):
+    """One level at 1 mm that owns all sizes."""
+    level = Level(
+        name="only",
+        graph="peaks",
+        spacing_mm=(1.0, 1.0, 1.0),
+        halo_voxels=(halo,) * 3,
+        multiple_voxels=(multiple,) * 3,
+        diameters_mm=(0.5, 50.0),
+        threshold=0.5,
+    )
+    return Manifest(
+        name="peaks",
+        version="1",
+        licence="Apache-2.0",
+        description="reads the peaks of a heat map",
+        hu_range=(-1000.0, 1000.0),
+        levels=(level,),
+        graphs=(Graph(name="peaks", precision="fp32", file="peaks.onnx", digest="0" * 64),),
+        candidate_floor=0.05,
+        merge_distance=1.0,
+        count_limit=None,
+        classes=(NoduleClass.NODULE,),
+        training=(),
+    )
+
+
+class PeakReader:
+    """Every local maximum above the floor; a peak's height says where in its voxel it lies."""
+
+    provider, precision = "none", "fp32"
+
+    def detect(self, window):
+        """See the port."""
+        top = (window == ndimage.maximum_filter(window, 3)) & (window > FLOOR_HU)
+        where, height = np.argwhere(top), window[top]
+        size = np.full(len(where), DIAMETER_MM, np.float32)
+        return Peaks(where.astype(np.float32) + offsets(height), size, height / np.float32(1000))
+
+
+def offsets(height):
+    """(N, 3) sub-voxel offsets, a function of (N,) heights."""
+    number = np.rint((height.astype(float) - 500) / 0.04).astype(int)
+    return OFFSETS[np.stack([number % 4, number // 4 % 4, number // 16 % 4], axis=1)]
+
+
+def peak_graph():
+    """The same without offsets as an ONNX graph: the pooled maximum equals the voxel; no TopK."""
+    constants = {
+        "floor": np.float32(FLOOR_HU),
+        "thousand": np.float32(1000),
+        "diameter": np.float32(DIAMETER_MM),
+        "space": np.asarray([2, 3, 4]),
+    }
+    nodes = [
+        helper.make_node("MaxPool", ["hu"], ["pooled"], kernel_shape=[3] * 3, pads=[1] * 6, strides=[1] * 3),
+        helper.make_node("Equal", ["hu", "pooled"], ["is_top"]),
+        helper.make_node("Greater", ["hu", "floor"], ["is_high"]),
+        helper.make_node("And", ["is_top", "is_high"], ["is_peak"]),
+        helper.make_node("NonZero", ["is_peak"], ["columns"]),
+        helper.make_node("Transpose", ["columns"], ["rows"], perm=[1, 0]),
+        helper.make_node("GatherND", ["hu", "rows"], ["height"]),
+        helper.make_node("Div", ["height", "thousand"], ["score"]),
+        helper.make_node("Gather", ["rows", "space"], ["voxels"], axis=1),
+        helper.make_node("Cast", ["voxels"], ["position_voxels"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["score", "nothing"], ["zeros"]),
+        helper.make_node("Add", ["zeros", "diameter"], ["diameter_voxels"]),
+    ]
+    constants["nothing"] = np.float32(0)
+    graph = helper.make_graph(
+        nodes,
+        "peaks",
+        [helper.make_tensor_value_info("hu", TensorProto.FLOAT, [1, 1, "d", "h", "w"])],
+        [
+            helper.make_tensor_value_info("position_voxels", TensorProto.FLOAT, ["n", 3]),
+            helper.make_tensor_value_info("diameter_voxels", TensorProto.FLOAT, ["n"]),
+            helper.make_tensor_value_info("score", TensorProto.FLOAT, ["n"]),
+        ],
+        [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def assert_each_once(found, field, offset):
+    """As many as there are, each of its own height and in its place."""
+    scores = np.asarray([c.score for c in found])
+    order, expected = np.argsort(scores), np.argsort(field.height)
+    assert len(found) == COUNT
+    assert scores[order] == pytest.approx(field.height[expected] / 1000, abs=1e-6)
+    places = field.volume.grid.to_patient_array(field.voxels + offset)[expected]
+    centres = np.asarray([c.centre_mm for c in found])[order]
+    assert np.abs(centres - places).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("core", "halo", "multiple"),
+    [(None, 2, 1), ((27, 41, 33), 1, 1), ((16, 16, 16), 3, 4), ((50, 23, 104), 5, 8)],
+    ids=["one window", "odd", "small and strided", "long"],
+)
+def test_every_peak_is_out_exactly_once_whatever_the_windows(core, halo, multiple, field):
+    """10,000 of 10,000, through plan, windows, lungs and merging."""
+    told = []
+    found = detect.find(
+        field.volume,
+        field.lungs,
+        {"peaks": PeakReader()},
+        manifest(multiple, halo),
+        lambda _done, total: told.append(total),
+        core,
+    )
+    assert_each_once(found, field, offsets(field.height))
+    assert (told[-1] > 1) == (core is not None)
+
+
+def test_the_order_of_windows_changes_nothing(field):
+    """Windows may finish in any order, on any machine: the same candidates, bit by bit."""
+    contract = manifest()
+    work = list(detect.plan(field.volume, field.lungs, contract, (27, 41, 33)))
+    random.Random(3).shuffle(work)
+    found = [
+        proposal.candidate
+        for level, window in work
+        for proposal in detect._gated(
+            detect._look(field.volume, PeakReader(), contract, level, window), field.lungs
+        )
+    ]
+    in_order = detect.find(
+        field.volume, field.lungs, {"peaks": PeakReader()}, contract, core_voxels=(27, 41, 33)
+    )
+    assert merge(found, contract.merge_distance, field.volume) == in_order
+
+
+@pytest.mark.parametrize("engine", [OnnxRuntimeDetector, OpenVinoDetector])
+def test_a_peak_graph_loses_none_on_either_engine(engine, field):
+    """MaxPool, Equal and NonZero in the graph: 10,000 from one window, and from many."""
+    detector = engine(peak_graph(), threads=1)
+    for core in (None, (27, 41, 33)):
+        found = detect.find(field.volume, field.lungs, {"peaks": detector}, manifest(), core_voxels=core)
+        assert_each_once(found, field, 0)
