@@ -55,11 +55,18 @@ def test_the_effusion_is_small(small_case):
 
 
 def test_the_same_seed_gives_the_same_voxels():
-    """A phantom is a function of its arguments; another seed is another patient."""
-    first, again, other = (
-        presets.make("sparse", nodules=2, seed=s, scale=0.3, scan=presets.Scan(pixel_mm=1.4, slice_mm=2.0))
-        for s in (5, 5, 6)
+    """A phantom is a function of its arguments, whatever it has; another seed is another patient."""
+    wanted = presets.Preset(
+        nodules=2,
+        diameter_mm=(3.0, 5.0),
+        kinds={"part_solid": 0.5, "calcified": 0.5},
+        spread="perilymphatic",
+        emphysema=0.2,
+        scars=2,
+        contrast=True,
     )
+    scan = presets.Scan(pixel_mm=1.4, slice_mm=2.0, interval_mm=1.0, edge=1.0)
+    first, again, other = (presets.make(wanted, seed=s, scale=0.3, scan=scan) for s in (5, 5, 6))
     assert np.array_equal(first.volume.hu, again.volume.hu)
     assert first.truth == again.truth
     assert first.truth != other.truth

@@ -14,11 +14,13 @@ HOLE_MM = 2.6
 """Standard deviation of the smoothing that sets how large holes are: about 4 to 15 mm."""
 APEX = 1.2
 """How much likelier the top of the lung is destroyed than its base, in standard deviations."""
+GONE = 0.75
+"""How far lung of -868 HU is destroyed at -950 HU, below which it counts as emphysema."""
 _SOFT = 0.12
 
 
 def holes(chest: Chest, share: float, rng: np.random.Generator) -> Field | None:
-    """How far each voxel of the chest's grid is destroyed, 0..1; `share` of the lungs is more than half.
+    """How far each voxel of the chest's grid is destroyed, 0..1; a `share` of the lungs `GONE` or further.
 
     None for a share of 0.
     """
@@ -33,7 +35,8 @@ def holes(chest: Chest, share: float, rng: np.random.Generator) -> Field | None:
     height = ((z - LOW_Z_MM) / (HIGH_Z_MM - LOW_Z_MM)).astype(np.float32)
     random += np.float32(APEX) * height[:, None, None]
     threshold = np.quantile(random[chest.lung < 0], 1 - share)
-    return np.asarray(special.expit((random - np.float32(threshold)) / np.float32(_SOFT)), np.float32)
+    above = (random - np.float32(threshold)) / np.float32(_SOFT)
+    return np.asarray(special.expit(above + np.float32(special.logit(GONE))), np.float32)
 
 
 def destroyed(lung_hu: Field, weight: Field, normal_hu: float) -> Field:
