@@ -1,0 +1,106 @@
+"""The small-nodule network: centre heat at one voxel for the price of half the resolution.
+
+    hu -> 2x2x2 blocks as channels -> conv        at two voxels   (small things)
+                -> strided conv -> residual block at four voxels  (what they are part of)
+                -> back up, added -> conv -> one value a voxel and channel
+
+Batch normalisation only, which at inference is a fixed scale and shift, no attention and no pooling over
+the window: no value depends on how many neighbours a nodule has, and nothing reaches farther than
+`HALO` voxels from cells of `STRIDE`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+STRIDE = 4
+"""Windows begin at multiples of this: the network's coarsest cell."""
+HALO = 16
+"""Exact for cores of whole cells, the neighbours of their peaks included."""
+CHANNELS = (32, 64)
+OUTPUTS = 5
+"""Heat logit; offset z, y, x in voxels; logarithm of the diameter in voxels."""
+HEAT_PRIOR = 0.002
+OFFSET_REACH = 0.75
+LOG_DIAMETER_PRIOR = math.log(3.0)
+
+
+class Net(nn.Module):
+    """HU scaled to -1..1, (B, 1, D, H, W) with sides in multiples of `STRIDE`, to (B, 5, D, H, W)."""
+
+    def __init__(self, channels: tuple[int, int] = CHANNELS) -> None:
+        super().__init__()
+        fine, coarse = channels
+        self.stem = _conv(8, fine)
+        self.down = _conv(fine, coarse, stride=2)
+        self.first = _conv(coarse, coarse)
+        self.second = _conv(coarse, coarse)
+        self.up = nn.ConvTranspose3d(coarse, fine, 2, stride=2, bias=False)
+        self.join = _norm(fine)
+        self.fuse = _conv(fine, fine)
+        self.head = nn.Conv3d(fine, 8 * OUTPUTS, 1)
+        expected = torch.zeros(OUTPUTS, 8)
+        expected[0] = -math.log(1 / HEAT_PRIOR - 1)
+        self.head.bias = nn.Parameter(expected.flatten())
+        nn.init.normal_(self.head.weight, std=0.01)
+        for parameter in list(self.second.parameters())[1:]:
+            nn.init.zeros_(parameter)  # a residual block begins as the identity
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        out = channels_to_blocks(self.body(blocks_to_channels(x)))
+        heat, offset, size = out[:, :1], out[:, 1:4], out[:, 4:]
+        return torch.cat([heat, bounded(offset), size + LOG_DIAMETER_PRIOR], 1)
+
+    def body(self, blocks: Tensor) -> Tensor:
+        """Blocks (B, 8, d, h, w) to raw outputs (B, 40, d, h, w); channel = output * 8 + voxel in the block."""
+        half = torch.relu_(self.stem(blocks))
+        quarter = torch.relu_(self.down(half))
+        deeper = self.second(torch.relu_(self.first(quarter)))
+        quarter = torch.relu_(deeper + quarter)
+        half = torch.relu_(self.join(self.up(quarter)) + half)
+        raw: Tensor = self.head(torch.relu_(self.fuse(half)))
+        return raw
+
+
+def bounded(offset: Tensor) -> Tensor:
+    """Raw offsets to voxels."""
+    return OFFSET_REACH * torch.tanh(offset)
+
+
+def _conv(inside: int, outside: int, *, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv3d(inside, outside, 3, stride=stride, padding=1, bias=False), _norm(outside))
+
+
+def _norm(channels: int) -> nn.BatchNorm3d:
+    return nn.BatchNorm3d(channels, momentum=0.02)
+
+
+def blocks_to_channels(x: Tensor) -> Tensor:
+    """(B, 1, D, H, W) to (B, 8, D/2, H/2, W/2); the channel counts z, y, x of the voxel in its block."""
+    b, _, d, h, w = x.shape
+    x = x.reshape(b, d // 2, 2, h // 2, 2, w // 2, 2)
+    return x.permute(0, 2, 4, 6, 1, 3, 5).reshape(b, 8, d // 2, h // 2, w // 2)
+
+
+def channels_to_blocks(x: Tensor) -> Tensor:
+    """(B, C * 8, D, H, W) to (B, C, 2D, 2H, 2W)."""
+    b, c, d, h, w = x.shape
+    x = x.reshape(b, c // 8, 2, 2, 2, d, h, w).permute(0, 1, 5, 2, 6, 3, 7, 4)
+    return x.reshape(b, c // 8, 2 * d, 2 * h, 2 * w)
+
+
+def scaled(hu: Tensor) -> Tensor:
+    """HU to the network's input: -1000..100 becomes -1..1, what lies outside is cut off."""
+    return (hu.clamp(-1000.0, 100.0) + 1000.0) / 550.0 - 1.0
+
+
+def multiply_adds_per_voxel(channels: tuple[int, int] = CHANNELS) -> float:
+    """Of the convolutions, for each voxel of a window."""
+    fine, coarse = channels
+    half = 27 * 8 * fine + 27 * fine * fine + fine * 8 * OUTPUTS
+    quarter = 27 * fine * coarse + 2 * 27 * coarse * coarse + coarse * fine * 8
+    return half / 8 + quarter / 64
