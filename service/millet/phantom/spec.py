@@ -227,4 +227,6 @@ def _fitting(value: Preset | Scan, name: str, new: Any) -> Any:
     old = getattr(value, name, None)
     if isinstance(old, int) and not isinstance(new, int):
         raise TypeError(f"{name} is a whole number, not {new!r}")
+    if isinstance(old, float) and not isinstance(new, int | float):
+        raise TypeError(f"{name} is a number, not {new!r}")
     return tuple(new) if isinstance(old, tuple) else new
