@@ -48,7 +48,7 @@ def test_a_phantom_is_drawn_as_its_specification_says(tmp_path):
     [
         ("[preset]\nspread = 'everywhere'", "everywhere"),
         ("[scan]\nslice_mm = 'thin'", "thin"),
-        ("[preset", "end of document"),
+        ("[preset", "Expected"),
         ("[preset]\nnodules = 1\ndiameter_mm = [90.0, 90.0]", "no place"),
     ],
     ids=["value", "type", "syntax", "size"],
