@@ -124,3 +124,13 @@ def test_even_the_smallest_nodule_has_a_voxel():
     """A nodule smaller than a voxel is not lost from the segmentation."""
     labels = label(in_lung(), [Ball(7, PointMm(66.0, 0.0, 0.0), 0.3)])
     assert (labels == 7).sum() == 1
+
+
+def test_a_candidate_where_there_is_no_tissue_keeps_its_place(mask):
+    """A foreign model may see a nodule in plain lung: it is measured as small, not as no number."""
+    volume = chests.volume(FINE, np.full(FINE.shape, -850.0))
+    seen = Candidate(centre_mm=PointMm(66.3, 0.2, 0.4), diameter_mm=8.0, score=0.9)
+    (found,) = measure(volume, mask, [seen])
+    assert found.centre_mm == seen.centre_mm
+    assert 0 < found.diameter_mm < seen.diameter_mm
+    assert found.mean_hu == pytest.approx(-850)

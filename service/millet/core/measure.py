@@ -111,8 +111,7 @@ def _measured(volume: Volume, lungs: LungMask, candidate: Candidate) -> Measurem
     block = _block(volume, centre, diameter)
     inside = _inside(block, diameter)
     volume_mm3 = float(np.pi / 6 * diameter**3)
-    if _shows_tissue(block, diameter):
-        share = _tissue_share(block, diameter)
+    if _shows_tissue(block, diameter) and (share := _tissue_share(block, diameter)).any():
         volume_mm3 = float(share.sum()) * block.grid.voxel_mm3
         centre = _centroid(block, share)
     else:
