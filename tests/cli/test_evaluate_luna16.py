@@ -57,8 +57,9 @@ def test_a_cap_and_intervals_are_told(run):
         ({"annotations": FINDINGS + "a,1,2,3,big\n"}, "annotations.csv: line 2, column diameter_mm: 'big'"),
         ({"excluded": ""}, "excluded.csv: line 1: there is no header, the file is empty"),
         ({"annotations": FINDINGS}, "annotations.csv: no nodule"),
+        ({"candidates": CANDIDATES + "a," + "1" * 200_000}, "candidates.csv: field larger than"),
     ],
-    ids=["series", "number", "empty", "no nodule"],
+    ids=["series", "number", "empty", "no nodule", "no table"],
 )
 def test_a_mistake_is_one_line_with_its_file(files, says, run):
     """A non-zero exit, no figures."""

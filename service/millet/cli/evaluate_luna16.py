@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -60,7 +61,7 @@ def _read(path: Path, reader: Callable[[str], Read]) -> Read:
     """What a file holds; a mistake in it is told with its name."""
     try:
         return reader(path.read_text("utf-8-sig"))
-    except ValueError as wrong:
+    except (ValueError, csv.Error) as wrong:
         raise ServiceError(f"{path}: {wrong}") from wrong
 
 
