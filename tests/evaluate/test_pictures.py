@@ -62,6 +62,11 @@ def test_the_froc_has_curve_band_and_operating_point():
     assert not any(has(empty, colour) for colour in (BLUE, PALE_BLUE, ORANGE))
 
 
+def test_a_curve_near_the_top_is_shown_near():
+    """The axis of a curve begins at a round number that hides nothing of it; in bars always at 0."""
+    assert [charts._shares(least).low for least in (0.0, 0.49, 0.87, 0.999)] == [0.0, 0.0, 0.8, 0.95]
+
+
 def test_a_bar_is_as_high_as_its_share():
     """The bar of all found is twice as high as that of half found."""
     judged = [judge(one, at_least(0.5)) for one in SOME]

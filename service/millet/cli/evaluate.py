@@ -233,9 +233,9 @@ def _words(one: Judged, mark: Mark, tile: Tile) -> tuple[str, str]:
     if best is None:
         why = "no candidate"
     elif best in one.reported:
-        why = f"its candidate ({best.score:.2f}) is a neighbour's"
+        why = f"its candidate ({best.score:.3f}) is a neighbour's"
     else:
-        why = f"best score {best.score:.2f}"
+        why = f"best score {best.score:.3f}"
     x, y, z = (round(value) for value in mark.centre_mm)
     kind = mark.kind.replace("_", " ")
     return (

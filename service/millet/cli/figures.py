@@ -30,7 +30,7 @@ def _figures(summary: Summary, operating: str) -> Table:
     for name, estimate, unit in _operating(summary):
         table.add_row(name, *_cells(estimate), unit)
     table.add_section()
-    table.add_row("[bold]sensitivity over all thresholds")
+    table.add_row("[bold]sensitivity, any threshold")
     for rate, estimate in summary.froc.at:
         table.add_row(f"  at {Fraction(rate)} false per scan", *_cells(estimate), "nodules")
     table.add_row("  CPM, their mean", *_cells(summary.froc.cpm), "nodules")

@@ -1,1 +1,1 @@
-"""Found against true: matching and counting."""
+"""Found against true: matching, figures with their intervals, pictures."""

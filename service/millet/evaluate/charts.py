@@ -13,7 +13,6 @@ from millet.evaluate.sweep import Sweep
 
 LEAST_RATE, MOST_RATE = 1 / 16, 32.0
 BAND_RATES = tuple(2.0 ** (step / 4) for step in range(-16, 21))
-_SHARES = tuple((tick / 5, f"{tick / 5:.1f}") for tick in range(6))
 _RATE_NAMES = ("1/16", "1/8", "1/4", "1/2", "1", "2", "4", "8", "16", "32")
 
 
@@ -26,28 +25,29 @@ def froc_png(sweeps: Sequence[Sweep], curve: Curve, summary: Summary) -> bytes:
         ticks=tuple((LEAST_RATE * 2**n, name) for n, name in enumerate(_RATE_NAMES)),
         log=True,
     )
-    plot = Plot(
-        "FROC", _counted(curve, summary.froc), rates, Axis(name="sensitivity", low=0, high=1, ticks=_SHARES)
-    )
+    band = [(r, e.low, e.high) for r, e in froc(sweeps, BAND_RATES).at if e.low is not None]
+    shares = _shares(min([low for _, low, _ in band if low is not None], default=0.0))
+    plot = Plot("FROC", _counted(curve, summary.froc), rates, shares)
     if curve.nodules:
-        _band(plot, froc(sweeps, BAND_RATES))
+        plot.band([(r, low or 0) for r, low, _ in band], [(r, high or 0) for r, _, high in band], PALE_BLUE)
         plot.line(_steps(curve), BLUE, 3)
         for rate, value in summary.froc.at:
             plot.dot((rate, value.value or 0.0), BLUE)
-        _operating(plot, summary)
+        _operating(plot, summary, shares)
     return plot.png()
+
+
+def _shares(least: float) -> Axis:
+    """Sensitivity up to 1, from the highest of some round numbers that hides nothing."""
+    low = max(start for start in (0.0, 0.5, 0.8, 0.9, 0.95) if start <= least)
+    step = (1 - low) / 5
+    ticks = tuple((low + n * step, f"{low + n * step:.3g}") for n in range(6))
+    return Axis(name="sensitivity", low=low, high=1.0, ticks=ticks)
 
 
 def _counted(curve: Curve, found: Froc) -> str:
     words = f"{curve.nodules} nodules in {curve.scans} scans"
     return f"{words}; CPM {said(found.cpm)}" if curve.nodules else f"{words}: no sensitivity"
-
-
-def _band(plot: Plot, found: Froc) -> None:
-    ends = [(rate, value.low, value.high) for rate, value in found.at]
-    lows = [(rate, low) for rate, low, _ in ends if low is not None]
-    highs = [(rate, high) for rate, _, high in ends if high is not None]
-    plot.band(lows, highs, PALE_BLUE)
 
 
 def _steps(curve: Curve) -> list[tuple[float, float]]:
@@ -63,17 +63,16 @@ def _steps(curve: Curve) -> list[tuple[float, float]]:
     return steps
 
 
-def _operating(plot: Plot, summary: Summary) -> None:
-    """A ring where the threshold lies; at the edge of the paper if it lies beyond, its words tell."""
+def _operating(plot: Plot, summary: Summary, shares: Axis) -> None:
+    """A ring where the threshold lies, at the edge of the paper if it lies beyond; its words keep apart."""
     rate, share = summary.false_per_scan.value, summary.sensitivity.value
     if rate is None or share is None:
         return
-    place = (min(max(rate, LEAST_RATE), MOST_RATE), share)
-    plot.dot(place, ORANGE, 8, hollow=True)
+    plot.dot((rate, share), ORANGE, 8, hollow=True)
+    at_eight = dict(summary.froc.at)[8.0].value or 0.0
+    free = 0.05 if shares.share(at_eight) > 0.2 else 0.95
     words = f"operating point: {share:.3f} at {rate:.3g} false per scan"
-    right, low = place[0] > 1, share < 0.12
-    anchor = ("r" if right else "l") + ("d" if low else "a")
-    plot.words(place, words, ORANGE, anchor, shift=(-14 if right else 14, -10 if low else 12))
+    plot.words((MOST_RATE, shares.low + free * (1 - shares.low)), words, ORANGE, "rm", shift=(-12, 0))
 
 
 def counts_png(summary: Summary) -> bytes:
@@ -114,7 +113,7 @@ def bins_png(title: str, bins: Sequence[Bin], by: str) -> bytes:
         title,
         f"{hits} of {total} nodules found; 95 % intervals",
         x,
-        Axis(name="sensitivity", low=0, high=1, ticks=_SHARES),
+        _shares(0.0),
         upright=False,
     )
     for number, one in enumerate(bins):
