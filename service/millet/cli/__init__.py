@@ -16,6 +16,7 @@ from millet.cli.evaluate_luna16 import evaluate_luna16
 from millet.cli.phantom import phantom
 from millet.cli.send import send
 from millet.cli.serve import serve
+from millet.cli.train import train
 from millet.errors import ServiceError
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app.command("phantom")(phantom)
 app.add_typer(models.app, name="models")
 app.command("evaluate")(evaluate)
 app.command("evaluate-luna16")(evaluate_luna16)
+app.command("train")(train)
 app.command("doctor")(doctor)
 app.command("demo")(demo)
 
