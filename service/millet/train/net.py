@@ -56,7 +56,7 @@ class Net(nn.Module):
         return torch.cat([heat, bounded(offset), size + LOG_DIAMETER_PRIOR], 1)
 
     def body(self, blocks: Tensor) -> Tensor:
-        """Blocks (B, 8, d, h, w) to raw outputs (B, 40, d, h, w); channel = output * 8 + voxel in the block."""
+        """Blocks (B, 8, d, h, w) to raw (B, 40, d, h, w); channel = output * 8 + voxel in a block."""
         half = torch.relu_(self.stem(blocks))
         quarter = torch.relu_(self.down(half))
         deeper = self.second(torch.relu_(self.first(quarter)))
