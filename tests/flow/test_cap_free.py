@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import chests
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
+from networks import Voxels
 from scipy import ndimage
 
 from millet.core.analysis import Lungs
@@ -20,12 +19,16 @@ from millet.edge.onnx_runtime import OnnxRuntimeDetector
 from millet.edge.openvino import OpenVinoDetector
 from millet.flow import detect
 from millet.ports import Peaks
+from millet.train.export import peaks_graph
 
 COUNT = 10_000
 CELLS, PITCH = (15, 26, 26), 4
 SHAPE = tuple(n * PITCH + 2 for n in CELLS)
 ORIGIN = (-17.0, -3.0, 5.0)
 LUNG_HU, FLANK_HU, FLOOR_HU = -850.0, 400.0, 450.0
+HU_RANGE = (-1300.0, 2700.0)
+FLOOR_SCORE = 0.01
+"""Heat of 500 to 900 HU then stays where scores can be told apart, and that of flanks below the floor."""
 DIAMETER_MM = 1.2
 OFFSETS = np.asarray([-0.5, 0.5, 0.0, 0.25], np.float32)
 """Where in its voxel a peak is said to lie: also on the very edge between two."""
@@ -87,10 +90,10 @@ def manifest(multiple=1, halo=2):
         version="1",
         licence="Apache-2.0",
         description="reads the peaks of a heat map",
-        hu_range=(-1000.0, 1000.0),
+        hu_range=HU_RANGE,
         levels=(level,),
         graphs=(Graph(name="peaks", precision="fp32", file="peaks.onnx", digest="0" * 64),),
-        candidate_floor=0.05,
+        candidate_floor=FLOOR_SCORE,
         merge_distance=1.0,
         count_limit=None,
         classes=(NoduleClass.NODULE,),
@@ -118,50 +121,22 @@ def offsets(height):
 
 
 def peak_graph():
-    """The same without offsets as an ONNX graph: the pooled maximum equals the voxel; no TopK."""
-    constants = {
-        "floor": np.float32(FLOOR_HU),
-        "thousand": np.float32(1000),
-        "diameter": np.float32(DIAMETER_MM),
-        "space": np.asarray([2, 3, 4]),
-    }
-    nodes = [
-        helper.make_node("MaxPool", ["hu"], ["pooled"], kernel_shape=[3] * 3, pads=[1] * 6, strides=[1] * 3),
-        helper.make_node("Equal", ["hu", "pooled"], ["is_top"]),
-        helper.make_node("Greater", ["hu", "floor"], ["is_high"]),
-        helper.make_node("And", ["is_top", "is_high"], ["is_peak"]),
-        helper.make_node("NonZero", ["is_peak"], ["columns"]),
-        helper.make_node("Transpose", ["columns"], ["rows"], perm=[1, 0]),
-        helper.make_node("GatherND", ["hu", "rows"], ["height"]),
-        helper.make_node("Div", ["height", "thousand"], ["score"]),
-        helper.make_node("Gather", ["rows", "space"], ["voxels"], axis=1),
-        helper.make_node("Cast", ["voxels"], ["position_voxels"], to=TensorProto.FLOAT),
-        helper.make_node("Mul", ["score", "nothing"], ["zeros"]),
-        helper.make_node("Add", ["zeros", "diameter"], ["diameter_voxels"]),
-    ]
-    constants["nothing"] = np.float32(0)
-    graph = helper.make_graph(
-        nodes,
-        "peaks",
-        [helper.make_tensor_value_info("hu", TensorProto.FLOAT, [1, 1, "d", "h", "w"])],
-        [
-            helper.make_tensor_value_info("position_voxels", TensorProto.FLOAT, ["n", 3]),
-            helper.make_tensor_value_info("diameter_voxels", TensorProto.FLOAT, ["n"]),
-            helper.make_tensor_value_info("score", TensorProto.FLOAT, ["n"]),
-        ],
-        [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.checker.check_model(model)
-    return model.SerializeToString()
+    """The exported graph of a network whose heat is the voxel itself."""
+    return peaks_graph(Voxels(), name="peaks", floor=FLOOR_SCORE, hu_range=HU_RANGE)
 
 
-def assert_each_once(found, field, offset):
-    """As many as there are, each of its own height and in its place."""
-    scores = np.asarray([c.score for c in found])
-    order, expected = np.argsort(scores), np.argsort(field.height)
+def heat_scores(height):
+    """What that graph scores a peak of so many HU."""
+    low, high = HU_RANGE
+    return 1 / (1 + np.exp(-40 * ((height.astype(float) - low) * 2 / (high - low) - 1)))
+
+
+def assert_each_once(found, field, scores, offset):
+    """As many as there are, each of its own score and in its place."""
+    told = np.asarray([c.score for c in found])
+    order, expected = np.argsort(told), np.argsort(field.height)
     assert len(found) == COUNT
-    assert scores[order] == pytest.approx(field.height[expected] / 1000, abs=1e-6)
+    assert told[order] == pytest.approx(scores[expected], abs=5e-6)
     places = field.volume.grid.to_patient_array(field.voxels + offset)[expected]
     centres = np.asarray([c.centre_mm for c in found])[order]
     assert np.abs(centres - places).max() < 1e-3
@@ -183,7 +158,7 @@ def test_every_peak_is_out_exactly_once_whatever_the_windows(core, halo, multipl
         lambda _done, total: told.append(total),
         core,
     )
-    assert_each_once(found, field, offsets(field.height))
+    assert_each_once(found, field, field.height / 1000, offsets(field.height))
     assert (told[-1] > 1) == (core is not None)
 
 
@@ -206,9 +181,11 @@ def test_the_order_of_windows_changes_nothing(field):
 
 
 @pytest.mark.parametrize("engine", [OnnxRuntimeDetector, OpenVinoDetector])
-def test_a_peak_graph_loses_none_on_either_engine(engine, field):
-    """MaxPool, Equal and NonZero in the graph: 10,000 from one window, and from many."""
+def test_the_exported_peak_graph_loses_none_on_either_engine(engine, field):
+    """10,000 from one window, and from many, through the nodes that every trained network ends in."""
     detector = engine(peak_graph(), threads=1)
     for core in (None, (27, 41, 33)):
-        found = detect.find(field.volume, field.lungs, {"peaks": detector}, manifest(), core_voxels=core)
-        assert_each_once(found, field, 0)
+        found = detect.find(
+            field.volume, field.lungs, {"peaks": detector}, manifest(multiple=4), core_voxels=core
+        )
+        assert_each_once(found, field, heat_scores(field.height), 0)
