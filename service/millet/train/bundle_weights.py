@@ -44,7 +44,7 @@ def weights(folder: Path, *, trust: bool = False) -> Mapping[str, Tensor]:
         raise ModelError(f"{name}: {TRUST_HINT}")
     try:
         found = (
-            torch.jit.load(path, "cpu").state_dict()  # type: ignore[no-untyped-call]
+            torch.jit.load(path, "cpu").state_dict()  # type: ignore[no-untyped-call]  # untyped in torch
             if scripted
             else torch.load(path, "cpu", weights_only=True)
         )

@@ -45,7 +45,7 @@ _BUNDLE = """
 ## Where that differs from the bundle under MONAI
 - Only windows that hold lung are run, and boxes outside the lungs are dropped before boxes are counted, so
   that none of the {per_scan:,} is spent on the abdomen.
-- Windows own their cores. MONAI averages the maps of overlapping windows.
+- Windows are cut to the lungs and own their cores. MONAI averages the maps of overlapping windows.
 - The heads' group normalisation averages over the window. Another window gives other scores: compare figures
   only where windows are the same, and expect a nodule's score to depend on what lies around it.
 - Beyond the scan's border its outermost voxels are repeated; MONAI pads with the lowest HU and clips boxes.
