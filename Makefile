@@ -41,6 +41,9 @@ check-deploy: install  ## render and validate chart, compose and rules; run the 
 
 bench: $(foreach name,$(BENCHES),bench-$(subst _,-,$(name)))  ## run every benchmark
 
+bench-detector-full: install  ## judge the detector on everything; goes on where it was stopped
+	@sh tools/alone.sh $(BIN)/python bench/detector.py --size full
+
 bench-%: install  ## run one benchmark: bench-NAME runs bench/NAME.py
 	@sh tools/alone.sh $(BIN)/python bench/$(subst -,_,$*).py
 

@@ -16,6 +16,8 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "build" / "bench"
+LOG_COLUMNS = 200
+"""How wide a table is where no terminal says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,8 @@ class Row:
 
 def write(name: str, rows: Sequence[Row], *, out: Path = OUT) -> Path:
     """Print the table and write NAME.json; return its path."""
-    Console().print(_table(name, rows))
+    console = Console()
+    (console if console.is_terminal else Console(width=LOG_COLUMNS)).print(_table(name, rows))
     out.mkdir(parents=True, exist_ok=True)
     document = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,0 +1,106 @@
+"""The models that are judged: the network, those that never saw a patient, and the analytic detector."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from table import ROOT
+
+from detecting import real
+from detecting.specs import Real, Spec
+from millet.core.manifest import Manifest
+from millet.edge import models
+from millet.edge.openvino import OpenVinoDetector
+from millet.ports import Detector
+
+HELD_OUT = ROOT / "bench" / "models"
+ANALYTIC = "log/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A model in one precision, by the folder that it lies in."""
+
+    folder: Path
+    precision: str = "fp32"
+
+    @property
+    def digest(self) -> str:
+        """What its results are kept under."""
+        found = manifest(self)
+        return f"{found.name}-{found.version}-{self.precision}-{found.digest(self.precision)[:12]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """The model under test: `whole` for phantoms; on a real series the one that did not learn from it."""
+
+    whole: Subject
+    held_out: bool
+    """False for the analytic detector, which has no other; some of the series it was fitted on (its card)."""
+
+    def on(self, spec: Spec) -> Subject:
+        """Which network a case is given to."""
+        if not self.held_out or not isinstance(spec, Real):
+            return self.whole
+        return Subject(folder=HELD_OUT / real.HELD_OUT[spec.series] / "1", precision=self.whole.precision)
+
+
+def bundled(model: str, precision: str = "fp32") -> Subject:
+    """A bundled model by `name/version`."""
+    return Subject(folder=models.find(models.bundled(), model), precision=precision)
+
+
+def judged(model: str, precision: str = "fp32") -> Judged:
+    """The model to be judged; its held-out networks stand in for it on real series where there are any."""
+    learned = model != ANALYTIC
+    folders = sorted({HELD_OUT / name / "1" for name in real.HELD_OUT.values()})
+    missing = [folder.parent.name for folder in folders if not (folder / "manifest.json").is_file()]
+    if learned and missing:
+        raise SystemExit(f"no held-out networks: {', '.join(missing)}")
+    return Judged(whole=bundled(model, precision), held_out=learned)
+
+
+@lru_cache(maxsize=16)
+def manifest(subject: Subject) -> Manifest:
+    """Its manifest, checked."""
+    return models.load(subject.folder, subject.precision)[0]
+
+
+@lru_cache(maxsize=8)
+def detectors(subject: Subject, threads: int) -> Mapping[str, Detector]:
+    """Its graphs, ready to run."""
+    graphs = models.load(subject.folder, subject.precision)[1]
+    return {
+        name: OpenVinoDetector(graph, precision=subject.precision, threads=threads)
+        for name, graph in graphs.items()
+    }
+
+
+def macs_per_voxel(subject: Subject, graph: str, side: int = 64) -> float:
+    """Multiply-accumulates of all convolutions of a graph, a voxel of the window, as one run shows them."""
+    import onnx
+    import onnxruntime
+
+    model = onnx.load(io.BytesIO(models.load(subject.folder, "fp32")[1][graph]))
+    weights = {one.name: tuple(one.dims) for one in model.graph.initializer}
+    convolutions = [n for n in model.graph.node if n.op_type in {"Conv", "ConvTranspose"}]
+    known = {one.name for one in model.graph.output}
+    inner = {n.input[0] if n.op_type == "ConvTranspose" else n.output[0] for n in convolutions}
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(inner - known))
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    window = np.full((1, 1, side, side, side), -860, np.float32)
+    values = dict(zip(sorted(inner), session.run(sorted(inner), {"hu": window}), strict=True))
+    total = 0.0
+    for node in convolutions:
+        kernel = weights[node.input[1]]
+        at = values[node.input[0] if node.op_type == "ConvTranspose" else node.output[0]]
+        total += float(np.prod(at.shape[2:])) * float(np.prod(kernel))
+    return total / side**3
