@@ -23,6 +23,7 @@ from millet import __version__
 from millet.core import count_limit
 from millet.core.assembler import Waits
 from millet.core.job import State
+from millet.core.manifest import Manifest
 from millet.core.retry import Patience
 from millet.edge import models
 from millet.edge.folder import FolderDestination
@@ -42,6 +43,7 @@ from millet.flow.event_loop import EventLoop
 from millet.flow.intake import Intake
 from millet.flow.lifecycle import Lifecycle, Loop, Part
 from millet.flow.outbox import Outbox
+from millet.flow.second_reader import SecondReader
 from millet.flow.work import Analyser
 from millet.ports import Delivery, Destination, Detector, WorklistQuery
 from millet.settings import Settings, load
@@ -52,6 +54,8 @@ INTAKE_EVERY_S = 0.2
 OUTBOX_EVERY_S = 1.0
 RECONCILE_EVERY_S = 5.0
 PROOF_VOXELS = 48
+SECOND_READER = "log/1"
+"""Who counts beside the configured model."""
 
 
 class SystemClock:
@@ -74,13 +78,26 @@ def settings(config: Path | None) -> Settings:
 def load_model(chosen: Settings) -> Model:
     """The configured model on the configured device. Raises ModelError."""
     folder = models.find(chosen.models_dir or models.bundled(), chosen.model)
-    manifest, graphs = models.load(folder, chosen.model_precision)
-    return Model(manifest, {name: _detector(chosen, graph) for name, graph in graphs.items()})
+    manifest, detectors = _loaded(chosen, folder, chosen.model_precision)
+    second = None if chosen.model == SECOND_READER else _second_reader(chosen)
+    return Model(manifest, detectors, second)
 
 
-def _detector(chosen: Settings, graph: bytes) -> Detector:
+def _second_reader(chosen: Settings) -> SecondReader:
+    """The analytic detector that comes with Millet, whichever model reports."""
+    folder = models.find(models.bundled(), SECOND_READER)
+    manifest, detectors = _loaded(chosen, folder, "fp32")
+    return SecondReader(manifest=manifest, detectors=detectors)
+
+
+def _loaded(chosen: Settings, folder: Path, precision: str) -> tuple[Manifest, Mapping[str, Detector]]:
+    manifest, graphs = models.load(folder, precision)
+    return manifest, {name: _detector(chosen, graph, precision) for name, graph in graphs.items()}
+
+
+def _detector(chosen: Settings, graph: bytes, precision: str) -> Detector:
     """One graph on the configured device."""
-    precision, threads = chosen.model_precision, chosen.threads
+    threads = chosen.threads
     if chosen.device == "cpu":
         return OpenVinoDetector(graph, precision=precision, threads=threads)
     return OnnxRuntimeDetector(graph, precision=precision, device=chosen.device, threads=threads)
@@ -88,10 +105,16 @@ def _detector(chosen: Settings, graph: bytes) -> Detector:
 
 def prove(model: Model) -> None:
     """Run each graph once, so that a device that cannot is known before a patient waits for it."""
-    for level in model.manifest.levels:
+    _prove(model.manifest, model.detectors)
+    if model.second:
+        _prove(model.second.looks_with, model.second.detectors)
+
+
+def _prove(manifest: Manifest, detectors: Mapping[str, Detector]) -> None:
+    for level in manifest.levels:
         sides = [step * -(-PROOF_VOXELS // step) for step in level.multiple_voxels]
-        block = np.full(sides, model.manifest.hu_range[0], np.float32)
-        model.detectors[level.graph].detect(block)
+        block = np.full(sides, manifest.hu_range[0], np.float32)
+        detectors[level.graph].detect(block)
 
 
 def run(chosen: Settings) -> None:

@@ -100,6 +100,8 @@ class SeriesStatus:
     """Grows with every change of any series; a watcher resumes from the last one it saw."""
     deliveries_dead: int = 0
     """Reports that were given up: an operator must look."""
+    count_reliable: bool | None = None
+    """Whether the number of nodules is to be relied on; None where there is none, or it was not judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

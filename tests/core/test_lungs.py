@@ -86,3 +86,14 @@ def test_feet_first_and_prone_change_nothing(mask):
     found = lungs(Volume(hu=straight.hu[::-1, ::-1, ::-1], grid=turned))
     assert found.litres == mask.litres
     assert np.array_equal(found.label, mask.label)
+
+
+@pytest.mark.parametrize(("gone", "label"), [((-70, 0, 0), 2), ((70, 0, 0), 1)])
+def test_one_lung_that_a_waist_divides_keeps_one_side(gone, label):
+    """A lung that stands alone, held together by a waist alone, is not taken for two."""
+    hu = chests.hu(GRID)
+    x, y, z = chests.points(GRID)
+    hu[(np.sign(x) == np.sign(gone[0])) & (hu < -800) & (hu > -900)] = 40
+    hu[(abs(z) < 6) & ((abs(y) > 12) | (abs(abs(x) - 70) > 12)) & (hu < -800) & (hu > -900)] = 40
+    found = lungs(chests.volume(GRID, hu))
+    assert set(np.unique(found.label)) == {0, label}

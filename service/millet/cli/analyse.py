@@ -87,7 +87,8 @@ def _write(out: Path, made: Made, *, candidates: bool) -> None:
 def _tell(made: Made, out: Path) -> None:
     console, analysis = Console(), made.analysis
     count = len(analysis.nodules)
-    console.print(f"{analysis.outcome.value}: {count} nodule{'' if count == 1 else 's'}", markup=False)
+    doubt = ", count not reliable" if analysis.doubts else ""
+    console.print(f"{analysis.outcome.value}: {count} nodule{'' if count == 1 else 's'}{doubt}", markup=False)
     for reason in analysis.triage.reasons:
         console.print(
             f"triage {analysis.triage.level.value}: {reason}", markup=False, highlight=False, soft_wrap=True

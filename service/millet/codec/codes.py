@@ -100,6 +100,10 @@ REMARK_NOTE = Code("note", SCHEME, "Note on the series")
 REMARK_DETAIL = Code("remark-detail", SCHEME, "Detail of a remark")
 NOT_ASSESSED = Code("not-assessed", SCHEME, "Not assessed")
 COMPLETENESS = Code("completeness", SCHEME, "Completeness of this report")
+COUNT = Code("count-reliability", SCHEME, "Whether the number of nodules is to be relied on")
+COUNT_RELIABLE = Code("count-reliable", SCHEME, "Nothing speaks against the number of nodules")
+COUNT_NOT_RELIABLE = Code("count-doubtful", SCHEME, "Number of nodules not reliable")
+COUNT_BASIS = Code("count-basis", SCHEME, "What the number of nodules was checked by")
 VOLUME_CHOICE = Code("volume-choice", SCHEME, "Volume of the series and what became of it")
 CREATED = Code("created-utc", SCHEME, "Time of the analysis in UTC")
 
@@ -114,6 +118,10 @@ _CONCEPTS = (
     REMARK_DETAIL,
     NOT_ASSESSED,
     COMPLETENESS,
+    COUNT,
+    COUNT_RELIABLE,
+    COUNT_NOT_RELIABLE,
+    COUNT_BASIS,
     VOLUME_CHOICE,
     CREATED,
 )

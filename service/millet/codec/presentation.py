@@ -252,6 +252,7 @@ def _found(analysis: Analysis) -> str:
             f"{nodules} nodule{'s' * (nodules != 1)}",
             f"{masses} mass{'es' * (masses != 1)}",
             *(f"effusion {effusion.side}" for effusion in analysis.effusions),
+            *(() if analysis.count_reliable else ("count not reliable",)),
             f"triage {analysis.triage.level}",
         ]
     )

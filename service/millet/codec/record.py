@@ -1,7 +1,8 @@
 """An analysis as a JSON document, and back: what the journal keeps and `analysis.json` holds.
 
 Fields are written by their names in `core.analysis`; enums by value, times in ISO 8601 with offset,
-points as [x, y, z] in LPS mm. A document of another `schema` is refused, never guessed at.
+points as [x, y, z] in LPS mm. A document of another `schema` is refused, never guessed at; a
+field that has a default and is not in the document is younger than it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
@@ -68,7 +69,8 @@ def _something(union: object) -> object:
 
 def _dataclass(kind: type, found: Mapping[str, object]) -> object:
     hints = typing.get_type_hints(kind)
-    return kind(**{f.name: _built(hints[f.name], found[f.name]) for f in fields(kind)})
+    given = [f.name for f in fields(kind) if f.name in found or f.default is MISSING]
+    return kind(**{name: _built(hints[name], found[name]) for name in given})
 
 
 def _leaf(kind: Any) -> Callable[[Any], object]:

@@ -28,7 +28,7 @@ from millet.codec.content import (
 from millet.codec.document import MANUFACTURER, STATEMENT, head
 from millet.codec.elements import Encoded, dataset, part10
 from millet.codec.source import Source
-from millet.core.analysis import Analysis, Effusion, Lungs, Outcome, Pattern, Provenance
+from millet.core.analysis import Analysis, Effusion, Lungs, Outcome, Pattern, Provenance, Reliability
 from millet.core.nodule import Nodule, NoduleClass, Side
 from millet.core.reasons import Reason, Remark
 from millet.core.uids import derived_uid, object_uid
@@ -184,6 +184,7 @@ def _evaluations(analysis: Analysis) -> Encoded:
             text(CONTAINS, codes.COMMENT, STATEMENT),
             code(CONTAINS, codes.SUMMARY, codes.OUTCOMES[analysis.outcome]),
             text(CONTAINS, codes.COMPLETENESS, _completeness(analysis)),
+            *_count(analysis),
             code(CONTAINS, codes.TRIAGE, codes.TRIAGE_LEVELS[triage.level]),
             *(text(CONTAINS, codes.TRIAGE_REASON, reason) for reason in triage.reasons if reason),
             *_pattern(analysis.pattern),
@@ -208,6 +209,26 @@ def _completeness(analysis: Analysis) -> str:
             f"The series was analysed; {found} are listed. The model's limit was reached: there may be more."
         )
     return f"The series was analysed; all {found} that were found are listed, none is left out."
+
+
+def _count(analysis: Analysis) -> Iterator[Encoded]:
+    """Whether the number of nodules is to be relied on; nothing of a series that was not analysed."""
+    if analysis.outcome is Outcome.NOT_ANALYSED:
+        return
+    verdict = codes.COUNT_RELIABLE if analysis.count_reliable else codes.COUNT_NOT_RELIABLE
+    yield code(CONTAINS, codes.COUNT, verdict)
+    if analysis.reliability:
+        yield text(CONTAINS, codes.COUNT_BASIS, _checked_by(analysis.reliability))
+
+
+def _checked_by(found: Reliability) -> str:
+    counted = f"{found.small_nodules} nodules under 8 mm reported; second reader: {found.second_reader}"
+    if found.second_small_nodules is not None:
+        counted += f", {found.second_small_nodules} under 8 mm"
+    if found.noise_hu is None or found.detectability is None:
+        return f"{counted}; noise not measured"
+    shown = f"d' {found.detectability:.1f} for a solid nodule of {found.detectability_mm:.1f} mm"
+    return f"{counted}; noise {found.noise_hu:.0f} HU, {shown}"
 
 
 def _pattern(pattern: Pattern | None) -> list[Encoded]:

@@ -19,6 +19,7 @@ from millet.core.analysis import (
     Outcome,
     Pattern,
     Provenance,
+    Reliability,
     Triage,
     TriageLevel,
     VolumeSummary,
@@ -147,6 +148,8 @@ def analysis_to_wire(analysis: Analysis, nodules: Sequence[Nodule] | None = None
         effusions=[_effusion_to_wire(effusion) for effusion in analysis.effusions],
         not_assessed=[text(sentence) for sentence in analysis.not_assessed],
         provenance=_provenance_to_wire(analysis.provenance),
+        count_reliable=analysis.count_reliable,
+        reliability=_reliability_to_wire(analysis.reliability) if analysis.reliability else None,
     )
 
 
@@ -171,6 +174,7 @@ def analysis_from_wire(message: pb.Analysis) -> Analysis:
         effusions=tuple(_effusion_from_wire(effusion) for effusion in message.effusions),
         not_assessed=tuple(message.not_assessed),
         provenance=_provenance_from_wire(message.provenance),
+        reliability=_reliability_from_wire(message.reliability) if message.HasField("reliability") else None,
     )
 
 
@@ -235,6 +239,29 @@ def _pattern_from_wire(message: pb.Pattern) -> Pattern:
         median_diameter_mm=median,
         diameter_cv=message.diameter_cv if message.HasField("diameter_cv") else None,
         slabs_10mm_with_10=message.slabs_10mm_with_10,
+    )
+
+
+def _reliability_to_wire(found: Reliability) -> pb.Reliability:
+    return pb.Reliability(
+        second_reader=text(found.second_reader),
+        small_nodules=found.small_nodules,
+        second_small_nodules=found.second_small_nodules,
+        noise_hu=found.noise_hu,
+        detectability=found.detectability,
+        detectability_mm=found.detectability_mm,
+    )
+
+
+def _reliability_from_wire(message: pb.Reliability) -> Reliability:
+    second = message.second_small_nodules if message.HasField("second_small_nodules") else None
+    return Reliability(
+        second_reader=message.second_reader,
+        small_nodules=message.small_nodules,
+        second_small_nodules=second,
+        noise_hu=message.noise_hu if message.HasField("noise_hu") else None,
+        detectability=message.detectability if message.HasField("detectability") else None,
+        detectability_mm=message.detectability_mm,
     )
 
 

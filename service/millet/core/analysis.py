@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from millet.core.nodule import Nodule, Side
-from millet.core.reasons import Remark, Weight
+from millet.core.reasons import UNRELIABLE_COUNT, Remark, Weight
 
 
 class Outcome(StrEnum):
@@ -80,6 +80,23 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reliability:
+    """What the number of nodules was checked by; whether it held is `Analysis.count_reliable`."""
+
+    second_reader: str
+    """name/version of the model that counted independently, or why there was none."""
+    small_nodules: int
+    """Reported, under 8 mm."""
+    second_small_nodules: int | None
+    """Counted by the second reader under 8 mm; None without one."""
+    noise_hu: float | None
+    """Standard deviation in the lung; None where there was too little lung to measure it."""
+    detectability: float | None
+    """d' of a solid nodule of `detectability_mm` in this noise and these slices."""
+    detectability_mm: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
     """What made this analysis."""
 
@@ -128,6 +145,8 @@ class Analysis:
     not_assessed: tuple[str, ...]
     """What was not looked at, in words."""
     provenance: Provenance
+    reliability: Reliability | None = None
+    """None where nothing was counted, and in analyses that were made before this was judged."""
 
     def __post_init__(self) -> None:
         if self.created_utc.utcoffset() is None:
@@ -137,6 +156,16 @@ class Analysis:
         refused = any(remark.weight is Weight.REFUSES for remark in self.remarks)
         if (self.outcome is Outcome.NOT_ANALYSED) != refused:
             raise ValueError("a series is not analysed exactly when a remark refuses it")
+
+    @property
+    def doubts(self) -> tuple[Remark, ...]:
+        """The remarks that speak against the number of nodules."""
+        return tuple(remark for remark in self.remarks if remark.reason in UNRELIABLE_COUNT)
+
+    @property
+    def count_reliable(self) -> bool:
+        """Whether the series was analysed and nothing speaks against the number of its nodules."""
+        return self.outcome is not Outcome.NOT_ANALYSED and not self.doubts
 
     @property
     def reason_code(self) -> str:

@@ -93,7 +93,7 @@ def lungs(volume: Volume) -> LungMask:
     grid = lattice_grid(source.grid, spacing, lattice_box(source.grid, spacing))
     hu = np.asarray(resample(source, grid).hu, np.float32)
     air = _lung_air(hu)
-    split = _sides(_without_airways(hu, air)) if air.any() else np.zeros(air.shape, np.uint8)
+    split = _sides(_without_airways(hu, air), hu) if air.any() else np.zeros(air.shape, np.uint8)
     filled = _filled(split)
     litre = grid.voxel_mm3 / _LITRE_MM3
     litres = Lungs(right_l=float((split == 1).sum() * litre), left_l=float((split == 2).sum() * litre))
@@ -153,20 +153,34 @@ def _trachea_seed(hu: NDArray[np.floating], air: Mask) -> tuple[int, int, int] |
     return None
 
 
-def _sides(air: Mask) -> NDArray[np.uint8]:
-    """Label air 1 (right) and 2 (left): erode until it falls in two, then grow back to the nearer."""
+def _sides(air: Mask, hu: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Label air 1 (right) and 2 (left): erode until it falls in two side by side, then grow it back.
+
+    A lung that stands alone falls in two as well, an upper part and a lower one: it keeps one label.
+    """
     for erosions in range(7):
         core = ndimage.binary_erosion(air, iterations=erosions) if erosions else air
         components = cc3d.connected_components(core, connectivity=6)
         sizes = np.bincount(components.ravel())
         sizes[0] = 0
         first, second = (int(v) for v in np.argsort(-sizes)[:2]) if len(sizes) > 2 else (1, 0)
-        if second and sizes[second] > 0.1 * sizes[first]:
+        if second and sizes[second] > 0.1 * sizes[first] and _side_by_side(components, first, second):
             seeds = np.where(components == first, 1, 0) + np.where(components == second, 2, 0)
             return _grow(air, seeds.astype(np.uint8))
-    columns = np.nonzero(air.any(axis=(0, 1)))[0]
-    label = 2 if columns.mean() > (air.shape[2] - 1) / 2 else 1
+    body = np.nonzero((hu > AIR_BELOW_HU).any(axis=(0, 1)))[0]
+    label = 2 if np.nonzero(air)[2].mean() > (body[0] + body[-1]) / 2 else 1
     return air.astype(np.uint8) * np.uint8(label)
+
+
+def _side_by_side(components: NDArray[np.integer], first: int, second: int) -> bool:
+    """Whether the middle of neither lies where the other's columns are."""
+    one, other = (np.nonzero(components == label)[2] for label in (first, second))
+    return _beyond(float(one.mean()), other) and _beyond(float(other.mean()), one)
+
+
+def _beyond(column: float, columns: NDArray[np.integer]) -> bool:
+    low, high = np.percentile(columns, (10, 90))
+    return not low <= column <= high
 
 
 def _grow(air: Mask, seeds: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -28,6 +28,9 @@ class Reason(StrEnum):
     BURNED_IN_ANNOTATION = "burned-in-annotation"
     NO_LUNG = "no-lung"
     PARTIAL_LUNG = "partial-lung"
+    ONE_LUNG = "one-lung"
+    OPAQUE_LUNG = "opaque-lung"
+    METAL = "metal"
     # whose it is
     IDENTITY_CONFLICT = "identity-conflict"
     # how it lies in space
@@ -53,9 +56,16 @@ class Reason(StrEnum):
     # what the model cannot do
     COUNT_LIMIT = "count-limit"
     COUNT_LIMIT_REACHED = "count-limit-reached"
+    # what speaks against the number of nodules
+    READERS_DISAGREE = "readers-disagree"
+    LOW_DETECTABILITY = "low-detectability"
     # what happened here
     DETECTOR_FAILED = "detector-failed"
     INTERNAL_ERROR = "internal-error"
+
+
+UNRELIABLE_COUNT = frozenset({Reason.READERS_DISAGREE, Reason.LOW_DETECTABILITY, Reason.COUNT_LIMIT_REACHED})
+"""With any of these said of a series its number of nodules is not to be relied on."""
 
 
 class Weight(StrEnum):

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from millet.core import pattern as patterns
 from millet.core.analysis import Effusion, Pattern, Triage, TriageLevel
 from millet.core.nodule import Nodule, NoduleClass
-from millet.core.reasons import Remark
+from millet.core.reasons import UNRELIABLE_COUNT, Reason, Remark
+from millet.core.wording import REASON_TEXT
 
 NOTABLE_MM = 6.0
 """From this mean diameter on, guidelines ask for follow-up (Fleischner 2017, Lung-RADS v2022)."""
 NOTABLE_COUNT = 6
 """More nodules than this make Lung-RADS v2022 ask for an early look (category 0)."""
+
+NEVER_QUIET = UNRELIABLE_COUNT | {Reason.ONE_LUNG, Reason.OPAQUE_LUNG}
+"""An exam of which this is said is never left unflagged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,7 @@ class Exam:
     nodules: Sequence[Nodule]
     pattern: Pattern
     effusions: Sequence[Effusion]
+    remarks: Sequence[Remark] = ()
 
 
 def judge(exam: Exam) -> Triage:
@@ -87,6 +92,12 @@ def _several(exam: Exam) -> str:
     return f"{len(exam.nodules)} nodules" if several else ""
 
 
+def _uncertain(exam: Exam) -> str:
+    """What makes silence mean nothing: a count that does not hold, a lung that could not be looked at."""
+    told = [remark for remark in exam.remarks if remark.reason in NEVER_QUIET]
+    return "; ".join(f"{REASON_TEXT[remark.reason]} ({remark.detail})" for remark in told)
+
+
 RULES: tuple[tuple[TriageLevel, Callable[[Exam], str]], ...] = (
     (TriageLevel.CRITICAL, _miliary),
     (TriageLevel.CRITICAL, _miliary_with_mass),
@@ -95,6 +106,7 @@ RULES: tuple[tuple[TriageLevel, Callable[[Exam], str]], ...] = (
     (TriageLevel.NOTABLE, _large_nodule),
     (TriageLevel.NOTABLE, _effusion),
     (TriageLevel.NOTABLE, _several),
+    (TriageLevel.NOTABLE, _uncertain),
 )
 """Each rule returns its sentence, or nothing where it does not hold."""
 

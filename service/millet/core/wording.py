@@ -23,6 +23,9 @@ REASON_TEXT: Mapping[Reason, str] = MappingProxyType(
         Reason.BURNED_IN_ANNOTATION: "Annotation burned into the pixel data",
         Reason.NO_LUNG: "No lung found",
         Reason.PARTIAL_LUNG: "Lungs only partly covered",
+        Reason.ONE_LUNG: "Only one air-filled lung",
+        Reason.OPAQUE_LUNG: "A lung without air in most of its place",
+        Reason.METAL: "Metal in the chest",
         Reason.IDENTITY_CONFLICT: "Instances disagree about patient, study or frame of reference",
         Reason.TOO_FEW_SLICES: "Too few slices",
         Reason.MISSING_SLICES: "Slices are missing",
@@ -44,6 +47,8 @@ REASON_TEXT: Mapping[Reason, str] = MappingProxyType(
         Reason.FOREIGN_OBJECT: "An object that is no CT image lies in the series",
         Reason.COUNT_LIMIT: "The model can return only so many findings",
         Reason.COUNT_LIMIT_REACHED: "The model's limit was reached, there may be more findings",
+        Reason.READERS_DISAGREE: "Count not reliable: a second reader counts otherwise",
+        Reason.LOW_DETECTABILITY: "Count not reliable: too much noise or too thick slices for small nodules",
         Reason.DETECTOR_FAILED: "The detector failed",
         Reason.INTERNAL_ERROR: "An internal error",
     }

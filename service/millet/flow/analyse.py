@@ -1,6 +1,7 @@
 """One series, from its bytes to an analysis and the objects made of it.
 
-    read -> lungs -> candidates -> nodules -> pattern -> triage -> Analysis -> SR, SEG, pictures
+    read -> lungs -> candidates -> nodules -> second reader -> pattern -> triage -> Analysis
+         -> SR, SEG, pictures
 
 A series that cannot be judged ends in an Analysis too, with its coded reason; only faults of our own
 (DetectorError, StoreError) leave this module as errors, for the work to be tried again.
@@ -16,9 +17,11 @@ from typing import NamedTuple
 from millet import __version__
 from millet.codec import presentation, seg, sr
 from millet.codec.source import Source
-from millet.core import count_limit, digest, triage
+from millet.core import count_limit, digest, reliability, triage
 from millet.core import pattern as patterns
 from millet.core.analysis import Analysis, Outcome, Provenance, Triage, TriageLevel
+from millet.core.coverage import coverage
+from millet.core.detectability import Resolution, blur_mm, noise_hu
 from millet.core.effusion import effusions
 from millet.core.lungs import LungMask, lungs
 from millet.core.manifest import Manifest
@@ -30,8 +33,9 @@ from millet.core.resample import lattice_box, lattice_grid, resample
 from millet.core.uids import object_uid
 from millet.core.volume import Volume, canonical
 from millet.errors import UnfitSeries
-from millet.flow import detect
+from millet.flow import detect, second_reader
 from millet.flow.read import ReadSeries, read
+from millet.flow.second_reader import SecondReader
 from millet.ports import Detector
 
 PICTURE_MM = 1.0
@@ -55,6 +59,8 @@ class Model(NamedTuple):
 
     manifest: Manifest
     detectors: Mapping[str, Detector]
+    second: SecondReader | None = None
+    """Who counts beside it; None where the model is the second reader itself."""
 
     @property
     def provider(self) -> str:
@@ -138,11 +144,16 @@ def _blank(order: Order, model: Model) -> Analysis:
             model_name=model.manifest.name,
             model_version=model.manifest.version,
             model_digest=model.digest,
-            configuration_digest=digest.configuration(model.manifest, PROPOSAL, __version__),
+            configuration_digest=_configuration(model),
             provider=model.provider,
             precision=model.precision,
         ),
     )
+
+
+def _configuration(model: Model) -> str:
+    second = model.second.looks_with if model.second else None
+    return digest.configuration(model.manifest, PROPOSAL, __version__, second)
 
 
 def _told(base: Analysis, series: ReadSeries) -> Analysis:
@@ -188,7 +199,11 @@ def _examined(base: Analysis, series: ReadSeries, model: Model, progress: Progre
     )
     progress("measure", 0.0)
     base = replace(base, remarks=base.remarks + count_limit.reached(model.manifest, found))
-    analysis = _judged(base, mask, _nodules(base, series, mask, model.manifest, found.candidates))
+    nodules = _nodules(base, series, mask, model.manifest, found.candidates)
+    second = _second(series, mask, model, progress)
+    figures, doubts = reliability.judge(_evidence(series, mask, nodules, model, second))
+    told = base.remarks + coverage(mask, series.volume) + doubts
+    analysis = _judged(replace(base, remarks=told, reliability=figures), mask, nodules)
     progress("report", 0.0)
     return Made(analysis=analysis, objects=_objects(analysis, series, mask), candidates=found.candidates)
 
@@ -230,21 +245,53 @@ def _judged(base: Analysis, mask: LungMask, nodules: tuple[Nodule, ...]) -> Anal
     return replace(
         base,
         outcome=Outcome.FINDINGS if nodules or fluid else Outcome.NONE_FOUND,
-        remarks=base.remarks + _coverage(mask),
         nodules=nodules,
         pattern=seen,
         lungs=mask.litres,
         effusions=fluid,
-        triage=triage.judge(triage.Exam(nodules=nodules, pattern=seen, effusions=fluid)),
+        triage=triage.judge(
+            triage.Exam(nodules=nodules, pattern=seen, effusions=fluid, remarks=base.remarks)
+        ),
     )
 
 
-def _coverage(mask: LungMask) -> tuple[Remark, ...]:
-    ends = [name for name, cut in (("top", mask.cut_at_top), ("base", mask.cut_at_base)) if cut]
-    if not ends:
-        return ()
-    detail = f"the volume ends within the lungs at the {' and the '.join(ends)}"
-    return (Remark(reason=Reason.PARTIAL_LUNG, weight=Weight.OUTSIDE_USE, detail=detail),)
+def _second(
+    series: ReadSeries, mask: LungMask, model: Model, progress: Progress
+) -> tuple[Candidate, ...] | None:
+    """What the second reader would report."""
+    if model.second is None:
+        return None
+    return model.second.read(
+        series.volume, mask, lambda done, total: progress("second-reader", done / max(total, 1))
+    )
+
+
+def _evidence(
+    series: ReadSeries,
+    mask: LungMask,
+    nodules: Sequence[Nodule],
+    model: Model,
+    second: Sequence[Candidate] | None,
+) -> reliability.Evidence:
+    """What is known of the count of an exam."""
+    return reliability.Evidence(
+        diameters_mm=[nodule.diameter_mm for nodule in nodules],
+        median_mm=patterns.judge(nodules).median_diameter_mm,
+        lungs_l=mask.litres.total_l,
+        noise_hu=noise_hu(series.volume, mask),
+        seen_at=_resolution(series),
+        second_reader=model.second.name if model.second else second_reader.NONE,
+        second=second,
+    )
+
+
+def _resolution(series: ReadSeries) -> Resolution:
+    """Pixel, slice (as thick as stated, at least as the step) and kernel of the chosen volume."""
+    step_mm, _, column_mm = series.volume.grid.spacing_mm
+    stated_mm = max(header.slice_thickness_mm or 0.0 for header in series.headers)
+    return Resolution(
+        pixel_mm=column_mm, slice_mm=max(step_mm, stated_mm), fwhm_mm=blur_mm(series.headers[0].kernel)
+    )
 
 
 def _objects(analysis: Analysis, series: ReadSeries, mask: LungMask) -> Mapping[str, bytes]:

@@ -42,6 +42,7 @@ def status_to_wire(status: SeriesStatus) -> pb.SeriesStatus:
         deliveries_pending=status.deliveries_pending,
         revision=status.revision,
         deliveries_dead=status.deliveries_dead,
+        count_reliable=status.count_reliable,
     )
 
 

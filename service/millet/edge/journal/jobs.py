@@ -114,6 +114,7 @@ def _analysis_values(work: Work, analysis: Analysis) -> dict[str, Any]:
         "configuration_digest": analysis.provenance.configuration_digest,
         "document": record.encode(analysis),
         "created_utc": analysis.created_utc,
+        "count_reliable": analysis.count_reliable,
     }
 
 

@@ -131,6 +131,7 @@ analysis = Table(
     Column("configuration_digest", String, nullable=False),
     Column("document", Text, nullable=False),
     Column("created_utc", Utc, nullable=False),
+    Column("count_reliable", Boolean, nullable=True),
     UniqueConstraint("series_id", "generation", "model_digest", "configuration_digest"),
 )
 

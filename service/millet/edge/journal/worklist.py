@@ -88,7 +88,13 @@ def _series_statuses() -> sa.Select[Any]:
         .limit(1)
         .scalar_subquery()
     )
-    found = (analysis.c.outcome, analysis.c.reason_code, analysis.c.triage, analysis.c.nodules)
+    found = (
+        analysis.c.outcome,
+        analysis.c.reason_code,
+        analysis.c.triage,
+        analysis.c.nodules,
+        analysis.c.count_reliable,
+    )
     joined = series.outerjoin(analysis, analysis.c.id == newest)
     sent = (_deliveries(PENDING).label("deliveries_pending"), _deliveries(DEAD).label("deliveries_dead"))
     return sa.select(series, *found, *sent).select_from(joined)

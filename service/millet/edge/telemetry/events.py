@@ -77,6 +77,7 @@ class Events:
             "reason": analysis.reason_code,
             "remarks": ",".join(sorted({remark.reason.value for remark in analysis.remarks})),
             "nodules": len(analysis.nodules),
+            "count_reliable": analysis.count_reliable,
             "triage": analysis.triage.level.value,
         }
         log.info("analysis committed", extra=facts)

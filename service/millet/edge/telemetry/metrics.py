@@ -17,7 +17,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.core.assembler import ClosedBy
 from millet.core.job import State
-from millet.core.reasons import Reason, Weight
+from millet.core.reasons import UNRELIABLE_COUNT, Reason, Weight
 
 CLINIC_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 """Buckets for what a person waits for."""
@@ -57,6 +57,7 @@ class Stage(StrEnum):
     READ = "read"
     LUNGS = "lungs"
     DETECT = "detect"
+    SECOND_READER = "second-reader"
     MEASURE = "measure"
     REPORT = "report"
 
@@ -159,6 +160,10 @@ class Telemetry:
         _start(self._refused, Reason)
         self._remarks = self._counter("series_remarks", "Remarks made on series.", "reason weight")
         _start(self._remarks, Reason, Weight)
+        self._unreliable = self._counter(
+            "count_not_reliable", "Series whose number of nodules is not reliable.", "reason"
+        )
+        _start(self._unreliable, sorted(UNRELIABLE_COUNT))
         self._jobs = self._gauge("jobs", "Series in each state.", "state")
         _start(self._jobs, State)
         self._stage_s = self._histogram("stage_duration_seconds", "Time in a stage.", STAGE_S, "stage")
@@ -230,6 +235,8 @@ class Telemetry:
         self._levels.labels(analysis.triage.level).inc()
         for remark in analysis.remarks:
             self._remarks.labels(remark.reason, remark.weight).inc()
+        for doubt in analysis.doubts:
+            self._unreliable.labels(doubt.reason).inc()
         if analysis.outcome is Outcome.NOT_ANALYSED:
             self._refused.labels(Reason(analysis.reason_code)).inc()
         else:

@@ -106,7 +106,8 @@ def findings(status: SeriesStatus) -> str:
         return words(status.reason_code)
     if status.nodules is None:
         return f"{status.instances} instances so far" if status.state == State.RECEIVING else ""
-    return {0: "no nodule reported", 1: "1 nodule"}.get(status.nodules, f"{status.nodules} nodules")
+    count = {0: "no nodule reported", 1: "1 nodule"}.get(status.nodules, f"{status.nodules} nodules")
+    return f"{count}, count not reliable" if status.count_reliable is False else count
 
 
 def reports(status: SeriesStatus) -> str:

@@ -469,6 +469,59 @@ class Effusion(_message.Message):
 Global___Effusion: _TypeAlias = Effusion  # noqa: Y015
 
 @_typing.final
+class Reliability(_message.Message):
+    """Reliability says what the number of nodules was checked by; Analysis.count_reliable says whether it held."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SECOND_READER_FIELD_NUMBER: _builtins.int
+    SMALL_NODULES_FIELD_NUMBER: _builtins.int
+    SECOND_SMALL_NODULES_FIELD_NUMBER: _builtins.int
+    NOISE_HU_FIELD_NUMBER: _builtins.int
+    DETECTABILITY_FIELD_NUMBER: _builtins.int
+    DETECTABILITY_MM_FIELD_NUMBER: _builtins.int
+    second_reader: _builtins.str
+    """name/version of the model that counted independently, or why there was none."""
+    small_nodules: _builtins.int
+    """Nodules under 8 mm that are reported."""
+    second_small_nodules: _builtins.int
+    """Nodules under 8 mm that the second reader counted; absent without one."""
+    noise_hu: _builtins.float
+    """Standard deviation of the noise in the lung in Hounsfield units; absent where it was not measured."""
+    detectability: _builtins.float
+    """The d' of a solid nodule in this noise and these slices; below 6 a count means little."""
+    detectability_mm: _builtins.float
+    """The diameter of that nodule in millimetres: the median of those found, or 3."""
+    def __init__(
+        self,
+        *,
+        second_reader: _builtins.str = ...,
+        small_nodules: _builtins.int = ...,
+        second_small_nodules: _builtins.int | None = ...,
+        noise_hu: _builtins.float | None = ...,
+        detectability: _builtins.float | None = ...,
+        detectability_mm: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_detectability", b"_detectability", "_noise_hu", b"_noise_hu", "_second_small_nodules", b"_second_small_nodules", "detectability", b"detectability", "noise_hu", b"noise_hu", "second_small_nodules", b"second_small_nodules"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_detectability", b"_detectability", "_noise_hu", b"_noise_hu", "_second_small_nodules", b"_second_small_nodules", "detectability", b"detectability", "detectability_mm", b"detectability_mm", "noise_hu", b"noise_hu", "second_reader", b"second_reader", "second_small_nodules", b"second_small_nodules", "small_nodules", b"small_nodules"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__detectability: _TypeAlias = _typing.Literal["detectability"]  # noqa: Y015
+    _WhichOneofArgType__detectability: _TypeAlias = _typing.Literal["_detectability", b"_detectability"]  # noqa: Y015
+    _WhichOneofReturnType__noise_hu: _TypeAlias = _typing.Literal["noise_hu"]  # noqa: Y015
+    _WhichOneofArgType__noise_hu: _TypeAlias = _typing.Literal["_noise_hu", b"_noise_hu"]  # noqa: Y015
+    _WhichOneofReturnType__second_small_nodules: _TypeAlias = _typing.Literal["second_small_nodules"]  # noqa: Y015
+    _WhichOneofArgType__second_small_nodules: _TypeAlias = _typing.Literal["_second_small_nodules", b"_second_small_nodules"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__detectability) -> _WhichOneofReturnType__detectability | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__noise_hu) -> _WhichOneofReturnType__noise_hu | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__second_small_nodules) -> _WhichOneofReturnType__second_small_nodules | None: ...
+
+Global___Reliability: _TypeAlias = Reliability  # noqa: Y015
+
+@_typing.final
 class Provenance(_message.Message):
     """Provenance says what made an analysis."""
 
@@ -538,6 +591,8 @@ class Analysis(_message.Message):
     EFFUSIONS_FIELD_NUMBER: _builtins.int
     NOT_ASSESSED_FIELD_NUMBER: _builtins.int
     PROVENANCE_FIELD_NUMBER: _builtins.int
+    COUNT_RELIABLE_FIELD_NUMBER: _builtins.int
+    RELIABILITY_FIELD_NUMBER: _builtins.int
     site: _builtins.str
     """The hospital whose identifiers these are."""
     study_uid: _builtins.str
@@ -554,6 +609,10 @@ class Analysis(_message.Message):
     """The code of the remark that refused the series, or empty."""
     reason_text: _builtins.str
     """That code in words, or empty."""
+    count_reliable: _builtins.bool
+    """Whether the series was analysed and nothing speaks against the number of its nodules. Absent in the
+    messages of versions that did not judge it. The remarks say what speaks against it.
+    """
     @_builtins.property
     def created_time(self) -> _timestamp_pb2.Timestamp:
         """When the analysis was made."""
@@ -594,6 +653,10 @@ class Analysis(_message.Message):
     def provenance(self) -> Global___Provenance:
         """What made this analysis."""
 
+    @_builtins.property
+    def reliability(self) -> Global___Reliability:
+        """What the number was checked by; absent where nothing was counted."""
+
     def __init__(
         self,
         *,
@@ -615,12 +678,16 @@ class Analysis(_message.Message):
         effusions: _abc.Iterable[Global___Effusion] | None = ...,
         not_assessed: _abc.Iterable[_builtins.str] | None = ...,
         provenance: Global___Provenance | None = ...,
+        count_reliable: _builtins.bool | None = ...,
+        reliability: Global___Reliability | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_time", b"created_time", "lungs", b"lungs", "pattern", b"pattern", "provenance", b"provenance", "triage", b"triage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "count_reliable", b"count_reliable", "created_time", b"created_time", "lungs", b"lungs", "pattern", b"pattern", "provenance", b"provenance", "reliability", b"reliability", "triage", b"triage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_time", b"created_time", "effusions", b"effusions", "frame_of_reference_uid", b"frame_of_reference_uid", "generation", b"generation", "lungs", b"lungs", "nodules", b"nodules", "not_assessed", b"not_assessed", "outcome", b"outcome", "pattern", b"pattern", "provenance", b"provenance", "reason_code", b"reason_code", "reason_text", b"reason_text", "remarks", b"remarks", "series_uid", b"series_uid", "site", b"site", "study_uid", b"study_uid", "triage", b"triage", "volumes", b"volumes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "count_reliable", b"count_reliable", "created_time", b"created_time", "effusions", b"effusions", "frame_of_reference_uid", b"frame_of_reference_uid", "generation", b"generation", "lungs", b"lungs", "nodules", b"nodules", "not_assessed", b"not_assessed", "outcome", b"outcome", "pattern", b"pattern", "provenance", b"provenance", "reason_code", b"reason_code", "reason_text", b"reason_text", "reliability", b"reliability", "remarks", b"remarks", "series_uid", b"series_uid", "site", b"site", "study_uid", b"study_uid", "triage", b"triage", "volumes", b"volumes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__count_reliable: _TypeAlias = _typing.Literal["count_reliable"]  # noqa: Y015
+    _WhichOneofArgType__count_reliable: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__count_reliable) -> _WhichOneofReturnType__count_reliable | None: ...
 
 Global___Analysis: _TypeAlias = Analysis  # noqa: Y015
 
@@ -655,6 +722,7 @@ class SeriesStatus(_message.Message):
     DELIVERIES_PENDING_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     DELIVERIES_DEAD_FIELD_NUMBER: _builtins.int
+    COUNT_RELIABLE_FIELD_NUMBER: _builtins.int
     site: _builtins.str
     """The hospital whose identifiers these are."""
     series_uid: _builtins.str
@@ -701,6 +769,10 @@ class SeriesStatus(_message.Message):
     """Grows with every change of any series."""
     deliveries_dead: _builtins.int
     """Reports that were given up after many tries; an operator must look."""
+    count_reliable: _builtins.bool
+    """Whether the number of nodules is to be relied on; absent while there is none, or where it was not
+    judged.
+    """
     @_builtins.property
     def first_received_time(self) -> _timestamp_pb2.Timestamp:
         """When its first instance was received."""
@@ -737,13 +809,19 @@ class SeriesStatus(_message.Message):
         deliveries_pending: _builtins.int = ...,
         revision: _builtins.int = ...,
         deliveries_dead: _builtins.int = ...,
+        count_reliable: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_nodules", b"_nodules", "first_received_time", b"first_received_time", "last_received_time", b"last_received_time", "nodules", b"nodules"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "_nodules", b"_nodules", "count_reliable", b"count_reliable", "first_received_time", b"first_received_time", "last_received_time", b"last_received_time", "nodules", b"nodules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_nodules", b"_nodules", "accession", b"accession", "birth_date", b"birth_date", "deliveries_dead", b"deliveries_dead", "deliveries_pending", b"deliveries_pending", "description", b"description", "first_received_time", b"first_received_time", "generation", b"generation", "instances", b"instances", "issuer", b"issuer", "last_received_time", b"last_received_time", "nodules", b"nodules", "outcome", b"outcome", "patient_id", b"patient_id", "patient_name", b"patient_name", "reason_code", b"reason_code", "reason_text", b"reason_text", "revision", b"revision", "sender", b"sender", "series_uid", b"series_uid", "sex", b"sex", "site", b"site", "state", b"state", "study_date", b"study_date", "study_uid", b"study_uid", "triage", b"triage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "_nodules", b"_nodules", "accession", b"accession", "birth_date", b"birth_date", "count_reliable", b"count_reliable", "deliveries_dead", b"deliveries_dead", "deliveries_pending", b"deliveries_pending", "description", b"description", "first_received_time", b"first_received_time", "generation", b"generation", "instances", b"instances", "issuer", b"issuer", "last_received_time", b"last_received_time", "nodules", b"nodules", "outcome", b"outcome", "patient_id", b"patient_id", "patient_name", b"patient_name", "reason_code", b"reason_code", "reason_text", b"reason_text", "revision", b"revision", "sender", b"sender", "series_uid", b"series_uid", "sex", b"sex", "site", b"site", "state", b"state", "study_date", b"study_date", "study_uid", b"study_uid", "triage", b"triage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__count_reliable: _TypeAlias = _typing.Literal["count_reliable"]  # noqa: Y015
+    _WhichOneofArgType__count_reliable: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable"]  # noqa: Y015
     _WhichOneofReturnType__nodules: _TypeAlias = _typing.Literal["nodules"]  # noqa: Y015
     _WhichOneofArgType__nodules: _TypeAlias = _typing.Literal["_nodules", b"_nodules"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__count_reliable) -> _WhichOneofReturnType__count_reliable | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__nodules) -> _WhichOneofReturnType__nodules | None: ...
 
 Global___SeriesStatus: _TypeAlias = SeriesStatus  # noqa: Y015

@@ -1,0 +1,49 @@
+"""The second reader: the analytic detector, run beside the model on its finest level alone, to count.
+
+It looks on a coarser grid than its own finest, which halves its work and costs it a tenth of the 3 mm
+nodules of the case phantom (204 of 222 findings are left); that is enough to notice a count that is
+grossly wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from millet.core.lungs import LungMask
+from millet.core.manifest import Manifest
+from millet.core.nodule import Candidate
+from millet.core.volume import Volume
+from millet.flow import detect
+from millet.ports import Detector
+
+SPACING_MM = 1.0
+NONE = "no second reader"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondReader:
+    """A model that counts independently of the one that reports."""
+
+    manifest: Manifest
+    detectors: Mapping[str, Detector]
+
+    @property
+    def name(self) -> str:
+        """name/version."""
+        return f"{self.manifest.name}/{self.manifest.version}"
+
+    @property
+    def looks_with(self) -> Manifest:
+        """Its manifest, cut down to the finest level on the coarser grid."""
+        finest = min(self.manifest.levels, key=lambda level: level.spacing_mm)
+        spacing_mm = (SPACING_MM, SPACING_MM, SPACING_MM)
+        return replace(self.manifest, levels=(replace(finest, spacing_mm=spacing_mm),))
+
+    def read(
+        self, volume: Volume, lungs: LungMask, progress: Callable[[int, int], None]
+    ) -> tuple[Candidate, ...]:
+        """What it would report; `progress(done, total)` is called after each window. Raises DetectorError."""
+        manifest = self.looks_with
+        found = detect.find(volume, lungs, self.detectors, manifest, progress)
+        return tuple(candidate for candidate in found if manifest.reports(candidate))
