@@ -52,7 +52,7 @@ def test_a_sharp_kernel_overshoots_at_edges_and_nowhere_else():
     assert acquisition.sharpened(SOFT, slices) is slices
 
 
-@pytest.mark.parametrize("interval_mm", [None, 1.25, 0.625])
+@pytest.mark.parametrize("interval_mm", [None, 1.25, 0.9])
 def test_slices_are_the_middle_of_their_planes(interval_mm):
     """The planes that are averaged into a slice lie evenly about its place, overlapping or not."""
     scan = Scan(slice_mm=2.5, interval_mm=interval_mm)
@@ -65,4 +65,4 @@ def test_slices_are_the_middle_of_their_planes(interval_mm):
     for k in (0, 7, whole.shape[0] - 1):
         own = z_mm[k * scan.planes_a_step :][: scan.sub_slices]
         assert own.mean() == pytest.approx(whole.origin_mm.z + k * scan.step_mm)
-        assert np.ptp(own) + fine.spacing_mm[0] == pytest.approx(2.5)
+        assert sum(scan.profile) * fine.spacing_mm[0] == pytest.approx(2.5)

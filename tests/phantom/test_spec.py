@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from millet.phantom import spec
@@ -16,26 +19,36 @@ def test_a_preset_of_few_nodules_draws_its_number_by_the_seed():
 
 @pytest.mark.parametrize(
     ("slice_mm", "interval_mm", "planes"),
-    [(1.0, None, (1, 1)), (5.0, None, (5, 5)), (2.5, 1.25, (2, 4)), (3.0, 2.0, (2, 3)), (0.6, 0.4, (2, 3))],
+    [
+        (1.0, None, (1, 1)),
+        (5.0, None, (5, 5)),
+        (2.5, 1.25, (2, 4)),
+        (3.0, 2.0, (2, 3)),
+        (0.6, 0.4, (2, 3)),
+        (1.0, 0.8, (2, 2.5)),
+        (1.25, 0.7, (2, 25 / 7)),
+    ],
 )
-def test_slices_are_whole_numbers_of_planes(slice_mm, interval_mm, planes):
-    """From slice to slice, and through a slice, go whole numbers of planes of at most 1 mm."""
+def test_planes_add_up_to_the_thickness_of_a_slice(slice_mm, interval_mm, planes):
+    """A whole number of planes of at most 1 mm leads from slice to slice; the outer ones may count less."""
     scan = Scan(slice_mm=slice_mm, interval_mm=interval_mm)
-    assert (scan.planes_a_step, scan.sub_slices) == planes
+    assert (scan.planes_a_step, sum(scan.profile)) == pytest.approx(planes)
+    assert scan.profile == scan.profile[::-1]
+    assert 0.5 <= min(scan.profile) <= max(scan.profile) == 1
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
         {"slice_mm": 1.0, "interval_mm": 2.0},
-        {"slice_mm": 3.3, "interval_mm": 1.01},
+        {"slice_mm": 3.3, "interval_mm": 0.1},
         {"noise_hu": -1.0},
         {"edge": 9.0},
     ],
     ids=str,
 )
 def test_no_scanner_does_that(wrong):
-    """Gaps between slices, thicknesses without a common step and the like are refused."""
+    """Gaps between slices, slices on top of each other and the like are refused."""
     with pytest.raises(ValueError, match=r"\d"):
         Scan(**wrong)
 
@@ -91,3 +104,11 @@ def test_a_wrong_toml_is_one_error(text):
     """Unknown tables, fields and types are a ValueError, as a broken file is."""
     with pytest.raises(ValueError, match=r"\w"):
         spec.read(text)
+
+
+def test_the_documented_example_is_read():
+    """What the reference shows is a specification with all the fields that it names."""
+    page = Path(__file__).parents[2] / "docs" / "reference" / "phantoms.md"
+    preset, scan = spec.read(re.search(r"```toml\n(.*?)```", page.read_text(), re.DOTALL)[1])
+    assert (preset.nodules, preset.keep, scan.interval_mm) == (2000, 3, 0.8)
+    assert set(re.findall(r"^\| `([a-z]+)` \|", page.read_text(), re.MULTILINE)) == set(PRESETS)

@@ -38,10 +38,11 @@ def grid(scan: Scan, scale: float) -> Grid:
 
 def fine_grid(scan: Scan, whole: Grid) -> Grid:
     """The planes that are drawn before they are averaged into slices."""
-    planes = (whole.shape[0] - 1) * scan.planes_a_step + scan.sub_slices
-    dz = scan.slice_mm / scan.sub_slices
+    thick = scan.sub_slices
+    planes = (whole.shape[0] - 1) * scan.planes_a_step + thick
+    dz = scan.step_mm / scan.planes_a_step
     x, y, z = whole.origin_mm
-    start = PointMm(x, y, z - scan.slice_mm / 2 + dz / 2)
+    start = PointMm(x, y, z - thick * dz / 2 + dz / 2)
     shape = (planes, whole.shape[1], whole.shape[2])
     return replace(whole, shape=shape, spacing_mm=(dz, scan.pixel_mm, scan.pixel_mm), origin_mm=start)
 

@@ -102,13 +102,21 @@ def expose(hu: Field, scan: Scan, scale: float, seed: int, tell: Progress) -> ND
     grid = acquisition.grid(scan, scale)
     spread = acquisition.noise_map(scan, grid, scale)
     out = np.empty(grid.shape, np.int16)
-    step, thick = scan.planes_a_step, scan.sub_slices
+    step, profile = scan.planes_a_step, np.asarray(scan.profile, np.float32)
     for start in range(0, grid.shape[0], _SLAB):
         tell("exposure", 0.82 + 0.18 * start / grid.shape[0])
         stop = min(start + _SLAB, grid.shape[0])
-        slices = np.stack([hu[k * step : k * step + thick].mean(axis=0) for k in range(start, stop)])
+        slices = np.stack([_slice(hu[k * step :], profile) for k in range(start, stop)])
         slices = acquisition.sharpened(scan, slices)
         shape = (stop - start, grid.shape[1], grid.shape[2])
         slices += spread * acquisition.noise(scan, shape, seed * 1000 + start)
         out[start:stop] = acquisition.stored(slices)
     return out
+
+
+def _slice(planes: Field, profile: Field) -> Field:
+    """One slice of the first planes."""
+    own = planes[: len(profile)]
+    if profile[0] == 1:
+        return np.asarray(own.mean(axis=0), np.float32)
+    return np.asarray(np.average(own, axis=0, weights=profile), np.float32)

@@ -19,7 +19,6 @@ REFERENCE_NOISE_HU = 40.0
 """At REFERENCE_MAS and 1 mm slices; noise goes with one over the root of dose and of slice thickness."""
 KINDS = ("solid", "part_solid", "ground_glass", "calcified")
 SPREADS = ("random", "centrilobular", "perilymphatic")
-_FINEST = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +47,6 @@ class Scan:
             raise ValueError(f"slices of {self.slice_mm} mm do not lie {self.step_mm} mm apart")
         if not 0 <= self.edge <= 3:
             raise ValueError(f"edge enhancement {self.edge} out of range 0 to 3")
-        if self._steps(self.planes_a_step) is None:
-            raise ValueError(f"{self.slice_mm} and {self.step_mm} mm have no common step")
 
     @property
     def mas(self) -> float:
@@ -64,19 +61,23 @@ class Scan:
 
     @property
     def planes_a_step(self) -> int:
-        """Planes of at most 1 mm from one slice to the next; a whole number of them makes a slice."""
+        """Planes of at most 1 mm from one slice to the next; two or more where a slice takes in parts."""
         fewest = int(np.ceil(self.step_mm - 1e-6))
-        fitting = (n for n in range(fewest, _FINEST + 1) if self._steps(n) is not None)
-        return next(fitting, fewest)
+        planes = self.slice_mm / self.step_mm * fewest
+        return fewest if abs(planes - round(planes)) < 1e-6 else max(fewest, 2)
+
+    @property
+    def profile(self) -> tuple[float, ...]:
+        """What the planes that are averaged into one slice count; only the outer two count less than 1."""
+        planes = self.slice_mm / self.step_mm * self.planes_a_step
+        count = int(np.ceil(planes - 1e-6))
+        outer = 1.0 if count < 2 else min((planes - count + 2) / 2, 1.0)
+        return tuple(outer if k in {0, count - 1} else 1.0 for k in range(count))
 
     @property
     def sub_slices(self) -> int:
-        """Planes of at most 1 mm that are averaged into one slice."""
-        return self._steps(self.planes_a_step) or 1
-
-    def _steps(self, planes: int) -> int | None:
-        exact = self.slice_mm / self.step_mm * planes
-        return round(exact) if abs(exact - round(exact)) < 1e-3 else None
+        """Planes that are averaged into one slice, by their `profile`."""
+        return len(self.profile)
 
     @property
     def sigma_mm(self) -> float:
