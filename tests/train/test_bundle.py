@@ -182,6 +182,25 @@ def test_what_is_no_table_of_tensors_is_refused(tmp_path, found):
         bundle_weights.weights(folder)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.999])
+def test_a_file_that_was_cut_short_is_refused(tmp_path, share):
+    """Nothing, a beginning, all but the end."""
+    folder = bundles.write(tmp_path / "b", RetinaNet(SMALL))
+    path = folder / "models/model.pt"
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(ModelError, match=r"models/model\.pt holds no weights"):
+        bundle_weights.weights(folder)
+
+
+@pytest.mark.parametrize("name", ["model.pt", "model.ts"])
+def test_bytes_that_are_no_weights_are_refused(tmp_path, name):
+    """Whatever they are called."""
+    folder = bundles.write(tmp_path / "b")
+    (folder / "models" / name).write_bytes(bytes(range(256)) * 9)
+    with pytest.raises(ModelError, match=f"models/{name} holds no weights"):
+        bundle_weights.weights(folder, trust=True)
+
+
 def test_weights_under_model_are_found(tmp_path):
     """As some checkpoints have them."""
     folder, made = bundles.write(tmp_path / "b"), RetinaNet(SMALL)

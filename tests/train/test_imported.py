@@ -126,6 +126,13 @@ def test_onnx_with_a_manifest_gets_its_digests(plain, source):
     assert b"states no limit" in made.files["MODEL_CARD.md"]
 
 
+@pytest.mark.parametrize("wishes", [Wishes(threshold=0.9), Wishes(window=(16, 16, 16)), Wishes(trust=True)])
+def test_what_only_bundles_know_is_not_passed_over(plain, wishes):
+    """A threshold for ONNX stands in its manifest; one that is given besides is refused, not ignored."""
+    with pytest.raises(ModelError, match="are for bundles"):
+        imported.read(plain, wishes)
+
+
 def test_a_card_that_is_there_is_kept(plain):
     """Byte for byte."""
     (plain / "MODEL_CARD.md").write_text("# mine\n")

@@ -22,7 +22,9 @@ def import_model(  # noqa: PLR0913, PLR0917 - each option is an argument
     ] = "",
     version: Annotated[str, typer.Option(help="Its version; default: its own.")] = "",
     licence: Annotated[str, typer.Option(help="Its licence, where it states none.")] = "",
-    threshold: Annotated[float, typer.Option(min=0, max=1, help="Operating threshold of a bundle.")] = 0.5,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Operating threshold of a bundle; default: 0.5.")
+    ] = None,
     window: Annotated[
         str, typer.Option(help="Voxels of a bundle's window in its own order of axes, such as 192,192,80.")
     ] = "",

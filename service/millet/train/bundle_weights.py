@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,11 +45,7 @@ def weights(folder: Path, *, trust: bool = False) -> Mapping[str, Tensor]:
     if scripted and not trust:
         raise ModelError(f"{name}: {TRUST_HINT}")
     try:
-        found = (
-            torch.jit.load(path, "cpu").state_dict()  # type: ignore[no-untyped-call]  # untyped in torch
-            if scripted
-            else torch.load(path, "cpu", weights_only=True)
-        )
+        found = _scripted(path) if scripted else torch.load(path, "cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
         raise ModelError(f"{name} holds no weights that can be read safely: {_first_line(error)}") from error
     if isinstance(found, dict) and isinstance(found.get("model"), dict):
@@ -55,6 +53,14 @@ def weights(folder: Path, *, trust: bool = False) -> Mapping[str, Tensor]:
     if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
         raise ModelError(f"{name} must hold tensors by name, or such a table under `model`")
     return found
+
+
+def _scripted(path: Path) -> Any:
+    """The weights of a TorchScript module."""
+    with warnings.catch_warnings():
+        # Torch would have its users leave TorchScript; bundles that were exported before have nothing else.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return torch.jit.load(path, "cpu").state_dict()  # type: ignore[no-untyped-call]  # untyped in torch
 
 
 def load(network: torch.nn.Module, found: Mapping[str, Tensor]) -> None:

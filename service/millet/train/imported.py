@@ -22,6 +22,7 @@ from millet.train.trial import Trial, examined, tried
 
 GRAPH, FILE = "retinanet", "retinanet.onnx"
 MANIFEST, CARD = "manifest.json", "MODEL_CARD.md"
+THRESHOLD = 0.5
 DIAMETERS_MM = (0.1, 500.0)
 """What the one level of a box detector owns: whatever its boxes say."""
 
@@ -33,8 +34,8 @@ class Wishes:
     name: str = ""
     version: str = ""
     licence: str = ""
-    threshold: float = 0.5
-    """Operating threshold of a bundle, which has none of its own."""
+    threshold: float | None = None
+    """Operating threshold of a bundle, which has none of its own; None for `THRESHOLD`."""
     window: tuple[int, int, int] | None = None
     """Voxels of a bundle's window, in the bundle's order of axes."""
     trust: bool = False
@@ -91,6 +92,8 @@ def from_bundle(folder: Path, wishes: Wishes) -> Imported:
 
 def from_onnx(source: Path, wishes: Wishes) -> Imported:
     """Graphs with a manifest, whose digests are worked out where it has none. Raises ModelError."""
+    if wishes.threshold is not None or wishes.window or wishes.trust:
+        raise ModelError("threshold, window and trust are for bundles; change the manifest of an ONNX file")
     folder = source if source.is_dir() else source.parent
     document = _document(folder)
     for field in ("name", "version", "licence"):
@@ -148,7 +151,7 @@ def _level(found: Bundle, wishes: Wishes) -> Level:
         core_voxels=_triple(core),
         multiple_voxels=stride,
         diameters_mm=DIAMETERS_MM,
-        threshold=wishes.threshold,
+        threshold=THRESHOLD if wishes.threshold is None else wishes.threshold,
     )
 
 
