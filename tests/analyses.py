@@ -13,6 +13,7 @@ from millet.core.analysis import (
     Outcome,
     Pattern,
     Provenance,
+    Reliability,
     Triage,
     TriageLevel,
     VolumeSummary,
@@ -90,6 +91,20 @@ def analysis(nodules: int = 2) -> Analysis:
         not_assessed=("lymph nodes",),
         provenance=PROVENANCE,
     )
+
+
+def checked(made: Analysis, *against: Reason) -> Analysis:
+    """The same analysis with its count checked, and codes that speak against it."""
+    said = tuple(Remark(reason=reason, weight=Weight.OUTSIDE_USE, detail="18 and 204") for reason in against)
+    found = Reliability(
+        second_reader="log/1",
+        small_nodules=len(made.nodules),
+        second_small_nodules=204,
+        noise_hu=31.5,
+        detectability=49.25,
+        detectability_mm=3.0,
+    )
+    return replace(made, remarks=made.remarks + said, reliability=found)
 
 
 def refused(reason: Reason = Reason.GANTRY_TILT) -> Analysis:

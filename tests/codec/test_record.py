@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from analyses import analysis, refused
+from analyses import analysis, checked, refused
 
 from millet.codec import record
 from millet.core.analysis import Effusion
@@ -18,8 +18,9 @@ from millet.core.nodule import Side
         analysis(0),
         refused(),
         replace(analysis(1), effusions=(Effusion(side=Side.LEFT, volume_ml=120.0),)),
+        checked(analysis(2)),
     ],
-    ids=["findings", "none-found", "not-analysed", "effusion"],
+    ids=["findings", "none-found", "not-analysed", "effusion", "checked"],
 )
 def test_a_document_reads_back_as_the_same_analysis(made):
     """Nothing is lost or changed between an analysis and its document."""
@@ -42,3 +43,10 @@ def test_a_damaged_document_is_refused(damage):
     document = json.loads(record.encode(analysis(1))) | damage
     with pytest.raises(ValueError, match=r".+"):
         record.decode(json.dumps(document))
+
+
+def test_a_document_that_is_older_than_the_count_was_judged_still_reads():
+    """What a later version added is absent, not damage."""
+    document = json.loads(record.encode(analysis(1)))
+    del document["reliability"]
+    assert record.decode(json.dumps(document)) == analysis(1)

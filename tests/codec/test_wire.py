@@ -69,6 +69,16 @@ provenances = st.builds(
     precision=words,
 )
 
+reliabilities = st.builds(
+    values.Reliability,
+    second_reader=words,
+    small_nodules=counts,
+    second_small_nodules=st.none() | counts,
+    noise_hu=st.none() | numbers,
+    detectability=st.none() | numbers,
+    detectability_mm=numbers,
+)
+
 
 @st.composite
 def analyses(draw: st.DrawFn) -> values.Analysis:
@@ -99,6 +109,7 @@ def analyses(draw: st.DrawFn) -> values.Analysis:
         effusions=tuple(fluid),
         not_assessed=tuple(draw(st.lists(words, max_size=3))),
         provenance=draw(provenances),
+        reliability=draw(st.none() | reliabilities),
     )
 
 
@@ -107,6 +118,7 @@ def test_an_analysis_survives_the_wire_unchanged(analysis):
     """Encoded, sent as bytes and decoded, an analysis is the same value, to the last bit."""
     sent = wire.analysis_to_wire(analysis).SerializeToString()
     assert wire.analysis_from_wire(pb.Analysis.FromString(sent)) == analysis
+    assert pb.Analysis.FromString(sent).count_reliable == analysis.count_reliable
 
 
 @given(analyses())

@@ -57,6 +57,29 @@ def test_more_nodules_never_lower_the_level():
     assert levels == sorted(levels)
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        Reason.READERS_DISAGREE,
+        Reason.LOW_DETECTABILITY,
+        Reason.COUNT_LIMIT_REACHED,
+        Reason.ONE_LUNG,
+        Reason.OPAQUE_LUNG,
+    ],
+)
+def test_a_doubt_is_never_unflagged_and_never_lowers_a_level(reason):
+    """What speaks against the count makes silence notable; whatever else holds stays and stays first."""
+    doubt = Remark(reason=reason, weight=Weight.OUTSIDE_USE, detail="18 and 204")
+    order = list(TriageLevel)
+    for count in (0, 3, 7, 60, 220):
+        exam = spread(count)
+        plain = triage.Exam(nodules=exam, pattern=pattern.judge(exam), effusions=())
+        doubted = triage.judge(replace(plain, remarks=(doubt,)))
+        assert order.index(doubted.level) >= order.index(triage.judge(plain).level)
+        assert doubted.level is not TriageLevel.UNFLAGGED
+        assert "18 and 204" in doubted.reasons[-1]
+
+
 def test_an_effusion_alone_is_notable_and_names_its_side():
     """A pleural effusion is told with its side."""
     found = judged([], (Effusion(side=Side.LEFT, volume_ml=180.0),))

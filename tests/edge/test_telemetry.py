@@ -11,7 +11,7 @@ import warnings
 
 import pydicom
 import pytest
-from analyses import analysis, refused
+from analyses import analysis, checked, refused
 from prometheus_client import CollectorRegistry
 
 from millet.core.analysis import Outcome, TriageLevel
@@ -109,11 +109,14 @@ def test_an_analysis_moves_outcome_level_nodules_and_remarks(metrics):
     """What was not analysed is counted by its reason and not as a series without nodules."""
     metrics.telemetry.analysed(analysis(2))
     metrics.telemetry.analysed(refused(Reason.GANTRY_TILT))
-    assert metrics.value("millet_series_outcomes_total", outcome="findings") == 1
-    assert metrics.value("millet_nodules_per_series_sum") == 2
-    assert metrics.value("millet_nodules_per_series_count") == 1
+    metrics.telemetry.analysed(checked(analysis(1), Reason.READERS_DISAGREE))
+    assert metrics.value("millet_series_outcomes_total", outcome="findings") == 2
+    assert metrics.value("millet_nodules_per_series_sum") == 3
+    assert metrics.value("millet_nodules_per_series_count") == 2
+    assert metrics.value("millet_count_not_reliable_total", reason="readers-disagree") == 1
+    assert metrics.value("millet_count_not_reliable_total", reason="low-detectability") == 0
     assert metrics.value("millet_series_not_analysed_total", reason="gantry-tilt") == 1
-    assert metrics.value("millet_series_remarks_total", reason="age-unknown", weight="outside-use") == 1
+    assert metrics.value("millet_series_remarks_total", reason="age-unknown", weight="outside-use") == 2
     assert metrics.value("millet_triage_level_total", level="not-assessed") == 1
 
 

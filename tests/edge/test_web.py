@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from analyses import analysis, refused, spread
+from analyses import analysis, checked, refused, spread
 from PIL import Image
 from worklists import MemoryWorklist, status, waiting
 
@@ -184,6 +184,18 @@ def test_an_alarm_stays_while_a_series_is_analysed_anew(site):
         html = site.get(path).text
         assert html.index("Critical") < html.index("Receiving")
     assert "of generation 1, before the latest instances came" in html
+
+
+def test_a_count_that_is_not_reliable_is_said_beside_the_count(site):
+    """Worklist and series page never show such a number by itself, and tell what speaks against it."""
+    doubted = checked(analysis(2), Reason.READERS_DISAGREE)
+    line = site.worklist.put(status(1, count_reliable=False), doubted)
+    site.start()
+    assert "2 nodules, count not reliable" in site.get("/").text
+    page = site.get(page_of(line)).text
+    assert "count not reliable" in page
+    assert "a second reader counts otherwise: 18 and 204" in page
+    assert "log/1: 204 small opacities, 2 reported" in page
 
 
 def test_a_report_that_was_given_up_is_in_plain_sight(site):

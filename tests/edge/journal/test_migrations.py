@@ -42,6 +42,28 @@ def test_up_down_and_up_again(engine):
     assert ours(engine) == set(metadata.tables)
 
 
+def test_an_older_journal_keeps_its_analyses(engine):
+    """An analysis that was journalled before its count was judged stays, and nothing is said of its count."""
+    migrate(engine, "0001")
+    now = "2026-01-02 03:04:05"
+    with engine.begin() as connection:
+        columns = {c["name"]: c for c in sa.inspect(connection).get_columns("analysis")}
+        assert "count_reliable" not in columns
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+        row = dict.fromkeys(columns, "x") | {"id": 1, "series_id": 1, "generation": 1, "nodules": 3}
+        row["created_utc"] = now
+        series = sa.table(
+            "series", *(sa.column(c["name"]) for c in sa.inspect(connection).get_columns("series"))
+        )
+        connection.execute(series.insert().values({c.name: 1 for c in series.columns}))
+        analysis = sa.table("analysis", *(sa.column(name) for name in columns))
+        connection.execute(analysis.insert().values(row))
+    migrate(engine)
+    with engine.connect() as connection:
+        kept = connection.exec_driver_sql("SELECT nodules, count_reliable FROM analysis").all()
+    assert kept == [(3, None)]
+
+
 def test_sqlite_is_opened_durably(engine):
     """Write-ahead log, flushed at every commit, foreign keys held."""
     wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
