@@ -12,9 +12,11 @@ from table import Row
 
 from detecting.store import Result
 from millet.codec.tables import Mark
+from millet.core.geometry import Floats
 from millet.evaluate.bootstrap import proportion
-from millet.evaluate.case import Case, Judged, Reports, at_least, best_at, centres, judge
+from millet.evaluate.case import Case, Judged, Reports, at_least, centres, diameters, judge
 from millet.evaluate.estimate import Estimate
+from millet.evaluate.match import near
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,15 +118,18 @@ def both_found(results: Sequence[Result], apart_mm: float) -> Estimate:
 
 def shifts(alone: Sequence[Result], among: Sequence[Result]) -> list[float]:
     """How much the best score at each nodule differs between two scans that both have it; no score is 0."""
-    moved = []
+    moved: list[float] = []
     for few, many in zip(alone, among, strict=True):
-        moved += [abs(_score(few, mark) - _score(many, mark)) for mark in few.truth]
+        moved += np.abs(_scores(few, few.truth) - _scores(many, few.truth)).tolist()
     return moved
 
 
-def _score(result: Result, mark: Mark) -> float:
-    best = best_at(result.case(), mark)
-    return best.score if best else 0.0
+def _scores(result: Result, marks: Sequence[Mark]) -> Floats:
+    """The best score within reach of each mark, reported or not."""
+    reach = near(centres(result.found), centres(marks), diameters(marks))
+    best = np.zeros(len(marks))
+    np.maximum.at(best, reach.true, np.asarray([c.score for c in result.found])[reach.found])
+    return best
 
 
 def difference(one: Estimate, other: Estimate) -> Estimate:
