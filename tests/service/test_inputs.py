@@ -7,10 +7,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import ct
+import numpy as np
 import pydicom
 import pytest
 from bad_series import HANDLED, REFUSED
@@ -21,7 +23,9 @@ from pynetdicom import AE, build_context
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import encode
 
+from millet.codec import codes
 from millet.codec.ct import read_header
+from millet.core.lungs import lungs
 from millet.core.reasons import Reason, Weight
 from millet.core.tag import series_tag
 from millet.phantom import dicom, presets
@@ -165,6 +169,33 @@ def test_what_is_handled_is_said_everywhere(case, sent, service):
     (line,) = log_of(service, status.series_uid)
     assert reason.value in str(line["remarks"]).split(",")
     assert_kept(service, sent[case])
+
+
+def test_a_count_that_means_nothing_is_said_everywhere(service):
+    """A lung white with fluid in a very noisy scan: said in gRPC, worklist, page, report, log and metric."""
+    scan = presets.Scan(pixel_mm=1.4, slice_mm=3.0, noise_hu=250.0)
+    made = presets.make("negative", seed=5, scale=0.45, scan=scan)
+    left = lungs(made.volume).on(made.volume.grid) == 2
+    hu = np.where(left, np.int16(10), made.volume.hu)
+    series = ct.renamed(list(dicom.datasets(replace(made, volume=replace(made.volume, hu=hu)))), "white")
+    assert set(send(service, series)) == {0}
+    status = service.ended(uid_of(series))
+    analysis = service.analysis(status)
+    said = {remark.reason_code for remark in analysis.remarks}
+    assert {"opaque-lung", "one-lung", "low-detectability"} <= said
+    assert (status.HasField("count_reliable"), status.count_reliable, analysis.count_reliable) == (
+        True,
+        False,
+        False,
+    )
+    assert analysis.reliability.detectability < 6
+    assert status.triage not in {pb.TRIAGE_LEVEL_UNFLAGGED, pb.TRIAGE_LEVEL_NOT_ASSESSED}
+    assert "count not reliable" in service.page("")
+    (report,) = (service.folder / "state" / "reports").rglob(f"{status.series_uid}/sr-1.dcm")
+    assert codes.COUNT_NOT_RELIABLE.meaning in str(pydicom.dcmread(report))
+    assert [line["count_reliable"] for line in log_of(service, status.series_uid)] == [False]
+    counted = r'millet_count_not_reliable_total\{reason="low-detectability"\} (\S+)'
+    assert re.findall(counted, service.page("metrics")) == ["1.0"]
 
 
 def test_metrics_count_each_reason_as_often_as_the_worklist_has_it(sent, service):

@@ -27,6 +27,7 @@ FIELDS = frozenset(
         "closed_by",
         "conflict",
         "count",
+        "count_reliable",
         "destination",
         "duration_s",
         "free_bytes",
