@@ -9,6 +9,7 @@ from torch import nn
 
 from millet.train.export import Body
 from millet.train.log_bank import OPSET, Graph
+from millet.train.net import HALO
 from millet.train.trimmed import Walk
 
 
@@ -71,9 +72,9 @@ def test_what_is_left_is_the_middle_of_the_padded_network(make, shape):
 
 
 def test_the_networks_margin_is_less_than_its_halo():
-    """Seven blocks of two voxels are lost before, seven behind: the halo of 16 holds core and neighbours."""
+    """Blocks of two voxels are lost before and behind; the halo holds them and a peak's neighbour, no more."""
     _, made = run(the_net(), np.zeros((1, 8, 20, 20, 20), np.float32))
-    assert (made.before, made.after) == (7, 7)
+    assert made.before == made.after == (HALO - 2) / 2
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ def scores(
         example = window(chests, taken, seed, index)
         voxels += int(example.judged.sum())
         positions, values = peaks(net, example)
+        example = _judged(example)
         sizes += [float(d) * recipe.grid_mm for d in example.diameter]
         _assign(example, positions, values, hits, false)
     litres = voxels * recipe.grid_mm**3 / 1e6
@@ -61,6 +62,13 @@ def peaks(net: Net, example: Window) -> tuple[NDArray[np.float64], NDArray[np.fl
     at = top.nonzero()
     offset = out[1:4, at[:, 0], at[:, 1], at[:, 2]].T.clamp(-0.49, 0.49)
     return (at + offset).numpy().astype(float), heat[top].sigmoid().numpy().astype(float)
+
+
+def _judged(example: Window) -> Window:
+    """With those nodules only whose centre lies where answers count."""
+    voxels = np.rint(example.position).astype(int)
+    kept = example.judged[tuple(voxels.T)]
+    return example._replace(position=example.position[kept], diameter=example.diameter[kept])
 
 
 def _assign(

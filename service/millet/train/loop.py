@@ -1,12 +1,13 @@
 """The training loop: resumable, seeded, told in TensorBoard; window `n` is the same whatever was interrupted.
 
 The weights that count are a running mean of those that learn (an exponential moving average), so a run may
-be stopped anywhere; over its last fifth the step shrinks to nothing.
+be stopped anywhere; the step shrinks to nothing along a cosine.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +32,8 @@ class Plan:
     steps: int
     windows: int = 8
     """In a batch."""
-    rate: float = 1.5e-3
+    rate: float = 3e-3
     warm_up: int = 100
-    cool_down: float = 0.2
     mean_over: int = 200
     """Steps that the running mean of the weights looks back on."""
     keep_every: int = 100
@@ -71,7 +71,7 @@ def fresh(plan: Plan, start: Net | None = None) -> State:
     """A state to begin from, from random weights of the plan's seed or from a trained network."""
     torch.manual_seed(plan.seed)
     net = copy.deepcopy(start) if start is not None else Net()
-    net = net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    net = net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch types only 4D formats
     optimiser = torch.optim.AdamW(net.parameters(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=1e-4)
     return State(net=net, mean=copy.deepcopy(net), optimiser=optimiser)
 
@@ -102,9 +102,9 @@ def load(path: Path, plan: Plan) -> State:
 
 
 def rate(plan: Plan, step: int) -> float:
-    """The learning rate of a step: up, level, and down to nothing at the end."""
-    left = (plan.steps - step) / max(plan.cool_down * plan.steps, 1)
-    return plan.rate * min((step + 1) / plan.warm_up, 1.0, max(left, 0.01))
+    """The learning rate of a step: up in a line, and down to nothing along a cosine."""
+    done = step / plan.steps
+    return plan.rate * min((step + 1) / plan.warm_up, 0.5 * (1 + math.cos(math.pi * done)) + 1e-3)
 
 
 def train(
@@ -167,7 +167,7 @@ def _step(state: State, plan: Plan, wanted: Batch) -> Parts:
         group["lr"] = rate(plan, state.step)
     parts = judge(state.net.body(wanted.blocks), wanted)
     state.optimiser.zero_grad(set_to_none=True)
-    parts.total.backward()  # type: ignore[no-untyped-call]
+    parts.total.backward()  # type: ignore[no-untyped-call]  # untyped in torch
     nn.utils.clip_grad_norm_(state.net.parameters(), 2.0)
     state.optimiser.step()
     state.step += 1

@@ -1,8 +1,8 @@
 """The small-nodule network: centre heat at one voxel for the price of half the resolution.
 
-    hu -> 2x2x2 blocks as channels -> conv        at two voxels   (small things)
-                -> strided conv -> residual block at four voxels  (what they are part of)
-                -> back up, added -> conv -> one value a voxel and channel
+    hu -> 2x2x2 blocks as channels -> two convs   at two voxels   (small things)
+                -> 2x2x2 blocks -> residual conv at four voxels   (what they are part of)
+                -> back up, added -> conv -> two layers without reach -> one value a voxel and channel
 
 Batch normalisation only, which at inference is a fixed scale and shift, no attention and no pooling over
 the window: no value depends on how many neighbours a nodule has, and nothing reaches farther than
@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 STRIDE = 4
 """Windows begin at multiples of this: the network's coarsest cell."""
-HALO = 16
+HALO = 12
 """Exact for cores of whole cells, the neighbours of their peaks included."""
 CHANNELS = (32, 64)
+"""At two and at four voxels; the head is as wide as the latter."""
 OUTPUTS = 5
 """Heat logit; offset z, y, x in voxels; logarithm of the diameter in voxels."""
 HEAT_PRIOR = 0.002
@@ -35,19 +36,20 @@ class Net(nn.Module):
         super().__init__()
         fine, coarse = channels
         self.stem = _conv(8, fine)
-        self.down = _conv(fine, coarse, stride=2)
-        self.first = _conv(coarse, coarse)
-        self.second = _conv(coarse, coarse)
+        self.look = _conv(fine, fine)
+        self.down = nn.Sequential(nn.Conv3d(fine, coarse, 2, stride=2, bias=False), _norm(coarse))
+        self.around = _conv(coarse, coarse)
         self.up = nn.ConvTranspose3d(coarse, fine, 2, stride=2, bias=False)
         self.join = _norm(fine)
         self.fuse = _conv(fine, fine)
-        self.head = nn.Conv3d(fine, 8 * OUTPUTS, 1)
+        self.widen = nn.Conv3d(fine, coarse, 1)
+        self.head = nn.Conv3d(coarse, 8 * OUTPUTS, 1)
         expected = torch.zeros(OUTPUTS, 8)
         expected[0] = -math.log(1 / HEAT_PRIOR - 1)
         self.head.bias = nn.Parameter(expected.flatten())
         nn.init.normal_(self.head.weight, std=0.01)
-        for parameter in list(self.second.parameters())[1:]:
-            nn.init.zeros_(parameter)  # a residual block begins as the identity
+        for parameter in list(self.around.parameters())[1:]:
+            nn.init.zeros_(parameter)  # a residual layer begins as the identity
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
@@ -57,12 +59,11 @@ class Net(nn.Module):
 
     def body(self, blocks: Tensor) -> Tensor:
         """Blocks (B, 8, d, h, w) to raw (B, 40, d, h, w); channel = output * 8 + voxel in a block."""
-        half = torch.relu_(self.stem(blocks))
+        half = torch.relu_(self.look(torch.relu_(self.stem(blocks))))
         quarter = torch.relu_(self.down(half))
-        deeper = self.second(torch.relu_(self.first(quarter)))
-        quarter = torch.relu_(deeper + quarter)
+        quarter = torch.relu_(self.around(quarter) + quarter)
         half = torch.relu_(self.join(self.up(quarter)) + half)
-        raw: Tensor = self.head(torch.relu_(self.fuse(half)))
+        raw: Tensor = self.head(torch.relu_(self.widen(torch.relu_(self.fuse(half)))))
         return raw
 
 
@@ -71,8 +72,8 @@ def bounded(offset: Tensor) -> Tensor:
     return OFFSET_REACH * torch.tanh(offset)
 
 
-def _conv(inside: int, outside: int, *, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv3d(inside, outside, 3, stride=stride, padding=1, bias=False), _norm(outside))
+def _conv(inside: int, outside: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv3d(inside, outside, 3, padding=1, bias=False), _norm(outside))
 
 
 def _norm(channels: int) -> nn.BatchNorm3d:
@@ -101,6 +102,6 @@ def scaled(hu: Tensor) -> Tensor:
 def multiply_adds_per_voxel(channels: tuple[int, int] = CHANNELS) -> float:
     """Of the convolutions, for each voxel of a window."""
     fine, coarse = channels
-    half = 27 * 8 * fine + 27 * fine * fine + fine * 8 * OUTPUTS
-    quarter = 27 * fine * coarse + 2 * 27 * coarse * coarse + coarse * fine * 8
+    half = 27 * (8 * fine + 2 * fine * fine) + fine * coarse + coarse * 8 * OUTPUTS
+    quarter = 8 * fine * coarse + 27 * coarse * coarse + coarse * fine * 8
     return half / 8 + quarter / 64

@@ -5,8 +5,8 @@ halo is there to be thrown away. Here no convolution is padded. Each layer shrin
 skip connection is cropped to what it is added to, and only the middle is left, where the values are those
 of the padded network.
 
-What is understood: `Conv3d` of odd kernel, padded by half of it, stride 1 or 2; `ConvTranspose3d` whose
-kernel is its stride; `BatchNorm3d` right behind either, in evaluation mode, folded into it; relu, sums and
+What is understood: `Conv3d` of odd kernel, padded by half of it, stride 1 or 2, or whose kernel is its
+stride; `ConvTranspose3d` whose kernel is its stride; `BatchNorm3d` right behind either, in evaluation mode, folded into it; relu, sums and
 concatenation. Anything else is refused by its name.
 """
 
@@ -102,9 +102,11 @@ class Walk:
         return replace(alike[0], name=self.g.op(kind, *(p.name for p in alike), **attributes))
 
     def _convolved(self, conv: nn.Conv3d, x: Tensor) -> Tensor:
-        """Cell q is the sum around cell `stride` * q, `reach` to either side."""
-        (reach, *_), (stride, *_) = ((k - 1) // 2 for k in conv.kernel_size), conv.stride
+        """Cell q is the sum around cell `stride` * q, `reach` to either side; or of its own block."""
         plain = conv.groups == 1 and conv.padding_mode == "zeros" and set(conv.dilation) == {1}
+        if plain and {*conv.kernel_size} == {*conv.stride} and {*conv.padding} == {0}:
+            return self._blocked(conv, x)
+        (reach, *_), (stride, *_) = ((k - 1) // 2 for k in conv.kernel_size), conv.stride
         if not plain or {*conv.kernel_size} != {2 * reach + 1} or {*conv.padding} != {reach}:
             raise ValueError(f"{conv} cannot be exported")
         if {*conv.stride} - {1, 2} or len({*conv.stride}) > 1:
@@ -114,6 +116,16 @@ class Walk:
         last = -(-(x.after + reach - stride + 1) // stride)
         name = self._op("Conv", conv, x, strides=[stride] * 3)
         return Tensor(name=name, before=first, after=last, step=x.step * stride)
+
+    def _blocked(self, conv: nn.Conv3d, x: Tensor) -> Tensor:
+        """Blocks of `stride` cells that do not overlap: those that are whole."""
+        (stride, *_) = conv.stride
+        if len({*conv.stride}) > 1:
+            raise ValueError(f"{conv} cannot be exported")
+        before, after = -(-x.before // stride), -(-x.after // stride)
+        x = self.crop(x, before * stride, after * stride)
+        name = self._op("Conv", conv, x, strides=[stride] * 3)
+        return Tensor(name=name, before=before, after=after, step=x.step * stride)
 
     def _spread(self, conv: nn.ConvTranspose3d, x: Tensor) -> Tensor:
         (stride, *_) = conv.stride
