@@ -15,6 +15,7 @@ import ct
 import pytest
 
 from millet import cli
+from millet.codec import tables
 from millet.phantom import dicom, presets
 
 FAILED, WRONG_USE, NOT_ANALYSED = 1, 2, 3
@@ -250,6 +251,16 @@ def test_an_unknown_preset_is_refused(tmp_path, millet):
     done = millet("phantom", tmp_path / "out", "--preset", "cases")
     assert done.returncode in {FAILED, WRONG_USE}
     assert not (tmp_path / "out").exists()
+
+
+def test_the_second_simulator_is_asked_for_by_name(tmp_path, millet):
+    """It writes a series and its truth; a third simulator is refused."""
+    small = ("--preset", "sparse", "--scale", "0.3", "--seed", "1")
+    done = millet("phantom", tmp_path / "out", *small, "--simulator", "second")
+    assert done.returncode == 0
+    assert len(tables.read((tmp_path / "out" / "truth.csv").read_text())) == 3
+    done = millet("phantom", tmp_path / "other", *small, "--simulator", "third")
+    assert done.returncode in {FAILED, WRONG_USE}
 
 
 @pytest.mark.parametrize("command", ["serve", "send", "analyse", "evaluate", "phantom", "models", "doctor"])

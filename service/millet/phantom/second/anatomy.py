@@ -109,7 +109,7 @@ def chest(grid: Grid, scale: float, rng: np.random.Generator, *, effusion: bool)
     diaphragm = _diaphragm(f, cage, rng)
     space = fields.common([cage + 2.5, -mediastinum, diaphragm, _cupola(f)], 1.5)
     fluid = _fluid(f, space, rng) if effusion else np.full(space.shape, 99.0, np.float32)
-    lung = fields.common([space, -fluid], 1.0)
+    lung = fields.common([space, -fluid], 1.0) + _uneven(f, rng)
     lung = np.where(_two_lungs(lung), lung, np.maximum(lung, 2.0)).astype(np.float32)
     major, minor, lobe = _lobes(f, lung, rng)
     levels = {
@@ -179,7 +179,7 @@ def _mediastinum(f: Frame, cage: Field, heart: Field, blood: Field, gullet: Fiel
     junction = np.maximum(np.abs(f.x - 5) - 1.5, f.y + 25 - 0.25 * f.z)
     pad = fields.ellipsoid(f, (34, -62, -72), (30, 14, 14))
     thymus = fields.ellipsoid(f, (3, -14, 44), (22, 36, 34))
-    inlet = np.maximum(np.hypot(f.x, (f.y - 16) / 1.5) - 30, 92 - f.z)
+    inlet = np.hypot(f.x, (f.y - 16) / 1.5) - 30 * np.clip((f.z - 60) / 50, 0, 1.1)
     organs = [heart - 2, blood - 2, gullet - 1.5, column, arches, windpipe, junction, pad, thymus, inlet]
     return np.maximum(fields.blend([np.asarray(o, np.float32) for o in organs], 5.0), cage)
 
@@ -205,6 +205,12 @@ def _cupola(f: Frame) -> Field:
     height = 126 - 0.010 * out**2 - 0.009 * back**2
     slope = np.sqrt(1 + (0.020 * out) ** 2 + (0.018 * back) ** 2)
     return np.asarray((f.z - height) / slope, np.float32)
+
+
+def _uneven(f: Frame, rng: np.random.Generator) -> Field:
+    """How the surface of the lung departs from a smooth one, in mm: ripples, and here and there a bump."""
+    ripple = 0.35 * fields.noise(f.grid, 11.0, rng)
+    return np.asarray(ripple + 0.25 * np.maximum(fields.noise(f.grid, 9.0, rng) - 1.6, 0) * 6, np.float32)
 
 
 def _two_lungs(lung: Field) -> NDArray[np.bool_]:

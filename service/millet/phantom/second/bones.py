@@ -46,13 +46,13 @@ def _ribs(f: Frame, cage: Field, rng: np.random.Generator) -> Field:
     here = np.stack([f.x[shell], f.y[shell], f.z[shell]], axis=1)
     turn = (np.pi / 2 - angle) / np.pi
     for number in range(RIBS):
-        drop = 12 + 62 * min(1.0, 0.55 + 0.1 * number)
+        drop = 16 + 78 * min(1.0, 0.55 + 0.1 * number)
         start = FIRST_RIB_Z - RIB_STEP_MM * number + rng.normal(0, 1.2, 2)[(here[:, 0] > 0).astype(int)]
         height = start - drop * np.clip(turn, 0, 1) ** 1.1
         end = 0.97 - 0.035 * max(number - 5, 0)
         on = (np.abs(here[:, 2] - height) < 1.6) & (turn < end) & (turn > 0.06)
         places.append(here[on])
-        widths.append(np.where(turn[on] > 0.85, 4.2, 5.2))
+        widths.append(np.where(turn[on] > 0.85, 3.8, 4.6))
     line, radius = np.concatenate(places), np.concatenate(widths)
     near = np.abs(cage - 4.5) < 14
     flat = np.asarray([1, 1, 0.62])
@@ -80,7 +80,8 @@ def _spine(f: Frame, rng: np.random.Generator) -> Field:
 
 
 def _sternum(f: Frame, cage: Field) -> Field:
-    plate = np.maximum(np.abs(cage - 9.5) - 5.0, np.abs(f.x - 2) - (13 + 5 * np.clip((f.z - 50) / 30, 0, 1)))
+    wide = 12 + 6 * np.clip((f.z - 45) / 30, 0, 1) + 2 * np.cos(f.z / 6)
+    plate = np.hypot(np.maximum(np.abs(f.x - 2) - wide + 5, 0), (cage - 9.5) * 1.1) - 5.0
     plate = np.maximum(plate, np.maximum(-62 - f.z, f.z - 82))
     return np.asarray(np.where(f.y < 0, plate, 20), np.float32)
 

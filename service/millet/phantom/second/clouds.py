@@ -113,7 +113,7 @@ def sheet(
 def deposit(points: Cloud, grid: Grid, planes: slice) -> tuple[Field, Field]:
     """What a cloud fills of the voxels of some planes of a grid along the body axes.
 
-    Returns the share of each voxel (0 to 1) and the mean density of what fills it, HU.
+    Returns the share of each voxel (above 1 where things overlap) and the mean density of what fills it, HU.
     """
     shape = (planes.stop - planes.start, grid.shape[1], grid.shape[2])
     step = np.asarray(grid.spacing_mm[::-1], np.float32)
@@ -138,10 +138,7 @@ def deposit(points: Cloud, grid: Grid, planes: slice) -> tuple[Field, Field]:
                 _add(share, flat, weight[on])
                 _add(dense, flat, (weight * near.hu[inside])[on])
     mean = np.divide(dense, share, out=np.zeros_like(dense), where=share > 1e-9)
-    return (
-        np.minimum(share, 1).astype(np.float32).reshape(shape),
-        mean.astype(np.float32).reshape(shape),
-    )
+    return share.astype(np.float32).reshape(shape), mean.astype(np.float32).reshape(shape)
 
 
 def _hat(rest: Field, side: int) -> Field:

@@ -1,7 +1,7 @@
 """Nodules as clouds of points: lumpy bodies of an exact volume, solid, part-solid, ground glass, calcified.
 
 A nodule's surface is a sphere with zonal harmonics about random axes; its diameter is that of the
-sphere of equal volume. As many points of a jittered lattice are taken as fill that volume.
+sphere of equal volume. As many points of a lattice are taken as fill that volume.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from millet.phantom.second.clouds import Cloud
 
 GROUND_GLASS_HU = (-730.0, -480.0)
 CALCIFIED_HU = (220.0, 800.0)
+CORE_HU = 20.0
 CORE_SHARE = (0.35, 0.6)
 """Diameter of a part-solid nodule's core over its own."""
 MASS_MM = (36.0, 46.0)
@@ -72,24 +73,26 @@ def lesion(centre_mm: Floats, diameter_mm: float, kind: str, rng: np.random.Gene
 def drawn(one: Lesion) -> Cloud:
     """The points of a nodule: their volumes sum to its volume, their middle is its centre."""
     rng = np.random.default_rng(one.seed)
-    step = float(np.clip(one.diameter_mm / 14, 0.12, 0.5))
-    body = _body(one.diameter_mm / 2, one.lumps, step, rng)
+    step = float(np.clip(one.diameter_mm / 16, 0.1, 0.45))
+    body, depth = _body(one.diameter_mm / 2, one.lumps, step, rng)
     volume = np.full(len(body), np.pi / 6 * one.diameter_mm**3 / len(body))
     hu = np.full(len(body), one.hu)
     if one.core > 0:
-        inner = np.linalg.norm(body / one.core, axis=1) <= one.diameter_mm / 2
-        hu[inner] = 20.0
-    faded = body + rng.normal(0, one.edge_mm / 2.355, body.shape)
+        hu[np.linalg.norm(body, axis=1) <= one.core * one.diameter_mm / 2] = CORE_HU
+    blur = one.edge_mm / 2.355 * np.clip(1 - depth / one.edge_mm, 0, 1)
+    faded = body + rng.standard_normal(body.shape) * blur[:, None]
     faded -= faded.mean(axis=0)
     return clouds.cloud(faded + np.asarray(one.centre_mm), volume, hu)
 
 
-def _body(radius_mm: float, lumps: tuple[float, ...], step_mm: float, rng: np.random.Generator) -> Floats:
-    """Points on a jittered lattice within a lumpy sphere about its middle."""
-    reach = radius_mm * (1 + 2 * sum(abs(v) for v in lumps)) + step_mm
+def _body(
+    radius_mm: float, lumps: tuple[float, ...], step_mm: float, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Points of a turned lattice that fill a lumpy sphere about its middle, and their depth in mm."""
+    reach = radius_mm * (1 + 2 * sum(abs(v) for v in lumps)) + 2 * step_mm
     line = np.arange(-reach, reach + step_mm, step_mm)
-    points = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3)
-    points = points + rng.uniform(-0.5, 0.5, points.shape) * step_mm
+    cube = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3)
+    points = (cube + rng.uniform(0, step_mm, 3)) @ np.linalg.qr(rng.normal(size=(3, 3)))[0]
     far = np.maximum(np.linalg.norm(points, axis=1), 1e-9)
     surface = np.ones(len(points))
     for order, share in enumerate(lumps, start=2):
@@ -97,5 +100,7 @@ def _body(radius_mm: float, lumps: tuple[float, ...], step_mm: float, rng: np.ra
         legendre = np.polynomial.legendre.Legendre.basis(order)
         surface += share * legendre(points @ axis / far / np.linalg.norm(axis))
     wanted = round(4 / 3 * np.pi * (radius_mm / step_mm) ** 3)
-    kept = points[np.argsort(far / surface, kind="stable")[:wanted]]
-    return np.asarray(kept - kept.mean(axis=0))
+    order_of = np.argsort(far / surface, kind="stable")
+    kept = order_of[:wanted]
+    skin = far[order_of[wanted]] / surface[order_of[wanted]]
+    return np.asarray(points[kept]), np.asarray(skin * surface[kept] - far[kept])

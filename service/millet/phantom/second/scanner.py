@@ -11,12 +11,13 @@ through the shoulders. Neighbouring slices share noise by their overlap and by h
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from millet.core.geometry import Grid, PointMm, Vector
+from millet.core.geometry import Floats, Grid, PointMm, Vector
 from millet.phantom.second.anatomy import HIGH_Z_MM, LOW_Z_MM, WIDTH_MM
 from millet.phantom.second.fields import Field
 from millet.phantom.spec import Scan
@@ -44,15 +45,30 @@ def grid(scan: Scan, scale: float) -> Grid:
     )
 
 
+def planes_a_step(scan: Scan) -> int:
+    """How many planes, at most 1 mm apart, lie from one slice to the next."""
+    return int(np.ceil(scan.step_mm - 1e-6))
+
+
+def profile(scan: Scan) -> Floats:
+    """What the planes about a slice's middle count: a box as wide as the slice, its sum 1."""
+    dz = scan.step_mm / planes_a_step(scan)
+    reach = int(np.ceil(scan.slice_mm / 2 / dz + 0.5))
+    off = dz * np.abs(np.arange(-reach, reach + 1))
+    weights = np.clip((scan.slice_mm / 2 - off) / dz + 0.5, 0, 1)
+    kept = weights[weights > 1e-6]
+    return np.asarray(kept / kept.sum())
+
+
 def plane_grid(scan: Scan, whole: Grid) -> Grid:
-    """The thin planes, `scan.sub_slices` of which are averaged into each slice."""
-    dz = scan.step_mm / scan.planes_a_step
+    """The thin planes that `profile` averages into slices."""
+    dz, thick = scan.step_mm / planes_a_step(scan), len(profile(scan))
     x, y, z = whole.origin_mm
-    count = (whole.shape[0] - 1) * scan.planes_a_step + scan.sub_slices
+    count = (whole.shape[0] - 1) * planes_a_step(scan) + thick
     return Grid(
         shape=(count, whole.shape[1], whole.shape[2]),
         spacing_mm=(dz, scan.pixel_mm, scan.pixel_mm),
-        origin_mm=PointMm(x, y, z - dz * (scan.sub_slices - 1) / 2),
+        origin_mm=PointMm(x, y, z - dz * (thick - 1) / 2),
         axes=whole.axes,
     )
 
@@ -79,7 +95,10 @@ def filter_of(scan: Scan, size: int) -> Field:
 
 
 def spectrum(scan: Scan, size: int) -> list[Field]:
-    """Amplitudes of unit noise, one a sector of directions: the ramp times the kernel's transfer."""
+    """Amplitudes of unit noise, one a sector of directions: the ramp times the kernel's transfer.
+
+    The sectors overlap and add up to the whole.
+    """
     fy, fx = _frequencies(scan, size)
     ramp = np.sqrt(np.hypot(fx, fy)) * transfer(scan, size)
     twice = np.full(fx.shape, 2.0)
@@ -89,7 +108,7 @@ def spectrum(scan: Scan, size: int) -> list[Field]:
     sectors = []
     for k in range(SECTORS):
         off = np.mod(turn - k * np.pi / SECTORS + np.pi / 2, np.pi) - np.pi / 2
-        window = np.where(np.abs(off) < np.pi / SECTORS, np.cos(off * SECTORS / 2), 0.0)
+        window = np.where(np.abs(off) < np.pi / SECTORS, np.cos(off * SECTORS / 2) ** 2, 0.0)
         sectors.append(np.asarray(ramp * window / np.sqrt(power), np.float32))
     return sectors
 
@@ -110,10 +129,13 @@ def attenuation(hu: Field, pixel_mm: float) -> list[Field]:
 
 
 def middle_noise(hu: Field, scan: Scan) -> float:
-    """The noise (relative to air's) in the middle third of a slice."""
+    """The noise (relative to air's) in the middle quarter of a slice's width and height."""
     maps = attenuation(hu, scan.pixel_mm)
-    third = slice(len(maps[0]) // 3, 2 * len(maps[0]) // 3)
-    return float(np.sqrt(np.mean([m[third, third] ** 2 for m in maps])))
+    part = slice(3 * len(maps[0]) // 8, 5 * len(maps[0]) // 8)
+    middle = [m[part, part] for m in maps]
+    alone = np.mean([m**2 for m in middle])
+    beside = np.mean([m * n for m, n in pairwise([*middle, middle[0]])])
+    return float(np.sqrt(0.75 * alone + 0.25 * beside))  # the means of the sectors' squares and overlaps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -18,9 +18,9 @@ from millet.phantom.spec import Preset
 
 AIR, SKIN, FAT, MUSCLE, LIVER, HEART, GULLET, FLUID = -1000.0, 10.0, -105.0, 52.0, 58.0, 42.0, 30.0, 6.0
 MARROW, CORTEX, TABLE, FISSURE, CONTRAST, LIVER_CONTRAST = 170.0, 680.0, -180.0, -60.0, 220.0, 95.0
-LUNG, EMPTY = -872.0, -968.0
+LUNG, EMPTY = -893.0, -968.0
 GRAVITY_HU_PER_MM = 0.24
-FISSURE_MM = 0.22
+FISSURE_MM = 0.17
 FINE_HU, ACINAR_HU, LOBULAR_HU, REGIONAL_HU = 20.0, 10.0, 7.0, 9.0
 """Standard deviations of the parenchyma at 0.7, 2.2, 6 and 60 mm."""
 TEXTURE_MM = 1.4
@@ -57,8 +57,8 @@ class Painter:
         self._texture, self._fine = _texture(planes, rng)
         self._regional = REGIONAL_HU * fields.noise(chest.frame.grid, 60 * chest.frame.scale, rng)
         self._gaps = np.clip(1.3 - fields.noise(chest.frame.grid, 35 * chest.frame.scale, rng), 0, 1)
-        self._empty = _emphysema(chest, wanted.emphysema, rng) if wanted.emphysema > 0 else None
         self._layers = _layers(chest, bones, rng, contrast=wanted.contrast)
+        self._empty = _emphysema(chest, wanted.emphysema, rng) if wanted.emphysema > 0 else None
 
     def paint(self, part: slice) -> Field:
         """HU (planes, rows, columns) float32 of some planes."""
@@ -146,18 +146,20 @@ def _layers(chest: Chest, bones: Bones, rng: np.random.Generator, *, contrast: b
     """The parts from the outside in; each lies upon those before it."""
     f = chest.frame
     strands = 9 * fields.noise(f.grid, 9 * f.scale, rng)
+    sheets = 9 * f.scale * (np.abs(fields.noise(f.grid, 26 * f.scale, rng)) - 0.13)
     abdomen = np.maximum(chest.cage, chest.diaphragm)
     blobs = fields.noise(f.grid, 30 * f.scale, rng)
     organs = np.where(f.x < 25, -5.0, (blobs - 0.9) * 8) * f.scale
     bubble = fields.ellipsoid(f, (66, -22, -118), (24, 20, 13)) * f.scale
     table = np.abs(
-        f.grid.origin_mm.y + _rows(f.grid) - 128 * f.scale + 6e-4 / f.scale * _columns(f.grid) ** 2
+        f.grid.origin_mm.y + _rows(f.grid) - 134 * f.scale + 6e-4 / f.scale * _columns(f.grid) ** 2
     )
     blood = CONTRAST if contrast else HEART
     return [
-        Layer(level=np.asarray(np.broadcast_to(table - 3, f.x.shape), np.float32), hu=TABLE),
+        Layer(level=np.asarray(np.broadcast_to(table - 1.8, f.x.shape), np.float32), hu=TABLE),
         Layer(level=chest.skin, hu=lambda d, *_: np.where(d > -1.8, np.float32(SKIN), np.float32(FAT))),
         Layer(level=np.asarray(bones.muscle + strands * 0.1, np.float32), hu=MUSCLE),
+        Layer(level=np.asarray(np.maximum(bones.muscle + 2, sheets), np.float32), hu=FAT + 30),
         Layer(level=chest.cage, hu=FAT),
         Layer(level=abdomen, hu=FAT),
         Layer(

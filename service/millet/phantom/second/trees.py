@@ -25,7 +25,7 @@ Ints = NDArray[np.int64]
 APART_MM = 2000.0
 """Groups grow this far from each other, so that no attractor pulls at another group's tree."""
 INERTIA = 0.55
-SWAY = 0.22
+SWAY = 0.32
 MOST_CHILDREN = 3
 PATIENCE = 3
 

@@ -54,12 +54,15 @@ class Vessels:
 
 
 def vessels(chest: Chest, rng: np.random.Generator) -> Vessels:
-    """Grow airways, arteries and veins."""
+    """Grow airways, arteries and veins.
+
+    The large airways of a small chest shrink less than it does, so that the trachea can still be told.
+    """
     f, scale = chest.frame, chest.frame.scale
     shrink = scale**0.6
     places = [(s * shrink, *_attractors(chest, s * shrink, 0.0, rng)) for s in AIRWAY_SPACING_MM]
     airways = trees.grow(_seeds(chest, BRONCHI), places, rng)
-    airways = _sized(airways, AIRWAY_TIP_MM * scale**0.4, AIRWAY_EXPONENT, rng, smoothing=3)
+    airways = _sized(airways, AIRWAY_TIP_MM, AIRWAY_EXPONENT, rng, smoothing=3)
     arteries = trees.grow(
         _beside(airways, chest), [(s, *_attractors(chest, s, 0.0, rng)) for s in VESSEL_SPACING_MM], rng
     )
@@ -70,7 +73,7 @@ def vessels(chest: Chest, rng: np.random.Generator) -> Vessels:
         arteries=_sized(arteries, VESSEL_TIP_MM, VESSEL_EXPONENT, rng, smoothing=2),
         veins=_sized(veins, VESSEL_TIP_MM, VESSEL_EXPONENT, rng, smoothing=2),
         mains=tuple(
-            (f.to_patient(line), radius * scale)
+            (f.to_patient(line), radius * scale**0.25)
             for line, radius in (
                 fields.curve(TRACHEA, [8.6, 8.6, 8.8]),
                 *(fields.curve(path, radii) for path, radii in MAINS.values()),
@@ -163,8 +166,8 @@ def _beside(airways: Tree, chest: Chest) -> Tree:
 
 
 def wall_mm(lumen_radius_mm: Floats) -> Floats:
-    """The wall of an airway: 0.35 mm where CT loses it, 1.2 mm at a main bronchus."""
-    return np.asarray(0.28 + 0.13 * np.minimum(lumen_radius_mm, 7.0))
+    """The wall of an airway: 0.3 mm where CT loses it, 1.2 mm at a main bronchus."""
+    return np.asarray(0.2 + 0.15 * np.minimum(lumen_radius_mm, 6.5))
 
 
 def drawn(tree: Tree, extra_mm: Floats | float, hu: float) -> Cloud:
@@ -187,11 +190,14 @@ def blood(found: Vessels, *, contrast: bool) -> Cloud:
 
 
 def air_passages(found: Vessels) -> tuple[Cloud, Cloud]:
-    """The walls (with what they hold) and the lumens of all airways."""
+    """The walls (with what they hold) and the lumens of all airways.
+
+    The walls of the large ones are of full thickness in a small chest, too, lest the lung leak into them.
+    """
     walls = [drawn(found.airways, wall_mm(found.airways.radius_mm), WALL_HU)]
     lumens = [drawn(found.airways, 0.0, LUMEN_HU)]
     for line, radius in found.mains:
         pair = np.stack([radius[:-1], radius[1:]], axis=1)
-        walls.append(clouds.tubes(line[:-1], line[1:], pair + wall_mm(pair), WALL_HU))
+        walls.append(clouds.tubes(line[:-1], line[1:], pair + wall_mm(np.full(1, 7.0)), WALL_HU))
         lumens.append(clouds.tubes(line[:-1], line[1:], pair, LUMEN_HU))
     return clouds.together(walls), clouds.together(lumens)
