@@ -43,12 +43,13 @@ def cost(subject: Subject, lungs: Sequence[tuple[str, Volume, LungMask]]) -> Row
 
 def precisions(results: Results) -> Iterator[Row]:
     """Points of sensitivity that a precision loses against fp32 on the same scans."""
-    base = results.of("precision")
+    every = results.of("precision")
     for name in PRECISIONS:
         goal = Goal(name=f"{name}: sensitivity lost against fp32", least=False, unit="points")
         other = results.of("precision", who=name)
+        base = [one for one in every if one.name in {theirs.name for theirs in other}]
         if not (base and other):
-            yield row(goal, None, f"the model has no {name}" if base else "")
+            yield row(goal, None, f"the model has no {name}" if every else "")
             continue
         one, two = (measures.sensitivity(judged(some)) for some in (base, other))
         false = [sum(len(j.matching.false) for j in judged(some)) for some in (base, other)]
