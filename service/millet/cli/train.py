@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,9 @@ def train(  # noqa: PLR0913, PLR0917 - each option is an argument
     ),
     simulated_steps: Annotated[int, typer.Option(min=1, help="Fine network, on simulated chests.")] = 6000,
     mixed_steps: Annotated[int, typer.Option(min=1, help="Fine network, with real chests.")] = 6000,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that make windows; 0: all cores but one.")
+    ] = 0,
     coarse_steps: Annotated[int, typer.Option(min=1, help="Coarse network.")] = 2000,
 ) -> None:
     """Train a model, set its thresholds, export it; the same command goes on where it was stopped."""
@@ -41,7 +45,12 @@ def train(  # noqa: PLR0913, PLR0917 - each option is an argument
     steps = course.Steps(simulated=simulated_steps, mixed=mixed_steps, coarse=coarse_steps)
     with bar("train") as progress:
         learned = course.Course(
-            work=work, real=read.series, marks=read.marks, steps=steps, watch=progress
+            work=work,
+            real=read.series,
+            marks=read.marks,
+            steps=steps,
+            watch=progress,
+            workers=workers or max((os.cpu_count() or 2) - 1, 1),
         ).learn("-".join(("without", *left_out)) if left_out else "all" if read.series else "simulated-only")
         progress("export", 0.0)
         sources = (*card.simulated(learned), *read.sources)

@@ -19,7 +19,7 @@ from millet.core.lungs import lungs
 from millet.core.resample import resample
 from millet.core.volume import Volume, canonical
 from millet.phantom import presets
-from millet.phantom.acquisition import Scan
+from millet.phantom.spec import Preset, Scan
 
 MARGIN_MM = 24.0
 LUNG, PLEURA, VESSEL = 1, 2, 4
@@ -54,14 +54,27 @@ class Background:
 
 
 def scans(seed: int) -> Scan:
-    """The protocol of a simulated background: thin mostly, soft to sharp, 15 to 60 HU."""
+    """The protocol of a simulated background: thin slices mostly, soft to sharp, 15 to 60 HU."""
     rng = np.random.default_rng([seed, 77])
-    thin = float(rng.choice([0.7, 1.0, 1.0, 1.25, 1.25, 2.5]))
     return Scan(
+        slice_mm=float(rng.choice([0.6, 0.8, 1.0, 1.0, 1.25, 1.25, 2.0, 2.5])),
         pixel_mm=float(rng.uniform(0.6, 0.85)),
-        slice_mm=thin,
         noise_hu=float(rng.uniform(15, 60)),
         fwhm_mm=float(rng.uniform(0.7, 1.4)),
+        edge=float(rng.choice([0.0, 0.0, rng.uniform(0.3, 1.5)])),
+    )
+
+
+def patient(seed: int) -> Preset:
+    """Who is scanned: nobody with nodules, but with what is mistaken for them."""
+    rng = np.random.default_rng([seed, 79])
+    return Preset(
+        nodules=0,
+        diameter_mm=(3.0, 3.0),
+        contrast=bool(rng.uniform() < 0.5),
+        emphysema=float(rng.choice([0.0, 0.0, rng.uniform(0.02, 0.3)])),
+        scars=int(rng.choice([0, 0, rng.integers(1, 7)])),
+        effusion=bool(rng.uniform() < 0.15),
     )
 
 
@@ -69,7 +82,7 @@ def simulated(seed: int, grid_mm: float) -> Background:
     """Chest `seed` of the first simulator, without nodules."""
     scan = scans(seed)
     scale = float(np.random.default_rng([seed, 78]).uniform(0.7, 1.0))
-    phantom = presets.make("negative", seed=seed, scan=scan, scale=scale)
+    phantom = presets.make(patient(seed), seed=seed, scan=scan, scale=scale)
     blur = (scan.fwhm_mm * 0.95, scan.fwhm_mm * 1.05)
     return prepared(f"A{seed}", phantom.volume, grid_mm, fwhm_mm=blur)
 

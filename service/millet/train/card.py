@@ -35,8 +35,8 @@ Windows with nodules drawn into them: solid, faint and vague, ground glass, part
 windows, up to {most} in the others. {steps}
 {sources}
 {without}
-Readers' marks on the real series were neither nodules to learn nor errors: the loss does not look there. So no
-real nodule was learned from. The second chest simulator was never trained on.
+Readers' marks on the real series were neither nodules to learn nor errors: the loss does not look there.
+So no real nodule was learned from. The second chest simulator was never trained on.
 
 ## Thresholds
 Set where nodule-free simulated chests that were not trained on give the stated rate of false peaks for a

@@ -93,6 +93,8 @@ class Course:
     steps: Steps
     watch: Watch
     seed: int = 1
+    workers: int = 1
+    """Processes that make windows."""
 
     def learn(self, variant: str) -> tuple[Learned, ...]:
         """Train both networks of a variant."""
@@ -127,7 +129,8 @@ class Course:
         def progress(step: int, last: int, parts: Parts) -> None:
             self.watch(f"{what}, loss {float(parts.total.detach()):.2f}", step / last)
 
-        plan = loop.Plan(seed=self.seed if start is None else self.seed + 1, steps=steps)
+        seed = self.seed if start is None else self.seed + 1
+        plan = loop.Plan(seed=seed, steps=steps, workers=self.workers)
         folder = self.work / "networks" / f"{subject.name}-{variant}"
         return loop.train(chests, subject.recipe, plan, folder, start=start, progress=progress)
 

@@ -6,8 +6,8 @@ skip connection is cropped to what it is added to, and only the middle is left, 
 of the padded network.
 
 What is understood: `Conv3d` of odd kernel, padded by half of it, stride 1 or 2, or whose kernel is its
-stride; `ConvTranspose3d` whose kernel is its stride; `BatchNorm3d` right behind either, in evaluation mode, folded into it; relu, sums and
-concatenation. Anything else is refused by its name.
+stride; `ConvTranspose3d` whose kernel is its stride; `BatchNorm3d` right behind either, in evaluation mode,
+folded into it; relu, sums and concatenation. Anything else is refused by its name.
 """
 
 from __future__ import annotations
