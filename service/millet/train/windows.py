@@ -46,9 +46,10 @@ class Window(NamedTuple):
     """(N,) in voxels."""
 
 
-LEAST_ADDED_HU = 70.0
-LEAST_NOISES = 2.5
+LEAST_ADDED_HU = 80.0
+LEAST_NOISES = 3.0
 """A nodule that adds less than this is drawn but not judged."""
+LEAST_GLASS_MM = 2.2
 THICKEN = 0.2
 """Share of windows of thin slices that are averaged to thick ones; a coarse grid would not see it."""
 THICKENED_BELOW_MM = 4.0
@@ -158,7 +159,8 @@ def _nodules(
     if rng.uniform() < 0.5:
         kinds[:] = kinds[0]
     diameters = _diameters(count, recipe, rng)
-    places = _places(zone, spacing, diameters, rng)
+    diameters = np.where(kinds == "ground glass", np.maximum(diameters, LEAST_GLASS_MM), diameters)
+    places = _places(_inside(zone, recipe), spacing, diameters, rng)
     local = np.asarray(ndimage.gaussian_filter(hu, [LOCAL_MM / s for s in spacing], truncate=2.5), np.float32)
     out = []
     for centre, kind, diameter in zip(places, kinds, diameters, strict=False):
@@ -166,6 +168,14 @@ def _nodules(
         added = _draw(hu, local, centre, seen, spacing, sigma)
         out.append(_Placed(centre, seen, added))
     return out
+
+
+def _inside(zone: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
+    """The zones, but for rows and columns at the rim: a nodule there would teach nothing."""
+    inner = np.zeros_like(zone)
+    inside = (slice(None), slice(recipe.rim, -recipe.rim), slice(recipe.rim, -recipe.rim))
+    inner[inside] = zone[inside]
+    return inner
 
 
 def _draw(
