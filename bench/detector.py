@@ -86,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for number, (one, wrong) in enumerate(run.store.fill(work, asked.processes), start=1):
         print(f"{number}: {one.spec.name}{': ' + wrong if wrong else ''}", flush=True)
     results = run.results()
+    if lacking := sum(run.store.result(one.spec, who) is None for one in work for who in one.subjects):
+        print(f"{lacking} results are missing: their case could not be made, or code changed meanwhile")
     name = "detector" if asked.model == MODEL else f"detector_{asked.model.replace('/', '_')}"
     write(name if asked.size == "subset" else f"{name}_{asked.size}", table(run, results))
     for path in pictures(results):
