@@ -79,7 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run = Run(
         judged=subjects.judged(asked.model),
         groups=chosen(SIZES[asked.size], asked.only),
-        store=Store(OUT / "detector", stale=asked.stale, threads=asked.threads),
+        store=Store(
+            OUT / "detector",
+            stale=asked.stale,
+            threads=asked.threads,
+            scans=OUT / "scans" if asked.keep_scans else None,
+        ),
     )
     work = run.work()
     print(f"{len(work)} cases; results are kept in {OUT / 'detector'}")
@@ -142,6 +147,9 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="*", default=[], help="only these groups of cases")
     parser.add_argument("--processes", type=int, default=2, help="cases at a time")
     parser.add_argument("--threads", type=int, default=1, help="threads of each case's network")
+    parser.add_argument(
+        "--keep-scans", action="store_true", help="keep all scans (0.1 GB each) for the next model"
+    )
     parser.add_argument("--stale", action="store_true", help="take results that other code made")
     return parser.parse_args(arguments)
 

@@ -121,4 +121,5 @@ def _real(spec: Real) -> Made:
     drawn = implant_kinds.draw(ground, spec.orders, rng)
     done = implant.lay(volume, [one.lesion for one in drawn], real.blur(spec.series))
     labels = tuple(f"{one.order}@{one.site}" for one in drawn)
-    return Made(volume=done.volume, truth=done.truth, labels=labels, ignored=ignored)
+    whole = Volume(hu=np.rint(done.volume.hu).astype(np.int16), grid=volume.grid)  # as a scanner stores it
+    return Made(volume=whole, truth=done.truth, labels=labels, ignored=ignored)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detecting import specs, subjects
+from detecting import kept, specs, subjects
 from detecting.specs import Made, Spec
 from detecting.subjects import Subject
 from millet.codec.tables import Mark
@@ -60,10 +60,15 @@ class Work:
 
 
 class Store:
-    """Results on disk, a folder a model. `stale` takes those that other sources than today's made."""
+    """Results on disk, a folder a model.
 
-    def __init__(self, folder: Path, *, stale: bool = False, threads: int = 1) -> None:
-        self._folder, self._stale, self._threads = folder, stale, threads
+    `stale` takes those that other sources than today's made; `scans` is where scans are kept, if anywhere.
+    """
+
+    def __init__(
+        self, folder: Path, *, stale: bool = False, threads: int = 1, scans: Path | None = None
+    ) -> None:
+        self._folder, self._stale, self._threads, self._scans = folder, stale, threads, scans
 
     def result(self, spec: Spec, subject: Subject) -> Result | None:
         """What is kept; None where there is nothing, or nothing that holds."""
@@ -90,7 +95,7 @@ class Store:
         """Make a case and give it to its models; what it says is empty unless the case could not be made."""
         begin = time.perf_counter()
         try:
-            made = specs.make(work.spec)
+            made = kept.made(work.spec, self._scans)
         except ValueError as error:
             return f"{work.spec.name}: {error}"
         make_s = time.perf_counter() - begin

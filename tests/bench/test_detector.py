@@ -225,13 +225,17 @@ def test_results_are_kept_and_code_changes_noticed(tmp_path, monkeypatch):
         simulator="first", preset=preset, seed=100_000, scale=0.3, scan=Scan(slice_mm=1.25)
     )
     subject = subjects.bundled("log/1")
-    store = Store(tmp_path)
+    store = Store(tmp_path, scans=tmp_path / "scans")
     assert [wrong for _, wrong in store.fill([Work(spec=spec, subjects=(subject,))], 1)] == [""]
     kept = store.result(spec, subject)
     assert kept is not None
     assert len(kept.truth) == 6
     assert len(kept.measured) == len(kept.reported) <= len(kept.found)
     assert list(store.fill([Work(spec=spec, subjects=(subject,))], 1)) == []
+    again = Store(tmp_path / "again", scans=tmp_path / "scans")
+    monkeypatch.setattr(specs, "make", lambda _spec: pytest.fail("the scan was kept"))
+    assert again.compute(Work(spec=spec, subjects=(subject,))) == ""
+    assert again.result(spec, subject).found == kept.found
     monkeypatch.setattr(specs, "code", lambda _spec: "another")
     assert store.result(spec, subject) is None
     assert Store(tmp_path, stale=True).result(spec, subject) is not None
