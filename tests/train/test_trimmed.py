@@ -72,7 +72,7 @@ def test_what_is_left_is_the_middle_of_the_padded_network(make, shape):
 
 
 def test_the_networks_margin_is_less_than_its_halo():
-    """Blocks of two voxels are lost before and behind; the halo holds them and a peak's neighbour, no more."""
+    """Blocks of two voxels are lost before and behind; the halo holds them and a peak's neighbour."""
     _, made = run(the_net(), np.zeros((1, 8, 20, 20, 20), np.float32))
     assert made.before == made.after == (HALO - 2) / 2
 

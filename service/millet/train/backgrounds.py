@@ -73,7 +73,7 @@ def patient(seed: int) -> Preset:
         diameter_mm=(3.0, 3.0),
         contrast=bool(rng.uniform() < 0.5),
         emphysema=float(rng.choice([0.0, 0.0, rng.uniform(0.02, 0.3)])),
-        scars=int(rng.choice([0, 0, rng.integers(1, 7)])),
+        scars=int(rng.integers(1, 7)) * int(rng.uniform() < 1 / 3),
         effusion=bool(rng.uniform() < 0.15),
     )
 
