@@ -1,5 +1,6 @@
 """The whole path to a model folder, on chests and steps that are too few to learn anything."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from millet.core.manifest import Source
 from millet.edge import models
 from millet.edge.openvino import OpenVinoDetector
 from millet.errors import ModelError
-from millet.train import card, course, package, syllabus
+from millet.train import card, course, loop, package, syllabus
 from millet.train.backgrounds import keep
 from millet.train.net import HALO
 
@@ -96,3 +97,15 @@ def test_a_wrong_table_is_told(tmp_path: Path, text: str, without: tuple[str, ..
     (tmp_path / "here").mkdir()
     with pytest.raises(ModelError, match=said):
         syllabus.read(_table(tmp_path, text), tmp_path, without)
+
+
+def test_a_variant_begins_from_a_network_that_is_given(work: Path, few: None) -> None:
+    """Nothing is learned on simulated chests again."""
+    taught = course.Course(work=work, real=(), marks=None, steps=STEPS, watch=lambda _what, _share: None)
+    taught.learn("one")
+    start = loop.trained(work / "networks" / "fine-simulated" / "checkpoint.pt")
+    told: list[str] = []
+    given = replace(taught, start=start, watch=lambda what, _share: told.append(what))
+    fine, _ = given.learn("two")
+    assert fine.net is start
+    assert not any("fine" in what for what in told)

@@ -21,6 +21,9 @@ def train(  # noqa: PLR0913, PLR0917 - each option is an argument
     without: Annotated[
         list[str] | None, typer.Option(help="A real series to leave out; may be repeated.")
     ] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="A checkpoint of the fine network to begin from, not from nothing.")
+    ] = None,
     work: Annotated[Path, typer.Option(help="Chests, checkpoints and TensorBoard curves.")] = Path(
         "build/train"
     ),
@@ -33,7 +36,7 @@ def train(  # noqa: PLR0913, PLR0917 - each option is an argument
 ) -> None:
     """Train a model, set its thresholds, export it; the same command goes on where it was stopped."""
     try:
-        from millet.train import card, course, package, syllabus
+        from millet.train import card, course, loop, package, syllabus
     except ImportError as error:
         raise ServiceError(f"training needs the extra `train`: {error}") from error
     if (data is None) != (series is None):
@@ -50,6 +53,7 @@ def train(  # noqa: PLR0913, PLR0917 - each option is an argument
             marks=read.marks,
             steps=steps,
             watch=progress,
+            start=None if start is None else loop.trained(start),
             workers=workers or max((os.cpu_count() or 2) - 1, 1),
         ).learn("-".join(("without", *left_out)) if left_out else "all" if read.series else "simulated-only")
         progress("export", 0.0)

@@ -8,7 +8,7 @@ network that never saw them. The coarse network learns on all at once: it is qui
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from millet.train import calibrate, gather, loop
@@ -39,7 +39,7 @@ FINE = Subject(
     name="fine",
     recipe=Recipe(grid_mm=1.0, side=48, diameter_mm=(1.3, 9.0)),
     diameters_mm=(1.0, 10.0),
-    seeds=range(2000, 2012),
+    seeds=range(2000, 2028),
     held_out=range(2900, 2904),
     false_per_litre=0.05,
 )
@@ -55,6 +55,8 @@ COARSE = Subject(
 )
 REAL_SHARE = 0.6
 """Of the windows, once real chests are there."""
+AGAIN_RATE = 1.5e-3
+"""Learning rate of a network that has learned before."""
 VALIDATION_SEED = 99
 VALIDATION_WINDOWS = 240
 
@@ -95,10 +97,12 @@ class Course:
     seed: int = 1
     workers: int = 1
     """Processes that make windows."""
+    start: Net | None = None
+    """A fine network that has learned on simulated chests already."""
 
     def learn(self, variant: str) -> tuple[Learned, ...]:
         """Train both networks of a variant."""
-        fine = self._train(FINE, "simulated", self._chests(FINE, ()), self.steps.simulated)
+        fine = self.start or self._train(FINE, "simulated", self._chests(FINE, ()), self.steps.simulated)
         if self.real:
             chests = self._chests(FINE, self.real)
             fine = self._train(FINE, variant, chests, self.steps.mixed, start=fine)
@@ -129,8 +133,9 @@ class Course:
         def progress(step: int, last: int, parts: Parts) -> None:
             self.watch(f"{what}, loss {float(parts.total.detach()):.2f}", step / last)
 
-        seed = self.seed if start is None else self.seed + 1
-        plan = loop.Plan(seed=seed, steps=steps, workers=self.workers)
+        plan = loop.Plan(seed=self.seed, steps=steps, workers=self.workers)
+        if start is not None:
+            plan = replace(plan, seed=self.seed + 1, rate=AGAIN_RATE)
         folder = self.work / "networks" / f"{subject.name}-{variant}"
         return loop.train(chests, subject.recipe, plan, folder, start=start, progress=progress)
 

@@ -101,6 +101,14 @@ def load(path: Path, plan: Plan) -> State:
     return state
 
 
+def trained(path: Path) -> Net:
+    """The network of mean weights in a checkpoint."""
+    document: dict[str, Any] = torch.load(path, weights_only=True)
+    net = Net()
+    net.load_state_dict(document["mean"])
+    return net.eval()
+
+
 def rate(plan: Plan, step: int) -> float:
     """The learning rate of a step: up in a line, and down to nothing along a cosine."""
     done = step / plan.steps
