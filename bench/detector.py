@@ -45,7 +45,7 @@ class Run:
         """Who sees a case of a group, by the name that its result is asked for."""
         own = self.judged.on(spec)
         yield "network", own
-        if group in AGAINST_LOG and self.judged.held_out:
+        if group in AGAINST_LOG and not self.judged.analytic:
             yield "log", subjects.bundled(subjects.ANALYTIC)
         if group == "precision":
             for precision in rows_model.PRECISIONS:
@@ -76,9 +76,16 @@ class Run:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Compute what is missing, then print and write the table."""
     asked = _asked(arguments)
+    judged = Judged(whole=subjects.bundled(asked.model))
+    groups = chosen(SIZES[asked.size], asked.only)
+    if lacking := judged.lacking():
+        print(
+            f"nothing is judged on real lungs: {', '.join(lacking)} absent, or learned from its own patient"
+        )
+        groups = simulated(groups)
     run = Run(
-        judged=subjects.judged(asked.model),
-        groups=chosen(SIZES[asked.size], asked.only),
+        judged=judged,
+        groups=groups,
         store=Store(
             OUT / "detector",
             stale=asked.stale,
@@ -91,8 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for number, (one, wrong) in enumerate(run.store.fill(work, asked.processes), start=1):
         print(f"{number}: {one.spec.name}{': ' + wrong if wrong else ''}", flush=True)
     results = run.results()
-    if lacking := sum(run.store.result(one.spec, who) is None for one in work for who in one.subjects):
-        print(f"{lacking} results are missing: their case could not be made, or code changed meanwhile")
+    if missing := sum(run.store.result(one.spec, who) is None for one in work for who in one.subjects):
+        print(f"{missing} results are missing: their case could not be made, or code changed meanwhile")
     name = "detector" if asked.model == MODEL else f"detector_{asked.model.replace('/', '_')}"
     write(name if asked.size == "subset" else f"{name}_{asked.size}", table(run, results))
     for path in pictures(results):
@@ -103,7 +110,7 @@ def table(run: Run, results: Results) -> list[Row]:
     """Every row, measured or not."""
     return [
         *rows_phantom.rows(results),
-        *rows_real.rows(results, held_out=run.judged.held_out),
+        *rows_real.rows(results, seen=run.judged.seen() if results.of("real", "thin") else []),
         rows_model.cost(run.judged.whole, list(_lungs(run))),
         *rows_model.precisions(results),
     ]
@@ -114,6 +121,13 @@ def chosen(size: plans.Size, only: Sequence[str]) -> Mapping[str, tuple[Spec, ..
     groups = dict(plans.groups(size))
     groups["precision"] = tuple(spec for name in PRECISION for spec in groups[name][:1])
     return {name: some for name, some in groups.items() if not only or name in only}
+
+
+def simulated(groups: Groups) -> Groups:
+    """The cases that no network can have learned from."""
+    return {
+        name: tuple(one for one in some if isinstance(one, specs.Simulated)) for name, some in groups.items()
+    }
 
 
 def pictures(results: Results) -> Iterator[str]:

@@ -27,9 +27,9 @@ FAINT = "faint-"
 SMALL_MM = 3.0
 
 
-def rows(results: Results, *, held_out: bool) -> list[Row]:
-    """All of them, in the order of the table. `held_out` is whether no network saw its patient."""
-    caution = "" if held_out else "; some of these series were fitted on"
+def rows(results: Results, *, seen: Sequence[str] = ()) -> list[Row]:
+    """All of them, in the order of the table. `seen` are series that their judge learned from."""
+    caution = f"; it learned from {', '.join(seen)}" if seen else ""
     return [*_implanted(results, caution), *_false(results, caution), *_agreed(results)]
 
 

@@ -38,32 +38,46 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """The model under test: `whole` for phantoms; on a real series the one that did not learn from it."""
+    """The model under test: `whole`, or on a series that it learned from the one that did not."""
 
     whole: Subject
-    held_out: bool
-    """False for the analytic detector, which has no other; some of the series it was fitted on (its card)."""
+
+    @property
+    def analytic(self) -> bool:
+        """Whether it is the analytic detector, for which nothing stands in."""
+        return self.whole == bundled(ANALYTIC)
 
     def on(self, spec: Spec) -> Subject:
         """Which network a case is given to."""
-        if not self.held_out or not isinstance(spec, Real):
+        if not isinstance(spec, Real) or self.analytic or not saw(self.whole, spec.series):
             return self.whole
-        return Subject(folder=HELD_OUT / real.HELD_OUT[spec.series] / "1", precision=self.whole.precision)
+        return Subject(folder=_folder(spec.series), precision=self.whole.precision)
+
+    def lacking(self) -> list[str]:
+        """The held-out networks that are needed and not there, or learned from what they should not have."""
+        needed = [] if self.analytic else [name for name in real.HELD_OUT if saw(self.whole, name)]
+        there = {name: (_folder(name) / "manifest.json").is_file() for name in needed}
+        bad = [name for name in needed if not there[name] or saw(Subject(folder=_folder(name)), name)]
+        return sorted({real.HELD_OUT[name] for name in bad})
+
+    def seen(self) -> list[str]:
+        """The real series that are judged by a model that learned from them."""
+        return [name for name in real.HELD_OUT if saw(self.on(Real(series=name)), name)]
+
+
+def saw(subject: Subject, series: str) -> bool:
+    """Whether a model's manifest names a real series among what it learned from."""
+    word = "Lung-Fused-CT-Pathology" if series == real.FUSED else series
+    return any(word in source.data for source in manifest(subject).training)
+
+
+def _folder(series: str) -> Path:
+    return HELD_OUT / real.HELD_OUT[series] / "1"
 
 
 def bundled(model: str, precision: str = "fp32") -> Subject:
     """A bundled model by `name/version`."""
     return Subject(folder=models.find(models.bundled(), model), precision=precision)
-
-
-def judged(model: str, precision: str = "fp32") -> Judged:
-    """The model to be judged; its held-out networks stand in for it on real series where there are any."""
-    learned = model != ANALYTIC
-    folders = sorted({HELD_OUT / name / "1" for name in real.HELD_OUT.values()})
-    missing = [folder.parent.name for folder in folders if not (folder / "manifest.json").is_file()]
-    if learned and missing:
-        raise SystemExit(f"no held-out networks: {', '.join(missing)}")
-    return Judged(whole=bundled(model, precision), held_out=learned)
 
 
 @lru_cache(maxsize=16)

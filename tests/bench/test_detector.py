@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -155,7 +156,7 @@ def tables():
     def rows(some):
         return [
             *rows_phantom.rows(some),
-            *rows_real.rows(some, held_out=True),
+            *rows_real.rows(some),
             *rows_model.precisions(some),
         ]
 
@@ -183,7 +184,7 @@ def test_nothing_measured_is_said():
     from detecting import rows_phantom, rows_real
     from detecting.figures import Results
 
-    empty = [*rows_phantom.rows(Results(by_group={})), *rows_real.rows(Results(by_group={}), held_out=True)]
+    empty = [*rows_phantom.rows(Results(by_group={})), *rows_real.rows(Results(by_group={}))]
     assert len(empty) == 34
     assert all(row.value is None and row.note and row.met is None for row in empty)
 
@@ -211,6 +212,27 @@ def test_readers_agree_on_nine_findings():
     assert sum(f.diameter_mm is not None for f in found) == 4
     assert sum(f.diameter_mm is None for f in found) == 5
     assert set(real.HELD_OUT) == {*real.LIDC, real.FUSED}
+
+
+def test_a_network_is_not_judged_on_what_it_learned_from(tmp_path):
+    """On a series that a model's manifest names, its held-out network is asked for, and told to lack."""
+    from detecting import real, specs, subjects
+
+    log = subjects.bundled("log/1")
+    assert [name for name in real.HELD_OUT if subjects.saw(log, name)] == [
+        "LIDC-IDRI-0295",
+        real.FUSED,
+        "LIDC-IDRI-0028",
+    ]
+    copy = tmp_path / "other" / "1"
+    shutil.copytree(log.folder, copy)
+    told = (copy / "manifest.json").read_text().replace('"name": "log"', '"name": "other"', 1)
+    (copy / "manifest.json").write_text(told)
+    other = subjects.Judged(whole=subjects.Subject(folder=copy))
+    assert other.on(specs.Real(series="LIDC-IDRI-0001")) == other.whole
+    assert other.on(specs.Real(series="LIDC-IDRI-0028")).folder.parent.name == "without-0028-0306"
+    assert subjects.Judged(whole=log).lacking() == []
+    assert subjects.Judged(whole=log).seen() == ["LIDC-IDRI-0295", real.FUSED, "LIDC-IDRI-0028"]
 
 
 def test_results_are_kept_and_code_changes_noticed(tmp_path, monkeypatch):
