@@ -36,7 +36,7 @@ class Simulated:
     preset: Preset
     seed: int
     scale: float = 1.0
-    scan: Scan = Scan()  # noqa: RUF009  frozen
+    scan: Scan = Scan()  # noqa: RUF009 - a frozen value may be shared
 
     @property
     def name(self) -> str:

@@ -43,8 +43,8 @@ Set where nodule-free simulated chests that were not trained on give the stated 
 litre of lung; no real chest, and no figure of the benchmark, was used to set them.
 
 ## What is known of its limits
-`bench/results/detector.json` has every figure, with intervals, by networks that had not seen the patient.
-Five public scans carry no claim of sensitivity for real nodules.
+`make bench-detector` prints what it is held to, with intervals; on real series it asks networks of the same
+making that had not seen the patient. Five public scans carry no claim of sensitivity for real nodules.
 
 ## Input and output
 `hu` (B, 1, D, H, W) float32 HU, sides in multiples of four. `position_voxels` (N, 3) sub-voxel z, y, x;
@@ -84,8 +84,8 @@ def text(
         halo=HALO,
         networks="\n".join(rows),
         most=max(one.subject.recipe.most for one in learned),
-        steps=f"Steps of eight windows: {steps.simulated} on simulated chests, {steps.mixed} with real ones, "
-        f"{steps.coarse} for the coarse network.\n",
+        steps=f"Steps of eight windows:\n{steps.simulated} on simulated chests, {steps.mixed} with real "
+        f"ones, {steps.coarse} for the coarse network.\n",
         sources="\n".join(f"- {source.data}: {source.licence}" for source in sources),
         without=left_out,
     )

@@ -41,7 +41,7 @@ FINE = Subject(
     diameters_mm=(1.0, 10.0),
     seeds=range(2000, 2028),
     held_out=range(2900, 2904),
-    false_per_litre=0.05,
+    false_per_litre=0.2,
 )
 COARSE = Subject(
     name="coarse",
