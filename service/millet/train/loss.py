@@ -124,7 +124,7 @@ def _bump(
 def judge(raw: Tensor, wanted: Batch) -> Parts:
     """The loss of raw outputs (B, 40, d, h, w)."""
     count = max(wanted.nodules, COUNT_FLOOR)
-    logit = raw[:, :8]
+    logit, rest = raw.split((8, raw.shape[1] - 8), dim=1)  # type: ignore[no-untyped-call]  # untyped in torch
     at_centre = (wanted.heat == 1.0) & (wanted.judged > 0)
     hit = logit[at_centre]
     found = ((1 - hit.sigmoid()) ** 2 * functional.softplus(-hit)).sum() / count
@@ -133,9 +133,9 @@ def judge(raw: Tensor, wanted: Batch) -> Parts:
     false = (share * share * functional.softplus(logit) * elsewhere).sum() / count
     if len(wanted.near):
         b, sub, z, y, x = wanted.near.unbind(1)
-        offset = torch.stack([raw[b, 8 * (axis + 1) + sub, z, y, x] for axis in range(3)], 1)
-        place = (bounded(offset) - wanted.place).abs().sum(1).mean()
-        size = (raw[b, 32 + sub, z, y, x] - wanted.size).abs().mean()
+        there = rest[b, :, z, y, x].reshape(len(b), -1, 8)[torch.arange(len(b)), :, sub]
+        place = (bounded(there[:, :3]) - wanted.place).abs().sum(1).mean()
+        size = (there[:, 3] - wanted.size).abs().mean()
     else:
         place = size = raw.sum() * 0
     total = found + false + PLACE_WEIGHT * place + SIZE_WEIGHT * size

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -73,7 +74,8 @@ def window(chests: Sequence[Background], recipe: Recipe, seed: int, index: int) 
     noise = chest.noise_hu / np.sqrt(thick)
     placed = _nodules(hu, zone, spacing, sigma, recipe, rng)
     grid = _onto_grid(spacing[0], recipe, rng)
-    hu = np.tensordot(grid.weights, hu, 1).astype(np.float32)
+    # numpy's matrix product would wake as many threads as there are cores, in every process
+    hu = torch.tensordot(torch.from_numpy(grid.weights), torch.from_numpy(hu), 1).numpy()
     judged = judged[grid.nearest]
     positions, diameters = _labels(placed, judged, grid, recipe, noise)
     return _varied(Window(hu, _within(judged, recipe), positions, diameters), recipe, rng)
