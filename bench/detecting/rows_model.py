@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -13,8 +15,10 @@ from detecting.store import Result
 from detecting.subjects import Subject
 from millet.core.lungs import LungMask
 from millet.core.volume import Volume, canonical
+from millet.edge import models
 from millet.evaluate import measures
 from millet.flow.detect import plan
+from millet.train.cost import multiply_adds
 
 LITRES = 4.5
 PRECISIONS = ("fp16", "int8")
@@ -24,21 +28,20 @@ def cost(subject: Subject, lungs: Sequence[tuple[str, Volume, LungMask]]) -> Row
     """GFLOP of all windows with their halos, for a lung of 4.5 litres."""
     goal = Goal(name="cost of a 4.5 litre lung, halo included", target=250, least=False, unit="GFLOP")
     manifest = subjects.manifest(subject)
-    macs = {level.graph: subjects.macs_per_voxel(subject, level.graph) for level in manifest.levels}
+    graphs = models.load(subject.folder, "fp32")[1]
     each, told = [], []
     for name, volume, mask in lungs:
-        voxels = {level.name: 0.0 for level in manifest.levels}
-        for level, window in plan(canonical(volume), mask, manifest):
-            voxels[level.name] += float(np.prod(window.box.shape, dtype=float))
-        flop = sum(2 * voxels[level.name] * macs[level.graph] for level in manifest.levels)
+        boxes = Counter(
+            (level.graph, window.box.shape) for level, window in plan(canonical(volume), mask, manifest)
+        )
+        macs = sum(multiply_adds(graphs[graph], shape) * times for (graph, shape), times in boxes.items())
+        voxels = sum(math.prod(shape) * times for (_, shape), times in boxes.items())
         litres = mask.litres.total_l
-        each.append(flop / 1e9 / litres * LITRES)
-        told.append(f"{name} {litres:.2f} L {sum(voxels.values()) / 1e6:.1f} Mvoxel")
+        each.append(2 * macs / 1e9 / litres * LITRES)
+        told.append(f"{name} {litres:.2f} L {voxels / 1e6:.1f} Mvoxel {macs / voxels / 1e3:.1f} kMAC a voxel")
     if not each:
         return row(goal, None)
-    kilo = ", ".join(f"{graph} {value / 1e3:.1f} kMAC/voxel" for graph, value in macs.items())
-    mean = float(np.mean(each))
-    return row(goal, plain(mean, len(each), min(each), max(each)), f"{'; '.join(told)}; {kilo}")
+    return row(goal, plain(float(np.mean(each)), len(each), min(each), max(each)), "; ".join(told))
 
 
 def precisions(results: Results) -> Iterator[Row]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 from table import ROOT
 
 from detecting import real
@@ -94,27 +92,3 @@ def detectors(subject: Subject, threads: int) -> Mapping[str, Detector]:
         name: OpenVinoDetector(graph, precision=subject.precision, threads=threads)
         for name, graph in graphs.items()
     }
-
-
-def macs_per_voxel(subject: Subject, graph: str, side: int = 64) -> float:
-    """Multiply-accumulates of all convolutions of a graph, a voxel of the window, as one run shows them."""
-    import onnx
-    import onnxruntime
-
-    model = onnx.load(io.BytesIO(models.load(subject.folder, "fp32")[1][graph]))
-    weights = {one.name: tuple(one.dims) for one in model.graph.initializer}
-    convolutions = [n for n in model.graph.node if n.op_type in {"Conv", "ConvTranspose"}]
-    known = {one.name for one in model.graph.output}
-    inner = {n.input[0] if n.op_type == "ConvTranspose" else n.output[0] for n in convolutions}
-    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(inner - known))
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
-    window = np.full((1, 1, side, side, side), -860, np.float32)
-    values = dict(zip(sorted(inner), session.run(sorted(inner), {"hu": window}), strict=True))
-    total = 0.0
-    for node in convolutions:
-        kernel = weights[node.input[1]]
-        at = values[node.input[0] if node.op_type == "ConvTranspose" else node.output[0]]
-        total += float(np.prod(at.shape[2:])) * float(np.prod(kernel))
-    return total / side**3
