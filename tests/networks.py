@@ -15,7 +15,7 @@ REACH = 0.49
 def random_net(seed: int = 0) -> Net:
     """The network with few channels, and normalisation that does something."""
     torch.manual_seed(seed)
-    net = Net((8, 12)).eval()
+    net = Net((8, 8, 12)).eval()
     with torch.no_grad():
         for module in net.modules():
             if isinstance(module, nn.BatchNorm3d):
@@ -33,7 +33,7 @@ class Voxels(Net):
     """Heat is the voxel itself, times forty; no offsets, the prior's diameter."""
 
     def __init__(self) -> None:
-        super().__init__((1, 1))
+        super().__init__((1, 1, 1))
         self.only = nn.Conv3d(8, 40, 1)
         with torch.no_grad():
             self.only.weight.zero_()

@@ -19,7 +19,7 @@ def test_a_single_layer_costs_its_weights_at_every_block():
 
 def test_a_trimmed_network_costs_less_than_a_padded_one_and_more_than_its_core():
     """What is trimmed lies in the halo."""
-    per_voxel = multiply_adds_per_voxel((8, 12))
+    per_voxel = multiply_adds_per_voxel((8, 8, 12))
     cost = multiply_adds(peaks_graph(random_net(), **OPTIONS), SHAPE)
     core = np.prod(np.asarray(SHAPE) - 2 * HALO)
     assert core * per_voxel < cost < 0.9 * np.prod(SHAPE) * per_voxel

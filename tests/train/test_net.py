@@ -17,7 +17,7 @@ from millet.train.net import (
 
 def _net() -> Net:
     torch.manual_seed(1)
-    net = Net((8, 8)).eval()
+    net = Net((8, 6, 8)).eval()
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.add_(0.1 * torch.rand(parameter.shape))
@@ -69,7 +69,7 @@ def test_scaling_puts_the_range_on_one() -> None:
 
 def test_multiply_adds_are_those_of_the_layers() -> None:
     """Counted by hooks on a small copy."""
-    net, counted = Net((8, 8)), []
+    net, counted = Net((8, 6, 8)), []
 
     def count(layer: torch.nn.Module, _inputs: object, output: torch.Tensor) -> None:
         weight = layer.weight
@@ -80,4 +80,4 @@ def test_multiply_adds_are_those_of_the_layers() -> None:
         if isinstance(layer, torch.nn.Conv3d | torch.nn.ConvTranspose3d):
             layer.register_forward_hook(count)
     net(torch.rand(1, 1, 16, 16, 16))
-    np.testing.assert_allclose(sum(counted) / 16**3, multiply_adds_per_voxel((8, 8)))
+    np.testing.assert_allclose(sum(counted) / 16**3, multiply_adds_per_voxel((8, 6, 8)))
