@@ -223,8 +223,8 @@ def _liver(s: Space, dome: Field) -> Field:
 
 
 def _fissure(s: Space, lung: Field) -> Field:
-    """Signed distance from the oblique fissures, high behind, low in front; far outside the lungs."""
-    plane = (s.y - 6 - 0.95 * (s.z + 5) + 12 * np.sin(s.x / 38)) / 1.4
+    """Signed distance from the oblique fissures, and far away where there is no lung."""
+    plane = (s.y - 6 + 0.95 * (s.z + 5) + 12 * np.sin(s.x / 38)) / 1.4
     return np.asarray(np.where(lung < 2, plane, 1e3), np.float32)
 
 
