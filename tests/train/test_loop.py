@@ -50,6 +50,17 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path: Path)
         torch.testing.assert_close(one, two)
 
 
+def test_settled_norms_keep_their_statistics(tmp_path: Path) -> None:
+    """While the weights beside them learn."""
+    first = loop.train([chest()], RECIPE, _plan(2), tmp_path / "first")
+    plan = replace(_plan(2), settled=True)
+    second = loop.train([chest()], RECIPE, plan, tmp_path / "second", start=first)
+    for (name, one), two in zip(first.state_dict().items(), second.state_dict().values(), strict=True):
+        if "running" in name:
+            torch.testing.assert_close(one, two, rtol=0, atol=0)
+    assert not torch.equal(first.head.weight, second.head.weight)
+
+
 def test_scores_tell_nodules_from_the_rest(tmp_path: Path) -> None:
     """Nodules are there only where they were drawn."""
     net = loop.train([chest()], RECIPE, _plan(2), tmp_path)

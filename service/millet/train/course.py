@@ -97,6 +97,8 @@ class Course:
     seed: int = 1
     workers: int = 1
     """Processes that make windows."""
+    compiled: bool = False
+    """Whether steps are compiled."""
     start: Net | None = None
     """A fine network that has learned on simulated chests already."""
 
@@ -133,9 +135,9 @@ class Course:
         def progress(step: int, last: int, parts: Parts) -> None:
             self.watch(f"{what}, loss {float(parts.total.detach()):.2f}", step / last)
 
-        plan = loop.Plan(seed=self.seed, steps=steps, workers=self.workers)
+        plan = loop.Plan(seed=self.seed, steps=steps, workers=self.workers, compiled=self.compiled)
         if start is not None:
-            plan = replace(plan, seed=self.seed + 1, rate=AGAIN_RATE)
+            plan = replace(plan, seed=self.seed + 1, rate=AGAIN_RATE, settled=True)
         folder = self.work / "networks" / f"{subject.name}-{variant}"
         return loop.train(chests, subject.recipe, plan, folder, start=start, progress=progress)
 
