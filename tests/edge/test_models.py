@@ -1,5 +1,8 @@
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -82,3 +85,21 @@ def test_what_is_not_there_is_refused(root, name):
 def test_all_models_are_listed(root):
     """One folder a model."""
     assert models.folders(root) == (root / "log/1",)
+
+
+_RUN_BOTH = """
+import sys
+from millet.edge.onnx_runtime import OnnxRuntimeDetector
+from millet.edge.openvino import OpenVinoDetector
+model = open(sys.argv[1], "rb").read()
+OnnxRuntimeDetector(model), OpenVinoDetector(model)
+"""
+
+
+def test_no_engine_keeps_notes_to_report_to_its_maker(tmp_path):
+    """Nothing is left in a home folder that was empty: no identifier, no queue of events."""
+    model = models.bundled() / "log/1/model.onnx"
+    clean = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    command = [sys.executable, "-c", _RUN_BOTH, str(model)]
+    subprocess.run(command, env={**clean, "HOME": str(tmp_path), "XDG_CACHE_HOME": ""}, check=True)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -1,3 +1,4 @@
+import denormals
 import numpy as np
 import onnx
 import onnxruntime
@@ -54,6 +55,14 @@ def test_the_graph_finds_what_torch_finds(engine, graph, window):
     """In the core of a window every peak of the padded network, at its place, of its size and score."""
     found = within(engine(graph).detect(window), SHAPE, HALO)
     same(found, within(eager(random_net(), window, FLOOR), SHAPE, HALO), 1e-4)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_an_engine_leaves_the_arithmetic_of_its_caller_alone(engine, graph, precision, window):
+    """Denormal numbers count before, and after."""
+    assert denormals.count()
+    engine(graph if precision == "fp32" else quantised(graph, [window]), precision).detect(window)
+    assert denormals.count()
 
 
 def test_windows_that_begin_at_whole_cells_change_nothing(engine, graph, window):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import denormals
 import numpy as np
 import pytest
 import torch
@@ -32,6 +33,7 @@ def test_the_loss_falls(tmp_path: Path) -> None:
     assert len(told) == 24
     assert np.median(told[-6:]) < 0.85 * np.median(told[:6])
     assert list((tmp_path / "curves").glob("events*"))
+    assert denormals.count()
 
 
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,13 +137,12 @@ def train(
 
     Returns the network of mean weights, on the CPU.
     """
-    torch.set_flush_denormal(True)
     path = folder / "checkpoint.pt"
     state = load(path, plan) if path.exists() else fresh(plan, start)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     _to(state, device)
     body = _body(state.net, plan)
-    with SummaryWriter(str(folder / "curves"), purge_step=state.step) as curves:
+    with SummaryWriter(str(folder / "curves"), purge_step=state.step) as curves, _without_denormals():
         for wanted in _batches(Stream(chests, recipe, plan), plan, state.step):
             parts = _step(state, body, plan, wanted.to(device))
             for name, value in parts._asdict().items():
@@ -151,6 +151,16 @@ def train(
             if state.step % plan.keep_every == 0 or state.step == plan.steps:
                 save(state, path)
     return state.mean.cpu().eval()
+
+
+@contextmanager
+def _without_denormals() -> Iterator[None]:
+    """Tiny numbers are nothing in here, and count again outside: SciPy's trees recurse without end else."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def _to(state: State, device: torch.device) -> None:
