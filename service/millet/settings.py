@@ -53,8 +53,8 @@ class Settings:
     destination: str = "folder"
     """Where reports go: `folder` (state_dir/reports) or `AET@HOST:PORT`. A folder works before any PACS
     is configured."""
-    model: str = "log/1"
-    """Folder below the models' root: name/version. The analytic detector that comes with Millet."""
+    model: str = "millet/1"
+    """Folder below the models' root: name/version. The trained network that comes with Millet."""
     model_precision: str = "fp32"
     """fp32, fp16 or int8: which of the model's graphs run. One that the model does not have refuses to
     start; the model card tells what each costs in accuracy, fp32 nothing."""

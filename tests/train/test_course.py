@@ -1,10 +1,12 @@
 """The whole path to a model folder, on chests and steps that are too few to learn anything."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from train.chests import chest
 
 from millet.core.manifest import Source
@@ -100,12 +102,20 @@ def test_a_wrong_table_is_told(tmp_path: Path, text: str, without: tuple[str, ..
 
 
 def test_a_variant_begins_from_a_network_that_is_given(work: Path, few: None) -> None:
-    """Nothing is learned on simulated chests again."""
+    """And learns on from there, or not at all."""
     taught = course.Course(work=work, real=(), marks=None, steps=STEPS, watch=lambda _what, _share: None)
     taught.learn("one")
     start = loop.trained(work / "networks" / "fine-simulated" / "checkpoint.pt")
     told: list[str] = []
-    given = replace(taught, start=start, watch=lambda what, _share: told.append(what))
-    fine, _ = given.learn("two")
+    nothing = replace(STEPS, simulated=0)
+    given = replace(taught, start=start, steps=nothing, watch=lambda what, _share: told.append(what))
+    fine, coarse = given.learn("two")
     assert fine.net is start
     assert not any("fine" in what for what in told)
+    text = card.text(work / "a" / "1", (fine, coarse), (), (), nothing, start=Path("before.pt"))
+    assert "`before.pt`" in text
+    shutil.copytree(work / "chests", work / "on" / "chests")
+    on, _ = replace(given, work=work / "on", steps=STEPS).learn("three")
+    assert not torch.equal(on.net.head.weight, start.head.weight)
+    with pytest.raises(ValueError, match="nothing to start from"):
+        replace(given, work=work / "none", start=None).learn("four")

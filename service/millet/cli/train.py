@@ -27,8 +27,10 @@ def train(  # noqa: PLR0913, PLR0917 - each option is an argument
     work: Annotated[Path, typer.Option(help="Chests, checkpoints and TensorBoard curves.")] = Path(
         "build/train"
     ),
-    simulated_steps: Annotated[int, typer.Option(min=1, help="Fine network, on simulated chests.")] = 6000,
-    mixed_steps: Annotated[int, typer.Option(min=1, help="Fine network, with real chests.")] = 6000,
+    simulated_steps: Annotated[
+        int, typer.Option(min=0, help="Fine network, on simulated chests; 0 only with --start.")
+    ] = 6000,
+    mixed_steps: Annotated[int, typer.Option(min=0, help="Fine network, with real chests.")] = 6000,
     workers: Annotated[
         int, typer.Option(min=0, help="Processes that make windows; 0: all cores but one.")
     ] = 0,
@@ -44,11 +46,14 @@ def train(  # noqa: PLR0913, PLR0917 - each option is an argument
         raise ServiceError(f"training needs the extra `train`: {error}") from error
     if (data is None) != (series is None):
         raise ServiceError("--data and --series go together")
+    if start is None and not simulated_steps:
+        raise ServiceError("--simulated-steps 0 needs --start")
     left_out = tuple(without or ())
     read = syllabus.Syllabus(series=(), marks=None, sources=())
     if data is not None and series is not None:
         read = syllabus.read(series, data, left_out)
-    steps = course.Steps(simulated=simulated_steps, mixed=mixed_steps, coarse=coarse_steps)
+    mixed = mixed_steps if read.series else 0
+    steps = course.Steps(simulated=simulated_steps, mixed=mixed, coarse=coarse_steps)
     with bar("train") as progress:
         learned = course.Course(
             work=work,
@@ -62,7 +67,8 @@ def train(  # noqa: PLR0913, PLR0917 - each option is an argument
         ).learn("-".join(("without", *left_out)) if left_out else "all" if read.series else "simulated-only")
         progress("export", 0.0)
         sources = (*card.simulated(learned), *read.sources)
-        made = package.write(out, learned, sources, card.text(out, learned, sources, left_out, steps))
+        text = card.text(out, learned, sources, left_out, steps, start=start)
+        made = package.write(out, learned, sources, text)
     for level in made.levels:
         typer.echo(f"{level.name}: {level.spacing_mm[0]:g} mm grid, threshold {level.threshold:g}")
     typer.echo(f"{made.name}/{made.version} written to {out}")

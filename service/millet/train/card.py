@@ -68,9 +68,15 @@ def simulated(learned: Sequence[Learned]) -> tuple[Source, ...]:
 
 
 def text(
-    folder: Path, learned: Sequence[Learned], sources: Sequence[Source], without: Sequence[str], steps: Steps
+    folder: Path,
+    learned: Sequence[Learned],
+    sources: Sequence[Source],
+    without: Sequence[str],
+    steps: Steps,
+    *,
+    start: Path | None = None,
 ) -> str:
-    """The card, as Markdown."""
+    """The card, as Markdown; `start` is the checkpoint that the fine network began from."""
     kilo = 2 * multiply_adds_per_voxel() / 1000
     rows = [
         f"| {one.subject.name} | {one.subject.recipe.grid_mm:g} mm | {one.subject.diameters_mm[0]:g} to "
@@ -84,8 +90,13 @@ def text(
         halo=HALO,
         networks="\n".join(rows),
         most=max(one.subject.recipe.most for one in learned),
-        steps=f"Steps of eight windows:\n{steps.simulated} on simulated chests, {steps.mixed} with real "
-        f"ones, {steps.coarse} for the coarse network.\n",
+        steps=_steps(steps, start),
         sources="\n".join(f"- {source.data}: {source.licence}" for source in sources),
         without=left_out,
     )
+
+
+def _steps(steps: Steps, start: Path | None) -> str:
+    begun = f"from `{start.name}`, which had learned before, " if start else ""
+    told = f"{begun}{steps.simulated} on simulated chests, {steps.mixed} with real ones too"
+    return f"Steps of eight windows:\n{told}; {steps.coarse} for the coarse network.\n"

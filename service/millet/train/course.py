@@ -100,14 +100,18 @@ class Course:
     compiled: bool = False
     """Whether steps are compiled."""
     start: Net | None = None
-    """A fine network that has learned on simulated chests already."""
+    """A fine network that has learned before."""
 
     def learn(self, variant: str) -> tuple[Learned, ...]:
         """Train both networks of a variant."""
-        fine = self.start or self._train(FINE, "simulated", self._chests(FINE, ()), self.steps.simulated)
-        if self.real:
+        fine = self.start
+        if self.steps.simulated:
+            fine = self._train(FINE, "simulated", self._chests(FINE, ()), self.steps.simulated, start=fine)
+        if self.real and self.steps.mixed:
             chests = self._chests(FINE, self.real)
             fine = self._train(FINE, variant, chests, self.steps.mixed, start=fine)
+        if fine is None:
+            raise ValueError("no steps, and nothing to start from")
         coarse = self._train(COARSE, variant, self._chests(COARSE, self.real), self.steps.coarse)
         return self._judged(FINE, fine), self._judged(COARSE, coarse)
 
