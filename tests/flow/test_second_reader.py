@@ -29,7 +29,7 @@ NODULES = 60
 @pytest.fixture(scope="module")
 def analytic() -> Model:
     """The analytic model, which has no second reader."""
-    return app.load_model(Settings())
+    return app.load_model(Settings(model="log/1"))
 
 
 @pytest.fixture(scope="module")
