@@ -57,7 +57,7 @@ def test_a_precision_is_never_replaced_by_another(root):
     with pytest.raises(ModelError, match="has no int8, only fp32"):
         models.load(root / "log/1", "int8")
     with pytest.raises(ModelError, match="has no int8"):
-        app.load_model(Settings(models_dir=root, model_precision="int8"))
+        app.load_model(Settings(model="log/1", models_dir=root, model_precision="int8"))
 
 
 def test_a_precision_brings_its_own_graphs(root):
