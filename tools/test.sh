@@ -16,14 +16,5 @@ deselect() {
 [ -d "$MILLET_TEST_DATA" ] || deselect real_data "no folder $MILLET_TEST_DATA (MILLET_TEST_DATA)"
 .venv/bin/python tools/has_gpu.py || deselect gpu "no CUDA device with a runtime for it"
 
-rm -rf build/test
 mkdir -p build/test
-# Each folder in a process of its own: in one for all, training after everything else died once (SIGSEGV).
-failed=0
-for part in tests/*/ "tests/test_*.py"; do
-    [ -n "$(find $part -name 'test_*.py')" ] || continue
-    name=$(basename "$part" .py | tr -d '*')
-    sh tools/alone.sh .venv/bin/python -m pytest ${markers:+-m "$markers"} \
-        --junitxml="build/test/$name.xml" "$@" $part || { echo "== failed: $part"; failed=1; }
-done
-exit $failed
+sh tools/alone.sh .venv/bin/python -m pytest ${markers:+-m "$markers"} --junitxml=build/test/junit.xml "$@"

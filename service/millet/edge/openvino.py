@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,13 +24,11 @@ class OpenVinoDetector:
     """
 
     def __init__(self, model: bytes, *, precision: str = "fp32", threads: int = 0) -> None:
-        import openvino
-
         options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
         try:
-            core = openvino.Core()
+            core = _core()
             compiled = core.compile_model(core.read_model(model), "CPU", options)
             self._request = compiled.create_infer_request()
             held = {name for output in compiled.outputs for name in output.get_names()}
@@ -54,6 +53,19 @@ class OpenVinoDetector:
             except RuntimeError as error:
                 raise DetectorError(f"OpenVINO failed on a window {window.shape}: {error}") from error
         return Peaks(**found)
+
+
+@cache
+def _core() -> Any:
+    """The one core of this process, which ends with it.
+
+    Each core changes the stack that the thread's signal handlers run on, and puts back the former when it
+    ends. Of several that end in another order than the reverse, one puts back a stack that is gone: the
+    next signal, be it a request to stop, ends the process (SIGSEGV).
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def _computed(compiled: Any) -> Iterator[str]:
