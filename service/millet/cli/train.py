@@ -36,7 +36,7 @@ def train(  # noqa: PLR0913, PLR0917 - each option is an argument
     ] = 0,
     coarse_steps: Annotated[int, typer.Option(min=1, help="Coarse network.")] = 2000,
     compiled: Annotated[
-        bool, typer.Option("--compile", help="Compile the step: a quarter faster, needs a C++ compiler.")
+        bool, typer.Option("--compile", help="Compile the step: up to a fifth faster, needs a C++ compiler.")
     ] = False,
 ) -> None:
     """Train a model, set its thresholds, export it; the same command goes on where it was stopped."""
