@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import torch
 from prometheus_client import CollectorRegistry
 
 from millet import __version__
@@ -114,7 +115,7 @@ def _prove(manifest: Manifest, detectors: Mapping[str, Detector]) -> None:
     for level in manifest.levels:
         sides = [step * -(-PROOF_VOXELS // step) for step in level.multiple_voxels]
         block = np.full(sides, manifest.hu_range[0], np.float32)
-        detectors[level.graph].detect(block)
+        detectors[level.graph].detect(torch.from_numpy(block)[None])
 
 
 def run(chosen: Settings) -> None:

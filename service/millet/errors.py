@@ -6,6 +6,7 @@ ServiceError
 ├── UnfitSeries          stored, but not analysable; never retried; carries its coded Reason
 ├── ModelError           the model's files are missing, altered or of another contract; nothing starts
 ├── DetectorError        the model failed on a window; retried, then parked
+│   └── OutOfMemory      so many windows at once are too much for the device
 ├── StoreError           the spool or the journal failed; the sender is told to try again
 └── DeliveryError        a destination refused or is unreachable; `.retryable` says which
 
@@ -60,6 +61,10 @@ class ModelError(ServiceError):
 
 class DetectorError(ServiceError):
     """The detector failed on a window."""
+
+
+class OutOfMemory(DetectorError):  # noqa: N818 - no fault of the window: fewer at once may do
+    """The device has no memory for so many windows at once."""
 
 
 class StoreError(ServiceError):

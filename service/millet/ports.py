@@ -11,6 +11,7 @@ from millet.core.series import SliceHeader
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
     from millet.core.analysis import Analysis, Outcome, TriageLevel
@@ -43,6 +44,10 @@ class Detector(Protocol):
     """One graph of a model on one device. Thread-safe. Raises DetectorError."""
 
     @property
+    def device(self) -> str:
+        """Where windows are to lie, as torch names it: "cpu", "cuda:0"."""
+
+    @property
     def provider(self) -> str:
         """The execution provider that took the graph, as its engine names it."""
 
@@ -50,8 +55,12 @@ class Detector(Protocol):
     def precision(self) -> str:
         """fp32, fp16 or int8: what the graph is written in; `provider` tells if it computes in another."""
 
-    def detect(self, window: NDArray[np.float32]) -> Peaks:
-        """Find all peaks of a window (D, H, W) of HU clipped to the manifest's range. Blocks."""
+    def detect(self, windows: torch.Tensor) -> Sequence[Peaks]:
+        """Find all peaks of each of N windows (N, D, H, W), float32 HU clipped to the manifest's range.
+
+        Blocks. What is found in one window does not depend on the others. Raises OutOfMemory where fewer
+        windows at once might do.
+        """
 
 
 class Site(NamedTuple):

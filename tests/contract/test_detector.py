@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from looking import look
 from scipy import ndimage
 
 from millet.edge import models
@@ -42,7 +43,7 @@ def reported(peaks):
 def test_a_ball_is_one_peak_in_its_place_with_its_size(detector, radius):
     """One report, within half a voxel, its diameter within a fifth."""
     centre = (30.3, 34.8, 41.1)
-    peaks = detector.detect(put(lung(), centre, radius))
+    peaks = look(detector, put(lung(), centre, radius))
     (best,) = reported(peaks)
     assert np.abs(peaks.position_voxels[best] - centre).max() < 0.5
     assert peaks.diameter_voxels[best] == pytest.approx(2 * radius, rel=0.2)
@@ -56,7 +57,7 @@ def test_vessels_walls_and_forks_are_left_alone(detector):
     branch = (np.sqrt((z - 30) ** 2 + (y - 20 - (x - 25) * 0.7) ** 2) < 2.2) & (x > 25)
     window[tube | branch | (y > 60)] = 40
     window = ndimage.gaussian_filter(window, 0.8)
-    peaks = detector.detect(window)
+    peaks = look(detector, window)
     inside = ((peaks.position_voxels > HALO) & (peaks.position_voxels < np.asarray(window.shape) - HALO)).all(
         axis=1
     )
@@ -65,7 +66,7 @@ def test_vessels_walls_and_forks_are_left_alone(detector):
 
 def test_empty_windows_have_no_peaks(detector):
     """Plain air gives arrays of length nought."""
-    peaks = detector.detect(np.full((40, 41, 42), -1000, np.float32))
+    peaks = look(detector, np.full((40, 41, 42), -1000, np.float32))
     inside = ((peaks.position_voxels > HALO) & (peaks.position_voxels < 40 - HALO)).all(axis=1)
     assert not inside.any()
     assert peaks.position_voxels.shape[1] == 3
@@ -75,7 +76,7 @@ def test_a_score_does_not_depend_on_the_window(detector):
     """The same voxels in another window, with other neighbours, score the same."""
     whole = put(put(lung((60, 70, 110)), (30, 34, 40), 2), (30, 34, 90), 5, hu=400)
     part = whole[10:55, 15:60, 20:75]
-    a, b = detector.detect(whole), detector.detect(part)
+    a, b = look(detector, whole), look(detector, part)
     first = a.score[np.linalg.norm(a.position_voxels - (30, 34, 40), axis=1).argmin()]
     second = b.score[np.linalg.norm(b.position_voxels - (20, 19, 20), axis=1).argmin()]
     assert first == pytest.approx(second, abs=1e-4)
@@ -86,20 +87,20 @@ def test_thousands_of_peaks_are_all_returned(detector):
     window = np.full((132, 132, 132), -860.0)
     window[11::10, 11::10, 11::10] = 22000
     window = np.clip(ndimage.gaussian_filter(window, 1.25), -1000, 100).astype(np.float32)
-    assert len(reported(detector.detect(window))) >= 12**3
+    assert len(reported(look(detector, window))) >= 12**3
 
 
 def test_the_same_window_gives_the_same_bits(detector):
     """Detection is deterministic."""
     window = put(lung(), (30, 30, 30), 3)
-    for one, two in zip(detector.detect(window), detector.detect(window), strict=True):
+    for one, two in zip(look(detector, window), look(detector, window), strict=True):
         assert np.array_equal(one, two)
 
 
 def test_both_engines_find_the_same():
     """OpenVINO and ONNX Runtime agree on every peak to a thousandth."""
     window = put(put(lung(), (30, 34, 40), 2), (25, 30, 60), 4)
-    a, b = (engine(GRAPH).detect(window) for engine in (OpenVinoDetector, OnnxRuntimeDetector))
+    a, b = (look(engine(GRAPH), window) for engine in (OpenVinoDetector, OnnxRuntimeDetector))
     assert len(a.score) == len(b.score)
     assert np.allclose(a.position_voxels, b.position_voxels, atol=1e-3)
     assert np.allclose(a.diameter_voxels, b.diameter_voxels, atol=1e-2)
@@ -126,4 +127,4 @@ def test_a_device_that_is_not_there_is_refused():
 def test_a_window_that_cannot_be_run_is_a_detector_error(detector):
     """A failure inside the engine keeps its name."""
     with pytest.raises(DetectorError):
-        detector.detect(np.zeros((40, 40), np.float32))
+        look(detector, np.zeros((40, 40), np.float32))

@@ -104,10 +104,13 @@ def manifest(multiple=1, halo=2):
 class PeakReader:
     """Every local maximum above the floor; a peak's height says where in its voxel it lies."""
 
-    provider, precision = "none", "fp32"
+    provider, precision, device = "none", "fp32", "cpu"
 
-    def detect(self, window):
+    def detect(self, windows):
         """See the port."""
+        return [self._read(window) for window in windows.numpy()]
+
+    def _read(self, window):
         top = (window == ndimage.maximum_filter(window, 3)) & (window > FLOOR_HU)
         where, height = np.argwhere(top), window[top]
         size = np.full(len(where), DIAMETER_MM, np.float32)

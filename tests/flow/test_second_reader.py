@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pydicom
 import pytest
+import torch
 
 from millet import app
 from millet.codec import codes, record
@@ -52,10 +53,11 @@ class Changed:
     change: Callable[[Peaks], Peaks]
     provider: str = "CPU"
     precision: str = "fp32"
+    device: str = "cpu"
 
-    def detect(self, window: np.ndarray) -> Peaks:
+    def detect(self, windows: torch.Tensor) -> list[Peaks]:
         """See `ports.Detector`."""
-        return self.change(self.inner.detect(window))
+        return [self.change(peaks) for peaks in self.inner.detect(windows)]
 
 
 def thinned(share: float) -> Callable[[Peaks], Peaks]:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from bundles import network
+from looking import look
 
 from millet.core.boxes import Boxes, Proposal, select
 from millet.core.geometry import PointMm
@@ -57,7 +58,7 @@ def test_onnx_says_what_torch_says(graph, encoded, engine, shape):
     """The same boxes in the same order, on windows that the export never saw."""
     hu = window(shape)
     position, diameter, score, pyramid = in_torch(graph, hu)
-    peaks = engine(encoded, threads=1).detect(hu)
+    peaks = look(engine(encoded, threads=1), hu)
     assert len(score) > 100
     assert np.array_equal(peaks.pyramid, pyramid)
     assert np.abs(peaks.score - score).max() < 1e-4

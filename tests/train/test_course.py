@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from looking import look
 from train.chests import chest
 
 from millet.core.manifest import Source
@@ -55,7 +56,7 @@ def test_a_model_is_made_that_the_service_runs(work: Path, few: None) -> None:
     assert "tiny/7" in (folder / "MODEL_CARD.md").read_text()
     window = np.full((2 * HALO + 8,) * 3, -850, np.float32)
     for encoded in graphs.values():
-        OpenVinoDetector(encoded, precision="int8").detect(window)
+        look(OpenVinoDetector(encoded, precision="int8"), window)
     told.clear()
     again = taught.learn("simulated-only")
     assert not told

@@ -4,6 +4,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from looking import look
 from networks import Voxels, eager, random_net, within
 
 from millet.edge.onnx_runtime import OnnxRuntimeDetector
@@ -53,7 +54,7 @@ def same(one, two, tolerance):
 
 def test_the_graph_finds_what_torch_finds(engine, graph, window):
     """In the core of a window every peak of the padded network, at its place, of its size and score."""
-    found = within(engine(graph).detect(window), SHAPE, HALO)
+    found = within(look(engine(graph), window), SHAPE, HALO)
     same(found, within(eager(random_net(), window, FLOOR), SHAPE, HALO), 1e-4)
 
 
@@ -61,7 +62,7 @@ def test_the_graph_finds_what_torch_finds(engine, graph, window):
 def test_an_engine_leaves_the_arithmetic_of_its_caller_alone(engine, graph, precision, window):
     """Denormal numbers count before, and after."""
     assert denormals.count()
-    engine(graph if precision == "fp32" else quantised(graph, [window]), precision).detect(window)
+    look(engine(graph if precision == "fp32" else quantised(graph, [window]), precision), window)
     assert denormals.count()
 
 
@@ -70,9 +71,9 @@ def test_windows_that_begin_at_whole_cells_change_nothing(engine, graph, window)
     detector = engine(graph)
     start = np.asarray((STRIDE, 2 * STRIDE, 3 * STRIDE))
     part = window[tuple(slice(a, None) for a in start)]
-    inner = within(detector.detect(part), part.shape, HALO)
+    inner = within(look(detector, part), part.shape, HALO)
     moved = inner.position_voxels + start
-    outer = within(detector.detect(window), SHAPE, HALO)
+    outer = within(look(detector, window), SHAPE, HALO)
     kept = (np.rint(outer.position_voxels) >= start + HALO).all(axis=1)
     same(inner._replace(position_voxels=moved), type(outer)(*(v[kept] for v in outer[:3])), 1e-5)
 
@@ -83,7 +84,7 @@ def test_ten_thousand_peaks_are_all_told_once(engine):
     places = np.stack(np.meshgrid(*(np.arange(1, 3 * n, 3) for n in (22, 22, 21)), indexing="ij"), -1)
     places = places.reshape(-1, 3)[:10_000]
     hu[tuple(places.T)] = np.random.default_rng(0).uniform(-300, 90, len(places))
-    found = engine(made(Voxels())).detect(hu)
+    found = look(engine(made(Voxels())), hu)
     assert len(found.score) == 10_000
     assert {tuple(p) for p in np.rint(found.position_voxels).astype(int)} == {tuple(p) for p in places}
     assert np.all(found.diameter_voxels == pytest.approx(3.0))
@@ -94,7 +95,7 @@ def test_equal_neighbours_are_one_peak_and_saturated_ones_are_told_apart(engine)
     hu = np.full((24, 24, 24), -1000, np.float32)
     hu[4, 4, 4:6] = hu[10:13, 10:13, 10:13] = 0
     hu[18, 18, 18], hu[18, 18, 19] = 80, 90
-    found = engine(made(Voxels())).detect(hu)
+    found = look(engine(made(Voxels())), hu)
     places = sorted(tuple(p) for p in np.rint(found.position_voxels).astype(int))
     assert places == [(4, 4, 4), (10, 10, 10), (18, 18, 19)]
     assert np.all(found.score == 1)
@@ -102,7 +103,7 @@ def test_equal_neighbours_are_one_peak_and_saturated_ones_are_told_apart(engine)
 
 def test_a_window_without_peaks_gives_nothing(engine):
     """Arrays of length nought, of the right shape."""
-    found = engine(made(Voxels())).detect(np.full((16, 16, 16), -1000, np.float32))
+    found = look(engine(made(Voxels())), np.full((16, 16, 16), -1000, np.float32))
     assert found.position_voxels.shape == (0, 3)
     assert found.score.shape == found.diameter_voxels.shape == (0,)
 
@@ -133,9 +134,9 @@ def near(found, wanted):
 def test_less_precision_finds_nearly_the_same(engine, graph, window, precision, off, lost):
     """Half precision changes scores by less than a hundredth, eight bits of a random network by a tenth."""
     lower = made(random_net(), half=True) if precision == "fp16" else quantised(graph, [window])
-    wanted = within(engine(graph).detect(window), SHAPE, HALO)
+    wanted = within(look(engine(graph), window), SHAPE, HALO)
     detector = engine(lower, precision)
-    differences, count = near(within(detector.detect(window), SHAPE, HALO), wanted)
+    differences, count = near(within(look(detector, window), SHAPE, HALO), wanted)
     assert detector.precision == precision
     assert count - len(differences) <= lost * count
     assert np.quantile(differences, 0.95) < off

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from looking import look
 from onnx import TensorProto, helper, numpy_helper
 
 from millet import app
@@ -70,7 +71,7 @@ def test_the_written_model_runs_in_the_service_as_in_torch(folder, made, tmp_pat
     graph = BoxGraph(bundles.network(bias=-2.0), bundle.read(folder).frame, bundles.SHAPE.strides).eval()
     with torch.no_grad():
         position, diameter, score, _ = (v.numpy() for v in graph(torch.from_numpy(hu)[None, None]))
-    peaks = detector.detect(hu)
+    peaks = look(detector, hu)
     assert len(score) > 100
     assert np.abs(peaks.score - score).max() < 1e-4
     assert np.abs(peaks.position_voxels - position).max() < 0.01

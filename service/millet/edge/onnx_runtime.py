@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
+
+import torch
 
 from millet.errors import DetectorError, ModelError
 from millet.ports import Peaks
@@ -15,6 +16,8 @@ _COMPUTES = {("cpu", "fp16"): "fp32", ("cuda", "int8"): "fp32"}
 
 class OnnxRuntimeDetector:
     """A `ports.Detector`. Raises ModelError when the wanted device did not take the graph."""
+
+    device = "cpu"
 
     def __init__(
         self, model: bytes, *, precision: str = "fp32", device: str = "cpu", threads: int = 0
@@ -48,11 +51,14 @@ class OnnxRuntimeDetector:
         self.provider = f"{wanted} computing in {computed}" if computed else wanted
         """The execution provider that took the graph, and what it computes in where that is another."""
 
-    def detect(self, window: NDArray[np.float32]) -> Peaks:
-        """Find all peaks of a window (D, H, W) of HU. Blocks; raises DetectorError."""
-        batch = np.ascontiguousarray(window[None, None], np.float32)
+    def detect(self, windows: torch.Tensor) -> Sequence[Peaks]:
+        """Find all peaks of each window. Blocks; raises DetectorError."""
+        return [self._looked(window) for window in windows]
+
+    def _looked(self, window: torch.Tensor) -> Peaks:
+        batch = window[None, None].contiguous().numpy()
         try:
             found = self._session.run(self._outputs, {"hu": batch})
         except Exception as error:
-            raise DetectorError(f"ONNX Runtime failed on a window {window.shape}: {error}") from error
+            raise DetectorError(f"ONNX Runtime failed on a window {tuple(window.shape)}: {error}") from error
         return Peaks(**dict(zip(self._outputs, found, strict=True)))
