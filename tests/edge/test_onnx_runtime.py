@@ -2,6 +2,8 @@ import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime
@@ -191,6 +193,22 @@ def test_windows_run_at_once_where_the_graph_tells_them_apart(monkeypatch, graph
     monkeypatch.setattr(one, "_run", lambda windows, names: seen.append(len(windows)) or run(windows, names))
     assert len(one.detect(torch.full((3, 32, 32, 32), -900.0))) == 3
     assert seen == runs
+
+
+def test_a_run_waits_for_torch_and_ends_before_it_returns(monkeypatch):
+    """The order of calls, of a stream that only writes them down; the `gpu` tests have a real one."""
+    seen = []
+    stream = SimpleNamespace(
+        wait_stream=lambda other: seen.append(f"wait for {other}"), synchronize=lambda: seen.append("end")
+    )
+    monkeypatch.setattr(torch.cuda, "device", lambda place: nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda place: "torch")
+    one = OnnxRuntimeDetector(NETWORK, threads=1)
+    run = one._session.run_with_iobinding
+    monkeypatch.setattr(one, "_stream", stream)
+    monkeypatch.setattr(one._session, "run_with_iobinding", lambda bound: seen.append("run") or run(bound))
+    one.detect(torch.full((2, 32, 32, 32), -900.0))
+    assert seen == ["wait for torch", "run", "end"]
 
 
 def test_peaks_are_shared_out_in_whatever_order_they_come():

@@ -82,7 +82,7 @@ def _look(
     """What the detector finds in the core of one window, in the sizes that the level owns."""
     grid = lattice_grid(source.grid, level.spacing_mm, window.box)
     hu = np.clip(resample(source, grid).hu, *manifest.hu_range)
-    (peaks,) = detector.detect(torch.from_numpy(np.asarray(hu, np.float32))[None])
+    (peaks,) = detector.detect(torch.from_numpy(np.asarray(hu, np.float32))[None].to(detector.device))
     diameters = peaks.diameter_voxels.astype(float) * level.spacing_mm[0]
     low, high = level.diameters_mm
     keep = window.owns(peaks.position_voxels.astype(float)) & (peaks.score >= manifest.candidate_floor)

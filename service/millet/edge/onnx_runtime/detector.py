@@ -9,7 +9,8 @@ On a GPU each detector has a CUDA stream of its own, made by torch: it waits for
 was given before the call, and the call returns when it is through, so resampling by torch and inference
 never race. (torch's default stream will not do: its address is 0, which ONNX Runtime takes for none given.)
 ONNX Runtime ties a stream to a session when that is made, and runs of one session one after the other; so
-several streams are several detectors, each with its own session. The weights are few.
+several streams are several detectors, each with its own session. The weights are few. (Tests marked `gpu`
+try this; they have not been run on a GPU yet.)
 
 CUDA graphs are not used. Capture takes no graph whose shapes depend on data, and all of ours end in NonZero.
 The network before it could be captured if it were a graph by itself, with the peaks found by torch; to cut

@@ -9,7 +9,8 @@ the CPU, shape arithmetic may, and whatever else is there is named in what `prov
 TensorRT takes the network from HU to heat in one piece, within given bounds of the window's shape, and CUDA
 the peaks behind it, whose number depends on the data. TensorRT can do such operators itself, slowly; and
 every piece it takes needs bounds for its inputs, so operators of the peaks are kept from it by type, and
-pieces that are smaller than a network by their size.
+pieces that are smaller than a network by their size. That much is from the documents of ONNX Runtime: no
+machine with TensorRT has run it yet.
 """
 
 from __future__ import annotations
