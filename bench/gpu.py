@@ -19,13 +19,13 @@ from table import Row, write
 
 from millet.core.lungs import lungs
 from millet.core.manifest import Manifest
-from millet.core.resample import lattice_grid, resample
+from millet.core.planes import Planes
 from millet.core.upload import to_device
 from millet.core.volume import Volume
 from millet.edge import models
 from millet.edge.onnx_runtime import OnnxRuntimeDetector, devices
 from millet.edge.openvino import OpenVinoDetector
-from millet.flow.detect import plan
+from millet.flow.detect import clipped, plan
 from millet.phantom import presets
 from millet.phantom.acquisition import Scan
 from millet.ports import Detector, Peaks
@@ -86,10 +86,9 @@ def measured(device: str, scan: Volume, size: Size) -> Iterator[Row]:
 def cut(scan: Volume, manifest: Manifest) -> Windows:
     """The windows of a scan, on the host."""
     found: dict[str, list[torch.Tensor]] = defaultdict(list)
-    for level, window in plan(scan, lungs(scan), manifest):
-        grid = lattice_grid(scan.grid, level.spacing_mm, window.box)
-        hu = np.clip(resample(scan, grid).hu, *manifest.hu_range)
-        found[level.graph].append(torch.from_numpy(hu.astype(np.float32)))
+    planes = Planes.of(scan)
+    for level, window in plan(scan.grid, lungs(scan), manifest):
+        found[level.graph].append(clipped(planes.window(level.spacing_mm, window.box), manifest))
     return found
 
 

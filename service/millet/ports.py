@@ -215,6 +215,28 @@ class OpenSeries:
     headers: tuple[SliceHeader, ...]
 
 
+class Arrived(NamedTuple):
+    """An instance that was acknowledged, of a series that this analyser follows."""
+
+    instance_id: int
+    """Grows from instance to instance."""
+    series_id: int
+    path: str
+    """In the spool."""
+    urgency: int
+
+
+class ArrivalLog(Protocol):
+    """The journal as an analyser sees it while series arrive. Blocks, raises StoreError."""
+
+    def arrived(self, after: int) -> Sequence[Arrived]:
+        """Instances beyond that of number `after`, oldest first, of series that are being received.
+
+        A series that nobody follows is leased to the caller by the same transaction; those that are leased
+        to others are left out.
+        """
+
+
 class InstanceLog(Protocol):
     """The journal as intake sees it. Each method is one transaction, blocks, raises StoreError."""
 
@@ -244,6 +266,8 @@ class Work:
     study_uid: str
     closed_utc: datetime
     """When the series was taken for complete; the time that goes into its objects."""
+    urgency: int
+    """`core.turns`: 0 routine, 1 an emergency."""
     paths: tuple[str, ...]
     """Spool paths of all its instances, in the order of arrival."""
 

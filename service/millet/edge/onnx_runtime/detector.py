@@ -5,12 +5,12 @@ length, are allocated by ONNX Runtime on the device and copied to the host once.
 CPU's memory where the device is the CPU. Windows of one shape run as one batch where the graph says which
 of a batch each peak lies in, else one after the other.
 
-On a GPU each detector has a CUDA stream of its own, made by torch: it waits for what torch's current stream
-was given before the call, and the call returns when it is through, so resampling by torch and inference
-never race. (torch's default stream will not do: its address is 0, which ONNX Runtime takes for none given.)
-ONNX Runtime ties a stream to a session when that is made, and runs of one session one after the other; so
-several streams are several detectors, each with its own session. The weights are few. (Tests marked `gpu`
-try this; they have not been run on a GPU yet.)
+On a GPU a session has a CUDA stream of its own, made by torch: it waits for what torch's current stream was
+given before the call, and the call returns when it is through, so resampling by torch and inference never
+race. (torch's default stream will not do: its address is 0, which ONNX Runtime takes for none given.) ONNX
+Runtime ties a stream to a session when that is made. So `streams` sessions of one graph lie behind one
+detector, whose callers need not know which of them is free: the weights are few, and a batch of windows
+stays what it is, windows for one detector. (Tests marked `gpu` try this; no GPU has run them yet.)
 
 CUDA graphs are not used. Capture takes no graph whose shapes depend on data, and all of ours end in NonZero.
 The network before it could be captured if it were a graph by itself, with the peaks found by torch; to cut
@@ -21,9 +21,9 @@ a millisecond for a batch of any size, once per window shape, and each shape wou
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -54,8 +54,9 @@ _EXHAUSTED = (
 class OnnxRuntimeDetector:
     """A `ports.Detector`. Raises ModelError when the wanted device did not take the graph.
 
-    One batch runs at a time; further callers wait. `device` is cpu, cuda (the first) or cuda:N; `threads`
-    are for the CPU. With `tensorrt` what TensorRT can take of the graph runs there, the rest on CUDA.
+    `device` is cpu, cuda (the first) or cuda:N; `threads` are for the CPU. With `tensorrt` what TensorRT can
+    take of the graph runs there, the rest on CUDA. `streams` batches run at once, each with memory of its
+    own for what lies between the layers; further callers wait.
     """
 
     def __init__(
@@ -65,23 +66,25 @@ class OnnxRuntimeDetector:
         precision: str = "fp32",
         device: str = "cpu",
         threads: int = 0,
+        streams: int = 1,
         tensorrt: TensorRt | None = None,
     ) -> None:
+        if streams < 1:
+            raise ValueError(f"a detector runs on at least one stream, not on {streams}")
         self._place = providers.checked(device, tensorrt, precision)
         self.device = str(self._place)
         """Where windows are to lie."""
         self.precision = precision
         """What the graph is written in."""
-        self._lock = threading.Lock()
-        self._stream = _stream(self._place)
-        stream = 0 if self._stream is None else self._stream.cuda_stream
-        asked = providers.asked(self._place, stream, tensorrt, precision)
-        self._session = _session(model, asked, threads)
-        took = providers.taken(providers.assigned(self._session), asked[0][0])
+        self._free: SimpleQueue[_Lane] = SimpleQueue()
+        for _ in range(streams):
+            lane = _Lane(self._place)
+            lane.load(model, providers.asked(self._place, lane.address, tensorrt, precision), threads)
+            self._free.put(lane)
         computed = _COMPUTES.get((self._place.type, precision))
-        self.provider = f"{took} computing in {computed}" if computed else took
+        self.provider = f"{lane.took} computing in {computed}" if computed else lane.took
         """The execution providers that took the graph, and what they compute in where that is another."""
-        held = {output.name for output in self._session.get_outputs()}
+        held = {output.name for output in lane.session.get_outputs()}
         optional = Peaks._field_defaults
         self._outputs = [name for name in Peaks._fields if name not in optional or name in held]
         self._batches = _WINDOW in held
@@ -93,44 +96,65 @@ class OnnxRuntimeDetector:
             raise DetectorError(f"windows are {given}, not float32 on {self.device}")
         if not len(windows):
             return []
-        with self._lock, _named(windows):
+        with self._lane() as lane, _named(windows):
             if self._batches:
-                return self._shared(self._run(windows, [*self._outputs, _WINDOW]), len(windows))
-            return [Peaks(**self._run(window[None], self._outputs)) for window in windows]
+                return _shared(lane.run(windows, [*self._outputs, _WINDOW]), len(windows))
+            return [Peaks(**lane.run(window[None], self._outputs)) for window in windows]
 
-    def _shared(self, found: dict[str, NDArray[Any]], count: int) -> list[Peaks]:
-        """The peaks of a batch, window by window."""
-        lies_in = found.pop(_WINDOW)
-        of_each = [np.flatnonzero(lies_in == number) for number in range(count)]
-        return [Peaks(**{name: values[some] for name, values in found.items()}) for some in of_each]
+    @contextmanager
+    def _lane(self) -> Iterator[_Lane]:
+        """A stream that nobody else uses, as soon as there is one."""
+        lane = self._free.get()
+        try:
+            yield lane
+        finally:
+            self._free.put(lane)
 
-    def _run(self, windows: torch.Tensor, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+
+class _Lane:
+    """A session, and on a GPU the stream that it runs on. For one caller at a time."""
+
+    def __init__(self, place: torch.device) -> None:
+        self._place = place
+        self.stream: Any = None
+        if place.type == "cuda":
+            self.stream = torch.cuda.Stream(place)  # type: ignore[no-untyped-call]  # untyped in torch
+        self.address: int = self.stream.cuda_stream if self.stream else 0
+
+    def load(self, model: bytes, asked: list[providers.Provider], threads: int) -> None:
+        """Make the session. Raises ModelError."""
+        self.session = _session(model, asked, threads)
+        self.took = providers.taken(providers.assigned(self.session), asked[0][0])
+
+    def run(self, windows: torch.Tensor, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
         """The graph's outputs on the host, for windows (N, D, H, W) of any layout."""
         batch = windows[:, None].contiguous()
         kind, number = self._place.type, self._place.index or 0
-        binding = self._session.io_binding()
+        binding = self.session.io_binding()
         binding.bind_input("hu", kind, number, np.float32, tuple(batch.shape), batch.data_ptr())
         for name in outputs:
             binding.bind_output(name, kind, number)
         with self._after_torch():
-            self._session.run_with_iobinding(binding)
+            self.session.run_with_iobinding(binding)
         return dict(zip(outputs, binding.copy_outputs_to_cpu(), strict=True))
 
     @contextmanager
     def _after_torch(self) -> Iterator[None]:
         """Begin when torch has written the windows, and be through before they may go."""
-        if self._stream is None:
+        if self.stream is None:
             yield
             return
         with torch.cuda.device(self._place):  # which ONNX Runtime makes the thread's current one
-            self._stream.wait_stream(torch.cuda.current_stream(self._place))
+            self.stream.wait_stream(torch.cuda.current_stream(self._place))
             yield
-            self._stream.synchronize()
+            self.stream.synchronize()
 
 
-def _stream(place: torch.device) -> Any:
-    """A new CUDA stream of a device; None on the CPU."""
-    return torch.cuda.Stream(place) if place.type == "cuda" else None  # type: ignore[no-untyped-call]  # untyped in torch
+def _shared(found: dict[str, NDArray[Any]], count: int) -> list[Peaks]:
+    """The peaks of a batch, window by window."""
+    lies_in = found.pop(_WINDOW)
+    of_each = [np.flatnonzero(lies_in == number) for number in range(count)]
+    return [Peaks(**{name: values[some] for name, values in found.items()}) for some in of_each]
 
 
 def _session(model: bytes, asked: list[providers.Provider], threads: int) -> Any:
