@@ -118,7 +118,8 @@ def _prove(manifest: Manifest, detectors: Mapping[str, Detector]) -> None:
     for level in manifest.levels:
         sides = [step * -(-PROOF_VOXELS // step) for step in level.multiple_voxels]
         block = np.full(sides, manifest.hu_range[0], np.float32)
-        detectors[level.graph].detect(torch.from_numpy(block)[None])
+        detector = detectors[level.graph]
+        detector.detect(torch.from_numpy(block)[None].to(detector.device))
 
 
 def run(chosen: Settings) -> None:

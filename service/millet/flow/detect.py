@@ -61,7 +61,8 @@ def search(
     progress(0, len(work))
     for number, (level, window) in enumerate(work):
         voxels = clipped(planes.window(level.spacing_mm, window.box), manifest)
-        (peaks,) = detectors[level.graph].detect(voxels[None])
+        detector = detectors[level.graph]
+        (peaks,) = detector.detect(voxels[None].to(detector.device))
         found.extend(proposals(peaks, source.grid, manifest, level, window))
         progress(number + 1, len(work))
     return selected(found, source, lungs, manifest)
