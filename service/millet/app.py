@@ -45,6 +45,7 @@ from millet.flow.event_loop import EventLoop
 from millet.flow.intake import Intake
 from millet.flow.lifecycle import Lifecycle, Loop, Part
 from millet.flow.outbox import Outbox
+from millet.flow.progress import ProgressBoard, Reached
 from millet.flow.second_reader import SecondReader
 from millet.flow.streaming import Streaming
 from millet.flow.work import Analyser
@@ -57,6 +58,7 @@ INTAKE_EVERY_S = 0.2
 OUTBOX_EVERY_S = 1.0
 RECONCILE_EVERY_S = 5.0
 STREAM_EVERY_S = 0.1
+PROGRESS_EVERY_S = 0.25
 PROOF_VOXELS = 48
 SECOND_READER = "log/1"
 """Who counts beside the configured model."""
@@ -234,6 +236,12 @@ class Service:
             log.warning("model %s/%s %s", found.name, found.version, limit)
         self._telemetry.model(found.name, found.version, model.digest, model.provider, model.precision)
         batcher = Batcher(self._clock.monotonic_s)
+        board = ProgressBoard(self._journal)
+
+        def told(work: Work, reached: Reached) -> None:
+            self._events.analysing(work, *reached)
+            board.tell(work.series_id, reached)
+
         streaming = Streaming(
             name=self._executor_id,
             log=self._journal,
@@ -243,6 +251,7 @@ class Service:
             clock=self._clock,
             most_bytes=self._settings.stream_bytes,
             faulty=self._events.read_ahead_failed,
+            told=board.tell,
         )
         analyser = Analyser(
             jobs=self._journal,
@@ -254,29 +263,28 @@ class Service:
             committed=self._events.committed,
             faulty=self._events.faulty,
             drain=self._drain,
-            told=self._told(),
+            told=told,
         )
         follow = Loop("streaming", streaming.step, STREAM_EVERY_S)
+        tell = Loop("progress", board.step, PROGRESS_EVERY_S)
         beat = Loop("reconcile", lambda: self._work.reconcile(self._clock.utc()), RECONCILE_EVERY_S)
 
         def start() -> None:
             self._work.start(analyser.run, analyser.give_up, self._clock.utc())
             beat.start()
             follow.start()
+            tell.start()
 
         def stop(within_s: float) -> bool:
             beat.stop(1.0)
             follow.stop(1.0)
+            tell.stop(1.0)
             drained = self._drain.stop(within_s)
             streaming.stop()
             batcher.stop()
             return drained
 
         return Part(name="analyse", start=start, stop=stop)
-
-    def _told(self) -> Callable[[Work, str, float], None]:
-        """Progress, to metrics, log and whoever watches."""
-        return self._events.analysing
 
     # deliver: the outbox to its destinations
 

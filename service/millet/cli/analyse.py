@@ -11,13 +11,13 @@ import typer
 from rich.console import Console
 
 from millet.cli.folder import contents, dicom_files
-from millet.cli.progress import bar
+from millet.cli.progress import Tick, bar
 from millet.codec import record, tables
 from millet.core.analysis import Outcome
 from millet.errors import ServiceError
 
 if TYPE_CHECKING:
-    from millet.flow.analyse import Made, Order
+    from millet.flow.analyse import Made, Order, Progress
 
 NOT_ANALYSED_EXIT = 3
 """Exit status of a series that was read but not analysed; 1 is a failure, 2 a wrong command line."""
@@ -43,11 +43,20 @@ def analyse(
     order = _order(settings.site, instances)
     out.mkdir(parents=True, exist_ok=True)
     with bar("analyse") as progress:
-        made = run(order, instances, app.load_model(settings), progress)
+        made = run(order, instances, app.load_model(settings), shown(progress))
     _write(out, made, candidates=candidates)
     _tell(made, out)
     if made.analysis.outcome is Outcome.NOT_ANALYSED:
         raise typer.Exit(NOT_ANALYSED_EXIT)
+
+
+def shown(tick: Tick) -> Progress:
+    """Progress as a bar shows it: the stage, and its windows."""
+
+    def progress(stage: str, done: int, total: int) -> None:
+        tick(f"{stage}, {done} of {total} windows" if total else stage, done / max(total, 1))
+
+    return progress
 
 
 def _order(site: str, instances: Sequence[bytes]) -> Order:

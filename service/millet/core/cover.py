@@ -75,22 +75,22 @@ def slab_cores(air: Mask, grid: Grid, level: Level, slab: tuple[int, int], most:
         air: what may be lung, on `grid`, whose axes are the level's.
         grid: any grid that holds the slab.
         level: whose lattice it is.
-        slab: its first plane and the one behind its last, whole cells.
+        slab: its first plane and the one behind its last, multiples of `cell_planes`.
         most: the most voxels of a box along y and x; along z it is as deep as the slab.
     """
     _, row, column = _cell(level)
-    cell = (slab[1] - slab[0], row, column)
-    occupied, base = _occupied(air, grid, level.spacing_mm, cell)
-    here = slab[0] // cell[0] - int(base[0])
-    if 0 <= here < len(occupied):
-        base[0] += here
-        yield from _boxes(occupied[here : here + 1], base, cell, level, most)
+    depth = slab[1] - slab[0]
+    occupied, base = _occupied(air, grid, level.spacing_mm, (1, row, column))
+    level_ground = np.asarray((0, *base[1:]))
+    columns = np.asarray(occupied.any(axis=0))[None]
+    for box in _boxes(columns, level_ground, (depth, row, column), level, most):
+        (_, top, left), (_, bottom, right) = box.start, box.stop
+        yield Box(start=(slab[0], top, left), stop=(slab[1], bottom, right))
 
 
-def slab_planes(level: Level, planes: int) -> int:
-    """How many planes a slab of about so many has: whole cells."""
-    cell = _cell(level)[0]
-    return max(round(planes / cell), 1) * cell
+def cell_planes(level: Level) -> int:
+    """The planes of a cell: slabs begin and end at multiples of it."""
+    return _cell(level)[0]
 
 
 def _boxes(

@@ -8,6 +8,7 @@ either still right or not used.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -18,9 +19,10 @@ from numpy.typing import NDArray
 from millet.core.geometry import Floats, Grid
 from millet.core.placing import Frame, Range, in_plane, rimmed, slice_grid, through
 from millet.core.resample import Box
+from millet.core.upload import to_device
 from millet.core.volume import Volume, canonical, canonical_order
 
-BLOCK = 16
+BLOCK = 8
 """Planes that are made at once; blocks begin at multiples of it."""
 HOLE = 1.5
 """A step longer than this many usual steps is waited for."""
@@ -84,22 +86,25 @@ class Planes:
         """Of all slices, rising."""
         return self._heights
 
-    def ready(self, low_mm: float, high_mm: float) -> bool:
-        """Whether what is known of a range along the body is likely to stay: no hole, and more beyond it.
+    def known(self) -> tuple[tuple[float, float], ...]:
+        """The ranges along the body, in mm, in which what is known is likely to stay.
 
-        At the end where the slices began to arrive nothing more is expected. It is a guess and may be wrong;
-        then what was made of it is made again.
+        There is no hole in them. At the end where the slices began to arrive nothing more is expected, and
+        the range has no end there. It is a guess and may be wrong; then what was made of it is made again.
         """
-        if len(self._rising) < FEWEST:
-            return False
         heights = self._heights
-        step = float(np.median(np.diff(heights)))
-        bottom, top = heights[0], heights[-1]
+        if len(heights) < FEWEST:
+            return ()
+        steps = np.diff(heights)
+        step = float(np.median(steps))
+        parts = np.split(heights, np.flatnonzero(steps > HOLE * step) + 1)
+        ranges = [(float(part[0]), float(part[-1])) for part in parts]
         going = self._going(step)
-        if (low_mm - step < bottom and going <= 0) or (high_mm + step > top and going >= 0):
-            return False
-        inside = heights[(heights >= low_mm - 2 * step) & (heights <= high_mm + 2 * step)]
-        return len(inside) > 1 and bool(np.diff(inside).max() <= HOLE * step)
+        if going > 0:
+            ranges[0] = (-math.inf, ranges[0][1])
+        if going < 0:
+            ranges[-1] = (ranges[-1][0], math.inf)
+        return tuple((low + step, high - step) for low, high in ranges)
 
     def _going(self, step: float) -> int:
         """1 where slices arrive towards the head, -1 towards the feet, 0 where it cannot be told."""
@@ -110,7 +115,7 @@ class Planes:
 
     def made_of(self, spacing_mm: Spacing, planes: Range) -> Made:
         """What the planes of a range are made of."""
-        return tuple(self._shares(spacing_mm, number)[0] for number in _numbers(planes))
+        return self._shares(spacing_mm, planes)[0]
 
     def window(self, spacing_mm: Spacing, box: Box) -> torch.Tensor:
         """HU (D, H, W) of a box of the lattice, float32 on the device; what lies outside repeats the rim."""
@@ -149,14 +154,13 @@ class Planes:
         """Memory of what was made."""
         return sum(block.nbytes for _, block in self._blocks.values())
 
-    def _shares(self, spacing_mm: Spacing, number: int) -> tuple[Made, int, NDArray[np.float32]]:
-        planes = (number * BLOCK, (number + 1) * BLOCK)
+    def _shares(self, spacing_mm: Spacing, planes: Range) -> tuple[Made, int, NDArray[np.float32]]:
         first, shares = through(self._heights, planes, spacing_mm[0])
         names = tuple(layer.name for layer in self._rising[first : first + shares.shape[1]])
         return (names, shares.tobytes()), first, shares
 
     def _block(self, spacing_mm: Spacing, number: int) -> torch.Tensor:
-        made_of, first, shares = self._shares(spacing_mm, number)
+        made_of, first, shares = self._shares(spacing_mm, (number * BLOCK, (number + 1) * BLOCK))
         known = self._blocks.get((spacing_mm, number))
         if known and known[0] == made_of:
             return known[1]
@@ -170,7 +174,7 @@ class Planes:
         place = in_plane(self.frame, spacing_mm[1:], self.device)
         hu = torch.empty((len(used), *self.frame.shape), dtype=torch.float32, device=self.device)
         for number, layer in enumerate(used):
-            hu[number] = torch.from_numpy(layer.hu.copy() if _turned(layer.hu) else layer.hu)
+            hu[number] = to_device(layer.hu.copy() if _turned(layer.hu) else layer.hu, self.device)
         in_planes = place(hu)
         weights = torch.from_numpy(shares).to(self.device)
         return (weights @ in_planes.reshape(len(used), -1)).reshape(len(shares), *place.shape)

@@ -10,8 +10,9 @@ twice or not at all, and whether anything was done ahead.
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -21,7 +22,7 @@ import torch
 
 from millet.core import gate
 from millet.core.boxes import Proposal, Selected
-from millet.core.cover import slab_cores, slab_planes
+from millet.core.cover import cell_planes, slab_cores
 from millet.core.geometry import Grid
 from millet.core.lattice import Window
 from millet.core.lungs import GRID_MM, LungMask
@@ -42,10 +43,10 @@ from millet.flow.read import ReadSeries
 from millet.flow.shelf import Shelf, Taken
 from millet.ports import Detector, Peaks
 
-SLAB_MM = 48.0
-"""Of a fine level's lattice, at a time: less means more halo, more means more work left in the end."""
-COARSE_SLAB_PLANES = 16
-"""Slabs of a coarse level are thicker: it costs little."""
+FEWEST_CELLS, MOST_CELLS = 4, 16
+"""A slab of windows has so many cells of its level along the body, 16 to 64 mm of a fine one. A thin slab
+computes more halo and leaves less to do after the last slice: it is taken while its device has nothing
+better to do."""
 GRID = (GRID_MM, GRID_MM, GRID_MM)
 
 Progress = Callable[[int, int], None]
@@ -97,7 +98,7 @@ class Ahead:
         self._grid: Grid | None = None
         """Of the complete series, canonical: what lies outside it is no window's core."""
         self._seen: dict[_Place, _Seen] = {}
-        self._slabs: dict[tuple[str, str, int], Made] = {}
+        self._slabs: dict[tuple[str, str, int, int], Made] = {}
         self._lock = threading.RLock()
 
     # while the series arrives
@@ -118,36 +119,70 @@ class Ahead:
     def advance(self) -> int:
         """Have every window looked at whose planes are there; returns how many that were."""
         with self._lock:
-            if self._planes is None:
+            planes = self._planes
+            if planes is None:
                 return 0
+            known = ((-math.inf, math.inf),) if self._grid else planes.known()
             return sum(
-                self._look_at_slab(reader, level, slab)
+                self._look_at_slab(planes, reader, level, slab)
                 for reader in self._readers
                 for level in reader.manifest.levels
-                for slab in self._ready(self._planes, reader, level)
+                for slab in self._ready(planes, reader, level, known)
             )
 
-    def _ready(self, planes: Planes, reader: Reader, level: Level) -> Iterator[Range]:
-        """The slabs of a level that are there and were not looked at as they are."""
-        heights = planes.heights_mm
-        if not len(heights):
-            return
-        step = level.spacing_mm[0]
-        depth = slab_planes(level, max(round(SLAB_MM / step), COARSE_SLAB_PLANES))
-        lattice = between(heights[0], heights[-1], step)
-        for first in range(lattice[0] // depth * depth, lattice[1], depth):
-            slab = (first, first + depth)
-            reach = _reach(level, slab)
-            if not planes.ready(reach[0] * step, (reach[1] - 1) * step):
-                continue
-            known = self._slabs.get((reader.name, level.name, first))
-            if known is None or known != planes.made_of(level.spacing_mm, reach):
-                yield slab
+    @property
+    def begun(self) -> bool:
+        """Whether any window was looked at."""
+        return bool(self._seen)
 
-    def _look_at_slab(self, reader: Reader, level: Level, slab: Range) -> int:
-        planes = self._planes
-        assert planes is not None  # noqa: S101 - advance asked
-        self._slabs[reader.name, level.name, slab[0]] = planes.made_of(level.spacing_mm, _reach(level, slab))
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is known which slices the series has."""
+        return self._grid is not None
+
+    @property
+    def windows(self) -> tuple[int, int]:
+        """How many windows were looked at, and how many were asked for so far."""
+        seen = list(self._seen.values())
+        return sum(one.peaks.done() for one in seen), len(seen)
+
+    def _ready(
+        self, planes: Planes, reader: Reader, level: Level, known: Sequence[tuple[float, float]]
+    ) -> Iterator[Range]:
+        """The slabs of a level that are there and were not looked at as they are."""
+        cell, step = cell_planes(level), level.spacing_mm[0]
+        lattice = between(float(planes.heights_mm[0]), float(planes.heights_mm[-1]), step)
+        held = self._held(planes, reader, level)
+        fewest = MOST_CELLS if self._busy(reader) and not self._grid else FEWEST_CELLS
+        run: list[int] = []
+        for first in (*range(lattice[0] // cell * cell, lattice[1], cell), None):
+            fits = first is not None and first not in held and _within(level, first, first + cell, known)
+            if fits and first is not None:
+                run.append(first)
+            if run and (not fits or len(run) == MOST_CELLS):
+                if len(run) >= fewest or self._grid:
+                    yield run[0], run[-1] + cell
+                run = []
+
+    def _held(self, planes: Planes, reader: Reader, level: Level) -> set[int]:
+        """The cells along the body that were looked at as they are now."""
+        cell, held = cell_planes(level), set[int]()
+        for (name, of, *slab), made_of in self._slabs.items():
+            here = slab[0], slab[1]
+            if (name, of) == (reader.name, level.name) and made_of == planes.made_of(
+                level.spacing_mm, _reach(level, here)
+            ):
+                held.update(range(*here, cell))
+        return held
+
+    def _busy(self, reader: Reader) -> bool:
+        return any(
+            place.reader == reader.name and not seen.peaks.done() for place, seen in self._seen.items()
+        )
+
+    def _look_at_slab(self, planes: Planes, reader: Reader, level: Level, slab: Range) -> int:
+        made_of = planes.made_of(level.spacing_mm, _reach(level, slab))
+        self._slabs[reader.name, level.name, *slab] = made_of
         cores = list(_cores(planes, level, slab))
         for core in cores:
             self._look(planes, reader, level, window_of(core, level))
@@ -309,6 +344,12 @@ def _reach(level: Level, slab: Range) -> Range:
     core = Box(start=(slab[0], 0, 0), stop=(slab[1], 1, 1))
     box = window_of(core, level).box
     return box.start[0], box.stop[0]
+
+
+def _within(level: Level, first: int, last: int, known: Sequence[tuple[float, float]]) -> bool:
+    """Whether all that windows of these planes see is known."""
+    low, high = (plane * level.spacing_mm[0] for plane in _reach(level, (first, last)))
+    return any(start <= low and high <= stop for start, stop in known)
 
 
 def _whole(planes: Planes, spacing_mm: float) -> Range:

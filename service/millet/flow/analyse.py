@@ -54,8 +54,8 @@ NOT_ASSESSED = (
 )
 """What no part of this service looks at; said in every report."""
 
-Progress = Callable[[str, float], None]
-"""The stage, and the share of it that is done, 0..1."""
+Progress = Callable[[str, int, int], None]
+"""The stage, and how many of its windows are done, of how many."""
 
 
 class Model(NamedTuple):
@@ -128,7 +128,7 @@ def finish(order: Order, ahead: Ahead, model: Model, progress: Progress, haste: 
     base = _blank(order, model)
     instances = ahead.shelf.all()
     try:
-        progress("read", 0.0)
+        progress("read", 0, 0)
         series = read(instances)
         base = _told(base, series)
         ahead.complete(series, haste)
@@ -203,27 +203,29 @@ def _refused(base: Analysis, instances: Iterable[bytes], remark: Remark) -> Made
 
 
 def _examined(base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, progress: Progress) -> Made:
-    progress("lungs", 0.0)
+    progress("lungs", 0, 0)
+    if ahead.begun:
+        ahead.advance()
     whole = ahead.volume(GRID)
     mask = lungs_of(np.asarray(whole.hu, np.float32), whole.grid)
     if not mask.found:
         raise UnfitSeries(Reason.NO_LUNG, "no air-filled lung in the volume")
     ahead.look_in(mask)
     found = ahead.search(model.reader, series.volume, mask, _share("detect", progress))
-    progress("measure", 0.0)
+    progress("measure", 0, 0)
     base = replace(base, remarks=base.remarks + count_limit.reached(model.manifest, found))
     nodules = _nodules(base, series, mask, model.manifest, found.candidates)
     second = _second(series, mask, ahead, model, progress)
     figures, doubts = reliability.judge(_evidence(series, mask, nodules, model, second))
     told = base.remarks + coverage(mask, series.volume) + doubts
     analysis = _judged(replace(base, remarks=told, reliability=figures), mask, nodules)
-    progress("report", 0.0)
+    progress("report", 0, 0)
     objects = _objects(analysis, series, mask, ahead.volume(PICTURE))
     return Made(analysis=analysis, objects=objects, candidates=found.candidates)
 
 
 def _share(stage: str, progress: Progress) -> Share:
-    return lambda done, total: progress(stage, done / max(total, 1))
+    return lambda done, total: progress(stage, done, total)
 
 
 def _nodules(

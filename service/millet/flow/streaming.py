@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from millet.core.turns import EMERGENCY
 from millet.flow.ahead import Ahead, Haste, Reader
 from millet.flow.batcher import Batcher
+from millet.flow.progress import ARRIVING, Reached
 from millet.ports import ArrivalLog, Arrived, Clock, Spool, Work
 
 MOST_DECODERS = 4
@@ -41,6 +42,8 @@ class Streaming:
     most_bytes: int
     """Memory of all series that arrive or wait; one for which there is none is not begun."""
     faulty: Faulty
+    told: Callable[[int, Reached], None] = lambda _series_id, _reached: None
+    """Told how far a series that arrives has come."""
     _aheads: dict[int, Ahead] = field(default_factory=dict, init=False)
     _reading: dict[int, list[Future[None]]] = field(default_factory=dict, init=False)
     _last: int = field(default=0, init=False)
@@ -56,6 +59,8 @@ class Streaming:
         for series_id, ahead in aheads:
             if self._has_read(series_id):
                 ahead.advance()
+            if not ahead.is_complete:
+                self.told(series_id, Reached(ARRIVING, *ahead.windows))
         for one in self.log.arrived(self.name, self._last, self.clock.utc()):
             self._last = max(self._last, one.instance_id)
             if begun := self._begun(one):

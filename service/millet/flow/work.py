@@ -8,7 +8,7 @@ analysed" with the fault as its coded reason, so that no series ends in silence.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from millet.core.analysis import Analysis
 from millet.core.reasons import Reason
@@ -17,6 +17,8 @@ from millet.errors import DetectorError, ServiceError
 from millet.flow.ahead import Haste
 from millet.flow.analyse import Made, Model, Order, Progress, finish, given_up
 from millet.flow.drain import Drain
+from millet.flow.precedence import Precedence
+from millet.flow.progress import Reached
 from millet.flow.streaming import Streaming
 from millet.ports import JobQueue, KeptObject, Spool, Work
 
@@ -44,8 +46,9 @@ class Analyser:
     committed: Committed
     faulty: Faulty
     drain: Drain
-    told: Callable[[Work, str, float], None]
-    """Told the stage and the share of it that is done."""
+    told: Callable[[Work, Reached], None]
+    """Told how far the work has come."""
+    precedence: Precedence = field(default_factory=Precedence)
 
     def run(self, series_id: int, generation: int) -> None:
         """Analyse one generation and commit it; nothing happens if it was replaced or has ended.
@@ -55,7 +58,8 @@ class Analyser:
         with self.drain.work():
             if work := self.jobs.claim(series_id, generation):
                 try:
-                    self._commit(work, self._made(work))
+                    with self.precedence.work(work.urgency):
+                        self._commit(work, self._made(work))
                 finally:
                     self.streaming.let_go(series_id)
 
@@ -92,9 +96,9 @@ class Analyser:
         return (self.spool.read(path) for path in work.paths)
 
     def _progress(self, work: Work) -> Progress:
-        def progress(stage: str, share: float) -> None:
-            self.drain.check()
-            self.told(work, stage, share)
+        def progress(stage: str, done: int, total: int) -> None:
+            self.precedence.give_way(work.urgency, self.drain.check)
+            self.told(work, Reached(stage, done, total))
 
         return progress
 

@@ -7,6 +7,7 @@ import binascii
 import hashlib
 
 from millet.codec import wire
+from millet.core.turns import EMERGENCY
 from millet.core.wording import words
 from millet.ports import SeriesStatus, WorklistQuery
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
@@ -42,6 +43,10 @@ def status_to_wire(status: SeriesStatus) -> pb.SeriesStatus:
         deliveries_pending=status.deliveries_pending,
         revision=status.revision,
         deliveries_dead=status.deliveries_dead,
+        emergency=status.urgency >= EMERGENCY,
+        stage=status.stage,
+        windows_done=status.windows_done,
+        windows_total=status.windows_total,
         count_reliable=status.count_reliable,
     )
 

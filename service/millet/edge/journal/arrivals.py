@@ -13,6 +13,7 @@ from millet.edge.journal.database import bump
 from millet.edge.journal.tables import executor, instance, series
 from millet.ports import Arrived
 
+UNDER_WAY = (State.RECEIVING, State.QUEUED, State.ANALYSING)
 ALIVE_S = 60.0
 """An executor that was not heard of for this long is dead."""
 
@@ -41,10 +42,9 @@ class Arrivals(Base):
         """Journal how far the analysis of a series has come; see `ports.ProgressLog`."""
         with self._writing() as connection:
             facts = {"stage": stage, "windows_done": done, "windows_total": total}
+            here = series.c.id == series_id, series.c.state.in_(UNDER_WAY)
             revision = bump(connection)
-            connection.execute(
-                sa.update(series).where(series.c.id == series_id).values(revision=revision, **facts)
-            )
+            connection.execute(sa.update(series).where(*here).values(revision=revision, **facts))
 
 
 def living(now_utc: datetime) -> sa.Select[tuple[str]]:

@@ -67,7 +67,7 @@ class Jobs(Base):
                     _send(connection, object_id, destination, analysis)
             if row.generation == work.generation and row.state in WORKABLE:
                 refused = analysis.outcome is Outcome.NOT_ANALYSED
-                _move(connection, row, Event.REFUSE if refused else Event.FINISH)
+                _move(connection, row, Event.REFUSE if refused else Event.FINISH, stage="")
             return True
 
     def park(self, series_id: int, generation: int, reason_code: str) -> None:

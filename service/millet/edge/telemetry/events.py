@@ -61,11 +61,11 @@ class Events:
         if what != "instance" or facts["result"] != "new":
             log.info("%s", what, extra=dict(facts))
 
-    def analysing(self, work: Work, stage: str, share: float) -> None:
-        """A piece of work is in a stage, so far done."""
+    def analysing(self, work: Work, stage: str, done: int, total: int) -> None:
+        """A piece of work is in a stage, so many of its windows done."""
         tag = series_tag(work.key.series_uid)
         self._telemetry.stage_began(tag, Stage(stage))
-        log.debug("%s", stage, extra={"series": tag, "share": round(share, 3)})
+        log.debug("%s", stage, extra={"series": tag, "windows_done": done, "windows_total": total})
 
     def committed(self, work: Work, analysis: Analysis) -> None:
         """An analysis was committed."""

@@ -105,9 +105,17 @@ def findings(status: SeriesStatus) -> str:
     if status.reason_code:
         return words(status.reason_code)
     if status.nodules is None:
-        return f"{status.instances} instances so far" if status.state == State.RECEIVING else ""
+        return _so_far(status)
     count = {0: "no nodule reported", 1: "1 nodule"}.get(status.nodules, f"{status.nodules} nodules")
     return f"{count}, count not reliable" if status.count_reliable is False else count
+
+
+def _so_far(status: SeriesStatus) -> str:
+    """How far a series without an analysis has come."""
+    parts = [f"{status.instances} instances so far"] if status.state == State.RECEIVING else []
+    if status.windows_total:
+        parts.append(f"{status.windows_done} of {status.windows_total} windows looked at")
+    return ", ".join(parts)
 
 
 def reports(status: SeriesStatus) -> str:

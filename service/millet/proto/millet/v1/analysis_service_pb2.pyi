@@ -723,6 +723,10 @@ class SeriesStatus(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     DELIVERIES_DEAD_FIELD_NUMBER: _builtins.int
     COUNT_RELIABLE_FIELD_NUMBER: _builtins.int
+    EMERGENCY_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    WINDOWS_DONE_FIELD_NUMBER: _builtins.int
+    WINDOWS_TOTAL_FIELD_NUMBER: _builtins.int
     site: _builtins.str
     """The hospital whose identifiers these are."""
     series_uid: _builtins.str
@@ -773,6 +777,14 @@ class SeriesStatus(_message.Message):
     """Whether the number of nodules is to be relied on; absent while there is none, or where it was not
     judged.
     """
+    emergency: _builtins.bool
+    """Whether it goes before routine series."""
+    stage: _builtins.str
+    """What its analysis is doing, such as "arriving" or "detect"; empty where none is under way."""
+    windows_done: _builtins.int
+    """Windows of that stage that are looked at."""
+    windows_total: _builtins.int
+    """All windows of that stage that are known of; it grows while a series arrives. 0 where there are none."""
     @_builtins.property
     def first_received_time(self) -> _timestamp_pb2.Timestamp:
         """When its first instance was received."""
@@ -810,10 +822,14 @@ class SeriesStatus(_message.Message):
         revision: _builtins.int = ...,
         deliveries_dead: _builtins.int = ...,
         count_reliable: _builtins.bool | None = ...,
+        emergency: _builtins.bool = ...,
+        stage: _builtins.str = ...,
+        windows_done: _builtins.int = ...,
+        windows_total: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "_nodules", b"_nodules", "count_reliable", b"count_reliable", "first_received_time", b"first_received_time", "last_received_time", b"last_received_time", "nodules", b"nodules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "_nodules", b"_nodules", "accession", b"accession", "birth_date", b"birth_date", "count_reliable", b"count_reliable", "deliveries_dead", b"deliveries_dead", "deliveries_pending", b"deliveries_pending", "description", b"description", "first_received_time", b"first_received_time", "generation", b"generation", "instances", b"instances", "issuer", b"issuer", "last_received_time", b"last_received_time", "nodules", b"nodules", "outcome", b"outcome", "patient_id", b"patient_id", "patient_name", b"patient_name", "reason_code", b"reason_code", "reason_text", b"reason_text", "revision", b"revision", "sender", b"sender", "series_uid", b"series_uid", "sex", b"sex", "site", b"site", "state", b"state", "study_date", b"study_date", "study_uid", b"study_uid", "triage", b"triage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "_nodules", b"_nodules", "accession", b"accession", "birth_date", b"birth_date", "count_reliable", b"count_reliable", "deliveries_dead", b"deliveries_dead", "deliveries_pending", b"deliveries_pending", "description", b"description", "emergency", b"emergency", "first_received_time", b"first_received_time", "generation", b"generation", "instances", b"instances", "issuer", b"issuer", "last_received_time", b"last_received_time", "nodules", b"nodules", "outcome", b"outcome", "patient_id", b"patient_id", "patient_name", b"patient_name", "reason_code", b"reason_code", "reason_text", b"reason_text", "revision", b"revision", "sender", b"sender", "series_uid", b"series_uid", "sex", b"sex", "site", b"site", "stage", b"stage", "state", b"state", "study_date", b"study_date", "study_uid", b"study_uid", "triage", b"triage", "windows_done", b"windows_done", "windows_total", b"windows_total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__count_reliable: _TypeAlias = _typing.Literal["count_reliable"]  # noqa: Y015
     _WhichOneofArgType__count_reliable: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable"]  # noqa: Y015
