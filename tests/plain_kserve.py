@@ -26,13 +26,15 @@ class PlainServer(rpc.GRPCInferenceServiceServicer):
     Args:
         graphs: files by name; each has version 1.
         typed: answer with typed contents, not with raw ones.
+        columns: answer lists as columns, as MLServer's codec makes them.
     """
 
-    def __init__(self, graphs: Mapping[str, bytes], *, typed: bool = False) -> None:
+    def __init__(self, graphs: Mapping[str, bytes], *, typed: bool = False, columns: bool = False) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self._sessions = {name: onnxruntime.InferenceSession(g, options) for name, g in graphs.items()}
         self._typed = typed
+        self._columns = columns
         self.ready = True
         self.refuse: tuple[grpc.StatusCode, str] | None = None
         self.alter_metadata: Callable[[pb.ModelMetadataResponse], object] = lambda told: None
@@ -63,6 +65,8 @@ class PlainServer(rpc.GRPCInferenceServiceServicer):
 
     def ModelMetadata(self, request, context):  # noqa: N802 - the rpc's name
         """The graph's own inputs and outputs."""
+        if self.refuse:
+            context.abort(*self.refuse)
         session = self._sessions[request.name]
         told = pb.ModelMetadataResponse(
             name=request.name,
@@ -87,8 +91,10 @@ class PlainServer(rpc.GRPCInferenceServiceServicer):
         answer = pb.ModelInferResponse(model_name=request.model_name, model_version="1", id=request.id)
         for name, array in found.items():
             whole = array.dtype.kind == "i"
-            output = answer.outputs.add(name=name, datatype="INT64" if whole else "FP32", shape=array.shape)
+            shape = array.shape if array.ndim > 1 or not self._columns else (*array.shape, 1)
+            output = answer.outputs.add(name=name, datatype="INT64" if whole else "FP32", shape=shape)
             if not self._typed:
+                output.contents.SetInParent()  # empty, as MLServer has it
                 answer.raw_output_contents.append(array.tobytes())
             elif whole:
                 output.contents.int64_contents.extend(array.ravel().tolist())

@@ -145,12 +145,12 @@ def test_a_remote_graph_finds_what_the_local_one_finds(endpoint, local, key):
     assert not found[2].score.size or max(found[2].score) < 0.5
 
 
-@pytest.mark.parametrize("typed", [False, True], ids=["raw", "typed"])
+@pytest.mark.parametrize("manner", [{}, {"typed": True}, {"columns": True}], ids=["raw", "typed", "columns"])
 @pytest.mark.parametrize(("key", "requests"), [("log", 3), ("fine", 1)])
-def test_a_graph_on_a_foreign_server_is_used_as_its_shape_allows(local, key, requests, typed):
+def test_a_graph_on_a_foreign_server_is_used_as_its_shape_allows(local, key, requests, manner):
     """A graph without batches gets a window a request, one with them all at once; the peaks are the same."""
     *_, graph, name = MODELS[key]
-    with PlainServer({name.model: graph}, typed=typed) as server, remote(at(server), name) as far:
+    with PlainServer({name.model: graph}, **manner) as server, remote(at(server), name) as far:
         found = far.detect(windows())
         assert server.shapes == [[3 // requests, 1, *windows().shape[1:]]] * requests
     for one, other in zip(found, local[key].detect(windows()), strict=True):
@@ -204,6 +204,22 @@ def test_a_model_that_is_no_detector_is_refused(alter, says):
     with PlainServer({FINE.model: MILLET_GRAPHS["fine"]}) as server:
         server.alter_metadata = alter
         with pytest.raises(ModelError, match=says):
+            KServeDetector(at(server), FINE)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (grpc.StatusCode.NOT_FOUND, ModelError),
+        (grpc.StatusCode.UNKNOWN, ModelError),
+        (grpc.StatusCode.PERMISSION_DENIED, DetectorError),
+    ],
+)
+def test_what_keeps_a_model_from_us_is_told_from_what_keeps_it_from_all(status, kind):
+    """A model that the server does not know is a mistake in the settings; a closed door may open."""
+    with PlainServer({FINE.model: MILLET_GRAPHS["fine"]}) as server:
+        server.refuse = (status, "no")
+        with pytest.raises(kind, match=f"at {server.address}: {status.name}: no"):
             KServeDetector(at(server), FINE)
 
 

@@ -26,6 +26,8 @@ from millet.proto.inference.grpc_service_pb2_grpc import GRPCInferenceServiceStu
 
 A = TypeVar("A", bound=Message)
 Code = grpc.StatusCode
+_NO_MODEL = frozenset((Code.NOT_FOUND, Code.INVALID_ARGUMENT, Code.UNKNOWN))
+"""How servers tell that a model is not theirs: by the protocol, and MLServer."""
 _NO_MEMORY = re.compile("out of memory|failed to allocate", re.IGNORECASE)
 """How ONNX Runtime under Triton tells it, with the status INTERNAL."""
 
@@ -112,7 +114,7 @@ class KServeDetector:
             return self._call(rpc, request)
         except DetectorError as error:
             failed = error.__cause__
-            if isinstance(failed, grpc.RpcError) and failed.code() in {Code.NOT_FOUND, Code.INVALID_ARGUMENT}:
+            if isinstance(failed, grpc.RpcError) and failed.code() in _NO_MODEL:
                 raise ModelError(str(error)) from error
             raise
 
@@ -150,16 +152,9 @@ class KServeDetector:
             tensor.name: contract.values(tensor, raw)
             for tensor, raw in contract.raw_parts(answer.outputs, answer.raw_output_contents)
         }
-        held = {name: found[name] for name in self._outputs if name in found}
-        if missing := set(self._outputs) - set(held):
+        if missing := set(self._outputs) - set(found):
             raise ValueError(f"{', '.join(sorted(missing))} is missing")
-        for name, array in held.items():
-            kind, (_, *rest) = contract.OUTPUTS[name]
-            if array.shape != (len(held["score"]), *rest) or array.dtype.kind != kind[0].lower():
-                raise ValueError(f"{name} is {array.dtype} {list(array.shape)}")
-            if not np.isfinite(array).all():
-                raise ValueError(f"{name} is not finite")
-        return held
+        return {name: _sound(name, found[name], found["score"].size) for name in self._outputs}
 
     def _call(self, rpc: Callable[..., A], request: Message) -> A:
         """One call, tried again while the server is not available."""
@@ -183,6 +178,17 @@ class KServeDetector:
         code, details = error.code(), error.details() or ""
         short = code is Code.RESOURCE_EXHAUSTED or (code is Code.INTERNAL and _NO_MEMORY.search(details))
         return (OutOfMemory if short else DetectorError)(f"{self}: {code.name}: {details[:300]}")
+
+
+def _sound(name: str, array: NDArray[Any], peaks: int) -> NDArray[Any]:
+    """An output of the shape and kind that it must have, all of it finite. Raises ValueError."""
+    datatype, (_, *rest) = contract.OUTPUTS[name]
+    shaped = array[:, 0] if not rest and array.shape[1:] == (1,) else array  # MLServer makes columns of lists
+    if shaped.shape != (peaks, *rest) or shaped.dtype.kind != datatype[0].lower():
+        raise ValueError(f"{name} is {array.dtype} {list(array.shape)}")
+    if not np.isfinite(shaped).all():
+        raise ValueError(f"{name} is not finite")
+    return shaped
 
 
 def _of_each(windows: int, found: dict[str, NDArray[Any]]) -> Sequence[Peaks]:

@@ -90,7 +90,7 @@ def values(tensor: Tensor, raw: bytes | None) -> NDArray[Any]:
         raise ValueError(f"{tensor.name} is of type {tensor.datatype!r}, not {' or '.join(_TYPES)}")
     kind = _TYPES[tensor.datatype]
     shape = tuple(tensor.shape)
-    if raw is not None and tensor.HasField("contents"):
+    if raw is not None and tensor.contents.ByteSize():  # MLServer sends an empty one beside the raw
         raise ValueError(f"{tensor.name} has both raw and typed contents")
     if raw is None:
         held = np.array(getattr(tensor.contents, _LISTS[tensor.datatype]), kind)
