@@ -62,6 +62,8 @@ class KServeDetector:
         self._endpoint = endpoint
         self._name = name
         self._digest = digest
+        self.told_digest = ""
+        """What the newest answer named; empty where the server tells none."""
         self._closed = threading.Event()
         self._pause = pause or self._closed.wait
         self._channel = endpoint.channel()
@@ -121,11 +123,11 @@ class KServeDetector:
     def _looked(self, windows: NDArray[np.float32]) -> Sequence[Peaks]:
         """The peaks of each of the windows that go in one request."""
         answer = self._call(self._stub.ModelInfer, self._request(windows))
-        digest = (
-            answer.parameters[contract.DIGEST].string_param if contract.DIGEST in answer.parameters else ""
-        )
-        if self._digest and digest not in {"", self._digest}:
-            raise WrongGraph(f"{self} has digest {digest}, its manifest {self._digest}")
+        facts = answer.parameters
+        told = facts[contract.DIGEST].string_param if contract.DIGEST in facts else ""
+        if self._digest and told not in {"", self._digest}:
+            raise WrongGraph(f"{self} has digest {told}, its manifest {self._digest}")
+        self.told_digest = told
         try:
             return _of_each(len(windows), self._tensors(answer))
         except ValueError as error:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 
+import torch
+
 from millet.core.manifest import Manifest
 from millet.edge.kserve.client import KServeDetector
-from millet.edge.kserve.contract import served_name
+from millet.edge.kserve.contract import WrongGraph, served_name
 from millet.edge.kserve.probe import probe_window, verify
 from millet.edge.kserve.transport import Endpoint
 from millet.errors import ModelError
@@ -26,7 +28,7 @@ def connect(
         graph: its name in the manifest.
         precision: in which the graph is served.
         local: the same graph in the same precision on this machine's CPU, for the proof; None where its
-            file is not here, and the server has to be believed.
+            file is not here, and the server has to be believed, or the digest that Millet's own one tells.
 
     Raises ModelError where the server has not this graph, or gives other peaks than `local`; DetectorError
     where it does not answer.
@@ -38,11 +40,20 @@ def connect(
     name = served_name(manifest, graph, precision)
     remote = KServeDetector(endpoint, name, precision=precision, digest=digests[0])
     try:
-        if local is None:
-            log.warning("%s is not proved: its graph is not here", remote)
-        else:
+        if local is not None:
             verify(local, remote, window)
+        elif not _told_digest(remote, window):
+            log.warning("%s is not proved: its graph is not here, and it tells no digest", remote)
     except BaseException:
         remote.close()
         raise
     return remote
+
+
+def _told_digest(remote: KServeDetector, window: torch.Tensor) -> str:
+    """The digest that a server tells with an answer; it is the right one, or empty. Raises ModelError."""
+    try:
+        remote.detect(window[None])
+    except WrongGraph as error:
+        raise ModelError(str(error)) from error
+    return remote.told_digest
