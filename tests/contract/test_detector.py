@@ -1,9 +1,12 @@
+from contextlib import contextmanager, nullcontext
+
 import numpy as np
 import pytest
 from looking import look
 from scipy import ndimage
 
-from millet.edge import models
+from millet.edge import kserve, models
+from millet.edge.kserve import Endpoint, KServeDetector, KServeServer
 from millet.edge.onnx_runtime import OnnxRuntimeDetector
 from millet.edge.openvino import OpenVinoDetector
 from millet.errors import DetectorError, ModelError
@@ -13,12 +16,27 @@ GRAPH = GRAPHS["log"]
 HALO = MANIFEST.levels[0].halo_voxels[0]
 
 
+@contextmanager
+def remotely(graph, threads):
+    """The graph behind a KServe server on loopback."""
+    server = KServeServer(kserve.catalogue(MANIFEST, {"log": OpenVinoDetector(graph, threads=threads)}))
+    endpoint = Endpoint(address=f"127.0.0.1:{server.start()}")
+    detector = KServeDetector(endpoint, kserve.served_name(MANIFEST, "log", "fp32"))
+    yield detector
+    detector.close()
+    server.stop()
+
+
 @pytest.fixture(
-    scope="module", params=[OpenVinoDetector, OnnxRuntimeDetector], ids=["openvino", "onnxruntime"]
+    scope="module",
+    params=[OpenVinoDetector, OnnxRuntimeDetector, remotely],
+    ids=["openvino", "onnxruntime", "remote"],
 )
 def detector(request):
     """Each adapter in turn."""
-    return request.param(GRAPH, threads=1)
+    made = request.param(GRAPH, threads=1)
+    with nullcontext(made) if request.param is not remotely else made as ready:
+        yield ready
 
 
 def lung(shape=(60, 70, 80)):

@@ -171,6 +171,12 @@ def test_a_request_never_holds_more_than_it_may(local):
         assert the_same(one, other, 1e-3)
 
 
+def test_no_windows_have_no_peaks(endpoint):
+    """Nothing is sent for nothing."""
+    with remote(endpoint) as far:
+        assert list(far.detect(torch.zeros((0, 48, 48, 48)))) == []
+
+
 def test_the_provider_tells_where_and_by_what(endpoint):
     """Host, port and platform, so that every analysis names the machine."""
     with remote(endpoint) as far:

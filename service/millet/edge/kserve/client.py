@@ -86,9 +86,9 @@ class KServeDetector:
     def detect(self, windows: torch.Tensor) -> Sequence[Peaks]:
         """Find all peaks of each window. Blocks; raises DetectorError, OutOfMemory where fewer may do."""
         whole = windows.contiguous().numpy()
-        if whole.ndim != 4 or not whole.size:
+        if whole.ndim != 4:
             raise DetectorError(f"{self}: windows must be (N, D, H, W), not {whole.shape}")
-        most = max(1, self._endpoint.request_bytes // whole[0].nbytes) if self._batches else 1
+        most = self._endpoint.request_bytes // max(1, whole[:1].nbytes) or 1 if self._batches else 1
         parts = (whole[first : first + most] for first in range(0, len(whole), most))
         return [peaks for part in parts for peaks in self._looked(part)]
 
