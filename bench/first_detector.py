@@ -22,7 +22,7 @@ from millet.edge import models
 from millet.edge.openvino import OpenVinoDetector
 from millet.evaluate.match import Matching, match
 from millet.flow.detect import find
-from millet.flow.read import read
+from millet.flow.offline import read_series
 from millet.phantom import implant, presets
 from millet.phantom.nodules import Psf
 from millet.ports import Detector
@@ -143,7 +143,7 @@ def _real_rows(bench: Bench, negative: float) -> None:
 
 def _read(name: str) -> Volume:
     folder = DATA / (name if name == FUSED else f"lidc-idri/{name}")
-    return read([p.read_bytes() for p in sorted(folder.glob("*.dcm"))]).volume
+    return read_series([p.read_bytes() for p in sorted(folder.glob("*.dcm"))]).volume
 
 
 def _marks(name: str) -> list[Mark]:

@@ -32,3 +32,11 @@ if [ -e ".venv/installed-$other" ]; then
 fi
 rm -f .venv/installed-*
 .venv/bin/uv pip install --python .venv/bin/python -e ".[$extra,dev]"
+# pip may have been offered torch's CPU build, which leaves a GPU to ONNX Runtime alone.
+[ "$extra" = cpu ] || .venv/bin/python -c '
+import sys, torch, onnxruntime
+one, two = torch.version.cuda or "no CUDA", onnxruntime.cuda_version or "no CUDA"
+if one.split(".")[0] != two.split(".")[0] or torch.version.cuda is None:
+    sys.exit(f"make install: torch {torch.__version__} has {one}, ONNX Runtime {onnxruntime.__version__} has {two}; "
+             "uninstall torch and name pip an index that has the build for the CUDA of the other")
+'

@@ -18,7 +18,7 @@ from millet.codec.tables import Mark
 from millet.core.geometry import PointMm
 from millet.core.nodule import class_of
 from millet.core.volume import Volume
-from millet.flow.read import read
+from millet.flow.offline import read_series
 from millet.phantom.lesion import Blur
 
 DATA = Path(os.environ.get("MILLET_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -59,7 +59,7 @@ class Finding:
 @lru_cache(maxsize=1)
 def series(name: str) -> Volume:
     """The volume of a series, as the service reads it."""
-    return read([path.read_bytes() for path in _files(name)]).volume
+    return read_series([path.read_bytes() for path in _files(name)]).volume
 
 
 def blur(name: str) -> Blur:

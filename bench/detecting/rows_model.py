@@ -32,7 +32,7 @@ def cost(subject: Subject, lungs: Sequence[tuple[str, Volume, LungMask]]) -> Row
     each, told = [], []
     for name, volume, mask in lungs:
         boxes = Counter(
-            (level.graph, window.box.shape) for level, window in plan(canonical(volume), mask, manifest)
+            (level.graph, window.box.shape) for level, window in plan(canonical(volume).grid, mask, manifest)
         )
         macs = sum(multiply_adds(graphs[graph], shape) * times for (graph, shape), times in boxes.items())
         voxels = sum(math.prod(shape) * times for (_, shape), times in boxes.items())

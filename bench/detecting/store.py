@@ -126,7 +126,7 @@ def _found(made: Made, subject: Subject, threads: int, make_s: float) -> _Found:
     find_s = time.perf_counter() - begin
     reported = tuple(n for n, c in enumerate(found) if manifest.reports(c))
     sized = measure(made.volume, mask, [found[n] for n in reported])
-    windows = [window.box.shape for _, window in detect.plan(canonical(made.volume), mask, manifest)]
+    windows = [window.box.shape for _, window in detect.plan(canonical(made.volume).grid, mask, manifest)]
     voxels = float(sum(np.prod(shape, dtype=float) for shape in windows))
     return _Found(
         found=found,

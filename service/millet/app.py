@@ -11,7 +11,7 @@ import os
 import random
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -39,14 +39,16 @@ from millet.edge.telemetry import Events, Telemetry, configure
 from millet.edge.web import Sources, WebServer
 from millet.errors import StoreError
 from millet.flow.analyse import Model
+from millet.flow.batcher import Batcher
 from millet.flow.drain import Drain
 from millet.flow.event_loop import EventLoop
 from millet.flow.intake import Intake
 from millet.flow.lifecycle import Lifecycle, Loop, Part
 from millet.flow.outbox import Outbox
 from millet.flow.second_reader import SecondReader
+from millet.flow.streaming import Streaming
 from millet.flow.work import Analyser
-from millet.ports import Delivery, Destination, Detector, WorklistQuery
+from millet.ports import Delivery, Destination, Detector, Work, WorklistQuery
 from millet.settings import Settings, load
 
 log = logging.getLogger(__name__)
@@ -54,6 +56,7 @@ log = logging.getLogger(__name__)
 INTAKE_EVERY_S = 0.2
 OUTBOX_EVERY_S = 1.0
 RECONCILE_EVERY_S = 5.0
+STREAM_EVERY_S = 0.1
 PROOF_VOXELS = 48
 SECOND_READER = "log/1"
 """Who counts beside the configured model."""
@@ -115,7 +118,8 @@ def _prove(manifest: Manifest, detectors: Mapping[str, Detector]) -> None:
     for level in manifest.levels:
         sides = [step * -(-PROOF_VOXELS // step) for step in level.multiple_voxels]
         block = np.full(sides, manifest.hu_range[0], np.float32)
-        detectors[level.graph].detect(torch.from_numpy(block)[None])
+        detector = detectors[level.graph]
+        detector.detect(torch.from_numpy(block)[None].to(detector.device))
 
 
 def run(chosen: Settings) -> None:
@@ -137,12 +141,14 @@ class Service:
         self._events = Events(self._telemetry, chosen.known_peers, self._since_last_instance_s)
         self._drain = Drain()
         self._serving = False
+        self._released: list[Callable[[], None]] = []
+        self._executor_id = f"{socket.gethostname()}-{chosen.slot}"
         self._engine = open_engine(sqlite_url(chosen.state_dir / "journal.db"))
         migrate(self._engine)
         reserve = chosen.spool_reserve_bytes
         self._spool = DirectorySpool(chosen.state_dir / "spool", reserve_bytes=reserve)
         self._objects = DirectorySpool(chosen.state_dir / "objects", suffix=".bin")
-        self._work = DurableWork(self._engine, executor_id=f"{socket.gethostname()}-0")
+        self._work = DurableWork(self._engine, executor_id=self._executor_id)
         self._journal = SqlJournal(self._engine, self._work.enqueue, self._objects)
 
     def parts(self) -> Sequence[Part]:
@@ -172,7 +178,14 @@ class Service:
     def _intake(self) -> Intake:
         chosen = self._settings
         waits = Waits(settle_s=chosen.settle_s, quiet_s=chosen.quiet_s, gap_wait_s=chosen.gap_wait_s)
-        return Intake(self._spool, self._journal, waits, self._clock, self._events.intake)
+        return Intake(
+            self._spool,
+            self._journal,
+            waits,
+            self._clock,
+            self._events.intake,
+            emergency_peers=chosen.emergency_peers,
+        )
 
     @cached_property
     def _scp(self) -> StorageScp:
@@ -187,12 +200,18 @@ class Service:
         return StorageScp(
             listen,
             self._events.counted(self._intake.admit),
-            self._intake.association_ended,
+            self._association_ended,
             self._events.asked,
         )
 
+    def _association_ended(self, association: int) -> None:
+        self._intake.association_ended(association)
+        for wake in self._released:
+            wake()
+
     def _receive_part(self) -> Part:
         loop = Loop("intake", self._intake.step, INTAKE_EVERY_S)
+        self._released.append(loop.wake)
 
         def start() -> None:
             self._intake.resume(self._settings.site)
@@ -214,8 +233,20 @@ class Service:
         if limit := count_limit.told(found):
             log.warning("model %s/%s %s", found.name, found.version, limit)
         self._telemetry.model(found.name, found.version, model.digest, model.provider, model.precision)
+        batcher = Batcher(self._clock.monotonic_s)
+        streaming = Streaming(
+            name=self._executor_id,
+            log=self._journal,
+            spool=self._spool,
+            readers=model.readers,
+            batchers=(batcher,),
+            clock=self._clock,
+            most_bytes=self._settings.stream_bytes,
+            faulty=self._events.read_ahead_failed,
+        )
         analyser = Analyser(
             jobs=self._journal,
+            streaming=streaming,
             spool=self._spool,
             objects=self._objects,
             model=model,
@@ -223,19 +254,29 @@ class Service:
             committed=self._events.committed,
             faulty=self._events.faulty,
             drain=self._drain,
-            told=self._events.analysing,
+            told=self._told(),
         )
+        follow = Loop("streaming", streaming.step, STREAM_EVERY_S)
         beat = Loop("reconcile", lambda: self._work.reconcile(self._clock.utc()), RECONCILE_EVERY_S)
 
         def start() -> None:
             self._work.start(analyser.run, analyser.give_up, self._clock.utc())
             beat.start()
+            follow.start()
 
         def stop(within_s: float) -> bool:
             beat.stop(1.0)
-            return self._drain.stop(within_s)
+            follow.stop(1.0)
+            drained = self._drain.stop(within_s)
+            streaming.stop()
+            batcher.stop()
+            return drained
 
         return Part(name="analyse", start=start, stop=stop)
+
+    def _told(self) -> Callable[[Work, str, float], None]:
+        """Progress, to metrics, log and whoever watches."""
+        return self._events.analysing
 
     # deliver: the outbox to its destinations
 

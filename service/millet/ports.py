@@ -107,6 +107,13 @@ class SeriesStatus:
     deliveries_pending: int
     revision: int
     """Grows with every change of any series; a watcher resumes from the last one it saw."""
+    urgency: int = 0
+    """0 routine, 1 an emergency."""
+    stage: str = ""
+    """What its analysis is doing; empty where none is under way."""
+    windows_done: int = 0
+    windows_total: int = 0
+    """0 where it is not known yet."""
     deliveries_dead: int = 0
     """Reports that were given up: an operator must look."""
     count_reliable: bool | None = None
@@ -193,6 +200,8 @@ class Entry:
     header: SliceHeader
     stored: Stored
     received_utc: datetime
+    urgency: int = 0
+    """`core.turns`: 0 routine, 1 an emergency; of a series that of its first instance counts."""
 
 
 class Recorded(NamedTuple):
@@ -213,6 +222,35 @@ class OpenSeries:
     series_id: int
     generation: int
     headers: tuple[SliceHeader, ...]
+
+
+class Arrived(NamedTuple):
+    """An instance that was acknowledged, of a series that this analyser follows."""
+
+    instance_id: int
+    """Grows from instance to instance."""
+    series_id: int
+    path: str
+    """In the spool."""
+    urgency: int
+
+
+class ArrivalLog(Protocol):
+    """The journal as an analyser sees it while series arrive. Blocks, raises StoreError."""
+
+    def arrived(self, analyser: str, after: int, now_utc: datetime) -> Sequence[Arrived]:
+        """Instances beyond that of number `after`, oldest first, of series that are being received.
+
+        A series is leased to one analyser, the first that asks, until it is complete or that one is dead;
+        those of others are left out.
+        """
+
+
+class ProgressLog(Protocol):
+    """Where an analyser says how far it has got, for whoever watches. Blocks, raises StoreError."""
+
+    def reached(self, series_id: int, stage: str, done: int, total: int) -> None:
+        """So many of the windows of a series are looked at in this stage."""
 
 
 class InstanceLog(Protocol):
@@ -244,6 +282,8 @@ class Work:
     study_uid: str
     closed_utc: datetime
     """When the series was taken for complete; the time that goes into its objects."""
+    urgency: int
+    """`core.turns`: 0 routine, 1 an emergency."""
     paths: tuple[str, ...]
     """Spool paths of all its instances, in the order of arrival."""
 

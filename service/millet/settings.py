@@ -46,6 +46,8 @@ class Settings:
     """Our application entity title, called by senders and calling at destinations."""
     known_peers: tuple[str, ...] = ()
     """Calling AE titles that may send; empty for any, so that a first trial needs no list."""
+    emergency_peers: tuple[str, ...] = ()
+    """Calling AE titles whose series go before all others: the scanner of the emergency room."""
     grpc_port: int = 50051
     """gRPC port, the customary one."""
     web_port: int = 8080
@@ -64,9 +66,13 @@ class Settings:
     """cpu or cuda. A device that the model does not run on refuses readiness; nothing falls back."""
     threads: int = 0
     """Threads for inference; 0 for all cores, which suits a machine of its own."""
+    stream_bytes: int = 2_500_000_000
+    """Memory for series that are worked on while they arrive or wait, 0.4 GB for one of 400 slices. One for
+    which there is none waits on disk and loses its head start, nothing else."""
     settle_s: float = 2.0
     """Wait after the last association of a whole series is released, in seconds. Senders that open an
-    association per instance come back within milliseconds."""
+    association per instance come back within milliseconds. A series that came in one piece is not waited
+    for, unless its sender was seen to come back with more."""
     quiet_s: float = 10.0
     """Silence after which a geometrically whole series is closed although its association is open."""
     gap_wait_s: float = 60.0
@@ -90,6 +96,8 @@ class Settings:
     roles: tuple[str, ...] = field(default=ROLES)
     """The parts of the service that this process runs: receive, analyse, deliver, api. All of them, so
     that one process is a whole service."""
+    slot: int = 0
+    """Which of several analysers on one machine this is: each needs a number of its own."""
 
     def __post_init__(self) -> None:
         if mistakes := [*_field_mistakes(self), *_joint_mistakes(self)]:
@@ -267,6 +275,7 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "dicom_port": _port,
     "ae_title": ae_title_mistake,
     "known_peers": _peer_titles,
+    "emergency_peers": _peer_titles,
     "grpc_port": _port,
     "web_port": _port,
     "destination": _destination,
@@ -274,6 +283,7 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "model_precision": _one_of(*PRECISIONS),
     "device": _one_of(*DEVICES),
     "threads": _not_negative,
+    "stream_bytes": _not_negative,
     "settle_s": _not_negative,
     "quiet_s": _positive,
     "gap_wait_s": _positive,
@@ -284,4 +294,5 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "drain_s": _not_negative,
     "log_level": _one_of(*LOG_LEVELS),
     "roles": _roles,
+    "slot": _not_negative,
 }

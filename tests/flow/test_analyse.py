@@ -22,7 +22,8 @@ from millet.codec.ct import read_header
 from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.core.nodule import Nodule, NoduleClass, Side
 from millet.core.reasons import Reason, Weight
-from millet.flow.analyse import Made, Model, Order, analyse
+from millet.flow.analyse import Made, Model, Order
+from millet.flow.offline import analyse
 from millet.phantom import dicom, presets
 from millet.settings import Settings
 

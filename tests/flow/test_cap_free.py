@@ -168,7 +168,7 @@ def test_every_peak_is_out_exactly_once_whatever_the_windows(core, halo, multipl
 def test_the_order_of_windows_changes_nothing(field):
     """Windows may finish in any order, on any machine: the same candidates, bit by bit."""
     contract = manifest()
-    work = list(detect.plan(field.volume, field.lungs, contract, (27, 41, 33)))
+    work = list(detect.plan(field.volume.grid, field.lungs, contract, (27, 41, 33)))
     random.Random(3).shuffle(work)
     found = [
         proposal.candidate

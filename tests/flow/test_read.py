@@ -14,7 +14,8 @@ from pydicom.dataset import Dataset
 from millet.core.reasons import Reason, Weight
 from millet.core.volume import canonical
 from millet.errors import UnfitSeries
-from millet.flow.read import ReadSeries, read
+from millet.flow.offline import read_series as read
+from millet.flow.read import ReadSeries
 
 DATA = Path(os.environ.get("MILLET_TEST_DATA", Path(__file__).parents[2] / "../shared/data"))
 

@@ -17,7 +17,8 @@ from millet.codec import codes, record
 from millet.codec.ct import read_header
 from millet.core.analysis import Analysis, TriageLevel
 from millet.core.reasons import Reason, Weight
-from millet.flow.analyse import Made, Model, Order, analyse
+from millet.flow.analyse import Made, Model, Order
+from millet.flow.offline import analyse
 from millet.flow.second_reader import SecondReader
 from millet.phantom import dicom, presets
 from millet.ports import Detector, Peaks

@@ -90,7 +90,7 @@ def test_the_level_chooses_its_windows_unless_it_is_told():
     volume, lungs = scene(1)
     small = replace(MANIFEST, levels=(replace(LEVEL, core_voxels=(12, 8, 16)),))
     for told, most in ((None, (12, 8, 16)), ((8, 8, 8), (8, 8, 8))):
-        for _, window in plan(volume, lungs, small, told):
+        for _, window in plan(volume.grid, lungs, small, told):
             assert (np.asarray(window.core.shape) <= most).all()
 
 
@@ -109,5 +109,5 @@ def test_work_shrinks_with_the_lung():
 def test_the_plan_computes_less_than_a_pattern_of_windows(seed):
     """Cores that follow the lungs compute no more voxels than cubes in rows do."""
     volume, lungs = scene(seed)
-    planned = sum(math.prod(w.box.shape) for _, w in plan(volume, lungs, MANIFEST, (32, 32, 32)))
+    planned = sum(math.prod(w.box.shape) for _, w in plan(volume.grid, lungs, MANIFEST, (32, 32, 32)))
     assert planned < 0.9 * math.prod(math.ceil(n / 32) * (32 + 14) for n in SHAPE)

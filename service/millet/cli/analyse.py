@@ -36,7 +36,7 @@ def analyse(
     Exits with 3 when the series is not analysed; analysis.json then holds the coded reason.
     """
     from millet import app
-    from millet.flow.analyse import analyse as run
+    from millet.flow.offline import analyse as run
 
     settings = app.settings(config)
     instances = tuple(contents(dicom_files(folder)))

@@ -72,9 +72,9 @@ def truth(folder: Path) -> tuple[tuple[Mark, ...], tuple[Mark, ...]]:
 
 def volume(folder: Path) -> Volume:
     """The volume of a case's series. Raises ServiceError."""
-    from millet.flow.read import read
+    from millet.flow.offline import read_series
 
-    return read(tuple(contents(dicom_files(folder)))).volume
+    return read_series(tuple(contents(dicom_files(folder)))).volume
 
 
 def stamp(folder: Path) -> str:
@@ -129,9 +129,9 @@ class ModelFinder:
         from millet.core.lungs import lungs
         from millet.core.reasons import Reason
         from millet.flow.detect import find
-        from millet.flow.read import read
+        from millet.flow.offline import read_series
 
-        source = read(instances).volume
+        source = read_series(instances).volume
         mask = lungs(source)
         if not mask.found:
             raise UnfitSeries(Reason.NO_LUNG, "no air-filled lung in the volume")

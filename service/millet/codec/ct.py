@@ -24,6 +24,9 @@ from millet.errors import UnfitSeries
 PADDING_HU = -1024.0
 """What padding becomes, and the floor of all HU: outside the scanner's circle there is air."""
 
+_INT16 = np.iinfo(np.int16)
+Hu = NDArray[np.int16] | NDArray[np.float32]
+
 T = TypeVar("T")
 
 _KEYWORDS = """
@@ -70,8 +73,10 @@ def read_header(encoded: bytes) -> SliceHeader:
     return _header(tags, syntax)
 
 
-def read_slice(encoded: bytes, header: SliceHeader) -> NDArray[np.float32]:
-    """Decode one slice to HU (rows, columns), float32; padding and anything below is `PADDING_HU`.
+def read_slice(encoded: bytes, header: SliceHeader) -> Hu:
+    """Decode one slice to HU (rows, columns); padding and anything below is `PADDING_HU`.
+
+    HU that are whole numbers, as nearly always, are int16, which holds them exactly; others are float32.
 
     Raises:
         UnfitSeries: RESCALE_MISSING or any reason of `pixels.stored`.
@@ -80,14 +85,29 @@ def read_slice(encoded: bytes, header: SliceHeader) -> NDArray[np.float32]:
     if slope is None or intercept is None or slope == 0:
         raise UnfitSeries(Reason.RESCALE_MISSING)
     values = _numbers(pixels.stored(encoded, header), header)
-    hu = values * np.float32(slope) + np.float32(intercept)
-    if header.padding_value is not None:
-        hu[values == np.float32(header.padding_value)] = PADDING_HU
-    np.maximum(hu, np.float32(PADDING_HU), out=hu)
+    padding = None if header.padding_value is None else values == header.padding_value
+    whole = _whole(values, slope, intercept)
+    hu: Hu = values.astype(np.float32) * np.float32(slope) + np.float32(intercept) if whole is None else whole
+    if padding is not None:
+        hu[padding] = PADDING_HU
+    return np.maximum(hu, hu.dtype.type(PADDING_HU), out=hu)
+
+
+def _whole(values: NDArray[np.integer], slope: float, intercept: float) -> NDArray[np.int16] | None:
+    """HU as int16, None where they are no whole numbers or too large for it."""
+    if slope != int(slope) or intercept != int(intercept) or not values.size:
+        return None
+    ends = [int(end) * int(slope) + int(intercept) for end in (values.min(), values.max())]
+    if min(ends) < _INT16.min or max(ends) > _INT16.max:
+        return None
+    # modulo 2^16 throughout, so that only the end has to fit
+    factor, added = (np.asarray(int(v)).astype(np.int16) for v in (slope, intercept))
+    small = values.astype(np.int16)
+    hu: NDArray[np.int16] = (small if slope == 1 else small * factor) + added
     return hu
 
 
-def _numbers(bits: pixels.Bits, header: SliceHeader) -> NDArray[np.float32]:
+def _numbers(bits: pixels.Bits, header: SliceHeader) -> NDArray[np.integer]:
     """Stored bits as numbers: what lies outside bits stored is cut off, the sign is spread."""
     spare = header.bits_allocated - header.bits_stored
     above = (
@@ -97,9 +117,8 @@ def _numbers(bits: pixels.Bits, header: SliceHeader) -> NDArray[np.float32]:
         raise UnfitSeries(Reason.UNSUPPORTED_PIXELS, f"high bit {header.high_bit}")
     kind = f"{'i' if header.signed else 'u'}{header.bits_allocated // 8}"
     if spare == 0:
-        return bits.view(kind).astype(np.float32)
-    numbers = (bits << above).view(kind) >> spare
-    return numbers.astype(np.float32)
+        return bits.view(kind)
+    return (bits << above).view(kind) >> spare
 
 
 def _header(tags: _Tags, syntax: str) -> SliceHeader:

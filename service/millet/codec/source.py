@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -127,7 +127,7 @@ class Source:
         return cls(images=tuple(image for image, _ in read), inherited={**_TYPE_2, **inherited})
 
     @classmethod
-    def any_of(cls, encoded: Sequence[bytes]) -> Source | None:
+    def any_of(cls, encoded: Iterable[bytes]) -> Source | None:
         """What can be read of a series that is not analysed, or None where that is nothing.
 
         The order does not matter: the instance first by its bytes lends patient and study.

@@ -5,13 +5,15 @@ there are. Waiting for silence is slow when the series is long since whole, and 
 only paused. So two things are asked together: does the geometry have holes, and may more come?
 
     stack without holes, its associations released   closed `settle_s` later            GEOMETRY
+    the same, in one piece by one association        closed at once                     GEOMETRY
     stack without holes, an association still open   closed after `quiet_s` of silence  QUIET
     holes, or no stack at all                        closed after `gap_wait_s`          GAP_TIMEOUT
 
-The settling time is there because many senders open an association for each instance: a prefix of a
-series has no holes either. A slice that comes after closing is no error: it opens the series' next
-generation. Nothing here waits or reads a clock; the caller asks again at each tick, after each release
-and after each instance, and the answer for given values is always the same.
+The settling time is there because many senders open an association for each instance, or for each so
+many: a prefix of a series has no holes either. A sender whose one association carried a whole stack is
+not waited for, until it once has come back with more. A slice that comes after closing is no error: it
+opens the series' next generation. Nothing here waits or reads a clock; the caller asks again at each tick,
+after each release and after each instance, and the answer for given values is always the same.
 """
 
 from __future__ import annotations
@@ -52,6 +54,8 @@ class Arrival:
     """Associations still open that carried an instance of this series."""
     released_s: float | None
     """When the last such association ended; None while none has."""
+    may_return: bool = True
+    """Whether its sender is one that comes back with more; False for a series that came in one piece."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,4 +95,5 @@ def _settled(arrival: Arrival, now_s: float, waits: Waits) -> bool:
     """Whether every association that carried the series ended, and none came back for it."""
     if arrival.open_associations or arrival.released_s is None:
         return False
-    return now_s - max(arrival.released_s, arrival.last_instance_s) >= waits.settle_s
+    settle_s = waits.settle_s if arrival.may_return else 0.0
+    return now_s - max(arrival.released_s, arrival.last_instance_s) >= settle_s

@@ -11,7 +11,7 @@ Cores never overlap and hold every voxel of lung, so whatever the cuts, the peak
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from millet.core.geometry import Grid
 from millet.core.lattice import Triple
-from millet.core.lungs import LungMask
+from millet.core.lungs import LungMask, Mask
 from millet.core.manifest import Level
 from millet.core.resample import Box
 
@@ -54,20 +54,61 @@ class Price:
         return total
 
 
-def cores(lungs: LungMask, level: Level, most: Triple) -> Iterator[Box]:
+def cores(lungs: LungMask, level: Level, most: Triple, done: Iterable[Box] = ()) -> Iterator[Box]:
     """Disjoint boxes of a level's lattice that hold all of the lungs, each at most `most` voxels a side.
 
     They begin and end at whole cells, which are multiples of the level's own; `most` is rounded down to
-    them, but not below one.
+    them, but not below one. What lies in `done`, boxes of whole cells but at the lattice's
+    ends, need not be held again.
     """
     cell = _cell(level)
-    occupied, base = _occupied(lungs, level.spacing_mm, cell)
+    occupied, base = _occupied(lungs.label > 0, lungs.grid, level.spacing_mm, cell)
+    for box in done:
+        occupied[tuple(_cells_of(box, cell, base, occupied.shape))] = False
+    yield from _boxes(occupied, base, cell, level, most)
+
+
+def slab_cores(air: Mask, grid: Grid, level: Level, slab: tuple[int, int], most: Triple) -> Iterator[Box]:
+    """Disjoint boxes of one slab of a level's lattice that hold what may be lung.
+
+    Args:
+        air: what may be lung, on `grid`, whose axes are the level's.
+        grid: any grid that holds the slab.
+        level: whose lattice it is.
+        slab: its first plane and the one behind its last, whole cells.
+        most: the most voxels of a box along y and x; along z it is as deep as the slab.
+    """
+    _, row, column = _cell(level)
+    cell = (slab[1] - slab[0], row, column)
+    occupied, base = _occupied(air, grid, level.spacing_mm, cell)
+    here = slab[0] // cell[0] - int(base[0])
+    if 0 <= here < len(occupied):
+        base[0] += here
+        yield from _boxes(occupied[here : here + 1], base, cell, level, most)
+
+
+def slab_planes(level: Level, planes: int) -> int:
+    """How many planes a slab of about so many has: whole cells."""
+    cell = _cell(level)[0]
+    return max(round(planes / cell), 1) * cell
+
+
+def _boxes(
+    occupied: Cells, base: NDArray[np.int64], cell: Triple, level: Level, most: Triple
+) -> Iterator[Box]:
     z, y, x = (max(m // c, 1) for m, c in zip(most, cell, strict=True))
     above, front, left = (HALO_SHARE * n for n in level.halo_voxels)
     price = Price(cell_voxels=cell, most_cells=(z, y, x), halo_voxels=(above, front, left))
     for part in cut(occupied, price):
         start, stop = ((np.asarray(end) + base) * cell for end in (part.start, part.stop))
         yield Box(start=tuple(start.tolist()), stop=tuple(stop.tolist()))
+
+
+def _cells_of(box: Box, cell: Triple, base: NDArray[np.int64], shape: tuple[int, ...]) -> Iterator[slice]:
+    for axis in range(3):
+        first = box.start[axis] // cell[axis] - int(base[axis])
+        last = -(-box.stop[axis] // cell[axis]) - int(base[axis])
+        yield slice(min(max(first, 0), shape[axis]), min(max(last, 0), shape[axis]))
 
 
 def cut(occupied: Cells, price: Price) -> Iterator[Box]:
@@ -82,12 +123,12 @@ def _cell(level: Level) -> Triple:
 
 
 def _occupied(
-    lungs: LungMask, spacing_mm: tuple[float, float, float], cell: Triple
+    mask: Mask, grid: Grid, spacing_mm: tuple[float, float, float], cell: Triple
 ) -> tuple[Cells, NDArray[np.int64]]:
-    """Which cells of a lattice hold lung, and the first of them along each axis."""
-    held, bases = (lungs.label > 0).astype(np.float32), []
+    """Which cells of a lattice hold some of a mask, and the first of them along each axis."""
+    held, bases = mask.astype(np.float32), []
     for axis in range(3):
-        first, matrix = _touching(lungs.grid, axis, spacing_mm[axis], cell[axis])
+        first, matrix = _touching(grid, axis, spacing_mm[axis], cell[axis])
         held = np.moveaxis(np.tensordot(matrix, held, (1, axis)), 0, axis)
         bases.append(first)
     return held > 0, np.asarray(bases)

@@ -91,7 +91,11 @@ def lungs(volume: Volume) -> LungMask:
     source = canonical(volume)
     spacing = (GRID_MM, GRID_MM, GRID_MM)
     grid = lattice_grid(source.grid, spacing, lattice_box(source.grid, spacing))
-    hu = np.asarray(resample(source, grid).hu, np.float32)
+    return lungs_of(np.asarray(resample(source, grid).hu, np.float32), grid)
+
+
+def lungs_of(hu: NDArray[np.float32], grid: Grid) -> LungMask:
+    """Find both lungs on the canonical 2 mm grid."""
     air = _lung_air(hu)
     split = _sides(_without_airways(hu, air), hu) if air.any() else np.zeros(air.shape, np.uint8)
     filled = _filled(split)

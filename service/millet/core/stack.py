@@ -104,15 +104,25 @@ def even(steps: Floats) -> bool:
 
 def grid(stack: Stack) -> Grid:
     """The grid of a stack without faults: z along the normal, y down the columns, x along the rows."""
-    first = stack.slices[0]
-    row = np.asarray(first.row_direction, float)
-    across = normal(first)
+    first = plane_grid(stack.slices[0])
+    count = len(stack.slices)
+    return replace(
+        first,
+        shape=(count, *first.shape[1:]),
+        spacing_mm=(extent_mm(stack) / (count - 1), *first.spacing_mm[1:]),
+    )
+
+
+def plane_grid(header: SliceHeader) -> Grid:
+    """The grid of one slice with geometry, a millimetre thick."""
+    row = np.asarray(header.row_direction, float)
+    across = normal(header)
     column = np.cross(across, row)
-    between_rows, between_columns = cast("tuple[float, float]", first.pixel_spacing_mm)
+    between_rows, between_columns = cast("tuple[float, float]", header.pixel_spacing_mm)
     return Grid(
-        shape=(len(stack.slices), first.rows, first.columns),
-        spacing_mm=(extent_mm(stack) / (len(stack.slices) - 1), between_rows, between_columns),
-        origin_mm=cast("PointMm", first.position_mm),
+        shape=(1, header.rows, header.columns),
+        spacing_mm=(1.0, between_rows, between_columns),
+        origin_mm=cast("PointMm", header.position_mm),
         axes=(Vector(*across.tolist()), Vector(*column.tolist()), Vector(*row.tolist())),
     )
 

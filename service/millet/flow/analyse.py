@@ -9,10 +9,12 @@ A series that cannot be judged ends in an Analysis too, with its coded reason; o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
+
+import numpy as np
 
 from millet import __version__
 from millet.codec import presentation, seg, sr
@@ -23,22 +25,24 @@ from millet.core.analysis import Analysis, Outcome, Provenance, Triage, TriageLe
 from millet.core.coverage import coverage
 from millet.core.detectability import Resolution, blur_mm, noise_hu
 from millet.core.effusion import effusions
-from millet.core.lungs import LungMask, lungs
+from millet.core.lungs import LungMask, lungs_of
 from millet.core.manifest import Manifest
 from millet.core.measure import Measurement, label, measure
 from millet.core.nodule import Candidate, Nodule
 from millet.core.pattern import PROPOSAL
 from millet.core.reasons import Reason, Remark, Weight
-from millet.core.resample import lattice_box, lattice_grid, resample
 from millet.core.uids import object_uid
-from millet.core.volume import Volume, canonical
+from millet.core.volume import Volume
 from millet.errors import UnfitSeries
-from millet.flow import detect, second_reader
+from millet.flow import second_reader
+from millet.flow.ahead import GRID, Ahead, Haste, Reader
+from millet.flow.ahead import Progress as Share
 from millet.flow.read import ReadSeries, read
 from millet.flow.second_reader import SecondReader
 from millet.ports import Detector
 
-PICTURE_MM = 1.0
+PICTURE = (1.0, 1.0, 1.0)
+"""The grid in mm that pictures are drawn from."""
 UNREPORTED = frozenset({Reason.IDENTITY_CONFLICT})
 """No object is made: it would be filed under one of several patients. gRPC, page and metric tell it."""
 NOT_ASSESSED = (
@@ -61,6 +65,16 @@ class Model(NamedTuple):
     detectors: Mapping[str, Detector]
     second: SecondReader | None = None
     """Who counts beside it; None where the model is the second reader itself."""
+
+    @property
+    def reader(self) -> Reader:
+        """Who looks, and whose findings are reported."""
+        return Reader(f"{self.manifest.name}/{self.manifest.version}", self.manifest, self.detectors)
+
+    @property
+    def readers(self) -> tuple[Reader, ...]:
+        """Everybody who looks."""
+        return (self.reader, self.second.reader) if self.second else (self.reader,)
 
     @property
     def provider(self) -> str:
@@ -98,27 +112,30 @@ class Made:
     candidates: tuple[Candidate, ...]
 
 
-def analyse(order: Order, instances: Sequence[bytes], model: Model, progress: Progress) -> Made:
-    """Analyse one series; the same bytes, order and model make the same objects.
+def finish(order: Order, ahead: Ahead, model: Model, progress: Progress, haste: Haste | None = None) -> Made:
+    """Analyse one series that is complete; the same bytes, order and model make the same objects.
 
     Args:
         order: what is analysed.
-        instances: every instance of the series, encoded as received, in any order.
-        model: the loaded model.
+        ahead: every instance of the series, taken in any order, and whatever was done for it already.
+        model: the loaded model, whose readers look in `ahead`.
         progress: told at each stage and window.
+        haste: how urgent it is.
 
     Raises:
         DetectorError: the model failed; try again.
     """
     base = _blank(order, model)
+    instances = ahead.shelf.all()
     try:
         progress("read", 0.0)
         series = read(instances)
         base = _told(base, series)
-        return _examined(base, series, model, progress)
+        ahead.complete(series, haste)
+        return _examined(base, series, ahead, model, progress)
     except UnfitSeries as verdict:
         remark = Remark(reason=verdict.reason, weight=Weight.REFUSES, detail=verdict.detail)
-        return _refused(base, instances, remark)
+        return _refused(base, [taken.head for taken in instances], remark)
 
 
 def _blank(order: Order, model: Model) -> Analysis:
@@ -166,13 +183,13 @@ def _told(base: Analysis, series: ReadSeries) -> Analysis:
     )
 
 
-def given_up(order: Order, instances: Sequence[bytes], model: Model, fault: Reason) -> Made:
+def given_up(order: Order, instances: Iterable[bytes], model: Model, fault: Reason) -> Made:
     """The end of a series that could not be analysed for a fault of ours."""
     remark = Remark(reason=fault, weight=Weight.REFUSES, detail="tried and given up; the images are kept")
     return _refused(_blank(order, model), instances, remark)
 
 
-def _refused(base: Analysis, instances: Sequence[bytes], remark: Remark) -> Made:
+def _refused(base: Analysis, instances: Iterable[bytes], remark: Remark) -> Made:
     analysis = replace(
         base,
         outcome=Outcome.NOT_ANALYSED,
@@ -185,27 +202,28 @@ def _refused(base: Analysis, instances: Sequence[bytes], remark: Remark) -> Made
     return Made(analysis=analysis, objects=objects, candidates=())
 
 
-def _examined(base: Analysis, series: ReadSeries, model: Model, progress: Progress) -> Made:
+def _examined(base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, progress: Progress) -> Made:
     progress("lungs", 0.0)
-    mask = lungs(series.volume)
+    whole = ahead.volume(GRID)
+    mask = lungs_of(np.asarray(whole.hu, np.float32), whole.grid)
     if not mask.found:
         raise UnfitSeries(Reason.NO_LUNG, "no air-filled lung in the volume")
-    found = detect.search(
-        series.volume,
-        mask,
-        model.detectors,
-        model.manifest,
-        lambda done, total: progress("detect", done / max(total, 1)),
-    )
+    ahead.look_in(mask)
+    found = ahead.search(model.reader, series.volume, mask, _share("detect", progress))
     progress("measure", 0.0)
     base = replace(base, remarks=base.remarks + count_limit.reached(model.manifest, found))
     nodules = _nodules(base, series, mask, model.manifest, found.candidates)
-    second = _second(series, mask, model, progress)
+    second = _second(series, mask, ahead, model, progress)
     figures, doubts = reliability.judge(_evidence(series, mask, nodules, model, second))
     told = base.remarks + coverage(mask, series.volume) + doubts
     analysis = _judged(replace(base, remarks=told, reliability=figures), mask, nodules)
     progress("report", 0.0)
-    return Made(analysis=analysis, objects=_objects(analysis, series, mask), candidates=found.candidates)
+    objects = _objects(analysis, series, mask, ahead.volume(PICTURE))
+    return Made(analysis=analysis, objects=objects, candidates=found.candidates)
+
+
+def _share(stage: str, progress: Progress) -> Share:
+    return lambda done, total: progress(stage, done / max(total, 1))
 
 
 def _nodules(
@@ -256,14 +274,14 @@ def _judged(base: Analysis, mask: LungMask, nodules: tuple[Nodule, ...]) -> Anal
 
 
 def _second(
-    series: ReadSeries, mask: LungMask, model: Model, progress: Progress
+    series: ReadSeries, mask: LungMask, ahead: Ahead, model: Model, progress: Progress
 ) -> tuple[Candidate, ...] | None:
     """What the second reader would report."""
     if model.second is None:
         return None
-    return model.second.read(
-        series.volume, mask, lambda done, total: progress("second-reader", done / max(total, 1))
-    )
+    reader = model.second.reader
+    found = ahead.search(reader, series.volume, mask, _share("second-reader", progress))
+    return tuple(candidate for candidate in found.candidates if reader.manifest.reports(candidate))
 
 
 def _evidence(
@@ -294,9 +312,8 @@ def _resolution(series: ReadSeries) -> Resolution:
     )
 
 
-def _objects(analysis: Analysis, series: ReadSeries, mask: LungMask) -> Mapping[str, bytes]:
-    source = Source.read(series.instances)
-    seen = _picture(series.volume)
+def _objects(analysis: Analysis, series: ReadSeries, mask: LungMask, seen: Volume) -> Mapping[str, bytes]:
+    source = Source.read([taken.head for taken in series.taken])
     inside = mask.on(seen.grid) > 0
     made = {
         "sr": sr.encode(analysis, source),
@@ -305,10 +322,3 @@ def _objects(analysis: Analysis, series: ReadSeries, mask: LungMask) -> Mapping[
         "mip-axial.png": presentation.mip_png(seen, analysis, "axial", inside),
     }
     return {kind: encoded for kind, encoded in made.items() if encoded}
-
-
-def _picture(volume: Volume) -> Volume:
-    """The volume on the 1 mm grid that pictures are drawn from."""
-    source = canonical(volume)
-    spacing = (PICTURE_MM, PICTURE_MM, PICTURE_MM)
-    return resample(source, lattice_grid(source.grid, spacing, lattice_box(source.grid, spacing)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -10,14 +10,15 @@ import torch
 from millet.core.boxes import Proposal, Selected, select
 from millet.core.candidates import merge
 from millet.core.cover import cores
-from millet.core.geometry import PointMm
+from millet.core.geometry import Grid, PointMm
 from millet.core.lattice import Triple, Window
 from millet.core.lungs import LungMask
 from millet.core.manifest import Level, Manifest
 from millet.core.nodule import Candidate
-from millet.core.resample import lattice_box, lattice_grid, resample
+from millet.core.planes import Planes
+from millet.core.resample import Box, lattice_box, lattice_grid
 from millet.core.volume import Volume, canonical
-from millet.ports import Detector
+from millet.ports import Detector, Peaks
 
 CORE_VOXELS: Triple = (192, 192, 192)
 """The most that a window owns where its level does not say: with a halo of 16 up to 10 million voxels.
@@ -54,51 +55,78 @@ def search(
 ) -> Selected:
     """What `find` finds, and what the model's own counting rules cut off, if it has such rules."""
     source = canonical(volume)
-    work = list(plan(source, lungs, manifest, core_voxels))
+    planes = Planes.of(source)
+    work = list(plan(source.grid, lungs, manifest, core_voxels))
     found: list[Proposal] = []
     progress(0, len(work))
     for number, (level, window) in enumerate(work):
-        found.extend(_gated(_look(source, detectors[level.graph], manifest, level, window), lungs))
+        voxels = clipped(planes.window(level.spacing_mm, window.box), manifest)
+        detector = detectors[level.graph]
+        (peaks,) = detector.detect(voxels[None].to(detector.device))
+        found.extend(proposals(peaks, source.grid, manifest, level, window))
         progress(number + 1, len(work))
-    if manifest.post is not None:
-        return select(found, manifest.post)
-    return Selected(merge([p.candidate for p in found], manifest.merge_distance, source))
+    return selected(found, source, lungs, manifest)
 
 
 def plan(
-    source: Volume, lungs: LungMask, manifest: Manifest, core_voxels: Triple | None = None
+    grid: Grid,
+    lungs: LungMask,
+    manifest: Manifest,
+    core_voxels: Triple | None = None,
+    done: Callable[[Level], Iterable[Box]] = lambda _level: (),
 ) -> Iterator[Work]:
-    """The windows of each level, whose cores hold all of the lungs; `source` is canonical."""
+    """The windows of each level, whose cores and what is `done` hold all of the lungs.
+
+    `grid` is canonical; what lies outside it is no window's core.
+    """
     for level in manifest.levels:
-        whole = lattice_box(source.grid, level.spacing_mm)
-        for core in cores(lungs, level, core_voxels or level.core_voxels or CORE_VOXELS):
+        whole = lattice_box(grid, level.spacing_mm)
+        for core in cores(lungs, level, most_voxels(level, core_voxels), done(level)):
             if (inside := core.within(whole)) is not None:
-                yield level, Window(core=inside, halo=level.halo_voxels, multiple=level.multiple_voxels)
+                yield level, window_of(inside, level)
 
 
-def _look(
-    source: Volume, detector: Detector, manifest: Manifest, level: Level, window: Window
-) -> Iterator[Proposal]:
-    """What the detector finds in the core of one window, in the sizes that the level owns."""
-    grid = lattice_grid(source.grid, level.spacing_mm, window.box)
-    hu = np.clip(resample(source, grid).hu, *manifest.hu_range)
-    (peaks,) = detector.detect(torch.from_numpy(np.asarray(hu, np.float32))[None])
+def window_of(core: Box, level: Level) -> Window:
+    """The window of a core."""
+    return Window(core=core, halo=level.halo_voxels, multiple=level.multiple_voxels)
+
+
+def most_voxels(level: Level, core_voxels: Triple | None = None) -> Triple:
+    """The most that a window of a level owns."""
+    return core_voxels or level.core_voxels or CORE_VOXELS
+
+
+def clipped(hu: torch.Tensor, manifest: Manifest) -> torch.Tensor:
+    """HU as the model was promised them."""
+    low, high = manifest.hu_range
+    return hu.clamp(low, high)
+
+
+def proposals(
+    peaks: Peaks, axes_of: Grid, manifest: Manifest, level: Level, window: Window
+) -> list[Proposal]:
+    """What a detector found in the core of one window, in the sizes that the level owns."""
+    grid = lattice_grid(axes_of, level.spacing_mm, window.box)
     diameters = peaks.diameter_voxels.astype(float) * level.spacing_mm[0]
     low, high = level.diameters_mm
     keep = window.owns(peaks.position_voxels.astype(float)) & (peaks.score >= manifest.candidate_floor)
     keep &= (low <= diameters) & (diameters < high)
     centres = grid.to_patient_array(peaks.position_voxels[keep].astype(float))
     pyramid = np.zeros(len(keep), int) if peaks.pyramid is None else peaks.pyramid
-    kept = zip(centres, diameters[keep], peaks.score[keep], pyramid[keep], strict=True)
-    for centre, diameter, score, of_pyramid in kept:
-        candidate = Candidate(
-            centre_mm=PointMm(*centre.tolist()), diameter_mm=float(diameter), score=float(score)
+    kept = zip(centres.tolist(), diameters[keep], peaks.score[keep], pyramid[keep], strict=True)
+    return [
+        Proposal(
+            Candidate(centre_mm=PointMm(*centre), diameter_mm=float(diameter), score=float(score)),
+            int(of_pyramid),
         )
-        yield Proposal(candidate, int(of_pyramid))
+        for centre, diameter, score, of_pyramid in kept
+    ]
 
 
-def _gated(proposals: Iterator[Proposal], lungs: LungMask) -> list[Proposal]:
-    """Those whose centre lies in a lung."""
-    found = list(proposals)
+def selected(found: list[Proposal], source: Volume, lungs: LungMask, manifest: Manifest) -> Selected:
+    """Of all that was proposed what lies in a lung, each thing once; `source` is canonical."""
     labels = lungs.at(np.asarray([p.candidate.centre_mm for p in found], float).reshape(-1, 3))
-    return [p for p, label in zip(found, labels, strict=True) if label]
+    inside = [p for p, label in zip(found, labels, strict=True) if label]
+    if manifest.post is not None:
+        return select(inside, manifest.post)
+    return Selected(merge([p.candidate for p in inside], manifest.merge_distance, source))

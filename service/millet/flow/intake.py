@@ -7,18 +7,23 @@ associations carried them, when) is rebuilt from it at start, with the waits beg
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from millet.codec import ct
 from millet.core.assembler import Arrival, ClosedBy, Waits, closed
 from millet.core.series import SliceHeader
+from millet.core.stack import FEWEST_SLICES
+from millet.core.turns import EMERGENCY, ROUTINE
 from millet.errors import RefusedInstance, StoreError, UnfitSeries
 from millet.ports import Clock, Entry, InstanceLog, Received, Recorded, Site, Spool
 
 DOES_NOT_MATCH = 0xA900
 """DIMSE "Data Set does not match SOP Class" (PS3.4 B.2.3)."""
 CANNOT_UNDERSTAND = 0xC000
+REMEMBERED = 1000
+"""Closed series that are remembered, to learn which senders come back with more of one."""
 
 Tell = Callable[[str, Mapping[str, str | int]], None]
 """Told what happened: "instance" {result: new, repeated or conflict}, "adopted" {result} and
@@ -30,14 +35,20 @@ class _Open:
     """A series that is being received."""
 
     generation: int
+    sender: str
     headers: dict[str, SliceHeader]
     """By SOP Instance UID."""
     last_instance_s: float
     associations: set[int] = field(default_factory=set)
+    """Still open."""
+    carriers: set[int] = field(default_factory=set)
+    """All that carried an instance of it."""
     released_s: float | None = None
 
-    def arrival(self) -> Arrival:
+    def arrival(self, *, returns: bool) -> Arrival:
+        one_piece = len(self.carriers) == 1 and len(self.headers) >= FEWEST_SLICES
         return Arrival(
+            may_return=returns or not one_piece,
             headers=tuple(self.headers.values()),
             last_instance_s=self.last_instance_s,
             open_associations=len(self.associations),
@@ -48,13 +59,26 @@ class _Open:
 class Intake:
     """From instance to "generation N of this series is to be analysed". Thread-safe."""
 
-    def __init__(self, spool: Spool, log: InstanceLog, waits: Waits, clock: Clock, tell: Tell) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        log: InstanceLog,
+        waits: Waits,
+        clock: Clock,
+        tell: Tell,
+        emergency_peers: Collection[str] = (),
+    ) -> None:
         self._spool = spool
         self._log = log
         self._waits = waits
         self._clock = clock
         self._tell = tell
+        self._emergency_peers = emergency_peers
         self._open: dict[int, _Open] = {}
+        self._closed: OrderedDict[int, None] = OrderedDict()
+        """Series that were closed lately."""
+        self._returning: set[str] = set()
+        """Senders that came back with more of a series that was taken for complete."""
         self._missed = False
         """Whether the journal may hold an open series that is not known here."""
         self._lock = threading.Lock()
@@ -74,7 +98,7 @@ class Intake:
         """
         header = _header(received)
         recorded = self._keep(header, received.encoded, received.source)
-        self._note(recorded, header, association)
+        self._note(recorded, header, association, received.source.calling_ae)
         self._tell("instance", {"result": _result(recorded)})
 
     def association_ended(self, association: int) -> None:
@@ -92,7 +116,10 @@ class Intake:
             self._take_up()
         now_s = self._clock.monotonic_s()
         with self._lock:
-            arrivals = {series_id: (one, one.arrival()) for series_id, one in self._open.items()}
+            arrivals = {
+                series_id: (one, one.arrival(returns=one.sender in self._returning))
+                for series_id, one in self._open.items()
+            }
         failures: list[Exception] = []
         for series_id, (one, arrival) in arrivals.items():
             try:
@@ -113,7 +140,13 @@ class Intake:
             raise
         for one in found:
             headers = _by_uid(one.headers)
-            fresh = _Open(generation=one.generation, headers=headers, last_instance_s=now_s, released_s=now_s)
+            fresh = _Open(
+                generation=one.generation,
+                sender="",
+                headers=headers,
+                last_instance_s=now_s,
+                released_s=now_s,
+            )
             with self._lock:
                 self._open.setdefault(one.series_id, fresh)
 
@@ -127,21 +160,33 @@ class Intake:
             with self._lock:
                 self._open.setdefault(series_id, one)
             raise
+        self._remember(series_id)
         if is_ours:
             facts = {"series_id": series_id, "generation": one.generation, "closed_by": by.value}
             self._tell("closed", facts)
 
+    def _remember(self, series_id: int) -> None:
+        with self._lock:
+            self._closed[series_id] = None
+            if len(self._closed) > REMEMBERED:
+                self._closed.popitem(last=False)
+
     def _keep(self, header: SliceHeader, encoded: bytes, source: Site) -> Recorded:
         stored = self._spool.write(encoded)
-        entry = Entry(source=source, header=header, stored=stored, received_utc=self._clock.utc())
+        urgency = EMERGENCY if source.calling_ae in self._emergency_peers else ROUTINE
+        entry = Entry(
+            source=source, header=header, stored=stored, received_utc=self._clock.utc(), urgency=urgency
+        )
         return self._log.record(entry)
 
-    def _note(self, recorded: Recorded, header: SliceHeader, association: int | None) -> None:
+    def _note(
+        self, recorded: Recorded, header: SliceHeader, association: int | None, sender: str = ""
+    ) -> None:
         one = self._open.get(recorded.series_id)
         if one is None:
             if not recorded.new:
                 return
-            one = self._opened(recorded)
+            one = self._opened(recorded, sender)
         now_s = self._clock.monotonic_s()
         with self._lock:
             one = self._open.setdefault(recorded.series_id, one)  # a step may have forgotten it meanwhile
@@ -153,8 +198,9 @@ class Intake:
                 one.released_s = now_s
             else:
                 one.associations.add(association)
+                one.carriers.add(association)
 
-    def _opened(self, recorded: Recorded) -> _Open:
+    def _opened(self, recorded: Recorded, sender: str) -> _Open:
         """A series that is new here, with what the journal has of it; another thread may be first."""
         try:
             headers = _by_uid(self._log.headers(recorded.series_id))
@@ -162,9 +208,14 @@ class Intake:
             self._missed = True
             raise
         fresh = _Open(
-            generation=recorded.generation, headers=headers, last_instance_s=self._clock.monotonic_s()
+            generation=recorded.generation,
+            sender=sender,
+            headers=headers,
+            last_instance_s=self._clock.monotonic_s(),
         )
         with self._lock:
+            if sender and recorded.series_id in self._closed:
+                self._returning.add(sender)
             return self._open.setdefault(recorded.series_id, fresh)
 
     def _adopt(self, path: str, source: Site) -> None:

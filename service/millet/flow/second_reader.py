@@ -7,14 +7,11 @@ its finest takes 7.3 and the whole of it 8.1. It then reports 204 instead of 222
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from millet.core.lungs import LungMask
 from millet.core.manifest import Manifest
-from millet.core.nodule import Candidate
-from millet.core.volume import Volume
-from millet.flow import detect
+from millet.flow.ahead import Reader
 from millet.ports import Detector
 
 SPACING_MM = 1.0
@@ -40,10 +37,7 @@ class SecondReader:
         spacing_mm = (SPACING_MM, SPACING_MM, SPACING_MM)
         return replace(self.manifest, levels=(replace(finest, spacing_mm=spacing_mm),))
 
-    def read(
-        self, volume: Volume, lungs: LungMask, progress: Callable[[int, int], None]
-    ) -> tuple[Candidate, ...]:
-        """What it would report; `progress(done, total)` is called after each window. Raises DetectorError."""
-        manifest = self.looks_with
-        found = detect.find(volume, lungs, self.detectors, manifest, progress)
-        return tuple(candidate for candidate in found if manifest.reports(candidate))
+    @property
+    def reader(self) -> Reader:
+        """Who looks."""
+        return Reader(self.name, self.looks_with, self.detectors)

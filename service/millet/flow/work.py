@@ -7,15 +7,17 @@ analysed" with the fault as its coded reason, so that no series ends in silence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from millet.core.analysis import Analysis
 from millet.core.reasons import Reason
 from millet.core.uids import object_uid
 from millet.errors import DetectorError, ServiceError
-from millet.flow.analyse import Made, Model, Order, Progress, analyse, given_up
+from millet.flow.ahead import Haste
+from millet.flow.analyse import Made, Model, Order, Progress, finish, given_up
 from millet.flow.drain import Drain
+from millet.flow.streaming import Streaming
 from millet.ports import JobQueue, KeptObject, Spool, Work
 
 ATTEMPTS = 3
@@ -34,6 +36,7 @@ class Analyser:
     """The callable that durable work runs: `run(series_id, generation)`."""
 
     jobs: JobQueue
+    streaming: Streaming
     spool: Spool
     objects: Spool
     model: Model
@@ -51,7 +54,10 @@ class Analyser:
         """
         with self.drain.work():
             if work := self.jobs.claim(series_id, generation):
-                self._commit(work, self._made(work))
+                try:
+                    self._commit(work, self._made(work))
+                finally:
+                    self.streaming.let_go(series_id)
 
     def give_up(self, series_id: int, generation: int) -> None:
         """End a generation that cannot be analysed for a fault of ours."""
@@ -62,7 +68,8 @@ class Analyser:
         fault = Reason.INTERNAL_ERROR
         for _ in range(ATTEMPTS):
             try:
-                return analyse(_order(work), self._instances(work), self.model, self._progress(work))
+                ahead = self.streaming.complete(work)
+                return finish(_order(work), ahead, self.model, self._progress(work), _haste(work))
             except DetectorError as failure:
                 fault = Reason.DETECTOR_FAILED
                 self.faulty(work, failure)
@@ -81,8 +88,8 @@ class Analyser:
             self.faulty(work, failure)
             return given_up(_order(work), (), self.model, fault)
 
-    def _instances(self, work: Work) -> tuple[bytes, ...]:
-        return tuple(self.spool.read(path) for path in work.paths)
+    def _instances(self, work: Work) -> Iterator[bytes]:
+        return (self.spool.read(path) for path in work.paths)
 
     def _progress(self, work: Work) -> Progress:
         def progress(stage: str, share: float) -> None:
@@ -106,6 +113,11 @@ class Analyser:
             )
             for kind, encoded in objects.items()
         )
+
+
+def _haste(work: Work) -> Haste:
+    """Somebody waits for a series that is complete: sooner than for one that still arrives."""
+    return Haste(urgency=work.urgency, due_s=0.0)
 
 
 def _order(work: Work) -> Order:

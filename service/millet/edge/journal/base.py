@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from millet.edge.journal.database import told
 
-Enqueue = Callable[[sa.Connection, int, int], None]
-"""Makes the analysis of (series, generation) durable work, in the caller's transaction."""
+
+class Job(NamedTuple):
+    """An analysis that is to be made."""
+
+    series_id: int
+    generation: int
+    urgency: int = 0
+    analyser: str = ""
+    """Who followed the series while it came, and has most of the work done."""
+
+
+Enqueue = Callable[[sa.Connection, Job], None]
+"""Makes an analysis durable work, in the caller's transaction."""
 
 
 class Base:

@@ -13,23 +13,28 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, Serializer
 
+from millet.edge.journal.arrivals import ALIVE_S, living
+from millet.edge.journal.base import Job
 from millet.edge.journal.database import told
 from millet.edge.journal.tables import executor
 from millet.errors import Interrupted, StoreError
 
-QUEUE = "analysis"
+QUEUES = ("analysis", "emergency")
+"""By urgency. Each executor has two of its own besides, `NAME@EXECUTOR`, for the series that it followed."""
 WORKFLOW = "analyse"
 PROTOCOL = "1"
 """Version of the work's arguments and effects; not of the build."""
-POLL_S = 0.2
-LEASE_S = 60.0
-"""An executor that was not heard of for this long is dead."""
+POLL_S = 0.05
+"""Of the executor's own queues: somebody waits for what is in them."""
+SHARED_POLL_S = 1.0
+"""Of the queues that all executors share: what nobody followed."""
+LEASE_S = ALIVE_S
 MAX_ATTEMPTS = 10
 """Starts of one piece of work, crashes included, before it is given up: a series that kills the process
 must not do so for ever."""
@@ -70,22 +75,22 @@ class DurableWork:
             DBOS.migrate(engine.url.render_as_string(hide_password=False))
         self._client = DBOSClient(system_database_engine=engine, serializer=Json(), application_name="millet")
 
-    def enqueue(self, connection: sa.Connection, series_id: int, generation: int) -> None:
+    def enqueue(self, connection: sa.Connection, job: Job) -> None:
         """Write the work in the caller's transaction; twice is once."""
         self._client.enqueue_in_transaction(
             connection,
             {
-                "queue_name": QUEUE,
+                "queue_name": _queue(job.urgency, job.analyser),
                 "workflow_name": WORKFLOW,
-                "workflow_id": _name(series_id, generation),
+                "workflow_id": _name(job.series_id, job.generation),
                 "app_version": PROTOCOL,
             },
-            series_id,
-            generation,
+            job.series_id,
+            job.generation,
         )
 
     def start(self, run: Run, give_up: Run, now_utc: datetime) -> None:
-        """Begin to work: one piece at a time, first what this executor left when it died.
+        """Begin to work: one piece of each urgency at a time, first what this executor left when it died.
 
         Args:
             run: the work; called again when an earlier call did not end.
@@ -97,7 +102,10 @@ class DurableWork:
         self._beat(now_utc)
         DBOS(config=_config(self._engine, self._executor_id))
         DBOS.workflow(name=WORKFLOW, max_recovery_attempts=self._max_attempts)(self._surviving(run, give_up))
-        self._client.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLL_S)
+        for urgency in range(len(QUEUES)):
+            for executor_id, poll_s in ((self._executor_id, POLL_S), ("", SHARED_POLL_S)):
+                name = _queue(urgency, executor_id)
+                self._client.register_queue(name, worker_concurrency=1, polling_interval_sec=poll_s)
         DBOS.launch()
 
     def reconcile(self, now_utc: datetime) -> Sequence[str]:
@@ -114,10 +122,10 @@ class DurableWork:
         pending = DBOS.list_workflows(status="PENDING", name=WORKFLOW, load_input=False, load_output=False)
         dropped = {one.workflow_id for one in pending if one.executor_id == self._executor_id} - self._in_hand
         orphaned = {one.workflow_id for one in pending if one.executor_id not in living}
-        stranded = sorted(orphaned | (dropped & self._suspects))
+        stranded = sorted(orphaned | (dropped & self._suspects) | self._left_by_the_dead(living))
         self._suspects = frozenset(dropped)
         if stranded:
-            DBOS.resume_workflows(stranded, queue_name=QUEUE)
+            DBOS.resume_workflows(stranded, queue_name=_queue(0, ""))
         self._give_up_exceeded()
         return stranded
 
@@ -158,6 +166,12 @@ class DurableWork:
             raise Interrupted
         del self._store_failures[name]
 
+    def _left_by_the_dead(self, living: set[str]) -> set[str]:
+        """What waits in a queue that nobody asks any more."""
+        waiting = DBOS.list_workflows(status="ENQUEUED", name=WORKFLOW, load_input=False, load_output=False)
+        owners = {one.workflow_id: (one.queue_name or "").partition("@")[2] for one in waiting}
+        return {name for name, owner in owners.items() if owner and owner not in living}
+
     def _give_up_exceeded(self) -> None:
         spent = DBOS.list_workflows(status="MAX_RECOVERY_ATTEMPTS_EXCEEDED", name=WORKFLOW, load_output=False)
         for one in spent:
@@ -174,9 +188,8 @@ class DurableWork:
                 connection.execute(sa.insert(executor).values(first))
 
     def _living(self, now_utc: datetime) -> set[str]:
-        heard = executor.c.heartbeat_utc > now_utc - timedelta(seconds=LEASE_S)
         with told(), self._engine.connect() as connection:
-            return set(connection.execute(sa.select(executor.c.executor_id).where(heard)).scalars())
+            return {str(row.executor_id) for row in connection.execute(living(now_utc))}
 
 
 def _give_up(give_up: Run, series_id: int, generation: int) -> None:
@@ -185,6 +198,11 @@ def _give_up(give_up: Run, series_id: int, generation: int) -> None:
     except Exception:
         logging.getLogger(__name__).exception("a failed analysis could not be ended; it is begun anew")
         raise Interrupted from None
+
+
+def _queue(urgency: int, executor_id: str) -> str:
+    name = QUEUES[min(urgency, len(QUEUES) - 1)]
+    return f"{name}@{executor_id}" if executor_id else name
 
 
 def _name(series_id: int, generation: int) -> str:

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from millet.codec import header as header_codec
 from millet.core.job import Event, State, advance
 from millet.core.series import SliceHeader
-from millet.edge.journal.base import Base
+from millet.edge.journal.arrivals import living
+from millet.edge.journal.base import Base, Job
 from millet.edge.journal.database import bump
 from millet.edge.journal.tables import instance, series
 from millet.ports import Entry, OpenSeries, Recorded
@@ -58,11 +59,14 @@ class Instances(Base):
                 sa.update(series)
                 .where(series.c.id == series_id, series.c.generation == generation)
                 .where(series.c.state == State.RECEIVING)
-                .values(state=to, closed_utc=now_utc, revision=revision)
-            )
-            if closed.rowcount:
-                self._enqueue(connection, series_id, generation)
-            return bool(closed.rowcount)
+                .values(state=to, closed_utc=now_utc, revision=revision, stage="")
+                .returning(series.c.urgency, series.c.analyser)
+            ).one_or_none()
+            if closed:
+                alive = connection.execute(living(now_utc)).scalars().all()
+                analyser = closed.analyser if closed.analyser in alive else ""
+                self._enqueue(connection, Job(series_id, generation, closed.urgency, analyser))
+            return closed is not None
 
     def known_paths(self) -> frozenset[str]:
         """The spool paths of all journalled instances."""
@@ -133,6 +137,7 @@ def _series_facts(entry: Entry) -> dict[str, Any]:
         "study_date": header.study_date,
         "description": header.series_description,
         "sender": entry.source.calling_ae,
+        "urgency": entry.urgency,
     }
 
 

@@ -42,6 +42,7 @@ class Jobs(Base):
                 key=SeriesKey(site=row.site, series_uid=row.series_uid),
                 study_uid=row.study_uid,
                 closed_utc=row.closed_utc,
+                urgency=row.urgency,
                 paths=tuple(paths.scalars()),
             )
 

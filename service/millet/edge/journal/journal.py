@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from millet.edge.journal.arrivals import Arrivals
 from millet.edge.journal.base import Enqueue
 from millet.edge.journal.deliveries import Deliveries
 from millet.edge.journal.instances import Instances
@@ -20,8 +21,11 @@ from millet.edge.journal.worklist import Worklist
 from millet.ports import SeriesKey, Spool
 
 
-class SqlJournal(Instances, Jobs, Deliveries, Worklist):
-    """An `InstanceLog`, a `JobQueue`, a `DeliveryQueue` and a `Worklist`. Thread-safe."""
+class SqlJournal(Instances, Arrivals, Jobs, Deliveries, Worklist):
+    """Every port of the journal. Thread-safe.
+
+    `InstanceLog`, `ArrivalLog`, `ProgressLog`, `JobQueue`, `DeliveryQueue` and `Worklist`.
+    """
 
     def __init__(self, engine: sa.Engine, enqueue: Enqueue, objects: Spool) -> None:
         super().__init__(engine, enqueue)

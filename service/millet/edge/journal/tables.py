@@ -85,6 +85,11 @@ series = Table(
     Column("last_received_utc", Utc, nullable=False),
     Column("closed_utc", Utc),
     _text("parked_for"),
+    Column("urgency", Integer, nullable=False, server_default="0"),
+    _text("analyser"),
+    _text("stage"),
+    Column("windows_done", Integer, nullable=False, server_default="0"),
+    Column("windows_total", Integer, nullable=False, server_default="0"),
     Column("revision", Integer, nullable=False),
     UniqueConstraint("site", "series_uid"),
     Index("ix_series_patient", "site", "issuer", "patient_id"),
@@ -92,6 +97,7 @@ series = Table(
     Index("ix_series_state", "state"),
     Index("ix_series_revision", "revision"),
     Index("ix_series_study", "study_uid"),
+    Index("ix_series_analyser", "analyser", "state"),
 )
 
 instance = Table(

@@ -83,6 +83,10 @@ class Events:
         log.info("analysis committed", extra=facts)
         self._telemetry.work_ended(series_tag(work.key.series_uid))
 
+    def read_ahead_failed(self, failure: Exception) -> None:
+        """An instance could not be read while its series arrives; it is read again when that is complete."""
+        log.warning("an instance could not be read ahead: %s", type(failure).__name__)
+
     def faulty(self, work: Work, failure: Exception) -> None:
         """An attempt at an analysis failed."""
         tag = series_tag(work.key.series_uid)

@@ -1,0 +1,338 @@
+"""What is done for a series before its last slice is there, and what is left when it is.
+
+Theory of operation. Nothing here decides: which slices make the volume, where the lungs are and what is a
+nodule is asked when the series is complete, of all of it. But slices are read, placed on the models' grids
+and looked at window by window as they come, a slab of planes at a time. Each window's answer is kept with
+the very slices, places and shares that it was made of. In the end an answer counts if it would be made of
+the same again, else the window is looked at once more. So the result is the same whatever came first, late,
+twice or not at all, and whether anything was done ahead.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from millet.core import gate
+from millet.core.boxes import Proposal, Selected
+from millet.core.cover import slab_cores, slab_planes
+from millet.core.geometry import Grid
+from millet.core.lattice import Window
+from millet.core.lungs import GRID_MM, LungMask
+from millet.core.manifest import Level, Manifest
+from millet.core.maybe_lung import maybe_lung
+from millet.core.placing import Frame, Range, between, slice_grid
+from millet.core.planes import Layer, Made, Planes, upright
+from millet.core.reasons import Weight
+from millet.core.resample import Box
+from millet.core.split import is_slice
+from millet.core.stack import plane_grid
+from millet.core.turns import NEVER, ROUTINE
+from millet.core.volume import Volume, canonical, canonical_grid
+from millet.errors import DetectorError, Interrupted
+from millet.flow.batcher import Batcher, Look
+from millet.flow.detect import clipped, most_voxels, plan, proposals, selected, window_of
+from millet.flow.read import ReadSeries
+from millet.flow.shelf import Shelf, Taken
+from millet.ports import Detector, Peaks
+
+SLAB_MM = 48.0
+"""Of a fine level's lattice, at a time: less means more halo, more means more work left in the end."""
+COARSE_SLAB_PLANES = 16
+"""Slabs of a coarse level are thicker: it costs little."""
+GRID = (GRID_MM, GRID_MM, GRID_MM)
+
+Progress = Callable[[int, int], None]
+
+
+class Reader(NamedTuple):
+    """A model that looks at a series: its contract and, by graph, the detectors that run it."""
+
+    name: str
+    manifest: Manifest
+    detectors: Mapping[str, Detector]
+
+
+class _Seen(NamedTuple):
+    """A window that was or will be looked at, and what it is made of."""
+
+    made_of: Made
+    peaks: Future[Peaks]
+
+
+class _Place(NamedTuple):
+    """Which window of which level of which reader."""
+
+    reader: str
+    level: str
+    core: Box
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Haste:
+    """How urgent a series is, and when its answer is due."""
+
+    urgency: int = ROUTINE
+    due_s: float = NEVER
+
+
+class Ahead:
+    """The work on one series. Thread-safe."""
+
+    def __init__(
+        self, series: Hashable, readers: tuple[Reader, ...], batcher: Batcher, haste: Haste | None = None
+    ) -> None:
+        self.shelf = Shelf()
+        self._series, self._readers, self._batcher = series, readers, batcher
+        self._haste = haste or Haste()
+        devices = {detector.device for reader in readers for detector in reader.detectors.values()}
+        self._device = devices.pop() if len(devices) == 1 else "cpu"
+        self._planes: Planes | None = None
+        self._grid: Grid | None = None
+        """Of the complete series, canonical: what lies outside it is no window's core."""
+        self._seen: dict[_Place, _Seen] = {}
+        self._slabs: dict[tuple[str, str, int], Made] = {}
+        self._lock = threading.RLock()
+
+    # while the series arrives
+
+    def take(self, name: str, encoded: bytes) -> Taken:
+        """Read one instance and put it in its place; the same again changes nothing."""
+        known = name in self.shelf
+        taken = self.shelf.take(name, encoded)
+        if not known and (layer := _layer(taken)):
+            frame, placed = layer
+            with self._lock:
+                if self._planes is None:
+                    self._planes = Planes(frame, self._device)
+                if self._planes.frame.agrees(frame):
+                    self._planes.put((placed,))
+        return taken
+
+    def advance(self) -> int:
+        """Have every window looked at whose planes are there; returns how many that were."""
+        with self._lock:
+            if self._planes is None:
+                return 0
+            return sum(
+                self._look_at_slab(reader, level, slab)
+                for reader in self._readers
+                for level in reader.manifest.levels
+                for slab in self._ready(self._planes, reader, level)
+            )
+
+    def _ready(self, planes: Planes, reader: Reader, level: Level) -> Iterator[Range]:
+        """The slabs of a level that are there and were not looked at as they are."""
+        heights = planes.heights_mm
+        if not len(heights):
+            return
+        step = level.spacing_mm[0]
+        depth = slab_planes(level, max(round(SLAB_MM / step), COARSE_SLAB_PLANES))
+        lattice = between(heights[0], heights[-1], step)
+        for first in range(lattice[0] // depth * depth, lattice[1], depth):
+            slab = (first, first + depth)
+            reach = _reach(level, slab)
+            if not planes.ready(reach[0] * step, (reach[1] - 1) * step):
+                continue
+            known = self._slabs.get((reader.name, level.name, first))
+            if known is None or known != planes.made_of(level.spacing_mm, reach):
+                yield slab
+
+    def _look_at_slab(self, reader: Reader, level: Level, slab: Range) -> int:
+        planes = self._planes
+        assert planes is not None  # noqa: S101 - advance asked
+        self._slabs[reader.name, level.name, slab[0]] = planes.made_of(level.spacing_mm, _reach(level, slab))
+        cores = list(_cores(planes, level, slab))
+        for core in cores:
+            self._look(planes, reader, level, window_of(core, level))
+        return len(cores)
+
+    def _look(self, planes: Planes, reader: Reader, level: Level, window: Window) -> None:
+        """Put a window in the queue, unless the same is there or done."""
+        made_of = planes.made_of(level.spacing_mm, (window.box.start[0], window.box.stop[0]))
+        place = _Place(reader.name, level.name, window.core)
+        known = self._seen.get(place)
+        if known and known.made_of == made_of and not known.peaks.cancelled():
+            return
+        detector = reader.detectors[level.graph]
+
+        def voxels() -> torch.Tensor:
+            with self._lock:
+                hu = planes.window(level.spacing_mm, window.box)
+            return clipped(hu.to(detector.device), reader.manifest)
+
+        look = Look(
+            series=self._series,
+            detector=detector,
+            shape=window.box.shape,
+            voxels=voxels,
+            urgency=self._haste.urgency,
+            due_s=self._haste.due_s,
+        )
+        self._seen[place] = _Seen(made_of, self._batcher.submit(look))
+
+    # when it is complete
+
+    def complete(self, series: ReadSeries, haste: Haste | None = None) -> None:
+        """From now on the series is what was read; what was begun for other slices is not used."""
+        frame = Frame.of(slice_grid(series.volume.grid))
+        with self._lock:
+            if haste:
+                self._haste = haste
+                self._batcher.hurry(self._series, haste.urgency, haste.due_s)
+            planes = self._planes
+            if planes is None or not planes.frame.agrees(frame):
+                planes = self._planes = Planes(frame, self._device)
+                self._seen.clear()
+            self._grid = canonical_grid(series.volume.grid)
+            placed = [_layer_of(taken, series.volume.grid) for taken in series.taken]
+            planes.keep(layer.name for layer in placed)
+            planes.put(placed)
+
+    def volume(self, spacing_mm: tuple[float, float, float]) -> Volume:
+        """The whole of a complete series on a lattice."""
+        with self._lock:
+            planes = self._complete()
+            return planes.volume(spacing_mm, _whole(planes, spacing_mm[0]))
+
+    def look_in(self, lungs: LungMask) -> None:
+        """Have everything looked at that the lungs hold and no window yet holds."""
+        with self._lock:
+            planes = self._complete()
+            for reader in self._readers:
+                for level, window in self._left(planes, reader, lungs):
+                    self._look(planes, reader, level, window)
+
+    def search(
+        self, reader: Reader, source: Volume, lungs: LungMask, progress: Progress = lambda _done, _total: None
+    ) -> Selected:
+        """What a reader finds in the lungs; waits for its windows. Raises DetectorError, Interrupted."""
+        seen = canonical(source)
+        with self._lock:
+            windows = self._valid(self._complete(), reader)
+        found: list[Proposal] = []
+        for (level, window), peaks in _as_they_come(windows, progress):
+            found.extend(proposals(peaks, seen.grid, reader.manifest, level, window))
+        return selected(found, seen, lungs, reader.manifest)
+
+    def close(self) -> None:
+        """Take back what still waits, and let go of all."""
+        self._batcher.cancel(self._series)
+        with self._lock:
+            self._seen.clear()
+            self._planes = None
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory of slices and planes."""
+        with self._lock:
+            return self.shelf.held_bytes + (self._planes.held_bytes if self._planes else 0)
+
+    def _complete(self) -> Planes:
+        if self._planes is None:
+            raise RuntimeError("the series is not complete")
+        return self._planes
+
+    def _left(self, planes: Planes, reader: Reader, lungs: LungMask) -> Iterator[tuple[Level, Window]]:
+        held: dict[str, list[Box]] = {}
+        for (level, window), _ in self._valid(planes, reader):
+            held.setdefault(level.name, []).append(window.core)
+        assert self._grid is not None  # noqa: S101 - it is complete
+        return plan(self._grid, lungs, reader.manifest, done=lambda level: held.get(level.name, ()))
+
+    def _valid(self, planes: Planes, reader: Reader) -> list[tuple[tuple[Level, Window], Future[Peaks]]]:
+        """Windows whose answer is what it would be now."""
+        levels = {level.name: level for level in reader.manifest.levels}
+        valid = []
+        for place, seen in self._seen.items():
+            if place.reader != reader.name or seen.peaks.cancelled():
+                continue
+            level = levels[place.level]
+            window = window_of(place.core, level)
+            if seen.made_of == planes.made_of(level.spacing_mm, (window.box.start[0], window.box.stop[0])):
+                valid.append(((level, window), seen.peaks))
+        return valid
+
+
+def _as_they_come(
+    windows: list[tuple[tuple[Level, Window], Future[Peaks]]], progress: Progress
+) -> Iterator[tuple[tuple[Level, Window], Peaks]]:
+    """Each window with its peaks, as they are done. Raises DetectorError, Interrupted."""
+    waiting = {future: which for which, future in windows}
+    progress(0, len(waiting))
+    left = set(waiting)
+    while left:
+        done, left = wait(left, timeout=_TICK_S, return_when=FIRST_COMPLETED)
+        progress(len(waiting) - len(left), len(waiting))
+        for future in done:
+            if future.cancelled():
+                raise Interrupted
+            yield waiting[future], _peaks(future)
+
+
+_TICK_S = 0.2
+"""How often a long wait asks whether it is to go on."""
+
+
+def _peaks(future: Future[Peaks]) -> Peaks:
+    failure = future.exception()
+    if failure is None:
+        return future.result()
+    if isinstance(failure, DetectorError | Interrupted):
+        raise failure
+    raise DetectorError(f"a window could not be made: {type(failure).__name__}") from failure
+
+
+def _cores(planes: Planes, level: Level, slab: Range) -> Iterator[Box]:
+    """The cores of one slab that hold what may be lung."""
+    first_mm, last_mm = slab[0] * level.spacing_mm[0], (slab[1] - 1) * level.spacing_mm[0]
+    bottom, top = planes.heights_mm[0], planes.heights_mm[-1]
+    low, high = max(first_mm, bottom), min(last_mm, top)
+    if low > high:
+        return
+    range_ = between(low, high, GRID_MM)
+    seen = planes.volume(GRID, range_)
+    middle = (range_[0] + range_[1]) // 2
+    grid = planes.frame.grid(GRID, (middle, middle + 1))
+    z, y, x = most_voxels(level)
+    yield from slab_cores(maybe_lung(np.asarray(seen.hu, np.float32))[None], grid, level, slab, (z, y, x))
+
+
+def _reach(level: Level, slab: Range) -> Range:
+    """The planes that a slab's windows see."""
+    core = Box(start=(slab[0], 0, 0), stop=(slab[1], 1, 1))
+    box = window_of(core, level).box
+    return box.start[0], box.stop[0]
+
+
+def _whole(planes: Planes, spacing_mm: float) -> Range:
+    heights = planes.heights_mm
+    return between(float(heights[0]), float(heights[-1]), spacing_mm)
+
+
+def _layer(taken: Taken) -> tuple[Frame, Layer] | None:
+    """A slice and its frame, None for what cannot be a slice of what is analysed."""
+    header = taken.header
+    if header is None or not is_slice(header) or not isinstance(taken.voxels, np.ndarray):
+        return None
+    if any(remark.weight is Weight.REFUSES for remark in gate.judge([header])):
+        return None
+    grid = plane_grid(header)
+    try:
+        return Frame.of(grid), _layer_of(taken, grid)
+    except ValueError:
+        return None
+
+
+def _layer_of(taken: Taken, grid: Grid) -> Layer:
+    """A slice in its place; `grid` is of its stack."""
+    axis = np.asarray(canonical_grid(slice_grid(grid)).axes[0], float)
+    assert taken.header is not None  # noqa: S101 - it is a slice
+    height = float(axis @ np.asarray(taken.header.position_mm, float))
+    return Layer(name=taken.name, height_mm=round(height, 6), hu=upright(taken.hu, slice_grid(grid)))
