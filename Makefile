@@ -50,7 +50,7 @@ bench-%: install  ## run one benchmark: bench-NAME runs bench/NAME.py
 proto: install  ## regenerate the gRPC code from proto/
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Imillet/proto=proto \
 		--python_out=service --grpc_python_out=service --mypy_out=quiet:service --mypy_grpc_out=quiet:service \
-		$(patsubst proto/%,millet/proto/%,$(wildcard proto/millet/v1/*.proto))
+		$(patsubst proto/%,millet/proto/%,$(wildcard proto/millet/v1/*.proto proto/inference/*.proto))
 
 docs: install  ## rewrite the generated part of the README (code map)
 	@$(BIN)/python tools/code_map.py

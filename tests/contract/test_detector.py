@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -6,29 +7,53 @@ import torch
 from looking import look
 from scipy import ndimage
 
-from millet.edge import models
+from millet.edge import kserve, models
+from millet.edge.kserve import Endpoint, KServeDetector, KServeServer
 from millet.edge.onnx_runtime import OnnxRuntimeDetector
 from millet.edge.openvino import OpenVinoDetector
 from millet.errors import DetectorError, ModelError
 
 MANIFEST, GRAPHS = models.load(models.bundled() / "log/1")
 GRAPH = GRAPHS["log"]
-NETWORK = models.load(models.bundled() / "millet/1")[1]["fine"]
+MILLET, NETWORKS = models.load(models.bundled() / "millet/1")
+NETWORK = NETWORKS["fine"]
 HALO = MANIFEST.levels[0].halo_voxels[0]
 
 
+@contextmanager
+def opened(engine, graph):
+    """A graph by one of the adapters; the remote one has a server of its own."""
+    if engine is not KServeDetector:
+        yield engine(graph, threads=1)
+        return
+    manifest, name = (MANIFEST, "log") if graph is GRAPH else (MILLET, "fine")
+    server = KServeServer(kserve.catalogue(manifest, {name: OpenVinoDetector(graph, threads=1)}))
+    endpoint = Endpoint(address=f"127.0.0.1:{server.start()}")
+    remote = KServeDetector(endpoint, kserve.served_name(manifest, name, "fp32"))
+    yield remote
+    remote.close()
+    server.stop()
+
+
 @pytest.fixture(
-    scope="module", params=[OpenVinoDetector, OnnxRuntimeDetector], ids=["openvino", "onnxruntime"]
+    scope="module",
+    params=[OpenVinoDetector, OnnxRuntimeDetector, KServeDetector],
+    ids=["openvino", "onnxruntime", "kserve"],
 )
 def detector(request):
     """Each adapter in turn."""
-    return request.param(GRAPH, threads=1)
+    with opened(request.param, GRAPH) as found:
+        yield found
 
 
 @pytest.fixture(scope="module", params=[GRAPH, NETWORK], ids=["log", "network"])
 def either(request, detector):
     """Each adapter on a graph of one window, and on one of batches."""
-    return detector if request.param is GRAPH else type(detector)(NETWORK, threads=1)
+    if request.param is GRAPH:
+        yield detector
+    else:
+        with opened(type(detector), NETWORK) as found:
+            yield found
 
 
 def lung(shape=(60, 70, 80)):

@@ -77,7 +77,7 @@ LAYERS = {
     "cli": _layer(f"{EVERYTHING} app cli phantom evaluate train", "numpy typer rich pydicom pynetdicom grpc"),
     "__main__": _layer("cli"),
 }
-MAY_USE_PROTO = ("codec.", "edge.grpc_api", "proto.", "cli.")
+MAY_USE_PROTO = ("codec.", "edge.grpc_api.", "edge.kserve.", "proto.", "cli.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,7 @@ def _fault_in_ours(module: str, target: str, layer: Layer) -> str:
     """Judge the import of `millet.<target>` by `<module>`; the empty string when it is allowed."""
     own, other = module.split("."), target.split(".")
     if other[0] == "proto" and not f"{module}.".startswith(MAY_USE_PROTO):
-        return "generated code is for codec, edge.grpc_api and cli"
+        return "generated code is for codec, edge.grpc_api, edge.kserve and cli"
     if own[0] == other[0] == "edge":
         siblings = own[1] != other[1] and other[1] != "telemetry"
         return "an edge does not know its siblings" if siblings else ""

@@ -10,6 +10,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTO = "millet/proto/millet/v1/analysis_service.proto"
+PUBLIC = "millet/proto/inference/grpc_service.proto"
+"""The KServe v2 protocol, which others number."""
 NUMBERED = {
     "Analysis": 18,
     "AnalysisFilter": 8,
@@ -26,31 +28,87 @@ NUMBERED = {
 """Fields of the released messages; numbers are only ever added behind them."""
 
 
+PUBLIC_NUMBERS = {
+    "ServerLiveRequest": "",
+    "ServerLiveResponse": "live=1",
+    "ServerReadyRequest": "",
+    "ServerReadyResponse": "ready=1",
+    "ModelReadyRequest": "name=1 version=2",
+    "ModelReadyResponse": "ready=1",
+    "ServerMetadataRequest": "",
+    "ServerMetadataResponse": "name=1 version=2 extensions=3",
+    "ModelMetadataRequest": "name=1 version=2",
+    "ModelMetadataResponse": "name=1 versions=2 platform=3 inputs=4 outputs=5",
+    "ModelMetadataResponse.TensorMetadata": "name=1 datatype=2 shape=3",
+    "ModelInferRequest": (
+        "model_name=1 model_version=2 id=3 parameters=4 inputs=5 outputs=6 raw_input_contents=7"
+    ),
+    "ModelInferRequest.InferInputTensor": "name=1 datatype=2 shape=3 parameters=4 contents=5",
+    "ModelInferRequest.InferRequestedOutputTensor": "name=1 parameters=2",
+    "ModelInferResponse": "model_name=1 model_version=2 id=3 parameters=4 outputs=5 raw_output_contents=6",
+    "ModelInferResponse.InferOutputTensor": "name=1 datatype=2 shape=3 parameters=4 contents=5",
+    "InferParameter": "bool_param=1 int64_param=2 string_param=3 double_param=4 uint64_param=5",
+    "InferTensorContents": (
+        "bool_contents=1 int_contents=2 int64_contents=3 uint_contents=4 uint64_contents=5 fp32_contents=6 "
+        "fp64_contents=7 bytes_contents=8"
+    ),
+}
+"""Every message of it that we use, and its fields."""
+
+
 def protoc(*options: str) -> None:
     """Run the compiler as `make proto` does."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    command = [sys.executable, "-m", "grpc_tools.protoc", f"-Imillet/proto={ROOT / 'proto'}", *options, PROTO]
+    command = [sys.executable, "-m", "grpc_tools.protoc", f"-Imillet/proto={ROOT / 'proto'}", *options]
     subprocess.run(command, check=True, env={**os.environ, "PATH": path})
 
 
 @pytest.fixture(scope="module")
-def contract(tmp_path_factory) -> FileDescriptorProto:
-    """The contract with its comments."""
+def described(tmp_path_factory) -> dict[str, FileDescriptorProto]:
+    """Both contracts with their comments."""
     found = tmp_path_factory.mktemp("proto") / "set"
-    protoc(f"--descriptor_set_out={found}", "--include_source_info")
-    (file,) = FileDescriptorSet.FromString(found.read_bytes()).file
-    return file
+    protoc(f"--descriptor_set_out={found}", "--include_source_info", PROTO, PUBLIC)
+    return {file.name: file for file in FileDescriptorSet.FromString(found.read_bytes()).file}
 
 
-def test_the_committed_modules_are_what_the_contract_generates(tmp_path):
-    """A change of the contract without `make proto` fails here."""
-    protoc(
-        *(f"--{kind}={tmp_path}" for kind in ("python_out", "grpc_python_out", "mypy_out", "mypy_grpc_out"))
-    )
+@pytest.fixture(scope="module")
+def contract(described) -> FileDescriptorProto:
+    """Our own contract."""
+    return described[PROTO]
+
+
+def test_the_committed_modules_are_what_the_contracts_generate(tmp_path):
+    """A change of a contract without `make proto` fails here."""
+    kinds = ("python_out", "grpc_python_out", "mypy_out", "mypy_grpc_out")
+    protoc(*(f"--{kind}={tmp_path}" for kind in kinds), PROTO, PUBLIC)
     made = {p.relative_to(tmp_path): p.read_text() for p in tmp_path.rglob("*") if p.is_file()}
     committed = {p: (ROOT / "service" / p).read_text() for p in made}
-    assert len(made) == 4
+    assert len(made) == 8
     assert made == committed
+
+
+def test_the_public_protocol_keeps_its_names_and_numbers(described):
+    """Another package, service or number would be a protocol that no other server speaks."""
+    file = described[PUBLIC]
+    messages = {message.name: message for message in file.message_type}
+    nested = {
+        f"{name}.{inner.name}": inner
+        for name, message in messages.items()
+        for inner in message.nested_type
+        if not inner.options.map_entry
+    }
+    fields = {
+        name: " ".join(f"{field.name}={field.number}" for field in message.field)
+        for name, message in {**messages, **nested}.items()
+    }
+    assert fields == PUBLIC_NUMBERS
+    assert (file.package, [service.name for service in file.service]) == (
+        "inference",
+        ["GRPCInferenceService"],
+    )
+    for method in file.service[0].method:
+        assert method.input_type == f".inference.{method.name}Request"
+        assert method.output_type == f".inference.{method.name}Response"
 
 
 def undocumented(file: FileDescriptorProto) -> list[str]:
@@ -71,9 +129,9 @@ def undocumented(file: FileDescriptorProto) -> list[str]:
     return bare
 
 
-def test_every_rpc_message_field_and_value_has_a_comment(contract):
+def test_every_rpc_message_field_and_value_has_a_comment(described):
     """Nobody has to guess what a field means."""
-    assert undocumented(contract) == []
+    assert [name for file in described.values() for name in undocumented(file)] == []
 
 
 def test_a_missing_comment_is_noticed(contract):
