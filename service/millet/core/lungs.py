@@ -119,7 +119,9 @@ def lungs_of(hu: NDArray[np.float32], grid: Grid) -> LungMask:
         air = _without_airways(hu, air)
     box = extent(air)
     if box is not None:
-        split[box] = told_apart(np.ascontiguousarray(air[box]), _middle(hu) - box[2].start)
+        lung = np.ascontiguousarray(air[box])
+        sides = told_apart(lung)
+        split[box] = _alone(lung, _middle(hu) - box[2].start) if sides is None else sides
         label[box] = _filled(split[box])
     litre = grid.voxel_mm3 / _LITRE_MM3
     right, left = (np.count_nonzero(split == side) * litre for side in (1, 2))
@@ -137,6 +139,13 @@ def _lung_air(hu: NDArray[np.float32]) -> Mask:
     for label in np.flatnonzero(keep):
         keep[label] = hu[spaces.labels == label].mean(dtype=float) > LEAST_DENSITY_HU
     return spaces.those(keep)
+
+
+def _alone(air: Mask, middle: float) -> NDArray[np.uint8]:
+    """The one lung that there is: of the side of the body that its voxels lie on in the mean."""
+    columns = np.count_nonzero(air, axis=(0, 1))
+    mean = float((columns * np.arange(len(columns))).sum() / columns.sum())
+    return air.astype(np.uint8) * np.uint8(2 if mean > middle else 1)
 
 
 def _middle(hu: NDArray[np.float32]) -> float:

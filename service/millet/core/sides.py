@@ -13,32 +13,31 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from millet.core.bits import Bits, Mask
-from millet.core.components import Components
+from millet.core.components import Components, extent
 
 MOST_EROSIONS = 6
 LEAST_SHARE = 0.1
 """Of the larger part: a smaller one is no lung, but a piece of one."""
-_RUNGS = (4, 16, 64, 256)
-"""Squares of distances in voxels by which the parts are grown to find what is near to one of them alone."""
+_REACHES = (2, 4, 8)
+"""Distances in voxels by which the parts are grown to find what is near to one of them alone."""
 
 Labels = NDArray[np.uint8]
 
 
-def told_apart(air: Mask, middle: float) -> Labels:
-    """Label air 1 (right) and 2 (left).
+def told_apart(air: Mask) -> Labels | None:
+    """Label air 1 (right) and 2 (left); None for a lung that stands alone.
 
-    A lung that stands alone falls in two as well, an upper part and a lower one: it keeps one label, by
-    the side of the body's `middle` (along x) that it lies on.
+    That falls in two as well, an upper part and a lower one, but not side by side.
     """
     eroded = Bits.of(air, 1)
     for erosions in range(MOST_EROSIONS + 1):
         parts = Components.of(eroded.mask() if erosions else air, 6)
         pair = _pair(parts)
         if pair is not None:
-            return _shared(air, parts, pair)
+            right, left = ((parts.labels == label).view(np.uint8) for label in pair)
+            return _shared(air, right + left * np.uint8(2))
         eroded = eroded.shrunk(1)
-    columns = np.count_nonzero(air, axis=(0, 1))
-    return air.astype(np.uint8) * np.uint8(2 if _mean(columns) > middle else 1)
+    return None
 
 
 def _pair(parts: Components) -> tuple[int, int] | None:
@@ -72,46 +71,50 @@ def _quantile(columns: NDArray[np.integer], share: float) -> float:
     return float(low + (high - low) * (place - np.floor(place)))
 
 
-def _shared(air: Mask, parts: Components, pair: tuple[int, int]) -> Labels:
-    """Give each voxel of air the label of the nearer part."""
-    seeds = [parts.labels == label for label in pair]
-    labels = seeds[0].view(np.uint8) + seeds[1].view(np.uint8) * np.uint8(2)
-    rest = air & (labels == 0)
-    if not rest.any():
-        return labels
-    doubtful = _by_reach(labels, rest, seeds)
-    if len(doubtful):
-        labels[tuple(doubtful.T)] = _nearer(doubtful, seeds)
+def _shared(air: Mask, seeds: Labels) -> Labels:
+    """Give each voxel of air the label of the nearer part.
+
+    The parts are grown by larger and larger balls: what only one of them reaches is its own. The little
+    that both reach with the same ball, and what is far from both, is measured.
+    """
+    labels, rest = seeds.copy(), air & (seeds == 0)
+    doubtful, enough = np.zeros_like(rest), max(air.shape)
+    for reach in _REACHES:
+        box = _around(rest, reach)
+        if box is None:
+            enough = _REACHES[-1]
+            break
+        near, found, todo = seeds[box], labels[box], rest[box]
+        right, left = (Bits.of(near == label, reach).grown(reach**2).mask() for label in (1, 2))
+        found[todo & right & ~left] = 1
+        found[todo & left & ~right] = 2
+        doubtful[box] |= todo & right & left
+        todo &= ~(right | left)
+    doubtful |= rest
+    box = _around(doubtful, enough)
+    if box is not None:
+        points = np.argwhere(doubtful[box])
+        labels[box][tuple(points.T)] = _nearer(points, [seeds[box] == label for label in (1, 2)])
     return labels
 
 
-def _by_reach(labels: Labels, rest: Mask, seeds: list[Mask]) -> NDArray[np.intp]:
-    """Label what one part reaches before the other; give back what both reach at a rung, or neither."""
-    margin = max(int(square**0.5) for square in _RUNGS)
-    packed = [Bits.of(seed, margin) for seed in seeds]
-    both = np.zeros_like(rest)
-    for square in _RUNGS:
-        right, left = (seed.grown(square).mask() for seed in packed)
-        labels[rest & right & ~left] = 1
-        labels[rest & left & ~right] = 2
-        both |= rest & right & left
-        rest = rest & ~right & ~left
-        if not rest.any():
-            break
-    return np.argwhere(both | rest)
+def _around(mask: Mask, reach: int) -> tuple[slice, ...] | None:
+    """The box of a mask and what lies within `reach` voxels of it."""
+    box = extent(mask)
+    return box and tuple(slice(max(side.start - reach, 0), side.stop + reach) for side in box)
 
 
-def _nearer(points: NDArray[np.intp], seeds: list[Mask]) -> Labels:
+def _nearer(points: NDArray[np.intp], parts: list[Mask]) -> Labels:
     """The label of the nearer part for each of (N, 3) voxels outside both."""
-    edges = [np.argwhere(seed & ~Bits.of(seed, 1).shrunk(1).mask()) for seed in seeds]
-    trees = [cKDTree(edge) for edge in edges]
+    edges = [np.argwhere(part & ~Bits.of(part, 1).shrunk(1).mask()) for part in parts]
+    trees = [cKDTree(edge, compact_nodes=False, balanced_tree=False) for edge in edges]
     right, left = (np.rint(tree.query(points)[0] ** 2).astype(int) for tree in trees)
     labels = np.where(right <= left, 1, 2).astype(np.uint8)
     for tie in np.flatnonzero(right == left):
-        reach = float(right[tie]) ** 0.5 + 1e-6
-        nearest = [
-            min(tuple(edge[at][::-1]) for at in tree.query_ball_point(points[tie], reach))
+        far = float(right[tie]) ** 0.5 + 1e-6
+        first = [
+            min(tuple(edge[at][::-1]) for at in tree.query_ball_point(points[tie], far))
             for edge, tree in zip(edges, trees, strict=True)
         ]
-        labels[tie] = 1 if nearest[0] < nearest[1] else 2
+        labels[tie] = 1 if first[0] < first[1] else 2
     return labels
