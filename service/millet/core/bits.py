@@ -53,13 +53,16 @@ class Bits:
         mask: Mask = np.ascontiguousarray(voxels[:, :, margin : margin + self.shape[2]]).view(bool)
         return mask
 
-    def grown(self, square: int) -> Bits:
-        """Every voxel at most the root of `square` voxels away from the mask (1: the six neighbours)."""
-        return self._with(_grown(self.words, square))
+    def grown(self, square: int, plane: int = 1) -> Bits:
+        """Every voxel at most the root of `square` voxels away from the mask (1: the six neighbours).
+
+        A step from plane to plane counts for `plane` steps within one.
+        """
+        return self._with(_grown(self.words, square, plane))
 
     def shrunk(self, square: int) -> Bits:
         """Every voxel of the mask that is farther than the root of `square` from all that is not in it."""
-        return self._with(~_grown(~self.words, square))
+        return self._with(~_grown(~self.words, square, 1))
 
     def filled(self) -> Bits:
         """With what it surrounds in each plane of z: ground from which no way by rows and columns leads out.
@@ -76,16 +79,16 @@ def _inner(shape: tuple[int, ...], margin: int) -> tuple[slice, ...]:
     return tuple(slice(margin, margin + n) for n in shape)
 
 
-def _grown(words: Words, square: int) -> Words:
+def _grown(words: Words, square: int, plane: int) -> Words:
     """Grow by a ball: rows of each width, moved in the plane, then from plane to plane."""
     _, height, row = words.shape
-    reach = isqrt(square)
-    wide = _widened(words.ravel(), reach)
+    wide = _widened(words.ravel(), isqrt(square))
     grown = np.zeros_like(wide[0])
-    for dz in range(reach + 1):
-        disc = wide[isqrt(square - dz * dz)].copy()
-        for dy in range(1, isqrt(square - dz * dz) + 1):
-            _add(disc, wide[isqrt(square - dz * dz - dy * dy)], dy * row)
+    for dz in range(isqrt(square) // plane + 1):
+        left = square - (plane * dz) ** 2
+        disc = wide[isqrt(left)].copy()
+        for dy in range(1, isqrt(left) + 1):
+            _add(disc, wide[isqrt(left - dy * dy)], dy * row)
         _add(grown, disc, dz * height * row)
     return grown.reshape(words.shape)
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
+from millet.core.components import extent
 from millet.core.geometry import Floats, PointMm
 from millet.core.lungs import LUNG_HU, LungMask
 from millet.core.measure import TISSUE_HU
@@ -102,10 +103,14 @@ def _planes(volume: Volume) -> Floats:
 
 def _differences(volume: Volume, lungs: LungMask, z: int) -> Floats:
     """HU differences along rows and columns between voxels of parenchyma of one plane."""
-    hu = np.asarray(volume.hu[z], float)
     place = volume.grid.to_patient_array(np.asarray([(z, 0, 0)], float))[0]
-    plane = replace(volume.grid, shape=(1, *hu.shape), origin_mm=PointMm(*place.tolist()))
-    lung = lungs.on(plane)[0] > 0
+    shape = volume.grid.shape[1:]
+    plane = replace(volume.grid, shape=(1, *shape), origin_mm=PointMm(*place.tolist()))
+    lung = lungs.on(plane) > 0
+    box = extent(lung)
+    if box is None:
+        return np.zeros(0)
+    hu, lung = np.asarray(volume.hu[z][box[1:]], float), lung[0][box[1:]]
     found = []
     for axis in (0, 1):
         lag = max(round(APART_MM / volume.grid.spacing_mm[1 + axis]), 1)
@@ -113,7 +118,8 @@ def _differences(volume: Volume, lungs: LungMask, z: int) -> Floats:
             (slice(None),) * axis + (slice(None, -lag),),
             (slice(None),) * axis + (slice(lag, None),),
         )
-        mean = (hu[first] + hu[second]) / 2
-        both = lung[first] & lung[second] & (PARENCHYMA_HU[0] < mean) & (mean < PARENCHYMA_HU[1])
-        found.append((hu[first] - hu[second])[both])
+        both = lung[first] & lung[second]
+        one, other = hu[first][both], hu[second][both]
+        mean = (one + other) / 2
+        found.append((one - other)[(PARENCHYMA_HU[0] < mean) & (mean < PARENCHYMA_HU[1])])
     return np.concatenate(found)

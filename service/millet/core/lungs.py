@@ -70,7 +70,8 @@ class LungMask:
         corner, step = grid.to_patient_array(np.asarray([(0, 0, 0), (1, 1, 1)], float))
         first, second = self.grid.to_index_array(np.asarray([corner, step]))
         labels = self.label
-        for axis in (2, 1, 0):  # the last copies whole planes
+        shrinking_first = sorted((2, 1, 0), key=lambda axis: grid.shape[axis] > labels.shape[axis])
+        for axis in shrinking_first:
             start, after, count = first[axis], second[axis], grid.shape[axis]
             where = np.rint(start + np.arange(count) * (after - start)).astype(int)
             beyond = (where < 0) | (where >= self.label.shape[axis])
