@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import cc3d
 import numpy as np
@@ -23,7 +24,7 @@ class Components:
     """The label of each run."""
 
     @classmethod
-    def of(cls, mask: Mask, connectivity: int) -> Components:
+    def of(cls, mask: Mask, connectivity: Literal[4, 6, 8, 26]) -> Components:
         """Those of a mask in three dimensions (6 or 26 neighbours) or two (4 or 8)."""
         labels = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=connectivity)
         flat = labels.ravel()
@@ -55,7 +56,7 @@ class Components:
 
 def extent(mask: Mask) -> tuple[slice, slice, slice] | None:
     """The smallest box that holds a mask (z, y, x); None for an empty one."""
-    plane = mask.any(axis=0)
+    plane = np.asarray(mask.any(axis=0))
     lines = [np.flatnonzero(line) for line in (mask.any(axis=(1, 2)), plane.any(axis=1), plane.any(axis=0))]
     if not len(lines[0]):
         return None

@@ -107,9 +107,7 @@ def _near_bone(hu: Hu) -> Mask:
 
 
 def _beside(side: Side, air: Mask, back: int, box: Box) -> _Beside:
-    low, high = (
-        _seen(air, box, _voxels(far_mm), partial(_within, far_mm=far_mm)) for far_mm in CONTACT_MM
-    )
+    low, high = (_seen(air, box, _voxels(far_mm), partial(_within, far_mm=far_mm)) for far_mm in CONTACT_MM)
     behind = np.ones_like(low)
     behind[:, : back - box[1].start] = False
     return _Beside(side=side, air=air, behind=behind, contact=high & ~low & behind)

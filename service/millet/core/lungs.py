@@ -126,7 +126,7 @@ def lungs_of(hu: NDArray[np.float32], grid: Grid) -> LungMask:
         label[box] = _filled(split[box])
     litre = grid.voxel_mm3 / _LITRE_MM3
     right, left = (np.count_nonzero(split == side) * litre for side in (1, 2))
-    base, top = (np.count_nonzero(split[z]) * GRID_MM**2 > _APEX_MM2 for z in (0, -1))
+    base, top = (float(np.count_nonzero(split[z])) * GRID_MM**2 > _APEX_MM2 for z in (0, -1))
     litres = Lungs(right_l=float(right), left_l=float(left))
     return LungMask(label=label, hu=hu, grid=grid, litres=litres, cut_at_top=top, cut_at_base=base)
 
