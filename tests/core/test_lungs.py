@@ -57,9 +57,13 @@ def test_without_lung_nothing_has_a_side(mask):
 
 @pytest.mark.parametrize(
     ("shape", "spacing", "origin"),
-    [((30, 40, 50), (5.0, 4.0, 6.5), (-160, -90, -80)), ((100, 70, 90), (2.5, 1.3, 1.7), (-200.3, -40.2, -120.4)),
-     ((1, 200, 260), (2.0, 1.0, 1.0), (-130, -100, 3))],
-)  # fmt: skip
+    [
+        ((30, 40, 50), (5.0, 4.0, 6.5), (-160, -90, -80)),
+        ((100, 70, 90), (2.5, 1.3, 1.7), (-200.33, -40.23, -120.4)),
+        ((1, 200, 260), (2.0, 1.0, 1.0), (-130, -100, 3)),
+    ],
+    ids=["coarser", "partly outside", "one plane"],
+)
 def test_the_labels_on_another_grid_are_those_at_its_points(mask, shape, spacing, origin):
     """Coarser, finer, a single plane, or partly outside: every voxel has the label at its centre."""
     on = chests.grid(shape, spacing, origin)
