@@ -59,6 +59,15 @@ def test_planes_may_lie_farther_apart(plane):
     assert np.array_equal(Bits.of(mask, 7).grown(40, plane).mask(), near)
 
 
+def test_a_ball_wider_than_the_margin_is_refused():
+    """It would wrap around."""
+    bits = Bits.of(np.ones((3, 3, 3), bool), 2)
+    with pytest.raises(ValueError, match="margin of 2"):
+        bits.grown(9)
+    with pytest.raises(ValueError, match="margin of 2"):
+        bits.shrunk(9)
+
+
 @pytest.mark.parametrize("times", [1, 2, 3])
 def test_six_neighbours_again_and_again_are_scipys_iterations(times):
     """Erosion and opening by the cross."""

@@ -3,8 +3,8 @@
 Theory of operation. A row along x is a run of bits, so that the voxels w to either side of a mask along x
 are two shifts of whole words, and those some rows or planes away are a slice of the words. A ball is made
 of rows: at dz and dy from its middle it is as wide as Pythagoras says, and a mask grown by it is the union
-of the mask grown along x by each of these widths, moved to its row. Growing by what does not fit in a
-voxel of distance is exact, as the squares of whole distances are whole.
+of the mask grown along x by each of these widths, moved to its row. Squares of distances between
+voxels are whole numbers, so nothing is rounded.
 
 Around the mask lies a margin of nothing, as wide as the largest ball: what a shift carries over the end of
 a row or a plane stays in it.
@@ -58,10 +58,12 @@ class Bits:
 
         A step from plane to plane counts for `plane` steps within one.
         """
+        self._check(square)
         return self._with(_grown(self.words, square, plane))
 
     def shrunk(self, square: int) -> Bits:
         """Every voxel of the mask that is farther than the root of `square` from all that is not in it."""
+        self._check(square)
         return self._with(~_grown(~self.words, square, 1))
 
     def filled(self) -> Bits:
@@ -70,6 +72,10 @@ class Bits:
         A hole of the whole mask is one of every plane that it lies in, so holes in space are filled as well.
         """
         return self._with(self.words | _holes(self.words))
+
+    def _check(self, square: int) -> None:
+        if isqrt(square) > self.margin:
+            raise ValueError(f"a margin of {self.margin} voxels is less than the root of {square}")
 
     def _with(self, words: Words) -> Bits:
         return Bits(words=words, shape=self.shape, margin=self.margin)

@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from millet.core.components import extent
@@ -92,7 +94,28 @@ def noise_hu(volume: Volume, lungs: LungMask) -> float | None:
     pairs = np.concatenate([_differences(source, lungs, int(z)) for z in chosen] or [np.zeros(0)])
     if len(pairs) < FEWEST_PAIRS:
         return None
-    return float(1.4826 * np.median(np.abs(pairs - np.median(pairs))) / np.sqrt(2))
+    return float(1.4826 * _spread(pairs) / np.sqrt(2))
+
+
+def _spread(values: Floats) -> float:
+    """The median distance from the median; whole HU, which most scans have, are counted, not ordered."""
+    whole = values.astype(np.int32)
+    if not np.array_equal(whole, values):
+        return float(np.median(np.abs(values - np.median(values))))
+    least = int(whole.min())
+    counts = np.bincount(whole - least)
+    held = np.flatnonzero(counts)
+    apart = np.abs(held + least - _middle(held + least, counts[held]))
+    return _middle(apart, counts[held])
+
+
+def _middle(values: NDArray[Any], counts: NDArray[np.intp]) -> float:
+    """The median of values that occur so often."""
+    order = np.argsort(values, kind="stable")
+    ends = np.cumsum(counts[order])
+    count = int(ends[-1])
+    low, high = np.searchsorted(ends, ((count - 1) // 2, count // 2), side="right")
+    return float(values[order[low]] + values[order[high]]) / 2
 
 
 def _planes(volume: Volume) -> Floats:

@@ -36,8 +36,9 @@ LEAST_CONTACT_ML = 7.0
 DEEPEST_MM = 40.0
 AERATED_HU = -500.0
 
-_BLUR_VOXELS = 10
-"""How far smoothing and opening look."""
+_FLUID_LOOKS, _BONE_LOOKS = 10, 3
+"""How many voxels smoothing, and opening after it, look beyond one."""
+_BONE_SIGMA = 0.7
 
 Hu = NDArray[np.float32]
 Box = tuple[slice, slice, slice]
@@ -61,11 +62,11 @@ def effusions(lungs: LungMask) -> tuple[Effusion, ...]:
     if not backs:
         return ()
     box = _behind(aerated > 0, min(back for _, _, back in backs))
-    fluid = _seen(lungs.hu, box, _BLUR_VOXELS, _fluid)
+    fluid = _seen(lungs.hu, box, _FLUID_LOOKS, _fluid)
     looked = [_beside(side, air, back, box) for side, air, back in backs]
     if not any(_enough(fluid & one.contact) for one in looked):
         return ()
-    fluid &= _seen(lungs.hu, box, _voxels(RIB_WITHIN_MM) + _BLUR_VOXELS, _near_bone)
+    fluid &= _seen(lungs.hu, box, _voxels(RIB_WITHIN_MM) + _BONE_LOOKS, _near_bone)
     found = [_effusion(one, fluid, box) for one in looked]
     return tuple(effusion for effusion in found if effusion)
 
@@ -103,7 +104,7 @@ def _fluid(hu: Hu) -> Mask:
 
 
 def _near_bone(hu: Hu) -> Mask:
-    return _nearer(ndimage.gaussian_filter(hu, 0.7) > BONE_HU, RIB_WITHIN_MM)
+    return _nearer(ndimage.gaussian_filter(hu, _BONE_SIGMA) > BONE_HU, RIB_WITHIN_MM)
 
 
 def _beside(side: Side, air: Mask, back: int, box: Box) -> _Beside:
