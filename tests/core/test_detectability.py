@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from millet.core import detectability as detectability_module
 from millet.core.detectability import (
     SOLID_CONTRAST_HU,
     Resolution,
@@ -75,6 +76,15 @@ def test_known_noise_is_measured(noise, correlated_mm, chest):
     clean = chests.volume(GRID, hu)
     volume = replace(clean, hu=(clean.hu + noise * field / field.std()).astype(np.float32))
     assert noise_hu(volume, mask) == pytest.approx(noise, rel=0.15)
+
+
+@pytest.mark.parametrize("step", [1.0, 0.3], ids=["whole HU", "fractions"])
+def test_the_spread_is_the_median_distance_from_the_median(step):
+    """Whether values are counted or ordered, and for odd and even numbers of them."""
+    for count in (1, 2, 7, 5000, 5001):
+        values = np.rint(np.random.default_rng(count).normal(3, 40, count)) * step
+        expected = float(np.median(np.abs(values - np.median(values))))
+        assert detectability_module._spread(values) == expected
 
 
 def test_a_scan_without_lung_has_no_noise_to_measure(chest):

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import chests
 import numpy as np
 import pytest
 
 from millet.core.geometry import Grid, PointMm, Vector
-from millet.core.lungs import lungs
+from millet.core.lungs import lungs, lungs_of
 from millet.core.nodule import Side
 from millet.core.volume import Volume
 
@@ -24,6 +26,49 @@ def test_both_lungs_have_their_litres(mask):
     assert mask.litres.left_l == pytest.approx(LEFT_L, rel=0.05)
     assert not mask.cut_at_top
     assert not mask.cut_at_base
+
+
+def test_a_volume_of_2_mm_may_be_handed_in(mask):
+    """The mask of what was resampled elsewhere is the same; voxels of another size are refused."""
+    again = lungs_of(mask.hu, mask.grid)
+    assert np.array_equal(again.label, mask.label)
+    assert again.litres == mask.litres
+    with pytest.raises(ValueError, match=r"2\.5"):
+        lungs_of(mask.hu, replace(mask.grid, spacing_mm=(2.5, 2.0, 2.0)))
+    with pytest.raises(ValueError, match="grid"):
+        lungs_of(mask.hu[1:], mask.grid)
+
+
+def test_the_side_of_a_point_outside_is_that_of_the_nearest_voxel(mask):
+    """Whether a few millimetres away or beyond the volume."""
+    voxels = np.argwhere(mask.label)
+    places = mask.grid.to_patient_array(voxels.astype(float))
+    for point in np.random.default_rng(7).uniform(-300, 300, (40, 3)):
+        nearest = int(mask.label[tuple(voxels[((places - point) ** 2).sum(axis=1).argmin()])])
+        wanted = int(mask.at(point[None])[0]) or nearest
+        assert mask.side(point) is (Side.RIGHT if wanted == 1 else Side.LEFT)
+
+
+def test_without_lung_nothing_has_a_side(mask):
+    """No side is made up."""
+    with pytest.raises(ValueError, match="no lung"):
+        replace(mask, label=np.zeros_like(mask.label)).side(np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing", "origin"),
+    [
+        ((30, 40, 50), (5.0, 4.0, 6.5), (-160, -90, -80)),
+        ((100, 70, 90), (2.5, 1.3, 1.7), (-200.33, -40.23, -120.4)),
+        ((1, 200, 260), (2.0, 1.0, 1.0), (-130, -100, 3)),
+    ],
+    ids=["coarser", "partly outside", "one plane"],
+)
+def test_the_labels_on_another_grid_are_those_at_its_points(mask, shape, spacing, origin):
+    """Coarser, finer, a single plane, or partly outside: every voxel has the label at its centre."""
+    on = chests.grid(shape, spacing, origin)
+    points = on.to_patient_array(np.argwhere(np.ones(shape, bool)).astype(float))
+    assert np.array_equal(mask.on(on).ravel(), mask.at(points))
 
 
 def test_trachea_table_and_bowel_are_outside(mask):

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from millet.core.bits import Bits
+from millet.core.components import extent
 from millet.core.lungs import GRID_MM, LungMask
 from millet.core.nodule import Side
 from millet.core.reasons import Reason, Remark, Weight
@@ -35,7 +36,7 @@ STREAKS = 2.0
 """Times as uneven: a vein full of contrast medium reached 1.7 in one real chest and 1.2 in another."""
 _LAG = 2
 """Voxels between those that are compared for streaks: 4 mm, wider than the grain of the noise."""
-_IN_PLANE = 4.0
+_IN_PLANE = 4
 """Streaks run within slices: a step across them counts as so many along them."""
 _FEWEST_PAIRS = 500
 
@@ -128,15 +129,18 @@ def _dense(lungs: LungMask, volume: Volume) -> tuple[NDArray[np.bool_], float]:
     """Where metal is on the mask's grid, and how many millilitres of it."""
     source = canonical(volume)
     dense = np.zeros(lungs.label.shape, bool)
-    voxels = np.argwhere(lungs.label)
-    if not len(voxels):
+    box = extent(lungs.label > 0)
+    if box is None:
         return dense, 0.0
     margin = METAL_WITHIN_MM / GRID_MM
-    ends = np.asarray([voxels.min(axis=0) - margin, voxels.max(axis=0) + margin])
+    ends = np.asarray([[s.start - margin for s in box], [s.stop - 1 + margin for s in box]])
     low, high = source.grid.to_index_array(lungs.grid.to_patient_array(ends))
     low, high = np.maximum(np.floor(low), 0).astype(int), np.maximum(np.ceil(high), 0).astype(int)
     near = source.hu[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))]
-    found = np.argwhere(near > METAL_FROM_HU) + low
+    planes = np.flatnonzero([plane.size > 0 and plane.max() > METAL_FROM_HU for plane in near])
+    found = np.argwhere(near[planes] > METAL_FROM_HU)
+    found[:, 0] = planes[found[:, 0]]
+    found += low
     at = np.rint(lungs.grid.to_index_array(source.grid.to_patient_array(found.astype(float)))).astype(int)
     dense[tuple(np.clip(at, 0, np.asarray(dense.shape) - 1).T)] = True
     return dense, len(found) * source.grid.voxel_mm3 / 1000
@@ -144,11 +148,14 @@ def _dense(lungs: LungMask, volume: Volume) -> tuple[NDArray[np.bool_], float]:
 
 def _noisier_near(lungs: LungMask, dense: NDArray[np.bool_]) -> float:
     """How much more neighbours differ in the lung beside metal than elsewhere; 1 where there is none."""
-    apart = np.abs(lungs.hu[:, :, _LAG:] - lungs.hu[:, :, :-_LAG])
-    lung = (lungs.label[:, :, _LAG:] > 0) & (lungs.label[:, :, :-_LAG] > 0)
-    far_mm = ndimage.distance_transform_edt(~dense, sampling=(_IN_PLANE * GRID_MM, GRID_MM, GRID_MM))
-    beside = far_mm[:, :, _LAG:] <= METAL_WITHIN_MM
-    near, far = apart[lung & beside], apart[lung & ~beside]
+    box = extent(lungs.label > 0) or (slice(None),) * 3
+    hu, label = lungs.hu[box], lungs.label[box] > 0
+    reach = int(METAL_WITHIN_MM / GRID_MM)
+    beside = Bits.of(dense, reach).grown(reach**2, plane=_IN_PLANE).mask()[box][:, :, _LAG:]
+    lung = label[:, :, _LAG:] & label[:, :, :-_LAG]
+    near, far = (
+        np.abs(hu[:, :, _LAG:][where] - hu[:, :, :-_LAG][where]) for where in (lung & beside, lung & ~beside)
+    )
     if min(len(near), len(far)) < _FEWEST_PAIRS:
         return 1.0
     return float(np.median(near) / max(np.median(far), 1.0))

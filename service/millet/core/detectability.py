@@ -16,10 +16,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
+from millet.core.components import extent
 from millet.core.geometry import Floats, PointMm
 from millet.core.lungs import LUNG_HU, LungMask
 from millet.core.measure import TISSUE_HU
@@ -91,7 +94,28 @@ def noise_hu(volume: Volume, lungs: LungMask) -> float | None:
     pairs = np.concatenate([_differences(source, lungs, int(z)) for z in chosen] or [np.zeros(0)])
     if len(pairs) < FEWEST_PAIRS:
         return None
-    return float(1.4826 * np.median(np.abs(pairs - np.median(pairs))) / np.sqrt(2))
+    return float(1.4826 * _spread(pairs) / np.sqrt(2))
+
+
+def _spread(values: Floats) -> float:
+    """The median distance from the median; whole HU, which most scans have, are counted, not ordered."""
+    whole = values.astype(np.int32)
+    if not np.array_equal(whole, values):
+        return float(np.median(np.abs(values - np.median(values))))
+    least = int(whole.min())
+    counts = np.bincount(whole - least)
+    held = np.flatnonzero(counts)
+    apart = np.abs(held + least - _middle(held + least, counts[held]))
+    return _middle(apart, counts[held])
+
+
+def _middle(values: NDArray[Any], counts: NDArray[np.intp]) -> float:
+    """The median of values that occur so often."""
+    order = np.argsort(values, kind="stable")
+    ends = np.cumsum(counts[order])
+    count = int(ends[-1])
+    low, high = np.searchsorted(ends, ((count - 1) // 2, count // 2), side="right")
+    return float(values[order[low]] + values[order[high]]) / 2
 
 
 def _planes(volume: Volume) -> Floats:
@@ -102,10 +126,14 @@ def _planes(volume: Volume) -> Floats:
 
 def _differences(volume: Volume, lungs: LungMask, z: int) -> Floats:
     """HU differences along rows and columns between voxels of parenchyma of one plane."""
-    hu = np.asarray(volume.hu[z], float)
     place = volume.grid.to_patient_array(np.asarray([(z, 0, 0)], float))[0]
-    plane = replace(volume.grid, shape=(1, *hu.shape), origin_mm=PointMm(*place.tolist()))
-    lung = lungs.on(plane)[0] > 0
+    shape = volume.grid.shape[1:]
+    plane = replace(volume.grid, shape=(1, *shape), origin_mm=PointMm(*place.tolist()))
+    lung = lungs.on(plane) > 0
+    box = extent(lung)
+    if box is None:
+        return np.zeros(0)
+    hu, lung = np.asarray(volume.hu[z][box[1:]], float), lung[0][box[1:]]
     found = []
     for axis in (0, 1):
         lag = max(round(APART_MM / volume.grid.spacing_mm[1 + axis]), 1)
@@ -113,7 +141,8 @@ def _differences(volume: Volume, lungs: LungMask, z: int) -> Floats:
             (slice(None),) * axis + (slice(None, -lag),),
             (slice(None),) * axis + (slice(lag, None),),
         )
-        mean = (hu[first] + hu[second]) / 2
-        both = lung[first] & lung[second] & (PARENCHYMA_HU[0] < mean) & (mean < PARENCHYMA_HU[1])
-        found.append((hu[first] - hu[second])[both])
+        both = lung[first] & lung[second]
+        one, other = hu[first][both], hu[second][both]
+        mean = (one + other) / 2
+        found.append((one - other)[(PARENCHYMA_HU[0] < mean) & (mean < PARENCHYMA_HU[1])])
     return np.concatenate(found)

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from millet.core.analysis import Lungs
+from millet.core.bits import Bits, Mask
+from millet.core.components import Components, extent
 from millet.core.geometry import Floats, Grid
 from millet.core.nodule import Side
 from millet.core.resample import lattice_box, lattice_grid, resample
+from millet.core.sides import told_apart
 from millet.core.volume import Volume, canonical
-
-Mask = NDArray[np.bool_]
 
 GRID_MM = 2.0
 LUNG_HU = -850.0
@@ -31,7 +31,10 @@ LEAST_LUNG_ML = 100.0
 LEAST_DENSITY_HU = -985.0
 """Gas without tissue (stomach, bowel, room) has a mean below this; the worst emphysema does not."""
 MOST_LUMEN_ML = 140.0
+LUMEN_MM2 = (60.0, 700.0)
+"""Of a trachea across."""
 CLOSING_MM = 12.0
+_APEX_MM2 = 2000.0
 _LITRE_MM3 = 1e6
 _VOXEL_ML = GRID_MM**3 / 1000
 
@@ -66,24 +69,37 @@ class LungMask:
         """The labels of the nearest voxels on another canonical grid; 0 outside the volume."""
         corner, step = grid.to_patient_array(np.asarray([(0, 0, 0), (1, 1, 1)], float))
         first, second = self.grid.to_index_array(np.asarray([corner, step]))
-        where = [
-            np.rint(start + np.arange(count) * (after - start)).astype(int)
-            for start, after, count in zip(first, second, grid.shape, strict=True)
-        ]
-        ends = self.grid.shape
-        labels = self.label[np.ix_(*(np.clip(w, 0, n - 1) for w, n in zip(where, ends, strict=True)))]
-        for axis, (w, n) in enumerate(zip(where, ends, strict=True)):
-            np.moveaxis(labels, axis, 0)[(w < 0) | (w >= n)] = 0
+        labels = self.label
+        shrinking_first = sorted((2, 1, 0), key=lambda axis: grid.shape[axis] > labels.shape[axis])
+        for axis in shrinking_first:
+            start, after, count = first[axis], second[axis], grid.shape[axis]
+            where = np.rint(start + np.arange(count) * (after - start)).astype(int)
+            beyond = (where < 0) | (where >= self.label.shape[axis])
+            labels = labels.take(where, axis=axis, mode="clip")
+            if beyond.any():
+                np.moveaxis(labels, axis, 0)[beyond] = 0
         return labels
 
     def side(self, point_mm: Floats) -> Side:
         """The nearer lung of one point (3,)."""
-        label = int(self.at(np.asarray([point_mm]))[0])
-        if not label:
-            points = self.grid.to_patient_array(np.argwhere(self.label).astype(float))
-            nearest = int(np.argmin(((points - point_mm) ** 2).sum(axis=1)))
-            label = int(self.at(points[nearest : nearest + 1])[0])
+        label = int(self.at(np.asarray([point_mm]))[0]) or self._nearest(point_mm)
         return Side.RIGHT if label == 1 else Side.LEFT
+
+    def _nearest(self, point_mm: Floats) -> int:
+        """The label of the voxel of lung nearest to a point outside, looked for in growing boxes."""
+        place, ends = self.grid.to_index_array(np.asarray([point_mm]))[0], np.asarray(self.grid.shape)
+        reach = 4.0
+        while True:
+            low, high = np.clip((np.floor(place - reach), np.ceil(place + reach) + 1), 0, ends).astype(int)
+            box = self.label[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+            voxels = np.argwhere(box)
+            squares = ((self.grid.to_patient_array((voxels + low).astype(float)) - point_mm) ** 2).sum(axis=1)
+            whole = bool((high - low == ends).all())
+            if len(voxels) and (whole or squares.min() <= (reach * GRID_MM) ** 2):
+                return int(box[tuple(voxels[int(np.argmin(squares))])])
+            if whole:
+                raise ValueError("where there is no lung nothing has a side")
+            reach *= 2
 
 
 def lungs(volume: Volume) -> LungMask:
@@ -95,130 +111,96 @@ def lungs(volume: Volume) -> LungMask:
 
 
 def lungs_of(hu: NDArray[np.float32], grid: Grid) -> LungMask:
-    """Find both lungs on the canonical 2 mm grid."""
+    """Find both lungs in HU (z, y, x) that lie on the lattice of `GRID_MM` already, in canonical order."""
+    if hu.shape != grid.shape or grid.spacing_mm != (GRID_MM, GRID_MM, GRID_MM):
+        raise ValueError(f"voxels {hu.shape} are not those of a grid {grid.shape} of {grid.spacing_mm} mm")
+    split, label = np.zeros(hu.shape, np.uint8), np.zeros(hu.shape, np.uint8)
     air = _lung_air(hu)
-    split = _sides(_without_airways(hu, air), hu) if air.any() else np.zeros(air.shape, np.uint8)
-    filled = _filled(split)
+    if air.any():
+        air = _without_airways(hu, air)
+    box = extent(air)
+    if box is not None:
+        lung = np.ascontiguousarray(air[box])
+        sides = told_apart(lung)
+        split[box] = _alone(lung, _middle(hu) - box[2].start) if sides is None else sides
+        label[box] = _filled(split[box])
     litre = grid.voxel_mm3 / _LITRE_MM3
-    litres = Lungs(right_l=float((split == 1).sum() * litre), left_l=float((split == 2).sum() * litre))
-    ends = [float((split[z] > 0).sum()) * GRID_MM**2 for z in (0, -1)]
-    return LungMask(
-        label=filled,
-        hu=hu,
-        grid=grid,
-        litres=litres,
-        cut_at_top=ends[1] > 2000.0,
-        cut_at_base=ends[0] > 2000.0,
-    )
+    right, left = (np.count_nonzero(split == side) * litre for side in (1, 2))
+    base, top = (float(np.count_nonzero(split[z])) * GRID_MM**2 > _APEX_MM2 for z in (0, -1))
+    litres = Lungs(right_l=float(right), left_l=float(left))
+    return LungMask(label=label, hu=hu, grid=grid, litres=litres, cut_at_top=top, cut_at_base=base)
 
 
-def _lung_air(hu: NDArray[np.floating]) -> Mask:
+def _lung_air(hu: NDArray[np.float32]) -> Mask:
     """Air spaces that do not reach the sides of the field of view, are large and hold tissue."""
-    components = cc3d.connected_components(hu < AIR_BELOW_HU, connectivity=6)
-    rim = (components[:, [0, -1], :], components[:, :, [0, -1]])
-    outside = np.unique(np.concatenate([part.ravel() for part in rim]))
-    sizes = np.bincount(components.ravel())
-    means = np.bincount(components.ravel(), weights=hu.ravel()) / np.maximum(sizes, 1)
-    keep = (sizes * _VOXEL_ML >= LEAST_LUNG_ML) & (means > LEAST_DENSITY_HU)
-    keep[outside] = False
-    keep[0] = False
-    mask: Mask = keep[components]
-    return mask
+    spaces = Components.of(hu < AIR_BELOW_HU, 6)
+    keep = spaces.sizes() * _VOXEL_ML >= LEAST_LUNG_ML
+    for rim in (spaces.labels[:, [0, -1], :], spaces.labels[:, :, [0, -1]]):
+        keep[rim.ravel()] = False
+    for label in np.flatnonzero(keep):
+        keep[label] = hu[spaces.labels == label].mean(dtype=float) > LEAST_DENSITY_HU
+    return spaces.those(keep)
 
 
-def _without_airways(hu: NDArray[np.floating], air: Mask) -> Mask:
+def _alone(air: Mask, middle: float) -> NDArray[np.uint8]:
+    """The one lung that there is: of the side of the body that its voxels lie on in the mean."""
+    columns = np.count_nonzero(air, axis=(0, 1))
+    mean = float((columns * np.arange(len(columns))).sum() / columns.sum())
+    return air.astype(np.uint8) * np.uint8(2 if mean > middle else 1)
+
+
+def _middle(hu: NDArray[np.float32]) -> float:
+    """The middle of the body along x, in voxels."""
+    body = np.flatnonzero((hu > AIR_BELOW_HU).any(axis=(0, 1)))
+    return float(body[0] + body[-1]) / 2
+
+
+def _without_airways(hu: NDArray[np.float32], air: Mask) -> Mask:
     """Take away the trachea and what of the main bronchi is as empty as it."""
     seed = _trachea_seed(hu, air)
     if seed is None:
         return air
+    box = extent(air) or (slice(None),) * 3
+    low = [side.start for side in box]
+    at = (seed[0] - low[0], seed[1] - low[1], seed[2] - low[2])
+    near = hu[box]
     for bar in (LUMEN_BELOW_HU, LUMEN_BELOW_HU - 30, LUMEN_BELOW_HU - 60):
-        components = cc3d.connected_components(air & (hu < bar), connectivity=6)
-        label = components[seed]
-        lumen = components == label
-        if label and lumen.sum() * _VOXEL_ML < MOST_LUMEN_ML:
-            rest: Mask = air & ~ndimage.binary_dilation(lumen, iterations=2)
+        spaces = cc3d.connected_components(air[box] & (near < bar), connectivity=6)
+        lumen = spaces == spaces[at]
+        if spaces[at] and np.count_nonzero(lumen) * _VOXEL_ML < MOST_LUMEN_ML:
+            rest = air.copy()
+            rest[box] &= ~Bits.of(lumen, 2).grown(1).grown(1).mask()
             return rest
     return air
 
 
-def _trachea_seed(hu: NDArray[np.floating], air: Mask) -> tuple[int, int, int] | None:
+def _trachea_seed(hu: NDArray[np.float32], air: Mask) -> tuple[int, int, int] | None:
     """The emptiest round air space near the midline, looked for from the top of the air down."""
-    middle = float(np.argwhere(air.any(axis=(0, 1))).mean())
+    middle = float(np.flatnonzero(air.any(axis=(0, 1))).mean())
+    least, most = (area / GRID_MM**2 for area in LUMEN_MM2)
     for z in range(air.shape[0] - 1, air.shape[0] // 3, -1):
-        components = cc3d.connected_components(air[z] & (hu[z] < LUMEN_BELOW_HU), connectivity=4)
-        for label in range(1, int(components.max()) + 1):
-            rows, columns = np.nonzero(components == label)
-            area = len(rows) * GRID_MM**2
+        spaces = cc3d.connected_components(air[z] & (hu[z] < LUMEN_BELOW_HU), connectivity=4)
+        sizes = np.bincount(spaces.ravel())
+        sizes[0] = 0
+        for label in np.flatnonzero((least < sizes) & (sizes < most)):
+            rows, columns = np.nonzero(spaces == label)
             box = np.ptp(rows) + 1, np.ptp(columns) + 1
             round_ = max(box) <= 2 * min(box) and len(rows) > 0.5 * box[0] * box[1]
-            if 60 < area < 700 and round_ and abs(columns.mean() - middle) * GRID_MM < 40:
+            if round_ and abs(columns.mean() - middle) * GRID_MM < 40:
                 nearest = int(np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2))
                 return z, int(rows[nearest]), int(columns[nearest])
     return None
 
 
-def _sides(air: Mask, hu: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Label air 1 (right) and 2 (left): erode until it falls in two side by side, then grow it back.
-
-    A lung that stands alone falls in two as well, an upper part and a lower one: it keeps one label.
-    """
-    for erosions in range(7):
-        core = ndimage.binary_erosion(air, iterations=erosions) if erosions else air
-        components = cc3d.connected_components(core, connectivity=6)
-        sizes = np.bincount(components.ravel())
-        sizes[0] = 0
-        first, second = (int(v) for v in np.argsort(-sizes)[:2]) if len(sizes) > 2 else (1, 0)
-        if second and sizes[second] > 0.1 * sizes[first] and _side_by_side(components, first, second):
-            seeds = np.where(components == first, 1, 0) + np.where(components == second, 2, 0)
-            return _grow(air, seeds.astype(np.uint8))
-    body = np.nonzero((hu > AIR_BELOW_HU).any(axis=(0, 1)))[0]
-    label = 2 if np.nonzero(air)[2].mean() > (body[0] + body[-1]) / 2 else 1
-    return air.astype(np.uint8) * np.uint8(label)
-
-
-def _side_by_side(components: NDArray[np.integer], first: int, second: int) -> bool:
-    """Whether the middle of neither lies where the other's columns are."""
-    one, other = (np.nonzero(components == label)[2] for label in (first, second))
-    return _beyond(float(one.mean()), other) and _beyond(float(other.mean()), one)
-
-
-def _beyond(column: float, columns: NDArray[np.integer]) -> bool:
-    low, high = np.percentile(columns, (10, 90))
-    return not low <= column <= high
-
-
-def _grow(air: Mask, seeds: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give each voxel of air the label of the nearer seed; 1 is the one farther right (smaller x)."""
-    columns = [float(np.nonzero(seeds == label)[2].mean()) for label in (1, 2)]
-    if columns[0] > columns[1]:
-        seeds = np.where(seeds == 1, 2, np.where(seeds == 2, 1, 0)).astype(np.uint8)
-    _, nearest = ndimage.distance_transform_edt(seeds == 0, return_indices=True)
-    grown: NDArray[np.uint8] = np.where(air, seeds[tuple(nearest)], 0).astype(np.uint8)
-    return grown
-
-
 def _filled(split: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Close each lung over what indents it and fill what it surrounds."""
+    """Close each lung over what indents it and fill what it surrounds in an axial plane."""
     filled = np.zeros_like(split)
+    reach = int(CLOSING_MM / GRID_MM)
     for label in (1, 2):
         lung = split == label
-        if lung.any():
-            filled[_close_and_fill(lung) & (filled == 0)] = label
-    filled[split > 0] = split[split > 0]
+        box = extent(lung)
+        if box is not None:
+            whole = Bits.of(lung[box], reach).grown(reach**2).shrunk(reach**2).filled()
+            filled[box][whole.mask() & (filled[box] == 0)] = label
+    np.copyto(filled, split, where=split > 0)
     return filled
-
-
-def _close_and_fill(lung: Mask) -> Mask:
-    """Close by `CLOSING_MM` in three dimensions, then fill holes in space and in each axial plane."""
-    margin = int(CLOSING_MM / GRID_MM) + 1
-    box = ndimage.find_objects(lung.astype(np.uint8))[0]
-    part = np.pad(lung[box], margin)
-    near = ndimage.distance_transform_edt(~part) * GRID_MM <= CLOSING_MM
-    part = ndimage.distance_transform_edt(near) * GRID_MM > CLOSING_MM
-    part = ndimage.binary_fill_holes(part)
-    for plane in part:
-        plane[:] = ndimage.binary_fill_holes(plane)
-    inner = (slice(margin, -margin),) * 3
-    result = np.zeros_like(lung)
-    result[box] = part[inner]
-    return result | lung
