@@ -38,6 +38,7 @@ _LONG = {"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT",
 _TEXTS = {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UI"}
 _NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "AT": "HH"}
 _VRS = _LONG | _TEXTS | set(_NUMBERS)
+_ITEM_START = struct.pack("<HH", 0xFFFE, 0xE000)
 _IMPLEMENTATION = derived_uid("implementation")
 
 
@@ -274,7 +275,7 @@ def part10(elements: Encoded, *, sop_class_uid: str, sop_instance_uid: str) -> b
         )
     )
     length = joined(dataset(FileMetaInformationGroupLength=len(meta)))
-    return bytes(128) + b"DICM" + length + meta + joined(elements)
+    return b"".join((bytes(128), b"DICM", length, meta, *(elements[tag] for tag in sorted(elements))))
 
 
 def plain(text: str) -> str:
@@ -299,8 +300,11 @@ def _encode(vr: str, value: Value) -> bytes:
 
 
 def _sequence(items: Iterable[Encoded]) -> bytes:
-    encoded = (joined(item) for item in items)
-    return b"".join(struct.pack("<HHI", 0xFFFE, 0xE000, len(item)) + item for item in encoded)
+    parts: list[bytes] = []
+    for item in items:
+        encoded = joined(item)
+        parts += (_ITEM_START, len(encoded).to_bytes(4, "little"), encoded)
+    return b"".join(parts)
 
 
 def _element(tag: int, vr: str, value: bytes) -> bytes:
@@ -308,7 +312,12 @@ def _element(tag: int, vr: str, value: bytes) -> bytes:
         value += b"\0" if vr in {"UI", "OB", "UN"} else b" "
     if vr not in _LONG and len(value) > 0xFFFF:
         vr = "UN"  # PS3.5 6.2.2, note 3
-    head = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + vr.encode("ascii")
-    if vr in _LONG:
-        return head + struct.pack("<HI", 0, len(value)) + value
-    return head + struct.pack("<H", len(value)) + value
+    start, width = _start(tag, vr)
+    return b"".join((start, len(value).to_bytes(width, "little"), value))
+
+
+@cache
+def _start(tag: int, vr: str) -> tuple[bytes, int]:
+    """What stands before the length of an element, and the bytes that the length takes."""
+    start = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + vr.encode("ascii")
+    return (start + bytes(2), 4) if vr in _LONG else (start, 2)
