@@ -28,11 +28,6 @@ class Labels:
         if (np.diff(self.voxels) <= 0).any():
             raise ValueError("voxels must rise")
 
-    @property
-    def planes(self) -> Places:
-        """The z index of each voxel."""
-        return self.voxels // (self.shape[1] * self.shape[2])
-
 
 def nearest(
     shape: tuple[int, int, int], voxels: Places, numbers: Numbers, distances_mm: NDArray[np.float64]

@@ -298,11 +298,12 @@ def _objects(analysis: Analysis, series: ReadSeries, mask: LungMask) -> Mapping[
     source = Source.read(series.instances)
     seen = _picture(series.volume)
     inside = mask.on(seen.grid) > 0
+    pictures = presentation.mips(seen, analysis, inside)
     made = {
         "sr": sr.encode(analysis, source),
         "seg": seg.encode(analysis, label(series.volume, analysis.nodules), source),
-        "mip-coronal.png": presentation.mip_png(seen, analysis, "coronal", inside),
-        "mip-axial.png": presentation.mip_png(seen, analysis, "axial", inside),
+        "mip-coronal.png": pictures["coronal"],
+        "mip-axial.png": pictures["axial"],
     }
     return {kind: encoded for kind, encoded in made.items() if encoded}
 
