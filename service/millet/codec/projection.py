@@ -175,4 +175,5 @@ def _over(sought: Grey, around: Grey) -> Grey:
 
 def _window(hu: NDArray[np.floating]) -> Grey:
     low, high = _LUNG_WINDOW_HU
-    return np.clip((hu - low) / (high - low), 0.0, 1.0).astype(np.float32, copy=False)
+    grey: Grey = np.clip((hu - low) / (high - low), 0.0, 1.0).astype(np.float32, copy=False)
+    return grey
