@@ -57,12 +57,13 @@ def project(volume: Volume, lungs: Mask | None) -> Views:
     core = _Core(grid, lungs, box)
     sought = np.full((z_to - z_from, x.stop - x.start), _AIR_HU)
     around = np.empty_like(sought)
+    body = np.empty((grid.shape[1], sought.shape[1]), np.float32)
     slabs = []
     for low, high in _slabs(box[0]):
         brightest = np.full((y.stop - y.start, sought.shape[1]), _AIR_HU)
         total = np.zeros_like(brightest)
         for z in range(low, high):
-            body = volume.hu[z, :, x].astype(np.float32)
+            np.copyto(body, volume.hu[z, :, x])
             core.look(z, body[y], brightest, sought[z - z_from])
             np.maximum(body, _AIR_HU, out=body)
             total += body[y]

@@ -38,18 +38,20 @@ class Block:
 
     def near(self, radius_mm: float) -> Block:
         """The part that holds all voxels of this one within a radius, and their neighbours."""
-        ends = [a + count - 1 for a, count in zip(self.first, self.hu.shape, strict=True)]
-        reach = [radius_mm / step + 1 for step in self.grid.spacing_mm]
-        low = [max(floor(c - r), a) for c, r, a in zip(self.centre, reach, self.first, strict=True)]
-        low = [min(a, end) for a, end in zip(low, ends, strict=True)]
-        high = [min(ceil(c + r), end) for c, r, end in zip(self.centre, reach, ends, strict=True)]
-        z, y, x = (
-            slice(a - start, max(a, b) - start + 1) for a, b, start in zip(low, high, self.first, strict=True)
-        )
+        first, parts = [], []
+        for c, step, start, count in zip(
+            self.centre, self.grid.spacing_mm, self.first, self.hu.shape, strict=True
+        ):
+            reach, offset = radius_mm / step + 1, c - start
+            low = min(max(floor(offset - reach), 0), count - 1)
+            high = min(max(ceil(offset + reach), 0), count - 1)
+            first.append(start + low)
+            parts.append(slice(low, high + 1))
+        z, y, x = parts
         return Block(
             hu=self.hu[z, y, x],
             distance_mm=self.distance_mm[z, y, x].copy(),
-            first=(low[0], low[1], low[2]),
+            first=(first[0], first[1], first[2]),
             centre=self.centre,
             grid=self.grid,
         )

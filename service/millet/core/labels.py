@@ -40,8 +40,12 @@ def nearest(
         numbers: (N,) whose claim each is; of equal distances the earlier claim holds.
         distances_mm: (N,) from the centre of the nodule that claims.
     """
-    order = np.lexsort((distances_mm, voxels))
+    order = np.argsort(voxels, kind="stable")
     claimed = voxels[order]
-    first = np.ones(len(order), bool)
-    first[1:] = claimed[1:] != claimed[:-1]
+    again = claimed[1:] == claimed[:-1]
+    if again.any():
+        shared = np.append(again, False) | np.append(False, again)
+        claims = order[shared]
+        order[shared] = claims[np.lexsort((distances_mm[claims], voxels[claims]))]
+    first = np.append(True, ~again)[: len(order)]
     return Labels(shape=shape, voxels=claimed[first], numbers=numbers[order][first])
