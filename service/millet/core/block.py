@@ -23,6 +23,8 @@ Place = tuple[float, float, float]
 RADII = 1.5
 MARGIN_MM = 3.0
 """How far a block reaches: so many radii of its ball, and a margin."""
+_SLACK = 1e-6
+"""Of a voxel: more than rounding can take from a radius."""
 _FACES = ndimage.generate_binary_structure(3, 1)
 
 
@@ -42,9 +44,9 @@ class Block:
         for c, step, start, count in zip(
             self.centre, self.grid.spacing_mm, self.first, self.hu.shape, strict=True
         ):
-            reach, offset = radius_mm / step + 1, c - start
-            low = min(max(floor(offset - reach), 0), count - 1)
-            high = min(max(ceil(offset + reach), 0), count - 1)
+            reach, offset = radius_mm / step + _SLACK, c - start
+            low = min(max(ceil(offset - reach) - 1, 0), count - 1)
+            high = min(max(floor(offset + reach) + 1, 0), count - 1)
             first.append(start + low)
             parts.append(slice(low, high + 1))
         z, y, x = parts
