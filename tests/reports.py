@@ -21,6 +21,7 @@ from millet.core.analysis import (
     VolumeSummary,
 )
 from millet.core.geometry import Grid, PointMm, Vector
+from millet.core.labels import Labels
 from millet.core.nodule import Nodule, Side
 from millet.core.reasons import Reason, Remark, Weight
 from millet.core.uids import derived_uid
@@ -177,11 +178,24 @@ def cases():
 
 def labels(found, grid=GRID):
     """Label every voxel within a nodule's radius (at least its own voxel) with the nodule's number."""
-    volume = np.zeros(grid.shape, np.uint16)
+    volume = np.zeros(grid.shape, np.uint32)
     where = np.moveaxis(np.indices(grid.shape), 0, -1).reshape(-1, 3).astype(float)
     points = grid.to_patient_array(where)
     for nodule in reversed(found):
         distance = np.linalg.norm(points - np.asarray(nodule.centre_mm), axis=1)
         inside = distance <= max(nodule.diameter_mm / 2, distance.min())
         volume.reshape(-1)[inside] = nodule.number
+    return sparse(volume)
+
+
+def sparse(volume):
+    """A label volume as its labelled voxels."""
+    voxels = np.flatnonzero(volume)
+    return Labels(shape=volume.shape, voxels=voxels, numbers=volume.reshape(-1)[voxels].astype(np.int64))
+
+
+def dense(found):
+    """Labels as a volume, 0 elsewhere."""
+    volume = np.zeros(found.shape, np.int64)
+    volume.reshape(-1)[found.voxels] = found.numbers
     return volume

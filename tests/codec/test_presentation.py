@@ -35,6 +35,10 @@ LUMP = GRID.to_patient(Index(19.5, 21.5, 59.5))
 MASS = replace(nodules(1, mass=True)[0], centre_mm=LUMP, side=Side.LEFT)
 
 
+def _png(volume, made, plane, lungs=None):
+    return presentation.mips(volume, made, lungs)[plane]
+
+
 def _pixels(encoded):
     return np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB")).astype(int)
 
@@ -69,15 +73,15 @@ def test_the_picture_forgets_how_the_scanner_wrote_it(plane, order, flips):
     """Flipped and reordered series give the same picture, byte for byte."""
     volume, lungs = _chest()
     made = analysis([MASS], [LEFT_EFFUSION])
-    expected = presentation.mip_png(volume, made, plane, lungs)
+    expected = _png(volume, made, plane, lungs)
     other = canonical(_flipped(volume, lungs, order, flips))
-    assert presentation.mip_png(other, made, plane, lungs) == expected
+    assert _png(other, made, plane, lungs) == expected
 
 
 def test_the_patients_left_is_on_the_pictures_right():
     """A mass on the left is circled on the right half of the coronal picture, at its height."""
     volume, lungs = _chest()
-    pixels = _pixels(presentation.mip_png(volume, analysis([MASS]), "coronal", lungs))
+    pixels = _pixels(_png(volume, analysis([MASS]), "coronal", lungs))
     circle = _where(pixels, RED)
     height, width = pixels.shape[0] - 2 * BAND, pixels.shape[1]
     row, column = circle.mean(axis=0)
@@ -89,7 +93,7 @@ def test_the_patients_left_is_on_the_pictures_right():
 def test_proportions_are_those_of_the_patient():
     """Millimetres are as long across as along, whatever the voxels are."""
     volume, _ = _chest()
-    pixels = _pixels(presentation.mip_png(volume, analysis([MASS]), "coronal"))
+    pixels = _pixels(_png(volume, analysis([MASS]), "coronal"))
     assert (pixels.shape[0] - 2 * BAND) / pixels.shape[1] == pytest.approx(60 * 4.0 / (80 * 4.0), abs=0.01)
     circle = _where(pixels, RED)
     assert np.ptp(circle[:, 0]) == pytest.approx(np.ptp(circle[:, 1]), abs=2)
@@ -99,8 +103,8 @@ def test_proportions_are_those_of_the_patient():
 def test_a_circle_lies_around_what_it_marks():
     """The dense lump is bright, and inside its circle."""
     volume, lungs = _chest()
-    circle = _where(_pixels(presentation.mip_png(volume, analysis([MASS]), "coronal", lungs)), RED)
-    bare = _pixels(presentation.mip_png(volume, analysis(), "coronal", lungs))
+    circle = _where(_pixels(_png(volume, analysis([MASS]), "coronal", lungs)), RED)
+    bare = _pixels(_png(volume, analysis(), "coronal", lungs))
     row, column = circle.mean(axis=0).round().astype(int)
     assert bare[row, column].min() > 200
     assert bare[row, column + 60].max() < 120
@@ -109,7 +113,7 @@ def test_a_circle_lies_around_what_it_marks():
 def test_a_nodule_is_circled_in_one_slab_only():
     """Among the twelve axial slabs, the one that holds the centre carries the circle."""
     volume, lungs = _chest()
-    pixels = _pixels(presentation.mip_png(volume, analysis([MASS]), "axial", lungs))
+    pixels = _pixels(_png(volume, analysis([MASS]), "axial", lungs))
     circle = _where(pixels, RED)
     tile_height = (pixels.shape[0] - 2 * BAND) / 3
     tiles = {(int((row - BAND) // tile_height), int(column // 320)) for row, column in circle}
@@ -120,9 +124,9 @@ def test_a_nodule_is_circled_in_one_slab_only():
 def test_bones_do_not_hide_the_lungs():
     """With a lung mask, a bright wall in front of the lungs leaves them as they are."""
     volume, lungs = _chest()
-    plain = _pixels(presentation.mip_png(volume, analysis(), "coronal", lungs))
+    plain = _pixels(_png(volume, analysis(), "coronal", lungs))
     volume.hu[:, 2:5, :] = 1500
-    walled = _pixels(presentation.mip_png(volume, analysis(), "coronal", lungs))
+    walled = _pixels(_png(volume, analysis(), "coronal", lungs))
     middle = (slice(300, 500), slice(150, 350))
     assert np.abs(walled[middle] - plain[middle]).max() < 40
 
@@ -132,7 +136,7 @@ def test_an_effusion_is_named_on_its_side(side):
     """The blue label stands on the picture's side of the effusion."""
     volume, lungs = _chest()
     made = analysis(effusions=[replace(LEFT_EFFUSION, side=side)])
-    pixels = _pixels(presentation.mip_png(volume, made, "coronal", lungs))
+    pixels = _pixels(_png(volume, made, "coronal", lungs))
     column = _where(pixels, (120, 200, 255))[:, 1].mean()
     assert (column > pixels.shape[1] / 2) == (side is Side.LEFT)
 
@@ -141,7 +145,7 @@ def test_sides_and_purpose_are_written_in():
     """R, L and the statement that nobody verified this stand in the picture, whatever was found."""
     volume, lungs = _chest()
     volume.hu[:] = -1000
-    pixels = _pixels(presentation.mip_png(volume, analysis(), "coronal", lungs))
+    pixels = _pixels(_png(volume, analysis(), "coronal", lungs))
     height = pixels.shape[0]
     beside = pixels[height // 2 - 20 : height // 2 + 20]
     assert beside[:, :30].max() > 200
@@ -155,11 +159,11 @@ def test_a_picture_needs_no_lungs(plane):
     volume, lungs = _chest()
     thin = Volume(hu=volume.hu[:1], grid=replace(GRID, shape=(1, 50, 80)))
     for args in ((volume, None), (volume, np.zeros_like(lungs)), (thin, None)):
-        assert _pixels(presentation.mip_png(args[0], analysis(), plane, args[1])).size
+        assert _pixels(_png(args[0], analysis(), plane, args[1])).size
 
 
 def test_a_volume_that_is_not_canonical_is_refused():
     """Sides would be a guess."""
     volume, lungs = _chest()
     with pytest.raises(ValueError, match="canonical"):
-        presentation.mip_png(_flipped(volume, lungs, (0, 1, 2), (True, False, False)), analysis(), "axial")
+        _png(_flipped(volume, lungs, (0, 1, 2), (True, False, False)), analysis(), "axial")

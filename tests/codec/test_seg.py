@@ -5,7 +5,7 @@ import highdicom
 import numpy as np
 import pytest
 from pydicom import dcmread
-from reports import GRID, STUDY, analysis, ct_series, labels, nodules, sop_uid
+from reports import GRID, STUDY, analysis, ct_series, dense, labels, nodules, sop_uid, sparse
 
 from millet.codec import codes, seg
 from millet.codec.source import Source
@@ -29,8 +29,8 @@ def _mask(encoded):
 def test_highdicom_reads_the_mask_back(mass, source):
     """Every voxel of every nodule on its own source image; masses in a segment of their own."""
     found = nodules(40, mass=mass)
-    volume = labels(found)
-    got = _mask(seg.encode(analysis(found), volume, source))
+    volume = dense(labels(found))
+    got = _mask(seg.encode(analysis(found), labels(found), source))
     for segment, kind in enumerate([NoduleClass.NODULE, NoduleClass.MASS][: got.shape[-1]]):
         numbers = [nodule.number for nodule in found if nodule.nodule_class is kind]
         assert np.array_equal(got[..., segment] > 0, np.isin(volume, numbers))
@@ -53,9 +53,10 @@ def test_only_frames_that_hold_something_are_written(source):
 def test_frames_follow_the_order_of_the_stack():
     """A stack given head first has its mask on the same images as one given feet first."""
     found = nodules(40, mass=True)
-    volume, files = labels(found), ct_series()
-    upwards = seg.encode(analysis(found), volume, Source.read(files))
-    downwards = seg.encode(analysis(found), volume[::-1], Source.read(files[::-1]))
+    upside, files = labels(found), ct_series()
+    downside = sparse(dense(upside)[::-1])
+    upwards = seg.encode(analysis(found), upside, Source.read(files))
+    downwards = seg.encode(analysis(found), downside, Source.read(files[::-1]))
     assert np.array_equal(_mask(upwards), _mask(downwards))
 
 
@@ -64,7 +65,7 @@ def test_bits_run_on_from_frame_to_frame(rows, columns):
     """Frames whose pixels do not fill whole bytes are packed without gaps."""
     files = ct_series(11, Rows=rows, Columns=columns)
     volume = np.random.default_rng(1).integers(0, 2, (11, rows, columns)).astype(np.uint16)
-    ds = dcmread(io.BytesIO(seg.encode(analysis(nodules(1)), volume, Source.read(files))))
+    ds = dcmread(io.BytesIO(seg.encode(analysis(nodules(1)), sparse(volume), Source.read(files))))
     bits = np.unpackbits(np.frombuffer(ds.PixelData, np.uint8), bitorder="little")[: volume.size]
     assert np.array_equal(bits.reshape(volume.shape), volume)
 
@@ -94,24 +95,24 @@ def test_a_mass_alone_is_segment_one(source):
 
 def test_nothing_labelled_is_no_object(source):
     """Without a labelled voxel there is no segmentation to send."""
-    assert seg.encode(analysis(), np.zeros(GRID.shape, np.uint16), source) is None
+    assert seg.encode(analysis(), sparse(np.zeros(GRID.shape, np.uint16)), source) is None
 
 
 def test_labels_that_do_not_fit_are_refused(source):
     """A mask of another shape, or a number that no nodule has, never becomes an object."""
     with pytest.raises(ValueError, match="do not fit"):
-        seg.encode(analysis(), np.zeros((3, 4, 5), np.uint16), source)
+        seg.encode(analysis(), sparse(np.zeros((3, 4, 5), np.uint16)), source)
     wrong = np.zeros(GRID.shape, np.uint16)
     wrong[0, 0, 0] = 2
     with pytest.raises(ValueError, match="no nodule's number"):
-        seg.encode(analysis(nodules(1)), wrong, source)
+        seg.encode(analysis(nodules(1)), sparse(wrong), source)
 
 
 def test_numbers_beyond_sixteen_bits_make_the_same_mask(source):
     """Nodule 70,000 is drawn like nodule 1."""
     found = nodules(1)
     late = tuple(replace(nodule, number=70_000) for nodule in found)
-    wide = labels(found).astype(np.uint32) * 70_000
+    wide = sparse(dense(labels(found)) * 70_000)
     one, other = (
         dcmread(io.BytesIO(seg.encode(analysis(n), v, source)))
         for n, v in ((found, labels(found)), (late, wide))

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 import chests
 import numpy as np
 import pytest
+from reports import dense
 from scipy import ndimage
 
 from millet.core.geometry import PointMm
@@ -105,7 +106,7 @@ def test_a_nodule_hardly_brighter_than_lung_keeps_a_size(mask):
 def test_there_is_no_highest_number():
     """Nodule 70,000 is drawn like the first: a label volume widens where it must."""
     balls = [Ball(1, PointMm(55.0, 0.0, 0.0), 3.0), Ball(70_000, PointMm(66.0, 0.0, 0.0), 3.0)]
-    labels = label(in_lung(*[(b.centre_mm, 3.0) for b in balls]), balls)
+    labels = dense(label(in_lung(*[(b.centre_mm, 3.0) for b in balls]), balls))
     assert set(np.unique(labels)) == {0, 1, 70_000}
 
 
@@ -113,7 +114,7 @@ def test_labels_carry_each_nodules_number():
     """Each nodule's voxels hold its number, about as many as its volume."""
     balls = [((55.0, 0.0, 0.0), 6.0), ((75.0, 5.0, 5.0), 10.0)]
     nodules = [Ball(n, PointMm(*c), d) for n, (c, d) in enumerate(balls, start=1)]
-    labels = label(in_lung(*balls), nodules)
+    labels = dense(label(in_lung(*balls), nodules))
     for nodule in nodules:
         volume = (labels == nodule.number).sum() * FINE.voxel_mm3
         assert volume == pytest.approx(np.pi / 6 * nodule.diameter_mm**3, rel=0.25)
@@ -122,7 +123,7 @@ def test_labels_carry_each_nodules_number():
 
 def test_even_the_smallest_nodule_has_a_voxel():
     """A nodule smaller than a voxel is not lost from the segmentation."""
-    labels = label(in_lung(), [Ball(7, PointMm(66.0, 0.0, 0.0), 0.3)])
+    labels = dense(label(in_lung(), [Ball(7, PointMm(66.0, 0.0, 0.0), 0.3)]))
     assert (labels == 7).sum() == 1
 
 
@@ -134,3 +135,43 @@ def test_a_candidate_where_there_is_no_tissue_keeps_its_place(mask):
     assert found.centre_mm == seen.centre_mm
     assert 0 < found.diameter_mm < seen.diameter_mm
     assert found.mean_hu == pytest.approx(-850)
+
+
+def test_equal_hu_give_equal_measurements_and_voxels(mask):
+    """Whole HU as int16, as float32 and as a view that runs backwards; at the volume's border, too."""
+    balls = [((55.0, 0.0, 0.0), 3.0), ((75.0, 5.0, 5.0), 10.0), ((66.0, -28.0, -30.0), 6.0)]
+    thin = in_lung(*balls)
+    seen = [Candidate(centre_mm=PointMm(*c), diameter_mm=d, score=0.9) for c, d in balls]
+    nodules = [Ball(n, PointMm(*c), d) for n, (c, d) in enumerate(balls, start=1)]
+    measured, drawn = measure(thin, mask, seen), dense(label(thin, nodules))
+    backwards = np.ascontiguousarray(thin.hu[::-1])[::-1]
+    for hu in (thin.hu.astype(np.float32), backwards):
+        other = Volume(hu=hu, grid=thin.grid)
+        assert measure(other, mask, seen) == measured
+        assert np.array_equal(dense(label(other, nodules)), drawn)
+
+
+def test_nothing_is_measured_and_drawn_as_nothing(mask):
+    """No candidates, no nodules: no measurements, and labels of the volume's shape without a voxel."""
+    assert measure(in_lung(), mask, []) == ()
+    assert not dense(label(in_lung(), [])).any()
+    assert label(in_lung(), []).shape == FINE.shape
+
+
+def test_a_place_outside_both_lungs_has_the_nearer_side(mask):
+    """A model that was gated otherwise may report in the wall: the side is that of the nearer lung."""
+    wall = Candidate(centre_mm=PointMm(118.0, 0.0, 0.0), diameter_mm=3.0, score=0.9)
+    (found,) = measure(chests.volume(LUNG, chests.hu(LUNG)), mask, [wall])
+    assert found.side is Side.LEFT
+
+
+def test_touching_nodules_share_their_voxels_by_distance():
+    """Two balls that overlap: each voxel is the nearer centre's, and none is lost."""
+    balls = [((64.0, 0.0, 0.0), 8.0), ((69.0, 0.0, 0.0), 8.0)]
+    nodules = [Ball(n, PointMm(*c), d) for n, (c, d) in enumerate(balls, start=1)]
+    volume = in_lung(*balls)
+    both = dense(label(volume, nodules))
+    alone = [dense(label(volume, [nodule])) for nodule in nodules]
+    assert np.array_equal(both > 0, (alone[0] + alone[1]) > 0)
+    x = np.nonzero(both)[2] * FINE.spacing_mm[2] + FINE.origin_mm[0]
+    assert np.array_equal(both[both > 0], np.where(np.abs(x - 64.0) <= np.abs(x - 69.0), 1, 2))

@@ -1,4 +1,8 @@
-"""Content items of a structured report (PS3.3 C.17.3), each encoded from its value."""
+"""Content items of a structured report (PS3.3 C.17.3), each encoded from its value.
+
+An item is written as bytes at once, its elements in the order of their tags (PS3.5 7.1): what every item
+begins with comes before all values but that of an image. What recurs in each group is encoded once.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from millet.codec.codes import Code, encoded
-from millet.codec.elements import Encoded, dataset
+from millet.codec.elements import Encoded, Item, dataset, element, joined
 from millet.core.geometry import PointMm
 
 CONTAINS = "CONTAINS"
@@ -14,82 +18,73 @@ MODIFIES = "HAS CONCEPT MOD"
 CONTEXT = "HAS OBS CONTEXT"
 
 
-def container(
-    concept: Code, children: Sequence[Encoded], *, template: str = "", relationship: str = CONTAINS
-) -> Encoded:
-    """A container; without a relationship it is the root of a document."""
-    named = {} if not template else {"ContentTemplateSequence": [_template(template)]}
-    return {
-        **(dataset(RelationshipType=relationship) if relationship else {}),
-        **dataset(
-            ValueType="CONTAINER",
-            ConceptNameCodeSequence=[encoded(concept)],
-            ContinuityOfContent="CONTINUOUS",
-            **named,
-        ),
-        **_children(children),
-    }
+def root(concept: Code, children: Sequence[Item], template: str) -> Encoded:
+    """The container that is the document itself: elements to be merged with the document's own."""
+    return dataset(
+        ValueType="CONTAINER",
+        ConceptNameCodeSequence=[encoded(concept)],
+        ContinuityOfContent="CONTINUOUS",
+        ContentTemplateSequence=[_template(template)],
+        ContentSequence=children,
+    )
 
 
-def code(relationship: str, concept: Code, value: Code, children: Sequence[Encoded] = ()) -> Encoded:
+def container(concept: Code, children: Sequence[Item], *, template: str = "") -> Item:
+    """A container within another."""
+    return _container_head(concept, template) + _children(children)
+
+
+def code(relationship: str, concept: Code, value: Code, children: Sequence[Item] = ()) -> Item:
     """A coded value."""
-    return {
-        **_head(relationship, "CODE", concept),
-        **dataset(ConceptCodeSequence=[encoded(value)]),
-        **_children(children),
-    }
+    return _code(relationship, concept, value) + _children(children)
 
 
-def text(relationship: str, concept: Code, value: str) -> Encoded:
+def text(relationship: str, concept: Code, value: str) -> Item:
     """Text; what is not ASCII becomes a question mark."""
-    return {**_head(relationship, "TEXT", concept), **dataset(TextValue=value)}
+    return _head(relationship, "TEXT", concept) + element("TextValue", value)
 
 
-def uid(relationship: str, concept: Code, value: str) -> Encoded:
+def uid(relationship: str, concept: Code, value: str) -> Item:
     """A UID reference."""
-    return {**_head(relationship, "UIDREF", concept), **dataset(UID=value)}
+    return _head(relationship, "UIDREF", concept) + element("UID", value)
 
 
-def number(concept: Code, value: float, unit: Code, children: Sequence[Encoded] = ()) -> Encoded:
+def number(concept: Code, value: float, unit: Code, children: Sequence[Item] = ()) -> Item:
     """A measurement (TID 300): decimal string, and the exact binary where it is no whole number."""
-    exact = {} if isinstance(value, int) else dataset(FloatingPointValue=value)
-    measured = {
-        **dataset(MeasurementUnitsCodeSequence=[encoded(unit)], NumericValue=decimal(value)),
-        **exact,
-    }
-    return {
-        **_head(CONTAINS, "NUM", concept),
-        **dataset(MeasuredValueSequence=[measured]),
-        **_children(children),
-    }
+    exact = b"" if isinstance(value, int) else element("FloatingPointValue", value)
+    measured = _unit(unit) + exact + element("NumericValue", decimal(value))
+    return (
+        _head(CONTAINS, "NUM", concept) + element("MeasuredValueSequence", [measured]) + _children(children)
+    )
 
 
-def sphere(concept: Code, centre_mm: PointMm, diameter_mm: float, frame_of_reference_uid: str) -> Encoded:
+def sphere(concept: Code, centre_mm: PointMm, diameter_mm: float, frame_of_reference_uid: str) -> Item:
     """A sphere as an ELLIPSOID (C.18.9.1.2): the ends of three axes along x, y and z, LPS mm, float32.
 
     The mean of the six points is the centre.
     """
     radius = diameter_mm / 2
-    ends = []
-    for axis in range(3):
-        for sign in (-1, 1):
-            ends += [c + (sign * radius if axis == place else 0.0) for place, c in enumerate(centre_mm)]
-    return {
-        **_head(CONTAINS, "SCOORD3D", concept),
-        **dataset(
-            GraphicType="ELLIPSOID",
-            GraphicData=ends,
-            ReferencedFrameOfReferenceUID=frame_of_reference_uid,
-        ),
-    }
+    x, y, z = (c + 0.0 for c in centre_mm)  # never minus nought
+    ends = (
+        (x - radius, y, z),
+        (x + radius, y, z),
+        (x, y - radius, z),
+        (x, y + radius, z),
+        (x, y, z - radius),
+        (x, y, z + radius),
+    )
+    return (
+        _head(CONTAINS, "SCOORD3D", concept)
+        + element("GraphicData", [v for end in ends for v in end])
+        + element("GraphicType", "ELLIPSOID")
+        + element("ReferencedFrameOfReferenceUID", frame_of_reference_uid)
+    )
 
 
-def image(concept: Code, sop_class_uid: str, sop_instance_uid: str) -> Encoded:
-    """A reference to an image."""
-    return {
-        **_head(CONTAINS, "IMAGE", concept),
-        **dataset(ReferencedSOPSequence=[reference(sop_class_uid, sop_instance_uid)]),
-    }
+def image(concept: Code, sop_class_uid: str, sop_instance_uid: str) -> Item:
+    """A reference to an image, which comes before what every item begins with."""
+    referenced = element("ReferencedSOPSequence", [reference(sop_class_uid, sop_instance_uid)])
+    return referenced + _head(CONTAINS, "IMAGE", concept)
 
 
 def reference(sop_class_uid: str, sop_instance_uid: str) -> Encoded:
@@ -102,8 +97,8 @@ def decimal(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.9g}"
 
 
-def _children(children: Sequence[Encoded]) -> Encoded:
-    return dataset(ContentSequence=children) if children else {}
+def _children(children: Sequence[Item]) -> bytes:
+    return element("ContentSequence", children) if children else b""
 
 
 @cache
@@ -112,7 +107,26 @@ def _template(identifier: str) -> Encoded:
 
 
 @cache
-def _head(relationship: str, value_type: str, concept: Code) -> Encoded:
-    return dataset(
-        RelationshipType=relationship, ValueType=value_type, ConceptNameCodeSequence=[encoded(concept)]
+def _head(relationship: str, value_type: str, concept: Code) -> bytes:
+    """What every item begins with."""
+    return joined(
+        dataset(
+            RelationshipType=relationship, ValueType=value_type, ConceptNameCodeSequence=[encoded(concept)]
+        )
     )
+
+
+@cache
+def _container_head(concept: Code, template: str) -> bytes:
+    templates = element("ContentTemplateSequence", [_template(template)]) if template else b""
+    return _head(CONTAINS, "CONTAINER", concept) + element("ContinuityOfContent", "CONTINUOUS") + templates
+
+
+@cache
+def _code(relationship: str, concept: Code, value: Code) -> bytes:
+    return _head(relationship, "CODE", concept) + element("ConceptCodeSequence", [encoded(value)])
+
+
+@cache
+def _unit(unit: Code) -> bytes:
+    return element("MeasurementUnitsCodeSequence", [encoded(unit)])

@@ -22,7 +22,9 @@ from millet.core.uids import derived_uid
 
 Encoded = Mapping[int, bytes]
 """Tag to the whole element (header and value), Explicit VR Little Endian."""
-Value = str | bytes | int | float | Sequence[str] | Sequence[int] | Sequence[float] | Sequence[Encoded]
+Item = bytes
+"""A data set whose elements are joined already, to be written as it is."""
+Value = str | bytes | int | float | Sequence[str] | Sequence[int] | Sequence[float] | Sequence[Encoded | Item]
 
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
@@ -38,6 +40,10 @@ _LONG = {"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT",
 _TEXTS = {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UI"}
 _NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "AT": "HH"}
 _VRS = _LONG | _TEXTS | set(_NUMBERS)
+_HEADS = {order: struct.Struct(f"{order}HH2sH") for order in "<>"}
+_LENGTHS = {order: struct.Struct(f"{order}I") for order in "<>"}
+_VR_NAMES = {vr.encode("ascii"): vr for vr in _VRS}
+_ITEM_START = struct.pack("<HH", 0xFFFE, 0xE000)
 _IMPLEMENTATION = derived_uid("implementation")
 
 
@@ -103,7 +109,7 @@ def read_elements(encoded: bytes, tags: Container[int], stop: int = PIXEL_GROUP)
     """
     opened = _opened(encoded)
     try:
-        return _elements(opened.data, 0, len(opened.data), opened.syntax, tags, stop)[0]
+        return _elements(opened.data, opened.start, len(opened.data), opened.syntax, tags, stop)[0]
     except RecursionError as error:
         raise ValueError("sequences are nested too deeply") from error
 
@@ -123,6 +129,8 @@ class PixelElement(NamedTuple):
     """From the first byte of the value to the end of the bytes received: fragments where encapsulated."""
     length: int | None
     """As declared; None for undefined, which means encapsulated."""
+    at: int
+    """Where the element begins: in the instance, or in its data set where that was deflated."""
 
 
 def pixel_element(encoded: bytes) -> PixelElement | None:
@@ -133,30 +141,34 @@ def pixel_element(encoded: bytes) -> PixelElement | None:
     """
     opened = _opened(encoded)
     data, syntax = opened.data, opened.syntax
-    at = _elements(data, 0, len(data), syntax, (), PIXEL_DATA)[1]
+    at = _elements(data, opened.start, len(data), syntax, (), PIXEL_DATA)[1]
     if at + 12 > len(data) or (header := _header(data, at, syntax)).tag != PIXEL_DATA:
         return None
     length = None if header.length == _UNDEFINED else header.length
-    return PixelElement(opened.syntax_uid, syntax.order, memoryview(data)[header.start :], length)
+    return PixelElement(opened.syntax_uid, syntax.order, memoryview(data)[header.start :], length, at)
 
 
 class _Opened(NamedTuple):
     syntax_uid: str
     syntax: _Syntax
     data: bytes
+    """The bytes given, or the data set alone where it was inflated."""
+    start: int
+    """Of the data set."""
 
 
 def _opened(encoded: bytes) -> _Opened:
     """The data set behind preamble and meta information, inflated."""
     syntax_uid, start = _meta(encoded)
-    data = encoded[start:]
+    data = encoded
     if syntax_uid == DEFLATED:
         try:
-            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, _INFLATED_BYTES)
+            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(encoded[start:], _INFLATED_BYTES)
         except zlib.error as error:
             raise ValueError("the deflated data set cannot be inflated") from error
-    explicit = data[4:6].decode("latin-1") in _VRS
-    return _Opened(syntax_uid, _Syntax(explicit, ">" if syntax_uid == EXPLICIT_BIG else "<"), data)
+        start = 0
+    explicit = data[start + 4 : start + 6] in _VR_NAMES
+    return _Opened(syntax_uid, _Syntax(explicit, ">" if syntax_uid == EXPLICIT_BIG else "<"), data, start)
 
 
 def _meta(encoded: bytes) -> tuple[str, int]:
@@ -169,19 +181,18 @@ def _meta(encoded: bytes) -> tuple[str, int]:
 
 
 def _header(data: bytes, at: int, syntax: _Syntax) -> _Header:
-    group, element = struct.unpack_from(syntax.order + "HH", data, at)
+    group, element, written, short = _HEADS[syntax.order].unpack_from(data, at)
     tag = group << 16 | element
     if group == 0xFFFE or not syntax.explicit:
-        (length,) = struct.unpack_from(syntax.order + "I", data, at + 4)
+        (length,) = _LENGTHS[syntax.order].unpack_from(data, at + 4)
         return _Header(tag, _dictionary_vr(tag), length, at + 8)
-    vr = data[at + 4 : at + 6].decode("latin-1")
-    if vr not in _VRS:
-        raise ValueError(f"{vr!a} is no VR")
+    vr = _VR_NAMES.get(written)
+    if vr is None:
+        raise ValueError(f"{written.decode('latin-1')!a} is no VR")
     if vr in _LONG:
-        (length,) = struct.unpack_from(syntax.order + "I", data, at + 8)
+        (length,) = _LENGTHS[syntax.order].unpack_from(data, at + 8)
         return _Header(tag, vr, length, at + 12)
-    (length,) = struct.unpack_from(syntax.order + "H", data, at + 6)
-    return _Header(tag, vr, length, at + 8)
+    return _Header(tag, vr, short, at + 8)
 
 
 def _elements(
@@ -191,27 +202,29 @@ def _elements(
     found: dict[int, Raw] = {}
     while at + 8 <= end:
         try:
-            header = _header(data, at, syntax)
-            if header.tag >= stop:
-                return found, header.start if header.tag == _ITEM_END else at
-            wanted = tags is None or header.tag in tags
-            raw, at = _value(data, header, syntax, wanted=wanted)
+            header = tag, _, length, start = _header(data, at, syntax)
+            if tag >= stop:
+                return found, start if tag == _ITEM_END else at
+            wanted = tags is None or tag in tags
+            if not wanted and length != _UNDEFINED:
+                at = start + length
+                continue
+            raw, at = _value(data, header, syntax)
         except (struct.error, ValueError):
             break
         if at > end:
             break
-        if wanted and raw is not None:
-            found[header.tag] = raw
+        if wanted:
+            found[tag] = raw
     return found, min(at, end)
 
 
-def _value(data: bytes, header: _Header, syntax: _Syntax, *, wanted: bool) -> tuple[Raw | None, int]:
+def _value(data: bytes, header: _Header, syntax: _Syntax) -> tuple[Raw, int]:
     """One value, and where the next element starts."""
     vr = _dictionary_vr(header.tag) if header.vr == "UN" else header.vr
-    if header.length != _UNDEFINED and not (wanted and vr == "SQ"):
+    if header.length != _UNDEFINED and vr != "SQ":
         end = header.start + header.length
-        value = data[header.start : end] if wanted else b""
-        return Raw(vr, _little(vr, value, syntax.order)), end
+        return Raw(vr, _little(vr, data[header.start : end], syntax.order)), end
     inner = syntax if header.vr != "UN" else _Syntax(explicit=False, order="<")  # PS3.5 6.2.2
     value, end = _items(data, header.start, header.length, inner)
     return Raw("SQ", value), end
@@ -256,7 +269,13 @@ def dataset(**values: Value) -> dict[int, bytes]:
     }
 
 
-def joined(elements: Encoded) -> bytes:
+def element(keyword: str, value: Value) -> bytes:
+    """Encode one value by its dictionary keyword."""
+    tag, vr = _named(keyword)
+    return _element(tag, vr, _encode(vr, value))
+
+
+def joined(elements: Encoded) -> Item:
     """A data set: its elements in order of their tags (PS3.5 7.1)."""
     return b"".join(elements[tag] for tag in sorted(elements))
 
@@ -274,7 +293,7 @@ def part10(elements: Encoded, *, sop_class_uid: str, sop_instance_uid: str) -> b
         )
     )
     length = joined(dataset(FileMetaInformationGroupLength=len(meta)))
-    return bytes(128) + b"DICM" + length + meta + joined(elements)
+    return b"".join((bytes(128), b"DICM", length, meta, *(elements[tag] for tag in sorted(elements))))
 
 
 def plain(text: str) -> str:
@@ -298,9 +317,12 @@ def _encode(vr: str, value: Value) -> bytes:
     return str(value).encode("ascii")
 
 
-def _sequence(items: Iterable[Encoded]) -> bytes:
-    encoded = (joined(item) for item in items)
-    return b"".join(struct.pack("<HHI", 0xFFFE, 0xE000, len(item)) + item for item in encoded)
+def _sequence(items: Iterable[Encoded | Item]) -> bytes:
+    parts: list[bytes] = []
+    for item in items:
+        encoded = item if isinstance(item, bytes) else joined(item)
+        parts += (_ITEM_START, len(encoded).to_bytes(4, "little"), encoded)
+    return b"".join(parts)
 
 
 def _element(tag: int, vr: str, value: bytes) -> bytes:
@@ -308,7 +330,12 @@ def _element(tag: int, vr: str, value: bytes) -> bytes:
         value += b"\0" if vr in {"UI", "OB", "UN"} else b" "
     if vr not in _LONG and len(value) > 0xFFFF:
         vr = "UN"  # PS3.5 6.2.2, note 3
-    head = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + vr.encode("ascii")
-    if vr in _LONG:
-        return head + struct.pack("<HI", 0, len(value)) + value
-    return head + struct.pack("<H", len(value)) + value
+    start, width = _start(tag, vr)
+    return b"".join((start, len(value).to_bytes(width, "little"), value))
+
+
+@cache
+def _start(tag: int, vr: str) -> tuple[bytes, int]:
+    """What stands before the length of an element, and the bytes that the length takes."""
+    start = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + vr.encode("ascii")
+    return (start + bytes(2), 4) if vr in _LONG else (start, 2)

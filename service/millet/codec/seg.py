@@ -7,8 +7,7 @@ source images, so that the mask lies on them exactly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from millet.codec.document import STATEMENT, head
 from millet.codec.elements import Encoded, dataset, part10, tag_of
 from millet.codec.source import Source, SourceImage
 from millet.core.analysis import Analysis
+from millet.core.labels import Labels
 from millet.core.nodule import Nodule, NoduleClass
 from millet.core.uids import object_uid
 
@@ -34,33 +34,36 @@ class _Segment(NamedTuple):
     nodules: tuple[Nodule, ...]
 
 
-class _Frame(NamedTuple):
-    segment: _Segment
-    z: int
-    mask: NDArray[np.bool_]
+class _Frames(NamedTuple):
+    """What is written: the segment and the z index of each frame, and all their bits, packed."""
+
+    segments: list[int]
+    planes: list[int]
+    bits: bytes
 
 
-def encode(analysis: Analysis, labels: NDArray[np.unsignedinteger], source: Source) -> bytes | None:
+def encode(analysis: Analysis, labels: Labels, source: Source) -> bytes | None:
     """Encode the mask as a DICOM file, or None where no voxel is labelled.
 
     Args:
         analysis: whose nodules the labels number.
-        labels: (z, y, x) nodule numbers, 0 elsewhere, on the grid of the source images: plane z is
-            the z-th image, rows and columns as stored.
+        labels: on the grid of the source images: plane z is the z-th image, rows and columns as stored.
         source: the images of the analysed stack, in that order.
 
     Raises:
         ValueError: The labels do not fit the images, or number a nodule that is not there.
     """
     _check(labels, source)
-    segments = _segments(analysis, labels)
+    drawn, which = np.unique(labels.numbers, return_inverse=True)
+    segments = _segments(analysis, drawn)
     if not segments:
         return None
-    frames = list(_frames(segments, labels))
+    belongs = {nodule.number: segment.number for segment in segments for nodule in segment.nodules}
+    frames = _frames(labels, np.asarray([belongs[number] for number in drawn.tolist()])[which])
     common = head(analysis, source, kind="seg", sop_class_uid=SEGMENTATION, modality="SEG")
     document = {
         **common,
-        **_image(frames, source),
+        **_image(frames, labels.shape, source),
         **_description(analysis, segments),
         **_dimensions(analysis),
         **_groups(frames, source),
@@ -69,61 +72,56 @@ def encode(analysis: Analysis, labels: NDArray[np.unsignedinteger], source: Sour
     return part10(document, sop_class_uid=SEGMENTATION, sop_instance_uid=object_uid(analysis, "seg"))
 
 
-def _check(labels: NDArray[np.unsignedinteger], source: Source) -> None:
+def _check(labels: Labels, source: Source) -> None:
     first = source.images[0]
     rows, columns = (first.raw[word].number for word in ("Rows", "Columns"))
     if labels.shape != (len(source.images), rows, columns):
         raise ValueError(f"labels {labels.shape} do not fit {len(source.images)} images {rows} x {columns}")
 
 
-def _segments(analysis: Analysis, labels: NDArray[np.unsignedinteger]) -> list[_Segment]:
+def _segments(analysis: Analysis, numbers: NDArray[np.integer]) -> list[_Segment]:
     """The segments that have a voxel, numbered from 1."""
-    drawn = {int(n) for plane in labels if plane.any() for n in np.flatnonzero(np.bincount(plane.ravel()))}
+    drawn = set(numbers.tolist())
     nodules = [nodule for nodule in analysis.nodules if nodule.number in drawn]
-    if unknown := drawn - {0} - {nodule.number for nodule in nodules}:
+    if unknown := drawn - {nodule.number for nodule in nodules}:
         raise ValueError(f"labels {sorted(unknown)} are no nodule's number")
     kinds = [(kind, tuple(n for n in nodules if n.nodule_class is kind)) for kind in NoduleClass]
     filled = [(kind, members) for kind, members in kinds if members]
     return [_Segment(number, kind, members) for number, (kind, members) in enumerate(filled, start=1)]
 
 
-def _frames(segments: Sequence[_Segment], labels: NDArray[np.unsignedinteger]) -> Iterator[_Frame]:
-    """Non-empty frames, segment by segment, in stack order."""
-    filled = [z for z in range(len(labels)) if labels[z].any()]
-    last = max(nodule.number for segment in segments for nodule in segment.nodules)
-    for segment in segments:
-        belongs = np.zeros(last + 1, bool)
-        belongs[[nodule.number for nodule in segment.nodules]] = True
-        for z in filled:
-            mask = belongs[labels[z]]
-            if mask.any():
-                yield _Frame(segment, z, mask)
+def _frames(labels: Labels, segments: NDArray[np.integer]) -> _Frames:
+    """Non-empty frames, segment by segment, in stack order; bits run on between them (PS3.5 8.1.1).
+
+    `segments` are of the labelled voxels.
+    """
+    depth, rows, columns = labels.shape
+    plane, place = np.divmod(labels.voxels, rows * columns)
+    frames, frame = np.unique(segments * depth + plane, return_inverse=True)
+    bits = frame * (rows * columns) + place
+    packed = np.zeros((len(frames) * rows * columns + 7) // 8, np.uint8)
+    np.bitwise_or.at(packed, bits >> 3, (1 << (bits & 7)).astype(np.uint8))
+    return _Frames((frames // depth).tolist(), (frames % depth).tolist(), packed.tobytes())
 
 
-def _image(frames: Sequence[_Frame], source: Source) -> Encoded:
-    """Image pixel and general image modules; bits run on from frame to frame (PS3.5 8.1.1)."""
-    rows, columns = frames[0].mask.shape
-    packed = [
-        np.packbits(np.stack([frame.mask for frame in frames[at : at + 8]]).reshape(-1), bitorder="little")
-        for at in range(0, len(frames), 8)
-    ]
-    pixels = b"".join(part.tobytes() for part in packed)
+def _image(frames: _Frames, shape: tuple[int, int, int], source: Source) -> Encoded:
+    """Image pixel and general image modules."""
     lossy = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
     return {
         **dataset(
             ImageType=("DERIVED", "PRIMARY"),
             SamplesPerPixel=1,
             PhotometricInterpretation="MONOCHROME2",
-            NumberOfFrames=len(frames),
-            Rows=rows,
-            Columns=columns,
+            NumberOfFrames=len(frames.planes),
+            Rows=shape[1],
+            Columns=shape[2],
             BitsAllocated=1,
             BitsStored=1,
             HighBit=0,
             PixelRepresentation=0,
             BurnedInAnnotation="NO",
             LossyImageCompression="00",
-            PixelData=pixels,
+            PixelData=frames.bits,
         ),
         **source.images[0].copied(*lossy),
     }
@@ -191,7 +189,7 @@ def _pointer(keyword: str) -> bytes:
     return (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little")
 
 
-def _groups(frames: Sequence[_Frame], source: Source) -> Encoded:
+def _groups(frames: _Frames, source: Source) -> Encoded:
     """The functional groups (PS3.3 C.7.6.16)."""
     first = source.images[0]
     spacing = _spacing(source)
@@ -203,21 +201,28 @@ def _groups(frames: Sequence[_Frame], source: Source) -> Encoded:
         PixelMeasuresSequence=[measures],
         PlaneOrientationSequence=[first.copied("ImageOrientationPatient")],
     )
-    rank = {z: place for place, z in enumerate(sorted({frame.z for frame in frames}), start=1)}
+    rank = {z: place for place, z in enumerate(sorted(set(frames.planes)), start=1)}
+    shown = {z: _shown(source.images[z]) for z in rank}
     return dataset(
         SharedFunctionalGroupsSequence=[shared],
         PerFrameFunctionalGroupsSequence=[
-            _frame(frame.segment.number, rank[frame.z], source.images[frame.z]) for frame in frames
+            {
+                **shown[z],
+                **dataset(
+                    FrameContentSequence=[dataset(DimensionIndexValues=(segment, rank[z]))],
+                    SegmentIdentificationSequence=[dataset(ReferencedSegmentNumber=segment)],
+                ),
+            }
+            for segment, z in zip(frames.segments, frames.planes, strict=True)
         ],
     )
 
 
-def _frame(segment: int, place: int, shown: SourceImage) -> Encoded:
-    origin = {**shown.reference, **_PURPOSE}
+def _shown(image: SourceImage) -> Encoded:
+    """What all frames of one source image share: where they lie and what they were made from."""
+    origin = {**image.reference, **_PURPOSE}
     return dataset(
-        FrameContentSequence=[dataset(DimensionIndexValues=(segment, place))],
-        PlanePositionSequence=[shown.copied("ImagePositionPatient")],
-        SegmentIdentificationSequence=[dataset(ReferencedSegmentNumber=segment)],
+        PlanePositionSequence=[image.copied("ImagePositionPatient")],
         DerivationImageSequence=[{**dataset(SourceImageSequence=[origin]), **_DERIVATION}],
     )
 
@@ -230,12 +235,11 @@ _DERIVATION = dataset(DerivationCodeSequence=[encoded(codes.DERIVED_BY_SEGMENTAT
 
 def _spacing(source: Source) -> float | None:
     """The mean distance of neighbouring images in mm, None for a single one."""
-    places = [
-        np.asarray([float(v) for v in image.text("ImagePositionPatient").split("\\")])
-        for image in source.images
-    ]
-    steps = [float(np.linalg.norm(after - before)) for before, after in pairwise(places)]
-    return float(np.mean(steps)) if steps else None
+    places = np.asarray(
+        [[float(v) for v in image.text("ImagePositionPatient").split("\\")] for image in source.images]
+    )
+    steps = np.sqrt((np.diff(places, axis=0) ** 2).sum(axis=1))
+    return float(np.mean(steps)) if len(steps) else None
 
 
 def _references(source: Source) -> Encoded:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC
+from functools import cache
 
 from millet.codec import codes
 from millet.codec.codes import Code
@@ -21,12 +22,13 @@ from millet.codec.content import (
     container,
     image,
     number,
+    root,
     sphere,
     text,
     uid,
 )
 from millet.codec.document import MANUFACTURER, STATEMENT, head
-from millet.codec.elements import Encoded, dataset, part10
+from millet.codec.elements import Item, dataset, part10
 from millet.codec.source import Source
 from millet.core.analysis import Analysis, Effusion, Lungs, Outcome, Pattern, Provenance, Reliability
 from millet.core.nodule import Nodule, NoduleClass, Side
@@ -38,11 +40,10 @@ COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 
 def encode(analysis: Analysis, source: Source) -> bytes:
     """Encode the report of an analysis as a DICOM file; equal arguments give equal bytes."""
-    content = container(
+    content = root(
         codes.REPORT,
         [*_context(analysis), *_measurements(analysis, source), _evaluations(analysis)],
         template="1500",
-        relationship="",
     )
     finished = analysis.outcome is not Outcome.NOT_ANALYSED
     document = dataset(
@@ -63,7 +64,7 @@ def encode(analysis: Analysis, source: Source) -> bytes:
     )
 
 
-def _context(analysis: Analysis) -> Iterator[Encoded]:
+def _context(analysis: Analysis) -> Iterator[Item]:
     """Language (TID 1204), observing device (TID 1004) and procedure."""
     made_by = analysis.provenance
     yield code(MODIFIES, codes.LANGUAGE, codes.ENGLISH)
@@ -80,7 +81,7 @@ def _context(analysis: Analysis) -> Iterator[Encoded]:
 # --- measurements ------------------------------------------------------------------------------------
 
 
-def _measurements(analysis: Analysis, source: Source) -> Iterator[Encoded]:
+def _measurements(analysis: Analysis, source: Source) -> Iterator[Item]:
     """The container of all groups, if there is any."""
     groups = [_nodule(nodule, analysis, source) for nodule in analysis.nodules]
     groups += [_effusion(effusion, analysis) for effusion in analysis.effusions]
@@ -90,7 +91,7 @@ def _measurements(analysis: Analysis, source: Source) -> Iterator[Encoded]:
         yield container(codes.MEASUREMENTS, groups)
 
 
-def _nodule(nodule: Nodule, analysis: Analysis, source: Source) -> Encoded:
+def _nodule(nodule: Nodule, analysis: Analysis, source: Source) -> Item:
     """One nodule or mass (TID 1411, TID 1419)."""
     frame_uid = analysis.frame_of_reference_uid or source.frame_of_reference_uid
     return container(
@@ -112,7 +113,7 @@ def _nodule(nodule: Nodule, analysis: Analysis, source: Source) -> Encoded:
     )
 
 
-def _seen_in(nodule: Nodule, analysis: Analysis, source: Source) -> Encoded:
+def _seen_in(nodule: Nodule, analysis: Analysis, source: Source) -> Item:
     """The slice nearest to the centre, or the series."""
     shown = source.by_uid.get(nodule.source_sop_instance_uid)
     if shown is None:
@@ -120,7 +121,7 @@ def _seen_in(nodule: Nodule, analysis: Analysis, source: Source) -> Encoded:
     return image(codes.SOURCE_IMAGE, shown.sop_class_uid, shown.sop_instance_uid)
 
 
-def _effusion(effusion: Effusion, analysis: Analysis) -> Encoded:
+def _effusion(effusion: Effusion, analysis: Analysis) -> Item:
     """One pleural effusion (TID 1501)."""
     return container(
         codes.GROUP,
@@ -136,7 +137,7 @@ def _effusion(effusion: Effusion, analysis: Analysis) -> Encoded:
     )
 
 
-def _exam(analysis: Analysis) -> Encoded:
+def _exam(analysis: Analysis) -> Item:
     """Counts and lungs (TID 1501)."""
     return container(
         codes.GROUP,
@@ -152,19 +153,20 @@ def _exam(analysis: Analysis) -> Encoded:
     )
 
 
-def _lungs(lungs: Lungs | None) -> list[Encoded]:
+def _lungs(lungs: Lungs | None) -> list[Item]:
     if lungs is None:
         return []
     volumes = ((lungs.right_l, Side.RIGHT), (lungs.left_l, Side.LEFT))
     return [number(codes.VOLUME, litres, codes.LITRE, [_site(codes.LUNG, side)]) for litres, side in volumes]
 
 
-def _site(place: Code, side: Side) -> Encoded:
+@cache
+def _site(place: Code, side: Side) -> Item:
     laterality = code(MODIFIES, codes.LATERALITY, codes.SIDES[side])
     return code(MODIFIES, codes.SITE, place, [laterality])
 
 
-def _algorithm(made_by: Provenance) -> list[Encoded]:
+def _algorithm(made_by: Provenance) -> list[Item]:
     """TID 4019 for a group."""
     return [
         text(MODIFIES, codes.ALGORITHM, made_by.model_name),
@@ -175,7 +177,7 @@ def _algorithm(made_by: Provenance) -> list[Encoded]:
 # --- the exam as a whole -----------------------------------------------------------------------------
 
 
-def _evaluations(analysis: Analysis) -> Encoded:
+def _evaluations(analysis: Analysis) -> Item:
     """TID 1500, rows 12 to 14."""
     triage = analysis.triage
     return container(
@@ -211,7 +213,7 @@ def _completeness(analysis: Analysis) -> str:
     return f"The series was analysed; all {found} that were found are listed, none is left out."
 
 
-def _count(analysis: Analysis) -> Iterator[Encoded]:
+def _count(analysis: Analysis) -> Iterator[Item]:
     """Whether the number of nodules is to be relied on; nothing of a series that was not analysed."""
     if analysis.outcome is Outcome.NOT_ANALYSED:
         return
@@ -231,7 +233,7 @@ def _checked_by(found: Reliability) -> str:
     return f"{counted}; noise {found.noise_hu:.0f} HU, {shown}"
 
 
-def _pattern(pattern: Pattern | None) -> list[Encoded]:
+def _pattern(pattern: Pattern | None) -> list[Item]:
     if pattern is None:
         return []
     median = "none" if pattern.median_diameter_mm is None else f"{pattern.median_diameter_mm:.2f} mm"
@@ -249,13 +251,13 @@ def _pattern(pattern: Pattern | None) -> list[Encoded]:
     ]
 
 
-def _remark(remark: Remark) -> Iterator[Encoded]:
+def _remark(remark: Remark) -> Iterator[Item]:
     yield code(CONTAINS, codes.WEIGHTS[remark.weight], codes.REASONS[remark.reason])
     if remark.detail:
         yield text(CONTAINS, codes.REMARK_DETAIL, f"{remark.reason.value}: {remark.detail}")
 
 
-def _volumes(analysis: Analysis) -> Iterator[Encoded]:
+def _volumes(analysis: Analysis) -> Iterator[Item]:
     for volume in analysis.volumes:
         spacing = "" if volume.spacing_mm is None else f", {volume.spacing_mm:g} mm apart"
         fate = "analysed" if volume.chosen else "not analysed"
@@ -263,7 +265,7 @@ def _volumes(analysis: Analysis) -> Iterator[Encoded]:
         yield text(CONTAINS, codes.VOLUME_CHOICE, words)
 
 
-def _provenance(made_by: Provenance) -> Iterator[Encoded]:
+def _provenance(made_by: Provenance) -> Iterator[Item]:
     yield text(CONTAINS, codes.ALGORITHM, made_by.model_name)
     yield text(CONTAINS, codes.ALGORITHM_VERSION, made_by.model_version)
     parameters = {

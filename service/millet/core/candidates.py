@@ -9,15 +9,18 @@ balls is never asked: on a miliary scan neighbours touch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from millet.core.geometry import Floats
 from millet.core.lungs import LUNG_HU
 from millet.core.nodule import Candidate
 from millet.core.volume import Volume
+
+Ranks = NDArray[np.int_]
 
 LIKE_SIZE = 2.0
 """Diameters up to this ratio are alike."""
@@ -42,48 +45,69 @@ def merge(candidates: Iterable[Candidate], distance_radii: float, volume: Volume
     ordered = ranked(candidates)
     if not ordered:
         return ()
-    gone = np.zeros(len(ordered), bool)
-    for number, near in enumerate(_neighbours(ordered, distance_radii)):
-        if not gone[number]:
-            gone[[n for n in near if n > number and _same(ordered[number], ordered[n], volume)]] = True
+    centres = np.asarray([c.centre_mm for c in ordered], float)
+    diameters = np.asarray([c.diameter_mm for c in ordered])
+    gone = [False] * len(ordered)
+    better, other = _neighbours(centres, diameters / 2 * distance_radii)
+    same = _same(better, other, centres, diameters, volume)
+    for one, lost in zip(better[same].tolist(), other[same].tolist(), strict=True):
+        gone[lost] |= not gone[one]
     return tuple(c for c, lost in zip(ordered, gone, strict=True) if not lost)
 
 
-def _neighbours(ordered: Sequence[Candidate], distance_radii: float) -> list[set[int]]:
-    """For each candidate, those whose centre lies within reach of the larger of the two."""
-    centres = np.asarray([c.centre_mm for c in ordered], float)
-    reach = np.asarray([c.diameter_mm for c in ordered]) / 2 * distance_radii
-    near: list[set[int]] = [set() for _ in ordered]
+def _neighbours(centres: Floats, reach: Floats) -> tuple[Ranks, Ranks]:
+    """Pairs whose centres lie within reach of the larger of the two: better and other, in that order."""
     tree = cKDTree(centres)
-    for number, found in enumerate(tree.query_ball_point(centres, reach)):
-        near[number].update(found)
-        for other in found:
-            near[other].add(number)
-    return near
+    crowded = np.flatnonzero(tree.query_ball_point(centres, reach, return_length=True) > 1)
+    pairs = {
+        (min(one, two), max(one, two))
+        for one, found in zip(
+            crowded.tolist(), tree.query_ball_point(centres[crowded], reach[crowded]), strict=True
+        )
+        for two in found
+        if one != two
+    }
+    better, other = np.asarray(sorted(pairs), int).reshape(-1, 2).T
+    return better, other
 
 
-def _same(better: Candidate, other: Candidate, volume: Volume) -> bool:
-    """Whether of two near candidates the one of the lower score says nothing new."""
-    if other.diameter_mm > LIKE_SIZE * better.diameter_mm:
-        return False
-    if better.diameter_mm > LIKE_SIZE * other.diameter_mm and not _is_tissue(better, volume):
-        return False
-    return not _lung_between(better, other, volume)
+def _same(
+    better: Ranks, other: Ranks, centres: Floats, diameters: Floats, volume: Volume
+) -> NDArray[np.bool_]:
+    """Of which pairs of near candidates the one of the lower score says nothing new."""
+    same = diameters[other] <= LIKE_SIZE * diameters[better]
+    unlike = same & (diameters[better] > LIKE_SIZE * diameters[other])
+    larger, which = np.unique(better[unlike], return_inverse=True)
+    same[unlike] = _is_tissue(centres[larger], diameters[larger], volume)[which]
+    same[same] = ~_lung_between(centres[better[same]], centres[other[same]], volume)
+    return same
 
 
-def _is_tissue(candidate: Candidate, volume: Volume) -> bool:
-    """Whether the inner half of a candidate is tissue and not a blur of small things in lung."""
+def _is_tissue(centres: Floats, diameters: Floats, volume: Volume) -> NDArray[np.bool_]:
+    """Whether the inner half of each candidate is tissue and not a blur of small things in lung."""
     steps = np.stack(np.meshgrid(*[np.linspace(-1, 1, 7)] * 3), -1).reshape(-1, 3)
-    ball = steps[(steps**2).sum(axis=1) <= 1] * candidate.diameter_mm / 4
-    return bool(np.median(_hu(volume, ball + np.asarray(candidate.centre_mm))) > TISSUE_FROM_HU)
+    ball = steps[(steps**2).sum(axis=1) <= 1]
+    points = ball * diameters[:, None, None] / 4 + centres[:, None]
+    hu = _hu(volume, points.reshape(-1, 3)).reshape(len(centres), len(ball))
+    tissue: NDArray[np.bool_] = np.median(hu, axis=1) > TISSUE_FROM_HU
+    return tissue
 
 
-def _lung_between(one: Candidate, two: Candidate, volume: Volume) -> bool:
-    """Whether HU fall half-way to lung somewhere between two centres."""
-    start, end = np.asarray(one.centre_mm, float), np.asarray(two.centre_mm, float)
-    count = 2 + int(np.linalg.norm(end - start) / STEP_MM)
-    hu = _hu(volume, np.linspace(start, end, count))
-    return bool(hu.min() < (min(hu[0], hu[-1]) + LUNG_HU) / 2)
+def _lung_between(starts: Floats, ends: Floats, volume: Volume) -> NDArray[np.bool_]:
+    """Whether HU fall half-way to lung somewhere between the centres of each pair."""
+    if not len(starts):
+        return np.zeros(0, bool)
+    way = ends - starts
+    steps = 1 + (np.sqrt((way**2).sum(axis=1)) / STEP_MM).astype(int)
+    first = np.concatenate([[0], np.cumsum(steps + 1)[:-1]])
+    pair = np.repeat(np.arange(len(starts)), steps + 1)
+    step = np.arange(len(pair)) - first[pair]
+    points = starts[pair] + step[:, None] * (way / steps[:, None])[pair]
+    points[first + steps] = ends
+    hu = _hu(volume, points)
+    bar = (np.minimum(hu[first], hu[first + steps]) + LUNG_HU) / 2
+    between: NDArray[np.bool_] = np.minimum.reduceat(hu, first) < bar
+    return between
 
 
 def _hu(volume: Volume, points_mm: Floats) -> Floats:

@@ -317,10 +317,11 @@ def _resolution(series: ReadSeries) -> Resolution:
 def _objects(analysis: Analysis, series: ReadSeries, mask: LungMask, seen: Volume) -> Mapping[str, bytes]:
     source = Source.read([taken.head for taken in series.taken])
     inside = mask.on(seen.grid) > 0
+    pictures = presentation.mips(seen, analysis, inside)
     made = {
         "sr": sr.encode(analysis, source),
         "seg": seg.encode(analysis, label(series.volume, analysis.nodules), source),
-        "mip-coronal.png": presentation.mip_png(seen, analysis, "coronal", inside),
-        "mip-axial.png": presentation.mip_png(seen, analysis, "axial", inside),
+        "mip-coronal.png": pictures["coronal"],
+        "mip-axial.png": pictures["axial"],
     }
     return {kind: encoded for kind, encoded in made.items() if encoded}

@@ -1,0 +1,180 @@
+"""Projections of a chest for its pictures: from the front, and in slabs from below.
+
+Within the lungs they are maximum intensity projections in a lung window, which keeps ribs and chest wall
+from hiding what is sought; a dim average around them shows the body. All of them are made in one pass over
+the volume, plane by plane, and no copy of it is held.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from millet.core.geometry import Grid
+from millet.core.volume import Volume
+
+Mask = NDArray[np.bool_]
+Grey = NDArray[np.float32]
+Box = tuple[slice, slice, slice]
+
+_LUNG_WINDOW_HU = (-950.0, 150.0)
+_AIR_HU = np.float32(-1024.0)
+_ANY_HU = np.float32(1e6)
+_DIM = 0.35
+_MARGIN_MM = 25.0
+_SKIN_MM = 3.0
+_SLABS = 12
+
+
+class View(NamedTuple):
+    """One projection: grey values 0..1 on (row, column) indices, and where they lie in the volume."""
+
+    grey: Grey
+    start: tuple[float, float]
+    """Volume index of the first row and column."""
+    step_mm: tuple[float, float]
+    z: tuple[int, int]
+    """Slices that are seen, the second exclusive."""
+    depth_mm: float
+
+
+class Views(NamedTuple):
+    """What is seen of one volume."""
+
+    coronal: View
+    """From the front, head up."""
+    axial: tuple[View, ...]
+    """Slabs seen from the feet, the one nearest the head first."""
+
+
+def project(volume: Volume, lungs: Mask | None) -> Views:
+    """Project a canonical volume within its lungs (z, y, x on the same grid), or whole without them."""
+    grid, box = volume.grid, _box(volume.grid, lungs, _MARGIN_MM)
+    (z_from, z_to), y, x = (box[0].start, box[0].stop), box[1], box[2]
+    core = _Core(grid, lungs, box)
+    sought = np.full((z_to - z_from, x.stop - x.start), _AIR_HU)
+    around = np.empty_like(sought)
+    body = np.empty((grid.shape[1], sought.shape[1]), np.float32)
+    slabs = []
+    for low, high in _slabs(box[0]):
+        brightest = np.full((y.stop - y.start, sought.shape[1]), _AIR_HU)
+        total = np.zeros_like(brightest)
+        for z in range(low, high):
+            np.copyto(body, volume.hu[z, :, x])
+            core.look(z, body[y], brightest, sought[z - z_from])
+            np.maximum(body, _AIR_HU, out=body)
+            total += body[y]
+            np.add.reduce(body, axis=0, out=around[z - z_from])
+        grey = _over(_window(brightest), _window(total / (high - low)))
+        slabs.append(_axial(grey, box, grid, (low, high)))
+    mean = _window(around / grid.shape[1])
+    front = mean if lungs is None else _over(_window(sought), mean)
+    return Views(coronal=_coronal(front[::-1], box, grid), axial=tuple(slabs[::-1]))
+
+
+def _slabs(z: slice) -> list[tuple[int, int]]:
+    """The slices of each slab, from the feet on, the second exclusive."""
+    edges = np.linspace(z.stop, z.start, _SLABS + 1).round().astype(int).tolist()
+    return [(low, high) for low, high in pairwise(edges[::-1]) if high > low]
+
+
+def _coronal(grey: Grey, box: Box, grid: Grid) -> View:
+    z, y, x = box
+    z_mm, y_mm, x_mm = grid.spacing_mm
+    return View(
+        grey=grey,
+        start=(z.stop - 1, x.start),
+        step_mm=(-z_mm, x_mm),
+        z=(z.start, z.stop),
+        depth_mm=y_mm * (y.stop - y.start),
+    )
+
+
+def _axial(grey: Grey, box: Box, grid: Grid, z: tuple[int, int]) -> View:
+    _, y, x = box
+    z_mm, y_mm, x_mm = grid.spacing_mm
+    return View(
+        grey=grey,
+        start=(y.start, x.start),
+        step_mm=(y_mm, x_mm),
+        z=z,
+        depth_mm=z_mm * (z[1] - z[0]),
+    )
+
+
+class _Core:
+    """The lungs without their skin, whose soft tissue would cover them from front to back.
+
+    Without lungs, all of a plane is looked at.
+    """
+
+    def __init__(self, grid: Grid, lungs: Mask | None, box: Box) -> None:
+        tight = _box(grid, lungs, min(_SKIN_MM + max(grid.spacing_mm), _MARGIN_MM))
+        self._z = tight[0]
+        self._within = tuple(
+            slice(a.start - b.start, a.stop - b.start) for a, b in zip(tight[1:], box[1:], strict=True)
+        )
+        self._lungs = None if lungs is None else lungs[tight]
+        self._steps = [max(1, round(_SKIN_MM / spacing_mm)) for spacing_mm in grid.spacing_mm]
+        self._ceiling = np.empty([s.stop - s.start for s in tight[1:]], np.float32)
+
+    def look(self, z: int, plane_hu: Grey, brightest: Grey, row: Grey) -> None:
+        """Add the HU of one plane to the brightest along z, and to those along y (columns)."""
+        if not self._z.start <= z < self._z.stop:
+            return
+        seen = plane_hu[self._within]
+        if self._lungs is not None:
+            seen = np.minimum(seen, self._ceiling_hu(self._lungs, z - self._z.start), out=self._ceiling)
+        np.maximum(brightest[self._within], seen, out=brightest[self._within])
+        np.maximum.reduce(seen, axis=0, out=row[self._within[1]])
+
+    def _ceiling_hu(self, lungs: Mask, z: int) -> Grey:
+        """What HU are cut to: air outside of the core, nothing within."""
+        self._ceiling[...] = self._plane(lungs, z)
+        self._ceiling *= _ANY_HU
+        self._ceiling += _AIR_HU
+        return self._ceiling
+
+    def _plane(self, lungs: Mask, z: int) -> Mask:
+        down, back, left = self._steps
+        lung = lungs[z]
+        core: Mask = lung.copy()
+        for other in (z - down, z + down):
+            if 0 <= other < len(lungs):
+                core &= lungs[other]
+        core[back:] &= lung[:-back]
+        core[:-back] &= lung[back:]
+        core[:, left:] &= lung[:, :-left]
+        core[:, :-left] &= lung[:, left:]
+        return core
+
+
+def _box(grid: Grid, lungs: Mask | None, margin_mm: float) -> Box:
+    """The lungs with a margin, or all."""
+    if lungs is None or not (held := lungs.any(axis=(1, 2))).any():
+        return slice(0, grid.shape[0]), slice(0, grid.shape[1]), slice(0, grid.shape[2])
+    seen = np.logical_or.reduce(lungs, axis=0)
+    ranges = (held, seen.any(axis=1), seen.any(axis=0))
+    z, y, x = (_range(r, margin_mm / mm) for r, mm in zip(ranges, grid.spacing_mm, strict=True))
+    return z, y, x
+
+
+def _range(present: Mask, margin: float) -> slice:
+    where = np.flatnonzero(present)
+    low, high = int(where[0] - margin), int(where[-1] + margin) + 1
+    return slice(max(low, 0), min(high, len(present)))
+
+
+def _over(sought: Grey, around: Grey) -> Grey:
+    """What is sought, over a dim picture of what lies around."""
+    over: Grey = np.maximum(sought, np.float32(_DIM) * around)
+    return over
+
+
+def _window(hu: NDArray[np.floating]) -> Grey:
+    low, high = _LUNG_WINDOW_HU
+    grey: Grey = np.clip((hu - low) / (high - low), 0.0, 1.0).astype(np.float32, copy=False)
+    return grey
