@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from millet.core.bits import Mask
 from millet.core.geometry import Grid
 from millet.core.lattice import Triple
-from millet.core.lungs import LungMask, Mask
+from millet.core.lungs import LungMask
 from millet.core.manifest import Level
 from millet.core.resample import Box
 

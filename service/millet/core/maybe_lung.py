@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from millet.core.lungs import AIR_BELOW_HU, GRID_MM, Mask
+from millet.core.bits import Mask
+from millet.core.lungs import AIR_BELOW_HU, GRID_MM
 
 WIDER_MM = 2.0
 LEAST_ML = 2.0

@@ -135,14 +135,16 @@ class Planes:
             window = torch.nn.functional.pad(window[None], (*pads, 0, 0), mode="replicate")[0]
         return window
 
-    def volume(self, spacing_mm: Spacing, planes: Range) -> Volume:
-        """All of the lattice's planes in a range, HU float32 on the host."""
+    def volume(self, spacing_mm: Spacing, planes: Range, *, rounded: bool = False) -> Volume:
+        """All of the lattice's planes in a range, on the host: HU float32, or rounded to int16."""
         grid = self.frame.grid(spacing_mm, planes)
-        hu: NDArray[np.float32] = np.empty(grid.shape, np.float32)
+        hu = np.empty(grid.shape, np.int16 if rounded else np.float32)
         for number in _numbers(planes):
             first, last = max(planes[0], number * BLOCK), min(planes[1], (number + 1) * BLOCK)
             part = self._block(spacing_mm, number)[first - number * BLOCK : last - number * BLOCK]
-            hu[first - planes[0] : last - planes[0]] = part[:, 1:-1, 1:-1].cpu().numpy()
+            part = part[:, 1:-1, 1:-1]
+            part = part.round().to(torch.int16) if rounded else part
+            hu[first - planes[0] : last - planes[0]] = part.cpu().numpy()
         return Volume(hu=hu, grid=grid)
 
     def forget(self) -> None:

@@ -230,11 +230,11 @@ class Ahead:
             planes.keep(layer.name for layer in placed)
             planes.put(placed)
 
-    def volume(self, spacing_mm: tuple[float, float, float]) -> Volume:
-        """The whole of a complete series on a lattice."""
+    def volume(self, spacing_mm: tuple[float, float, float], *, rounded: bool = False) -> Volume:
+        """The whole of a complete series on a lattice: HU float32, or rounded to int16."""
         with self._lock:
             planes = self._complete()
-            return planes.volume(spacing_mm, _whole(planes, spacing_mm[0]))
+            return planes.volume(spacing_mm, _whole(planes, spacing_mm[0]), rounded=rounded)
 
     def look_in(self, lungs: LungMask) -> None:
         """Have everything looked at that the lungs hold and no window yet holds."""

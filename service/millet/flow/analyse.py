@@ -220,7 +220,7 @@ def _examined(base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, pr
     told = base.remarks + coverage(mask, series.volume) + doubts
     analysis = _judged(replace(base, remarks=told, reliability=figures), mask, nodules)
     progress("report", 0, 0)
-    objects = _objects(analysis, series, mask, ahead.volume(PICTURE))
+    objects = _objects(analysis, series, mask, ahead.volume(PICTURE, rounded=True))
     return Made(analysis=analysis, objects=objects, candidates=found.candidates)
 
 

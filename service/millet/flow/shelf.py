@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millet.codec.ct import Hu, read_header, read_slice
+from millet.codec.shortened import without_pixels
 from millet.core.series import SliceHeader
 from millet.errors import UnfitSeries
 
@@ -79,7 +80,8 @@ class Shelf:
             header = read_header(encoded)
         except UnfitSeries as verdict:
             return Taken(name=name, head=encoded, header=None, voxels=verdict)
-        return Taken(name=name, head=encoded, header=header, voxels=self._voxels(encoded, header))
+        voxels = self._voxels(encoded, header)
+        return Taken(name=name, head=without_pixels(encoded), header=header, voxels=voxels)
 
     def _voxels(self, encoded: bytes, header: SliceHeader) -> Hu | UnfitSeries:
         try:
