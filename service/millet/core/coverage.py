@@ -137,10 +137,9 @@ def _dense(lungs: LungMask, volume: Volume) -> tuple[NDArray[np.bool_], float]:
     low, high = source.grid.to_index_array(lungs.grid.to_patient_array(ends))
     low, high = np.maximum(np.floor(low), 0).astype(int), np.maximum(np.ceil(high), 0).astype(int)
     near = source.hu[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))]
-    planes = np.flatnonzero([plane.size > 0 and plane.max() > METAL_FROM_HU for plane in near])
-    found = np.argwhere(near[planes] > METAL_FROM_HU)
-    found[:, 0] = planes[found[:, 0]]
-    found += low
+    planes = [z for z, plane in enumerate(near) if plane.size > 0 and plane.max() > METAL_FROM_HU]
+    bright = [np.insert(np.argwhere(near[z] > METAL_FROM_HU), 0, z, axis=1) for z in planes]
+    found = np.concatenate([np.zeros((0, 3), int), *bright]) + low
     at = np.rint(lungs.grid.to_index_array(source.grid.to_patient_array(found.astype(float)))).astype(int)
     dense[tuple(np.clip(at, 0, np.asarray(dense.shape) - 1).T)] = True
     return dense, len(found) * source.grid.voxel_mm3 / 1000

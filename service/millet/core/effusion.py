@@ -56,6 +56,8 @@ class _Beside(NamedTuple):
 
 def effusions(lungs: LungMask) -> tuple[Effusion, ...]:
     """The pleural effusions of an exam, right before left; volumes are lower bounds."""
+    if not lungs.found:
+        return ()
     aerated = lungs.label * (lungs.hu < AERATED_HU)
     masks = [(side, aerated == label) for side, label in ((Side.RIGHT, 1), (Side.LEFT, 2))]
     backs = [(side, air, _middle_row(air)) for side, air in masks if air.any()]
