@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 
+import cc3d
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from millet.core.geometry import Floats, Grid, PointMm
 from millet.core.volume import Volume
@@ -25,7 +25,6 @@ MARGIN_MM = 3.0
 """How far a block reaches: so many radii of its ball, and a margin."""
 _SLACK = 1e-6
 """Of a voxel: more than rounding can take from a radius."""
-_FACES = ndimage.generate_binary_structure(3, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,8 +62,7 @@ class Block:
         middle = np.unravel_index(int(self.distance_mm.argmin()), mask.shape)
         mask = mask.copy()
         mask[middle] = True
-        parts = np.empty(mask.shape, np.int32)
-        ndimage.label(mask, _FACES, parts)
+        parts = cc3d.connected_components(mask, connectivity=6)
         joined: Mask = parts == parts[middle]
         return joined
 
