@@ -4,8 +4,9 @@ from networks import Voxels, random_net
 
 from millet.edge import models
 from millet.train.cost import multiply_adds
-from millet.train.export import peaks_graph, quantised
+from millet.train.export import peaks_graph
 from millet.train.net import HALO, multiply_adds_per_voxel
+from millet.train.quantise import quantised
 
 SHAPE = (64, 64, 80)
 OPTIONS = {"name": "fine", "floor": 0.1, "hu_range": (-1000.0, 100.0)}

@@ -1,4 +1,4 @@
-"""From a trained network to graphs that say where nodules are: fp32, fp16 and int8, peaks included.
+"""From a trained network to graphs that say where nodules are: fp32 and fp16, peaks included.
 
 1. HU are cut to the range, scaled to -1..1, and 2x2x2 voxels become eight channels.
 2. The network, without padding (`trimmed`): what it leaves is the window less a margin on every side.
@@ -15,9 +15,6 @@ every graph of ours, and `window`, which of the batch each peak lies in.
 from __future__ import annotations
 
 import math
-import tempfile
-from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,49 +69,6 @@ def peaks_graph(
         raw = Tensor(name=g.floats(raw.name), before=raw.before, after=raw.after)
     _peaks(g, raw, math.log(floor / (1 - floor)))
     return _encoded(g, name)
-
-
-def quantised(graph: bytes, windows: Iterable[NDArray[np.float32]]) -> bytes:
-    """The int8 (QDQ) version of an fp32 graph of ours: 8 bit convolutions, but for the first and last.
-
-    Args:
-        graph: what `peaks_graph` made.
-        windows: HU (D, H, W) such as it will see; the range of every layer's values is taken from them.
-    """
-    from onnxruntime import quantization as q
-
-    model = onnx.load_from_string(graph)
-    convolutions = [node.name for node in model.graph.node if node.op_type == "Conv" and node.name]
-    with tempfile.TemporaryDirectory() as folder:
-        source, made = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
-        onnx.save(model, source)
-        q.quantize_static(
-            source,
-            made,
-            _Reader(windows),
-            quant_format=q.QuantFormat.QDQ,
-            nodes_to_quantize=convolutions[1:-1],
-            op_types_to_quantize=["Conv"],
-            per_channel=True,
-            activation_type=q.QuantType.QUInt8,
-            weight_type=q.QuantType.QInt8,
-            reduce_range=True,  # 7 bit weights: sums cannot saturate on CPUs without VNNI
-            extra_options={"WeightSymmetric": True},
-        )
-        encoded: bytes = onnx.load(made).SerializeToString(deterministic=True)
-    return encoded
-
-
-class _Reader:
-    """Windows as the quantiser wants them, one at a time."""
-
-    def __init__(self, windows: Iterable[NDArray[np.float32]]) -> None:
-        self._left: Iterator[NDArray[np.float32]] = iter(windows)
-
-    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-        """The next window, None behind the last."""
-        window = next(self._left, None)
-        return None if window is None else {"hu": np.ascontiguousarray(window[None, None], np.float32)}
 
 
 def _blocks(g: Graph, hu_range: tuple[float, float]) -> str:
