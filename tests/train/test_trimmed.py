@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from millet.train.export import Body
-from millet.train.log_bank import OPSET, Graph
+from millet.train.graph import OPSET, Graph
 from millet.train.net import HALO
 from millet.train.trimmed import Walk
 

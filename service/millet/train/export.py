@@ -1,10 +1,10 @@
-"""From a trained network to graphs that say where nodules are: fp32, fp16 and int8, peaks included.
+"""From a trained network to graphs that say where nodules are: fp32 and fp16, peaks included.
 
 1. HU are cut to the range, scaled to -1..1, and 2x2x2 voxels become eight channels.
 2. The network, without padding (`trimmed`): what it leaves is the window less a margin on every side.
 3. A voxel whose heat logit is the largest of its 3x3x3 neighbourhood and above the floor is a peak. Logits
    are compared, not probabilities, which are all 1 from a logit of 17 on. Of neighbours that are exactly
-   equal only the first (in order of z, y, x) can be a peak, so a plateau does not become many.
+   equal only the first (in order of z, y, x) can be a peak, so a plateau does not become many (`peaks`).
 4. Offset and diameter are read at the peaks alone.
 
 There is no TopK, no suppression by overlap, no pooling over the window and no limit on the number of peaks.
@@ -15,10 +15,6 @@ every graph of ours, and `window`, which of the batch each peak lies in.
 from __future__ import annotations
 
 import math
-import tempfile
-from collections.abc import Iterable, Iterator
-from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,15 +23,15 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from torch import nn
 
-from millet.train.log_bank import OPSET, Graph
-from millet.train.net import LOG_DIAMETER_PRIOR, OFFSET_REACH, Net
+from millet.train import peaks
+from millet.train.graph import OPSET, Graph
+from millet.train.net import LOG_DIAMETER_PRIOR, OFFSET_REACH, OUTPUTS, Net
 from millet.train.trimmed import Tensor, Walk
 
-BLOCK = 2
+BLOCK = peaks.BLOCK
 """Side of the blocks of voxels that the network takes as channels and gives as channels."""
 REACH = 0.49
 """The most that a peak's position lies off its voxel, so that rounding gives the voxel."""
-_EARLIER = [step for step in product((-1, 0, 1), repeat=3) if step < (0, 0, 0)]
 
 
 class Body(nn.Module):
@@ -75,49 +71,6 @@ def peaks_graph(
     return _encoded(g, name)
 
 
-def quantised(graph: bytes, windows: Iterable[NDArray[np.float32]]) -> bytes:
-    """The int8 (QDQ) version of an fp32 graph of ours: 8 bit convolutions, but for the first and last.
-
-    Args:
-        graph: what `peaks_graph` made.
-        windows: HU (D, H, W) such as it will see; the range of every layer's values is taken from them.
-    """
-    from onnxruntime import quantization as q
-
-    model = onnx.load_from_string(graph)
-    convolutions = [node.name for node in model.graph.node if node.op_type == "Conv" and node.name]
-    with tempfile.TemporaryDirectory() as folder:
-        source, made = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
-        onnx.save(model, source)
-        q.quantize_static(
-            source,
-            made,
-            _Reader(windows),
-            quant_format=q.QuantFormat.QDQ,
-            nodes_to_quantize=convolutions[1:-1],
-            op_types_to_quantize=["Conv"],
-            per_channel=True,
-            activation_type=q.QuantType.QUInt8,
-            weight_type=q.QuantType.QInt8,
-            reduce_range=True,  # 7 bit weights: sums cannot saturate on CPUs without VNNI
-            extra_options={"WeightSymmetric": True},
-        )
-        encoded: bytes = onnx.load(made).SerializeToString(deterministic=True)
-    return encoded
-
-
-class _Reader:
-    """Windows as the quantiser wants them, one at a time."""
-
-    def __init__(self, windows: Iterable[NDArray[np.float32]]) -> None:
-        self._left: Iterator[NDArray[np.float32]] = iter(windows)
-
-    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-        """The next window, None behind the last."""
-        window = next(self._left, None)
-        return None if window is None else {"hu": np.ascontiguousarray(window[None, None], np.float32)}
-
-
 def _blocks(g: Graph, hu_range: tuple[float, float]) -> str:
     """(B, 8, D/2, H/2, W/2) of -1..1; the channel counts z, y, x of the voxel in its block."""
     low, high = hu_range
@@ -138,54 +91,61 @@ def _corners() -> NDArray[np.float32]:
 def _peaks(g: Graph, raw: Tensor, floor: float) -> None:
     """Name the outputs: position, diameter and score of the peaks, and the window that each lies in."""
     octet = BLOCK**3
-    slices = (g.constant([v], np.int64) for v in (0, octet, 1))
-    heat = g.op(
-        "ConvTranspose", g.op("Slice", raw.name, *slices), g.constant(_corners()), strides=[BLOCK] * 3
-    )
-    largest = g.op("MaxPool", heat, kernel_shape=[3] * 3, strides=[1] * 3, pads=[1] * 6)
-    peak = g.op("And", g.op("Equal", heat, largest), g.op("Greater", heat, g.constant(floor)))
-    place = _first_of_equals(g, heat, g.op("Transpose", g.op("NonZero", peak), perm=[1, 0]))
-    voxel = g.op("Slice", place, *(g.constant([v], np.int64) for v in (2, 5, 1)))
-    window = g.op("Slice", place, *(g.constant([v], np.int64) for v in (0, 1, 1)))
-    read = _reader(g, raw.name, voxel, window)
-    offsets = g.op("Concat", *(read(output) for output in (1, 2, 3)), axis=1)
-    offsets = g.op("Mul", g.op("Tanh", offsets), g.constant(OFFSET_REACH))
+    heat = g.op("Slice", raw.name, *(g.constant([v], np.int64) for v in (0, octet, 1)))
+    most = g.op("ReduceMax", heat, g.constant([1], np.int64), keepdims=1)
+    above = g.op("NonZero", g.op("Greater", most, g.constant(floor)))
+    place = g.op("Transpose", above, perm=[1, 0])
+    outputs = _Outputs(g, raw.name)
+    start = g.op("Mul", g.columns(place, 0, 1), outputs.volume)
+    voxel, start = peaks.peaks(g, outputs.field, g.columns(place, 2, 5), start)
+    read = outputs.at(voxel, start)
+    offsets = g.op("Mul", g.op("Tanh", g.columns(read, 1, 4)), g.constant(OFFSET_REACH))
     offsets = g.op("Clip", offsets, g.constant(-REACH), g.constant(REACH))
     margin = g.constant(float(BLOCK * raw.before))
     g.op("Add", g.op("Add", g.floats(voxel), offsets), margin, name="position_voxels")
-    size = g.op("Add", read(4), g.constant(LOG_DIAMETER_PRIOR))
-    g.op("Reshape", g.op("Exp", size), g.constant([-1], np.int64), name="diameter_voxels")
-    g.op("Sigmoid", g.op("GatherND", heat, place), name="score")
-    g.op("Reshape", window, g.constant([-1], np.int64), name="window")
+    size = g.op("Add", g.columns(read, 4, 5), g.constant(LOG_DIAMETER_PRIOR))
+    flat = g.constant([-1], np.int64)
+    g.op("Reshape", g.op("Exp", size), flat, name="diameter_voxels")
+    g.op("Sigmoid", g.op("Reshape", g.columns(read, 0, 1), flat), name="score")
+    g.op("Reshape", g.op("Div", start, outputs.volume), flat, name="window")
 
 
-def _first_of_equals(g: Graph, heat: str, place: str) -> str:
-    """The (N, 5) places that no equal neighbour comes before."""
-    last = g.op("Sub", g.op("Shape", heat), g.constant(1, np.int64))
-    value = g.op("GatherND", heat, place)
-    beaten = ""
-    for step in _EARLIER:
-        moved = g.op("Add", place, g.constant([0, 0, *step], np.int64))
-        inside = g.op("Min", g.op("Max", moved, g.constant(0, np.int64)), last)
-        equal = g.op("Equal", g.op("GatherND", heat, inside), value)
-        beaten = g.op("Or", beaten, equal) if beaten else equal
-    rows = g.op("Transpose", g.op("NonZero", g.op("Not", beaten)), perm=[1, 0])
-    return g.op("GatherND", place, rows)
+class _Outputs:
+    """Raw outputs (B, 5 * 8, D, H, W) as one flat list, in that order."""
 
+    def __init__(self, g: Graph, raw: str) -> None:
+        self.g = g
+        size = g.op("Shape", raw, start=2, end=5)
+        depth, height, width = (
+            g.op("Slice", size, *(g.constant([v], np.int64) for v in (axis, axis + 1))) for axis in range(3)
+        )
+        one = g.constant([1], np.int64)
+        plane = g.op("Mul", height, width)
+        channel = g.op("Mul", depth, plane)
+        self._block = g.unsqueezed(g.op("Concat", plane, width, one, axis=0), 1)
+        self._corner = g.op("Mul", channel, g.constant([[BLOCK**2], [BLOCK], [1]], np.int64))
+        self._outputs = g.op("Mul", channel, g.constant(np.arange(OUTPUTS) * BLOCK**3, np.int64))
+        self.volume = g.op("Mul", channel, g.constant([OUTPUTS * BLOCK**3], np.int64))
+        self.field = peaks.Field(
+            values=g.op("Reshape", raw, g.constant([-1], np.int64)),
+            last=g.op("Sub", g.op("Mul", size, g.constant(BLOCK, np.int64)), one),
+            along=self._along,
+        )
 
-def _reader(g: Graph, raw: str, voxel: str, window: str) -> Any:
-    """A reader of one output (N, 1) of the network at voxels (N, 3)."""
-    block = g.op("Div", voxel, g.constant(BLOCK, np.int64))
-    corner = g.op("Sub", voxel, g.op("Mul", block, g.constant(BLOCK, np.int64)))
-    strides = g.constant([BLOCK**2, BLOCK, 1], np.int64)
-    channel = g.op("ReduceSum", g.op("Mul", corner, strides), g.constant([1], np.int64), keepdims=1)
+    def at(self, voxel: str, start: str) -> str:
+        """(N, 5) the outputs at voxels (N, 3) of the volumes that begin at `start` (N, 1)."""
+        g = self.g
+        part = self._along(g.unsqueezed(voxel, 2))
+        place = g.op("Add", start, self._outputs)
+        for axis in range(3):
+            place = g.op("Add", place, g.op("Gather", part, g.constant(axis, np.int64), axis=1))
+        return g.op("Gather", self.field.values, place, axis=0)
 
-    def read(output: int) -> str:
-        of = g.op("Add", channel, g.constant(output * BLOCK**3, np.int64))
-        at = g.op("Concat", window, of, block, axis=1)
-        return g.op("Unsqueeze", g.op("GatherND", raw, at), g.constant([1], np.int64))
-
-    return read
+    def _along(self, voxel: str) -> str:
+        g = self.g
+        block = g.op("Div", voxel, g.constant(BLOCK, np.int64))
+        corner = g.op("Sub", voxel, g.op("Mul", block, g.constant(BLOCK, np.int64)))
+        return g.op("Add", g.op("Mul", block, self._block), g.op("Mul", corner, self._corner))
 
 
 def _encoded(g: Graph, name: str) -> bytes:

@@ -24,17 +24,17 @@ import hashlib
 import math
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from millet.core.manifest import written
+from millet.train import peaks
+from millet.train.graph import OPSET, Graph
 from millet.train.log_card import CARD, manifest
 
-OPSET = 18
 SIGMAS = tuple(1.0 * 2 ** (i / 2) for i in range(4))
 RAY_SIGMA = 0.8
 BLOB_FLOOR_HU = 60.0
@@ -59,59 +59,24 @@ HALO = 13
 """Rays: 1.3 * sqrt(3) * 2.83 + 1.5 voxels, one to interpolate, three of smoothing; the bank: 9 + 1 + 1."""
 
 
-class Graph:
-    """A small language for ONNX graphs: each method adds a node and returns its output's name."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def constant(self, value: object, dtype: type = np.float32) -> str:
-        """Add an initializer."""
-        name = f"c{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
-        return name
-
-    def op(self, kind: str, *inputs: str, name: str = "", **attributes: Any) -> str:
-        """Add a node with one output."""
-        output = name or f"{kind.lower()}{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
-        return output
-
-    def smooth(self, x: str, sigma: float) -> str:
-        """Convolve (1,1,D,H,W) with a Gaussian, one axis at a time."""
-        kernel = gaussian(sigma)
-        for axis in range(3):
-            shape = [1, 1, 1, 1, 1]
-            shape[2 + axis] = len(kernel)
-            pad = [0, 0, 0]
-            pad[axis] = len(kernel) // 2
-            x = self.op("Conv", x, self.constant(kernel.reshape(shape)), pads=pad * 2)
-        return x
-
-    def floats(self, x: str) -> str:
-        """Cast to float32."""
-        return self.op("Cast", x, to=TensorProto.FLOAT)
-
-    def ints(self, x: str) -> str:
-        """Cast to int64."""
-        return self.op("Cast", x, to=TensorProto.INT64)
-
-    def real(self, x: str, name: str) -> str:
-        """Name an output: all rows but the last, made-up one."""
-        return self.op("Slice", x, *(self.constant([v], np.int64) for v in (0, -1, 0)), name=name)
-
-    def sum(self, x: str, axis: int) -> str:
-        """Sum over an axis, dropping it."""
-        return self.op("ReduceSum", x, self.constant([axis], np.int64), keepdims=0)
-
-
 def gaussian(sigma: float) -> NDArray[np.float64]:
     """A sampled Gaussian of at least three standard deviations to either side, of sum one."""
     radius = math.ceil(3 * sigma)
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     normalised: NDArray[np.float64] = kernel / kernel.sum()
     return normalised
+
+
+def _smooth(g: Graph, x: str, sigma: float) -> str:
+    """Convolve (1,1,D,H,W) with a Gaussian, one axis at a time."""
+    kernel = gaussian(sigma)
+    for axis in range(3):
+        shape = [1, 1, 1, 1, 1]
+        shape[2 + axis] = len(kernel)
+        pad = [0, 0, 0]
+        pad[axis] = len(kernel) // 2
+        x = g.op("Conv", x, g.constant(kernel.reshape(shape)), pads=pad * 2)
+    return x
 
 
 def rays(count: int) -> NDArray[np.float64]:
@@ -126,18 +91,24 @@ def build() -> onnx.ModelProto:
     """The whole graph."""
     g = Graph()
     near, responses = _bank(g)
-    best = g.op("ReduceMax", responses, g.constant([1], np.int64), keepdims=1)
-    pooled = g.op("MaxPool", best, kernel_shape=[3] * 3, strides=[1] * 3, pads=[1] * 6)
-    peak = g.op("And", g.op("Equal", best, pooled), g.op("Greater", best, g.constant(BLOB_FLOOR_HU)))
-    indices = g.op("Transpose", g.op("NonZero", peak), perm=[1, 0])
-    voxel = g.op("Slice", indices, *(g.constant([v], np.int64) for v in (2, 5, 1)))
-    voxel = _with_made_up_peak(g, voxel)  # (N + 1, 3)
+    best = g.op("Max", *responses)
     sampler = Sampler(g)
+    voxel = _with_made_up_peak(g, _peaks(g, sampler, best))  # (N + 1, 3)
     voxel = _screened(g, sampler, near, voxel, _scale_radius(g, sampler, responses, voxel))
     position = _centre(g, sampler, best, voxel)
     _judge(g, sampler, near, position, _scale_radius(g, sampler, responses, voxel))
-    g.real(position, "position_voxels")
+    _real(g, position, "position_voxels")
     return _model(g)
+
+
+def _peaks(g: Graph, sampler: Sampler, best: str) -> str:
+    """(N, 3) the peaks of the best response; sides need not be whole blocks."""
+    block = [peaks.BLOCK] * 3
+    most = g.op("MaxPool", best, kernel_shape=block, strides=block, ceil_mode=1)
+    above = g.op("NonZero", g.op("Greater", most, g.constant(BLOB_FLOOR_HU)))
+    place = g.op("Transpose", above, perm=[1, 0])
+    voxel, _ = peaks.peaks(g, sampler.field(best), g.columns(place, 2, 5), g.columns(place, 0, 1))
+    return voxel
 
 
 class Sampler:
@@ -163,6 +134,15 @@ class Sampler:
         """Values at integer voxels (..., 3)."""
         return self._gather(volume, self.flat(voxels))
 
+    def field(self, volume: str) -> peaks.Field:
+        """A volume to search for peaks."""
+        g = self.g
+        return peaks.Field(
+            values=self._listed(volume),
+            last=self.last,
+            along=lambda voxel: g.op("Mul", voxel, g.unsqueezed(self.strides, 1)),
+        )
+
     def interpolate(self, volume: str, points: str) -> str:
         """Trilinear values at points (..., 3)."""
         g = self.g
@@ -183,14 +163,15 @@ class Sampler:
         return along(0, base)
 
     def _gather(self, volume: str, flat: str) -> str:
-        return self.g.op(
-            "Gather", self.g.op("Reshape", volume, self.g.constant([-1], np.int64)), flat, axis=0
-        )
+        return self.g.op("Gather", self._listed(volume), flat, axis=0)
+
+    def _listed(self, volume: str) -> str:
+        return self.g.op("Reshape", volume, self.g.constant([-1], np.int64))
 
 
-def _bank(g: Graph) -> tuple[str, str]:
-    """The lightly smoothed window that rays are cast in, and (1,S,D,H,W) blob responses in HU."""
-    near = g.smooth("hu", RAY_SIGMA)
+def _bank(g: Graph) -> tuple[str, list[str]]:
+    """The lightly smoothed window that rays are cast in, and (1,1,D,H,W) blob responses in HU, by scale."""
+    near = _smooth(g, "hu", RAY_SIGMA)
     stencil = np.zeros((1, 1, 3, 3, 3))
     for axis in range(3):
         for end in (0, 2):
@@ -201,8 +182,8 @@ def _bank(g: Graph) -> tuple[str, str]:
     responses = []
     for sigma in SIGMAS:
         kernel = g.constant(stencil * sigma**2)
-        responses.append(g.op("Conv", g.smooth("hu", sigma), kernel, pads=[1] * 6))
-    return near, g.op("Concat", *responses, axis=1)
+        responses.append(g.op("Conv", _smooth(g, "hu", sigma), kernel, pads=[1] * 6))
+    return near, responses
 
 
 def _parabola(g: Graph, low: str, middle: str, high: str) -> str:
@@ -226,11 +207,11 @@ def _centre(g: Graph, sampler: Sampler, best: str, voxel: str) -> str:
     return position
 
 
-def _scale_radius(g: Graph, sampler: Sampler, responses: str, voxel: str) -> str:
+def _scale_radius(g: Graph, sampler: Sampler, responses: list[str], voxel: str) -> str:
     """(N, 1) radius of the ball that answers most at the scale that answers most."""
-    rows = g.op("Reshape", responses, g.constant([len(SIGMAS), -1], np.int64))
-    table = g.op("Gather", rows, sampler.flat(voxel), axis=1)  # (S, N)
-    sigma = g.op("Gather", g.constant(SIGMAS), g.op("ArgMax", table, axis=0, keepdims=0), axis=0)
+    one = g.constant([1], np.int64)
+    table = g.op("Concat", *(g.op("Unsqueeze", sampler.read(r, voxel), one) for r in responses), axis=1)
+    sigma = g.op("Gather", g.constant(SIGMAS), g.op("ArgMax", table, axis=1, keepdims=0), axis=0)
     return g.op("Unsqueeze", g.op("Mul", sigma, g.constant(math.sqrt(3.0))), g.constant([1], np.int64))
 
 
@@ -300,7 +281,7 @@ def _judge(g: Graph, sampler: Sampler, near: str, position: str, radius: str) ->
     evidence = g.constant(BIAS)
     for weight, feature in zip(WEIGHTS, (worst, worst_pair, depth), strict=True):
         evidence = g.op("Add", evidence, g.op("Mul", feature, g.constant(weight)))
-    g.real(g.op("Sigmoid", evidence), "score")
+    _real(g, g.op("Sigmoid", evidence), "score")
     _diameter(g, profile, top, drop, reach)
 
 
@@ -314,7 +295,12 @@ def _diameter(g: Graph, profile: str, top: str, drop: str, reach: str) -> None:
     weight = g.op("Mul", weight, weight)
     mean = g.op("Div", g.sum(g.op("Mul", weight, count), 1), g.sum(weight, 1))
     radius = g.op("Mul", mean, g.op("Squeeze", reach, g.constant([1], np.int64)))
-    g.real(g.op("Mul", radius, g.constant(2.0 / STEPS)), "diameter_voxels")
+    _real(g, g.op("Mul", radius, g.constant(2.0 / STEPS)), "diameter_voxels")
+
+
+def _real(g: Graph, x: str, name: str) -> None:
+    """Name an output: all rows but the last, made-up one."""
+    g.op("Slice", x, *(g.constant([v], np.int64) for v in (0, -1, 0)), name=name)
 
 
 def _model(g: Graph) -> onnx.ModelProto:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from millet.core.manifest import Graph, Level, Manifest, Source, written
 from millet.core.nodule import NoduleClass
 from millet.train.course import Learned
-from millet.train.export import peaks_graph, quantised
+from millet.train.export import peaks_graph
 from millet.train.net import HALO, STRIDE, multiply_adds_per_voxel
+from millet.train.quantise import quantised
 from millet.train.windows import window
 
 HU_RANGE = (-1000.0, 100.0)

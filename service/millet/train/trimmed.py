@@ -22,7 +22,7 @@ import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from millet.train.log_bank import Graph
+from millet.train.graph import Graph
 
 _TO_THE_END = np.iinfo(np.int64).max
 _SUMS = {operator.add, operator.iadd, torch.add}
