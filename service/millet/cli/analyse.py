@@ -43,7 +43,7 @@ def analyse(
     order = _order(settings.site, instances)
     out.mkdir(parents=True, exist_ok=True)
     with bar("analyse") as progress:
-        made = run(order, instances, app.load_model(settings), shown(progress))
+        made = run(order, instances, app.load_model(settings), shown(progress), everything=candidates)
     _write(out, made, candidates=candidates)
     _tell(made, out)
     if made.analysis.outcome is Outcome.NOT_ANALYSED:

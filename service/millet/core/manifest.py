@@ -9,7 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
+import numpy as np
+
 from millet.core.boxes import Boxes
+from millet.core.geometry import Floats
 from millet.core.nodule import Candidate, NoduleClass
 from millet.errors import ModelError
 
@@ -89,12 +92,16 @@ class Manifest:
 
     def reports(self, candidate: Candidate) -> bool:
         """Whether a candidate reaches the operating threshold of the level that owns its size."""
-        owners = [
-            level.threshold
-            for level in self.levels
-            if level.diameters_mm[0] <= candidate.diameter_mm < level.diameters_mm[1]
-        ]
-        return candidate.score >= min(owners, default=1.0)
+        return bool(candidate.score >= self.thresholds(np.asarray([candidate.diameter_mm]))[0])
+
+    def thresholds(self, diameters_mm: Floats) -> Floats:
+        """(N,) the scores from which on findings of (N,) diameters are reported; 1 where no level owns one."""
+        least = np.full(len(diameters_mm), np.inf)
+        for level in self.levels:
+            low, high = level.diameters_mm
+            owned = (low <= diameters_mm) & (diameters_mm < high)
+            least[owned] = np.minimum(least[owned], level.threshold)
+        return np.where(np.isinf(least), 1.0, least)
 
     @property
     def precisions(self) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ class _Seen(NamedTuple):
     """A window that was or will be looked at, and what it is made of."""
 
     made_of: Made
-    peaks: Future[Peaks]
+    found: Future[list[Proposal]]
 
 
 class _Place(NamedTuple):
@@ -87,9 +87,25 @@ class Ahead:
     """The work on one series. Thread-safe."""
 
     def __init__(
-        self, series: Hashable, readers: tuple[Reader, ...], batcher: Batcher, haste: Haste | None = None
+        self,
+        series: Hashable,
+        readers: tuple[Reader, ...],
+        batcher: Batcher,
+        haste: Haste | None = None,
+        *,
+        everything: bool = False,
     ) -> None:
+        """Begin with nothing.
+
+        Args:
+            series: by which the batcher knows it.
+            readers: who looks.
+            batcher: of the device that it is looked at on.
+            haste: how urgent it is.
+            everything: collect candidates down to the models' floor and not only what is reported.
+        """
         self.shelf = Shelf()
+        self._everything = everything
         self._series, self._readers, self._batcher = series, readers, batcher
         self._haste = haste or Haste()
         devices = {detector.device for reader in readers for detector in reader.detectors.values()}
@@ -144,7 +160,7 @@ class Ahead:
     def windows(self) -> tuple[int, int]:
         """How many windows were looked at, and how many were asked for so far."""
         seen = list(self._seen.values())
-        return sum(one.peaks.done() for one in seen), len(seen)
+        return sum(one.found.done() for one in seen), len(seen)
 
     def _ready(
         self, planes: Planes, reader: Reader, level: Level, known: Sequence[tuple[float, float]]
@@ -177,7 +193,7 @@ class Ahead:
 
     def _busy(self, reader: Reader) -> bool:
         return any(
-            place.reader == reader.name and not seen.peaks.done() for place, seen in self._seen.items()
+            place.reader == reader.name and not seen.found.done() for place, seen in self._seen.items()
         )
 
     def _look_at_slab(self, planes: Planes, reader: Reader, level: Level, slab: Range) -> int:
@@ -193,20 +209,26 @@ class Ahead:
         made_of = planes.made_of(level.spacing_mm, (window.box.start[0], window.box.stop[0]))
         place = _Place(reader.name, level.name, window.core)
         known = self._seen.get(place)
-        if known and known.made_of == made_of and not known.peaks.cancelled():
+        if known and known.made_of == made_of and not known.found.cancelled():
             return
         detector = reader.detectors[level.graph]
+        axes = planes.frame.grid(level.spacing_mm, (0, 1))
 
         def voxels() -> torch.Tensor:
             with self._lock:
                 hu = planes.window(level.spacing_mm, window.box)
             return clipped(hu.to(detector.device), reader.manifest)
 
+        def then(peaks: Peaks) -> list[Proposal]:
+            only = not self._everything and reader.manifest.post is None
+            return proposals(peaks, axes, reader.manifest, level, window, reported_only=only)
+
         look = Look(
             series=self._series,
             detector=detector,
             shape=window.box.shape,
             voxels=voxels,
+            then=then,
             urgency=self._haste.urgency,
             due_s=self._haste.due_s,
         )
@@ -250,10 +272,8 @@ class Ahead:
         """What a reader finds in the lungs; waits for its windows. Raises DetectorError, Interrupted."""
         seen = canonical(source)
         with self._lock:
-            windows = self._valid(self._complete(), reader)
-        found: list[Proposal] = []
-        for (level, window), peaks in _as_they_come(windows, progress):
-            found.extend(proposals(peaks, seen.grid, reader.manifest, level, window))
+            windows = [found for _, found in self._valid(self._complete(), reader)]
+        found = [proposal for some in _as_they_come(windows, progress) for proposal in some]
         return selected(found, seen, lungs, reader.manifest)
 
     def close(self) -> None:
@@ -281,41 +301,40 @@ class Ahead:
         assert self._grid is not None  # noqa: S101 - it is complete
         return plan(self._grid, lungs, reader.manifest, done=lambda level: held.get(level.name, ()))
 
-    def _valid(self, planes: Planes, reader: Reader) -> list[tuple[tuple[Level, Window], Future[Peaks]]]:
+    def _valid(
+        self, planes: Planes, reader: Reader
+    ) -> list[tuple[tuple[Level, Window], Future[list[Proposal]]]]:
         """Windows whose answer is what it would be now."""
         levels = {level.name: level for level in reader.manifest.levels}
         valid = []
         for place, seen in self._seen.items():
-            if place.reader != reader.name or seen.peaks.cancelled():
+            if place.reader != reader.name or seen.found.cancelled():
                 continue
             level = levels[place.level]
             window = window_of(place.core, level)
             if seen.made_of == planes.made_of(level.spacing_mm, (window.box.start[0], window.box.stop[0])):
-                valid.append(((level, window), seen.peaks))
+                valid.append(((level, window), seen.found))
         return valid
 
 
-def _as_they_come(
-    windows: list[tuple[tuple[Level, Window], Future[Peaks]]], progress: Progress
-) -> Iterator[tuple[tuple[Level, Window], Peaks]]:
-    """Each window with its peaks, as they are done. Raises DetectorError, Interrupted."""
-    waiting = {future: which for which, future in windows}
-    progress(0, len(waiting))
-    left = set(waiting)
+def _as_they_come(windows: Sequence[Future[list[Proposal]]], progress: Progress) -> Iterator[list[Proposal]]:
+    """What was found in each window, as they are done. Raises DetectorError, Interrupted."""
+    left = set(windows)
+    progress(0, len(windows))
     while left:
         done, left = wait(left, timeout=_TICK_S, return_when=FIRST_COMPLETED)
-        progress(len(waiting) - len(left), len(waiting))
+        progress(len(windows) - len(left), len(windows))
         for future in done:
             if future.cancelled():
                 raise Interrupted
-            yield waiting[future], _peaks(future)
+            yield _found(future)
 
 
 _TICK_S = 0.2
 """How often a long wait asks whether it is to go on."""
 
 
-def _peaks(future: Future[Peaks]) -> Peaks:
+def _found(future: Future[list[Proposal]]) -> list[Proposal]:
     failure = future.exception()
     if failure is None:
         return future.result()

@@ -110,6 +110,7 @@ class Made:
     analysis: Analysis
     objects: Mapping[str, bytes]
     candidates: tuple[Candidate, ...]
+    """What was found, by score: all down to the model's floor where that was asked for (`Ahead`)."""
 
 
 def finish(order: Order, ahead: Ahead, model: Model, progress: Progress, haste: Haste | None = None) -> Made:

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from millet.core.turns import EMERGENCY, NEVER, ROUTINE, Turn, batch, full, order
 from millet.errors import DetectorError, Interrupted, OutOfMemory
@@ -38,6 +38,8 @@ class Look:
     shape: tuple[int, int, int]
     voxels: Callable[[], torch.Tensor]
     """Makes it: (D, H, W) float32 on the detector's device."""
+    then: Callable[[Peaks], Any] = lambda peaks: peaks
+    """What is made of its peaks, and given."""
     urgency: int = ROUTINE
     due_s: float = NEVER
 
@@ -46,7 +48,7 @@ class Look:
 class _Waiting:
     turn: Turn
     look: Look
-    peaks: Future[Peaks] = field(default_factory=Future)
+    result: Future[Any] = field(default_factory=Future)
 
 
 class Batcher:
@@ -84,7 +86,7 @@ class Batcher:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, look: Look) -> Future[Peaks]:
+    def submit(self, look: Look) -> Future[Any]:
         """Have a window looked at; the future fails with DetectorError, or with Interrupted when stopped."""
         turn = Turn(
             number=next(self._numbers),
@@ -101,7 +103,7 @@ class Batcher:
                 raise Interrupted
             self._waiting[turn.number] = one
             self._changed.notify()
-        return one.peaks
+        return one.result
 
     def hurry(self, series: Hashable, urgency: int, due_s: float) -> None:
         """Change the place of everything of a series that still waits."""
@@ -117,7 +119,7 @@ class Batcher:
             taken = [self._waiting.pop(number) for number in gone]
             self._had.pop(series, None)
         for one in taken:
-            one.peaks.cancel()
+            one.result.cancel()
         return len(taken)
 
     @property
@@ -132,7 +134,7 @@ class Batcher:
             left, self._waiting = list(self._waiting.values()), {}
             self._changed.notify_all()
         for one in left:
-            one.peaks.cancel()
+            one.result.cancel()
         for thread in self._threads:
             thread.join()
 
@@ -166,7 +168,7 @@ def running(batcher: Batcher) -> Iterator[Batcher]:
 
 def _looked(taken: Sequence[_Waiting]) -> None:
     """Run a batch and keep each promise, well or ill."""
-    asked = [one for one in taken if one.peaks.set_running_or_notify_cancel()]
+    asked = [one for one in taken if one.result.set_running_or_notify_cancel()]
     made = [(one, voxels) for one in asked if (voxels := _voxels(one)) is not None]
     if made:
         _run_batch([one for one, _ in made], [voxels for _, voxels in made])
@@ -176,7 +178,7 @@ def _voxels(one: _Waiting) -> torch.Tensor | None:
     try:
         return one.look.voxels()
     except BaseException as failure:  # noqa: BLE001 - it is whoever waits for this window who is told
-        one.peaks.set_exception(failure)
+        one.result.set_exception(failure)
         return None
 
 
@@ -189,19 +191,26 @@ def _run_batch(ones: Sequence[_Waiting], voxels: Sequence[torch.Tensor]) -> None
         found = ones[0].look.detector.detect(windows)
     except OutOfMemory as failure:
         if not half:
-            ones[0].peaks.set_exception(failure)
+            ones[0].result.set_exception(failure)
             return
         _run_batch(ones[:half], voxels[:half])
         _run_batch(ones[half:], voxels[half:])
     except Exception as failure:  # noqa: BLE001 - whatever it is, it must not end the device's thread
         if not half:
-            ones[0].peaks.set_exception(_named(failure))
+            ones[0].result.set_exception(_named(failure))
             return
         for one, window in zip(ones, voxels, strict=True):
             _run_batch([one], [window])
     else:
         for one, peaks in zip(ones, found, strict=True):
-            one.peaks.set_result(peaks)
+            _give(one, peaks)
+
+
+def _give(one: _Waiting, peaks: Peaks) -> None:
+    try:
+        one.result.set_result(one.look.then(peaks))
+    except Exception as failure:  # noqa: BLE001 - it is whoever waits for this window who is told
+        one.result.set_exception(failure)
 
 
 def _named(failure: Exception) -> DetectorError:

@@ -103,14 +103,26 @@ def clipped(hu: torch.Tensor, manifest: Manifest) -> torch.Tensor:
 
 
 def proposals(
-    peaks: Peaks, axes_of: Grid, manifest: Manifest, level: Level, window: Window
+    peaks: Peaks,
+    axes_of: Grid,
+    manifest: Manifest,
+    level: Level,
+    window: Window,
+    *,
+    reported_only: bool = False,
 ) -> list[Proposal]:
-    """What a detector found in the core of one window, in the sizes that the level owns."""
+    """What a detector found in the core of one window, in the sizes that the level owns.
+
+    Of what is not reported a scan may hold a hundred times as much. It takes nothing away from what is
+    (`core.candidates.merge`), so whoever wants the report alone need not collect it.
+    """
     grid = lattice_grid(axes_of, level.spacing_mm, window.box)
     diameters = peaks.diameter_voxels.astype(float) * level.spacing_mm[0]
     low, high = level.diameters_mm
     keep = window.owns(peaks.position_voxels.astype(float)) & (peaks.score >= manifest.candidate_floor)
     keep &= (low <= diameters) & (diameters < high)
+    if reported_only:
+        keep &= peaks.score >= manifest.thresholds(diameters)
     centres = grid.to_patient_array(peaks.position_voxels[keep].astype(float))
     pyramid = np.zeros(len(keep), int) if peaks.pyramid is None else peaks.pyramid
     kept = zip(centres.tolist(), diameters[keep], peaks.score[keep], pyramid[keep], strict=True)

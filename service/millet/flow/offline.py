@@ -18,13 +18,21 @@ AT_ONCE = 16
 """Instances that are held as bytes."""
 
 
-def analyse(order: Order, instances: Iterable[bytes], model: Model, progress: Progress) -> Made:
+def analyse(
+    order: Order,
+    instances: Iterable[bytes],
+    model: Model,
+    progress: Progress,
+    *,
+    everything: bool = False,
+) -> Made:
     """Analyse one series, as the service would; see `flow.analyse.finish`.
 
     `instances` are encoded as received, in any order; they are read one after the other and let go.
+    `everything` collects candidates down to the model's floor.
     """
     with running(Batcher()) as batcher:
-        ahead = Ahead(order.series_uid, model.readers, batcher)
+        ahead = Ahead(order.series_uid, model.readers, batcher, everything=everything)
         read_all(ahead, instances)
         return finish(order, ahead, model, progress)
 
