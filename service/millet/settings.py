@@ -58,9 +58,9 @@ class Settings:
     model: str = "millet/1"
     """Folder below the models' root: name/version. The trained network that comes with Millet."""
     model_precision: str = "fp32"
-    """fp32, fp16 or int8: which of the model's graphs run; or auto: int8 on a CPU with 8 bit instructions,
-    fp16 on a GPU, where the model has them. One that the model does not have refuses to start; the model
-    card tells what each costs in accuracy, fp32 nothing."""
+    """fp32, fp16 or int8: which of the model's graphs run; bf16: the fp32 one, computing in it, on CPUs that
+    can. auto: bf16 on a CPU with tiles for it, else int8 on one with 8 bit instructions, fp16 on a GPU. One
+    that the model does not have refuses to start; the model card tells what each costs, fp32 nothing."""
     models_dir: Path | None = None
     """Root of the models; by default the ones that come with Millet."""
     device: str = "cpu"
@@ -303,7 +303,7 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "web_port": _port,
     "destination": _destination,
     "model": _model,
-    "model_precision": _one_of(*PRECISIONS, "auto"),
+    "model_precision": _one_of(*PRECISIONS, "bf16", "auto"),
     "device": _device,
     "remote_timeout_s": _positive,
     "threads": _not_negative,

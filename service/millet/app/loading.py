@@ -29,8 +29,8 @@ STREAMS = {"cpu": 1, "cuda": 2}
 """Batches that run at once: a CPU gains nothing from several, a GPU uploads one while it computes another."""
 WINDOWS = {"cpu": 1, "cuda": 8}
 """In a batch, at most."""
-BEST = {"cpu": "int8", "cuda": "fp16", "tensorrt": "fp16"}
-"""The precision that is quickest on a device."""
+BF16 = "bf16"
+"""No graph is written in it: an fp32 one computes in it on CPUs that have it."""
 
 
 def settings(config: Path | None) -> Settings:
@@ -75,13 +75,17 @@ def _on(chosen: Settings, device: str) -> Model:
 
 
 def _precision(chosen: Settings, folder: Path, device: str) -> str:
-    """The configured precision; "auto" is the quickest that the model has and the device is quick in."""
+    """The configured precision; "auto" is the quickest that costs no accuracy to speak of."""
     if chosen.model_precision != "auto":
         return chosen.model_precision
-    best = BEST[device.partition(":")[0]]
-    if best == "int8" and not cpu.quick_in_int8():
+    held = models.manifest(folder).precisions
+    if device != "cpu":
+        return "fp16" if "fp16" in held else "fp32"
+    if chosen.remote:
         return "fp32"
-    return best if best in models.manifest(folder).precisions else "fp32"
+    if cpu.quick_in_bf16():
+        return BF16
+    return "int8" if cpu.quick_in_int8() and "int8" in held else "fp32"
 
 
 def _second_reader(chosen: Settings, device: str) -> SecondReader:
@@ -101,7 +105,7 @@ def _maker(chosen: Settings, device: str) -> _Maker:
 
 
 def _loaded(folder: Path, precision: str, make: _Maker) -> tuple[Manifest, Mapping[str, Detector]]:
-    manifest, graphs = models.load(folder, precision)
+    manifest, graphs = models.load(folder, "fp32" if precision == BF16 else precision)
     return manifest, {name: make(manifest, name, graph, precision) for name, graph in graphs.items()}
 
 
@@ -115,7 +119,11 @@ class _Here:
     def __call__(self, manifest: Manifest, name: str, graph: bytes, precision: str) -> Detector:  # noqa: ARG002 - as others are made
         threads = self.chosen.threads
         if self.device == "cpu":
+            if precision == BF16:
+                return OpenVinoDetector(graph, compute=BF16, threads=threads)
             return OpenVinoDetector(graph, precision=precision, threads=threads)
+        if precision == BF16:
+            raise ModelError(f"bf16 is for CPUs, not for {self.device}")
         tensorrt = _tensorrt(manifest, self.chosen) if self.device == "tensorrt" else None
         device = "cuda" if self.device == "tensorrt" else self.device
         return OnnxRuntimeDetector(
@@ -131,17 +139,18 @@ class _Here:
 def _tensorrt(manifest: Manifest, chosen: Settings) -> TensorRt:
     """Engines for every window that a plan can make."""
     level = manifest.levels[0]
-    sides = {
-        share: tuple(
+
+    def batch(count: int, share: float) -> tuple[int, int, int, int]:
+        z, y, x = (
             -(-(round(most * share) + 2 * halo) // multiple) * multiple
             for most, halo, multiple in zip(
                 most_voxels(level), level.halo_voxels, level.multiple_voxels, strict=True
             )
         )
-        for share in (0.05, 0.5, 1.1)
-    }
-    least, usual, most = ((count, *sides[share]) for count, share in ((1, 0.05), (1, 0.5), (8, 1.1)))
-    return TensorRt(least=least, usual=usual, most=most, engines=chosen.state_dir / "engines")
+        return count, z, y, x
+
+    engines = chosen.state_dir / "engines"
+    return TensorRt(least=batch(1, 0.05), usual=batch(1, 0.5), most=batch(8, 1.1), engines=engines)
 
 
 @dataclass(frozen=True)
@@ -162,4 +171,6 @@ class _Elsewhere:
         if chosen.remote_token_file:
             token = chosen.remote_token_file.read_text("utf-8").strip()
             headers = {"authorization": f"Bearer {token}"}
-        return kserve.Endpoint(address=chosen.remote, timeout_s=chosen.remote_timeout_s, tls=tls, headers=headers)
+        return kserve.Endpoint(
+            address=chosen.remote, timeout_s=chosen.remote_timeout_s, tls=tls, headers=headers
+        )

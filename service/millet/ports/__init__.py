@@ -1,6 +1,16 @@
 """What the flow asks of the world: small protocols, each method stating blocking and errors."""
 
-from millet.ports.arrivals import ArrivalLog, Arrived, Entry, InstanceLog, OpenSeries, ProgressLog, Received, Recorded, Site
+from millet.ports.arrivals import (
+    ArrivalLog,
+    Arrived,
+    Entry,
+    InstanceLog,
+    OpenSeries,
+    ProgressLog,
+    Received,
+    Recorded,
+    Site,
+)
 from millet.ports.detector import Detector, Peaks
 from millet.ports.stores import Clock, Spool, Stored
 from millet.ports.work import Delivery, DeliveryQueue, Destination, JobQueue, KeptObject, Work
