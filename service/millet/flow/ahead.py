@@ -43,7 +43,8 @@ from millet.flow.read import ReadSeries
 from millet.flow.shelf import Shelf, Taken
 from millet.ports import Detector, Peaks
 
-FEWEST_CELLS, MOST_CELLS = 4, 16
+SLABS_CELLS = (16, 8)
+FEWEST_CELLS, MOST_CELLS = 8, 16
 """A slab of windows has so many cells of its level along the body, 16 to 64 mm of a fine one. A thin slab
 computes more halo and leaves less to do after the last slice: it is taken while its device has nothing
 better to do."""
@@ -176,8 +177,7 @@ class Ahead:
             if fits and first is not None:
                 run.append(first)
             if run and (not fits or len(run) == MOST_CELLS):
-                if len(run) >= fewest or self._grid:
-                    yield run[0], run[-1] + cell
+                yield from _slabs(run, cell, 1 if self._grid else fewest)
                 run = []
 
     def _held(self, planes: Planes, reader: Reader, level: Level) -> set[int]:
@@ -230,7 +230,7 @@ class Ahead:
             voxels=voxels,
             then=then,
             urgency=self._haste.urgency,
-            due_s=self._haste.due_s,
+            due_s=self._haste.due_s + self._readers.index(reader),
         )
         self._seen[place] = _Seen(made_of, self._batcher.submit(look))
 
@@ -363,6 +363,15 @@ def _reach(level: Level, slab: Range) -> Range:
     core = Box(start=(slab[0], 0, 0), stop=(slab[1], 1, 1))
     box = window_of(core, level).box
     return box.start[0], box.stop[0]
+
+
+def _slabs(run: Sequence[int], cell: int, fewest: int) -> Iterator[Range]:
+    """Neighbouring cells as slabs of 16, 8 or 4 of them, so that windows come in few shapes, or the rest."""
+    left = list(run)
+    while len(left) >= fewest:
+        count = next((size for size in SLABS_CELLS if size <= len(left)), len(left))
+        yield left[0], left[count - 1] + cell
+        left = left[count:]
 
 
 def _within(level: Level, first: int, last: int, known: Sequence[tuple[float, float]]) -> bool:
