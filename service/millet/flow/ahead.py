@@ -237,7 +237,10 @@ class Ahead:
     # when it is complete
 
     def complete(self, series: ReadSeries, haste: Haste | None = None) -> None:
-        """From now on the series is what was read; what was begun for other slices is not used."""
+        """From now on the series is what was read; what was begun for other slices is not used.
+
+        Windows that failed are forgotten, so that each attempt at an analysis looks at them again.
+        """
         frame = Frame.of(slice_grid(series.volume.grid))
         with self._lock:
             if haste:
@@ -249,6 +252,7 @@ class Ahead:
                 self._seen.clear()
             self._grid = canonical_grid(series.volume.grid)
             placed = [_layer_of(taken, series.volume.grid) for taken in series.taken]
+            self._seen = {place: seen for place, seen in self._seen.items() if not _failed(seen.found)}
             planes.keep(layer.name for layer in placed)
             planes.put(placed)
 
@@ -332,6 +336,11 @@ def _as_they_come(windows: Sequence[Future[list[Proposal]]], progress: Progress)
 
 _TICK_S = 0.2
 """How often a long wait asks whether it is to go on."""
+
+
+def _failed(future: Future[list[Proposal]]) -> bool:
+    """Whether a window is to be tried again."""
+    return future.cancelled() or (future.done() and future.exception() is not None)
 
 
 def _found(future: Future[list[Proposal]]) -> list[Proposal]:
