@@ -1,0 +1,107 @@
+"""Separable filters of a volume whose rows are cut into lanes, as ONNX nodes.
+
+An engine computes a convolution for 16 channels at once, and wastes fifteen of them on a volume that has one.
+So the first convolution along x also cuts each row into blocks of 16 voxels and puts a voxel's place in its
+block on the axis of channels: (1,1,D,H,W) becomes (1,16,D,H,blocks). There a filter along z or y is a
+convolution of each channel by itself, and one along x a dense convolution over three neighbouring blocks.
+In memory an engine keeps channels last, so the voxels stay where they were.
+
+Only the first convolution may be padded; the others lose what they reach at both ends of an axis. Behind the
+last voxel of a row follow some that no window has, up to a whole block: they are for nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from millet.train.graph import Graph
+
+LANES = 16
+_SPAN = 3
+"""Blocks that a filter along x reads; it reaches at most 16 voxels to either side."""
+
+Kernel = NDArray[np.float64]
+
+
+def cut(g: Graph, x: str, kernel: Kernel, spare: int = 0) -> str:
+    """Filter (1,1,D,H,W) with an odd (kd, kh, kw), zeros beyond the rows' ends, and cut its rows.
+
+    As many blocks as the row takes, and `spare` cells behind it (see `spare_for`).
+    """
+    depth, height, width = kernel.shape
+    wide = np.zeros((LANES, 1, depth, height, LANES - 1 + width))
+    for lane in range(LANES):
+        wide[lane, 0, :, :, lane : lane + width] = kernel
+    before = width // 2
+    pads = [0, 0, before, 0, 0, before + LANES - 1 + spare]
+    return g.op("Conv", x, g.constant(wide), strides=[1, 1, LANES], pads=pads)
+
+
+def spare_for(missing: int) -> int:
+    """Cells behind a row that `along_x` needs to give all but `missing` voxels at either end."""
+    return LANES * (_SPAN - 1) - 2 * missing
+
+
+def along_x(g: Graph, x: str, kernel: Kernel, missing: int) -> str:
+    """Filter along x; the first cell that comes out is the voxel `missing` of what went in."""
+    reach = len(kernel) // 2
+    dense = np.zeros((LANES, _SPAN * LANES))
+    for lane in range(LANES):
+        first = lane + missing - reach
+        dense[lane, first : first + len(kernel)] = kernel
+    weights = dense.reshape(LANES, _SPAN, LANES).transpose(0, 2, 1)
+    return g.op("Conv", x, g.constant(weights[:, :, None, None, :]))
+
+
+def along(g: Graph, x: str, kernel: Kernel, axis: int, pad: int = 0) -> str:
+    """Filter along z (axis 0) or y (1)."""
+    shape, pads = [LANES, 1, 1, 1, 1], [0, 0, 0]
+    shape[2 + axis], pads[axis] = len(kernel), pad
+    weights = np.broadcast_to(kernel.reshape([1, *shape[1:]]), shape)
+    return g.op("Conv", x, g.constant(weights), group=LANES, pads=pads * 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A volume in lanes (1,16,D,H,blocks), to be read at integer voxels."""
+
+    g: Graph
+    volume: str
+    values: str
+    """The flat list of its values, lane by lane."""
+    plane: str
+    row: str
+    lane: str
+    """(1,) each: how far apart neighbours along z, along y and from lane to lane are in the list."""
+
+    @classmethod
+    def of(cls, g: Graph, x: str) -> Volume:
+        """Make the volume readable."""
+        depth, height, row = (g.op("Shape", x, start=axis, end=axis + 1) for axis in (2, 3, 4))
+        plane = g.op("Mul", height, row)
+        values = g.op("Reshape", x, g.whole([-1]))
+        return cls(g=g, volume=x, values=values, plane=plane, row=row, lane=g.op("Mul", depth, plane))
+
+    def in_row(self, x: str) -> str:
+        """What x adds to a voxel's place in the list."""
+        g, lanes = self.g, self.g.whole(LANES)
+        block = g.op("Div", x, lanes)
+        lane = g.op("Sub", x, g.op("Mul", block, lanes))
+        return g.op("Add", g.op("Mul", lane, self.lane), block)
+
+    def parts(self, voxels: str) -> str:
+        """What each coordinate of voxels (N, 3, ...) adds to their places, in the same shape."""
+        g = self.g
+        z, y, x = (g.columns(voxels, axis, axis + 1) for axis in range(3))
+        return g.op("Concat", g.op("Mul", z, self.plane), g.op("Mul", y, self.row), self.in_row(x), axis=1)
+
+    def places(self, voxels: str) -> str:
+        """(N,) the places in the list of voxels (N, 3)."""
+        return self.g.sum(self.parts(voxels), 1)
+
+    def read(self, places: str) -> str:
+        """The values there."""
+        return self.g.op("Gather", self.values, places, axis=0)
