@@ -1,8 +1,8 @@
 """A scanner that sends at a stated pace and costs next to nothing: one association, PDUs made beforehand.
 
-`python -m inferring.sender PORT FOLDER SLICES_PER_S CALLING_AE [SEED]` sends a folder as a series of its own (UIDs and patient ID
-are made from the seed, of the same length, so that the same slices make any number of series) and prints,
-as JSON, the time at which the last response came, on the clock that all processes share.
+`python -m inferring.sender PORT FOLDER SLICES_PER_S CALLING_AE [SEED]` sends a folder as a series of its own
+(UIDs are made from the seed, of the same length, so that the same slices make any number of series) and
+prints, as JSON, the time at which the last response came, on the clock that all processes share.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def main() -> None:
 def send(port: int, folder: Path, slices_per_s: float, calling_ae: str, seed: str) -> float:
     """Send a folder; the moment (`time.time`) at which the last slice was acknowledged."""
     instances = [path.read_bytes() for path in sorted(folder.glob("*.dcm"))]
-    syntax = str(pydicom.dcmread(next(folder.glob("*.dcm")), stop_before_pixels=True).file_meta.TransferSyntaxUID)
+    syntax = str(
+        pydicom.dcmread(next(folder.glob("*.dcm")), stop_before_pixels=True).file_meta.TransferSyntaxUID
+    )
     messages = [_message(number, one, seed) for number, one in enumerate(instances, 1)]
     del instances
     peer = _associated(port, syntax.encode(), calling_ae)
@@ -72,7 +74,7 @@ def _message(number: int, instance: bytes, seed: str) -> bytes:
 
 
 def _renamed(dataset: bytes, seed: str) -> bytes:
-    """Other UIDs and another patient of the same length; a series with no seed is sent as it is."""
+    """Other UIDs of the same length; a series with no seed is sent as it is."""
     if not seed:
         return dataset
     head, pixels = dataset[:6000], dataset[6000:]

@@ -21,7 +21,7 @@ PREFIX = "MILLET_"
 NOT_SETTINGS = ("MILLET_TEST_DATA",)
 """Variables of the test suite that share our prefix."""
 ROLES = ("receive", "analyse", "deliver", "api")
-DEVICES = ("cpu", "cuda")
+DEVICES = ("cpu", "cuda", "tensorrt")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -58,12 +58,29 @@ class Settings:
     model: str = "millet/1"
     """Folder below the models' root: name/version. The trained network that comes with Millet."""
     model_precision: str = "fp32"
-    """fp32, fp16 or int8: which of the model's graphs run. One that the model does not have refuses to
-    start; the model card tells what each costs in accuracy, fp32 nothing."""
+    """fp32, fp16 or int8: which of the model's graphs run; bf16: the fp32 one, computing in it, on CPUs that
+    can. auto: bf16 on a CPU with tiles for it, else int8 on one with 8 bit instructions, fp16 on a GPU. One
+    that the model does not have refuses to start; the model card tells what each costs, fp32 nothing."""
     models_dir: Path | None = None
     """Root of the models; by default the ones that come with Millet."""
     device: str = "cpu"
-    """cpu or cuda. A device that the model does not run on refuses readiness; nothing falls back."""
+    """cpu, cuda (every GPU), cuda:N (one of them) or tensorrt. A device that the model does not run on
+    refuses readiness; nothing falls back."""
+    remote: str = ""
+    """HOST:PORT of a KServe v2 server (Triton's protocol) that runs the model; empty for this machine. Its
+    answers must be those of the graph that lies here, else the start is refused."""
+    remote_timeout_s: float = 60.0
+    """For each call to it."""
+    remote_tls: bool = True
+    """Whether the way to it is encrypted; without, windows of patients' scans travel in the clear."""
+    remote_roots: Path | None = None
+    """PEM file of who signs its certificate; by default those that come with gRPC."""
+    remote_certificate: Path | None = None
+    """PEM file of the certificate that we show it, if it asks for one."""
+    remote_key: Path | None = None
+    """PEM file of that certificate's key."""
+    remote_token_file: Path | None = None
+    """File of the bearer token that we send it, if it asks for one."""
     threads: int = 0
     """Threads for inference; 0 for all cores, which suits a machine of its own."""
     stream_bytes: int = 2_500_000_000
@@ -262,6 +279,12 @@ def _model(value: str) -> str:
     return "" if good else f"{value!r} is not of the form name/version"
 
 
+def _device(device: str) -> str:
+    if device in DEVICES or re.fullmatch(r"cuda:\d{1,3}", device):
+        return ""
+    return f"{device!r} is none of {', '.join(DEVICES)}, cuda:N"
+
+
 def _roles(roles: tuple[str, ...]) -> str:
     unknown = [role for role in roles if role not in ROLES]
     if unknown or not roles:
@@ -280,8 +303,9 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "web_port": _port,
     "destination": _destination,
     "model": _model,
-    "model_precision": _one_of(*PRECISIONS),
-    "device": _one_of(*DEVICES),
+    "model_precision": _one_of(*PRECISIONS, "bf16", "auto"),
+    "device": _device,
+    "remote_timeout_s": _positive,
     "threads": _not_negative,
     "stream_bytes": _not_negative,
     "settle_s": _not_negative,

@@ -1,7 +1,12 @@
 import subprocess
 import sys
 
-from millet.edge import models
+import numpy as np
+import pytest
+import torch
+
+from millet.edge import models, openvino
+from millet.errors import ModelError
 
 _ONE_AFTER_THE_OTHER = """
 import gc, os, signal, sys
@@ -20,3 +25,26 @@ def test_signals_are_handled_after_detectors_have_gone():
     """In whatever order they went: a request to stop is one."""
     command = [sys.executable, "-c", _ONE_AFTER_THE_OTHER, str(models.bundled() / "log/1/model.onnx")]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "handled\n"
+
+
+def test_an_fp32_graph_computes_in_bf16_or_not_at_all():
+    """Where the CPU can: told, and nearly the same; elsewhere refused, never done in another precision."""
+    graph = models.load(models.bundled() / "millet/1")[1]["coarse"]
+    rng = np.random.default_rng(0)
+    coarse = np.kron(rng.normal(-700, 200, (10, 12, 12)), np.ones((4, 4, 4))) + rng.normal(
+        0, 40, (40, 48, 48)
+    )
+    window = torch.from_numpy(coarse.clip(-1000, 100).astype(np.float32))
+    if "BF16" not in openvino._core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        with pytest.raises(ModelError, match="bf16"):
+            openvino.OpenVinoDetector(graph, compute="bf16", threads=1)
+        return
+    detector = openvino.OpenVinoDetector(graph, compute="bf16", threads=1)
+    assert (detector.precision, detector.provider) == ("fp32", "OpenVINO CPU computing in bf16")
+    (fine,) = openvino.OpenVinoDetector(graph, threads=1).detect(window[None])
+    (short,) = detector.detect(window[None])
+    scores = {tuple(v): s for v, s in zip(np.rint(short.position_voxels), short.score, strict=True)}
+    voxels = [tuple(v) for v in np.rint(fine.position_voxels)]
+    off = [abs(scores[v] - s) for v, s in zip(voxels, fine.score, strict=True) if v in scores]
+    assert len(off) > 0.9 * len(voxels) > 20
+    assert 0 < np.quantile(off, 0.95) < 0.02

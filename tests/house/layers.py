@@ -59,7 +59,7 @@ LAYERS = {
     "codec": _layer(
         "core codec errors proto", "numpy pydicom highdicom google PIL imagecodecs torch", pure=True
     ),
-    "ports": _layer("core errors", "numpy torch"),
+    "ports": _layer("core errors ports", "numpy torch"),
     "flow": _layer("__version__ core codec flow ports errors", "numpy torch", no_clock=True),
     "edge": _layer(
         "__version__ core codec ports errors proto",
@@ -68,7 +68,7 @@ LAYERS = {
     ),
     "proto": _layer("proto", "google grpc"),
     "settings": _layer("errors core.manifest core.peer"),
-    "app": _layer(EVERYTHING, "numpy torch uvicorn grpc rich prometheus_client sqlalchemy"),
+    "app": _layer(f"{EVERYTHING} app", "numpy torch uvicorn grpc rich prometheus_client sqlalchemy"),
     "phantom": _layer("__version__ core codec phantom errors", "numpy scipy torch pydicom cc3d imagecodecs"),
     "train": _layer(
         "__version__ core codec train evaluate phantom errors", "numpy scipy torch onnx onnxruntime"

@@ -95,7 +95,7 @@ class Manifest:
         return bool(candidate.score >= self.thresholds(np.asarray([candidate.diameter_mm]))[0])
 
     def thresholds(self, diameters_mm: Floats) -> Floats:
-        """(N,) the scores from which on findings of (N,) diameters are reported; 1 where no level owns one."""
+        """(N,) the scores from which (N,) diameters are reported; 1 where no level owns one."""
         least = np.full(len(diameters_mm), np.inf)
         for level in self.levels:
             low, high = level.diameters_mm

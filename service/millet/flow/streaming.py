@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from millet.core.turns import EMERGENCY
 from millet.flow.ahead import Ahead, Haste, Reader
@@ -26,6 +27,13 @@ Faulty = Callable[[Exception], None]
 """Told when an instance could not be read ahead; it is read again when the series is complete."""
 
 
+class Station(NamedTuple):
+    """A device: its queue, and the readers whose detectors run on it."""
+
+    batcher: Batcher
+    readers: tuple[Reader, ...]
+
+
 @dataclass(kw_only=True, eq=False)
 class Streaming:
     """What is done ahead on this machine, by series. Thread-safe."""
@@ -34,9 +42,8 @@ class Streaming:
     """Of this analyser, as the journal knows it."""
     log: ArrivalLog
     spool: Spool
-    readers: tuple[Reader, ...]
-    batchers: Sequence[Batcher]
-    """One for each device."""
+    stations: Sequence[Station]
+    """One for each device; a series stays on the one it was begun on."""
     clock: Clock
     """By which other analysers are dead."""
     most_bytes: int
@@ -103,8 +110,8 @@ class Streaming:
             return self._made(one.series_id, one.urgency)
 
     def _made(self, series_id: int, urgency: int) -> Ahead:
-        batcher = min(self.batchers, key=lambda each: each.waiting)
-        ahead = Ahead(series_id, self.readers, batcher, Haste(urgency=urgency))
+        station = min(self.stations, key=lambda each: each.batcher.waiting)
+        ahead = Ahead(series_id, station.readers, station.batcher, Haste(urgency=urgency))
         self._aheads[series_id] = ahead
         return ahead
 

@@ -52,8 +52,8 @@ _SHAPE_ARITHMETIC = frozenset(
     | {"Add", "Sub", "Mul", "Div", "Mod", "Min", "Max", "Floor", "Ceil", "ReduceProd"}
 )
 _OF_PEAKS = (
-    "NonZero,GatherND,Gather,Equal,Greater,Less,And,Or,Not,Min,Max,Transpose,Div,ReduceSum,Unsqueeze,Concat,"
-    "Tanh,Exp,Sigmoid,Reshape,Shape"
+    "NonZero,Gather,Equal,Greater,Less,LessOrEqual,And,Min,Max,Transpose,Div,ReduceMax,ReduceMin,Unsqueeze,"
+    "Concat,Tanh,Exp,Sigmoid,Reshape,Shape"
 )
 """Types of operators that our networks do not have and the peaks behind them do."""
 _LEAST_NODES = 20

@@ -1,4 +1,4 @@
-"""The composition: the one file that names every concrete class and knows what tells whom.
+"""The service: the parts that one process runs, and what they tell each other.
 
 `run` builds the parts that the configured roles need and gives them to a `Lifecycle`; a part that lets
 work in starts last and stops first.
@@ -7,61 +7,40 @@ work in starts last and stops first.
 from __future__ import annotations
 
 import logging
-import os
 import random
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 
-import numpy as np
-import torch
 from prometheus_client import CollectorRegistry
 
 from millet import __version__
-from millet.core import count_limit
+from millet.app.analysing import Analysing
 from millet.core.assembler import Waits
 from millet.core.job import State
-from millet.core.manifest import Manifest
 from millet.core.retry import Patience
-from millet.edge import models
 from millet.edge.folder import FolderDestination
 from millet.edge.grpc_api import GrpcServer
 from millet.edge.journal import DurableWork, SqlJournal, migrate, open_engine, sqlite_url
-from millet.edge.onnx_runtime import OnnxRuntimeDetector
-from millet.edge.openvino import OpenVinoDetector
 from millet.edge.scp import Listen, StorageScp
 from millet.edge.scu import StorageScu
 from millet.edge.spool import DirectorySpool
 from millet.edge.telemetry import Events, Telemetry, configure
 from millet.edge.web import Sources, WebServer
 from millet.errors import StoreError
-from millet.flow.analyse import Model
-from millet.flow.batcher import Batcher
-from millet.flow.drain import Drain
 from millet.flow.event_loop import EventLoop
 from millet.flow.intake import Intake
 from millet.flow.lifecycle import Lifecycle, Loop, Part
 from millet.flow.outbox import Outbox
-from millet.flow.progress import ProgressBoard, Reached
-from millet.flow.second_reader import SecondReader
-from millet.flow.streaming import Streaming
-from millet.flow.work import Analyser
-from millet.ports import Delivery, Destination, Detector, Work, WorklistQuery
-from millet.settings import Settings, load
+from millet.ports import Delivery, Destination, WorklistQuery
+from millet.settings import Settings
 
 log = logging.getLogger(__name__)
 
 INTAKE_EVERY_S = 0.2
 OUTBOX_EVERY_S = 1.0
-RECONCILE_EVERY_S = 5.0
-STREAM_EVERY_S = 0.1
-PROGRESS_EVERY_S = 0.25
-PROOF_VOXELS = 48
-SECOND_READER = "log/1"
-"""Who counts beside the configured model."""
 
 
 class SystemClock:
@@ -74,54 +53,6 @@ class SystemClock:
     def utc(self) -> datetime:
         """Timezone-aware UTC."""
         return datetime.now(UTC)
-
-
-def settings(config: Path | None) -> Settings:
-    """The configuration from file and environment. Raises SettingsError."""
-    return load(os.environ, config)
-
-
-def load_model(chosen: Settings) -> Model:
-    """The configured model on the configured device. Raises ModelError."""
-    folder = models.find(chosen.models_dir or models.bundled(), chosen.model)
-    manifest, detectors = _loaded(chosen, folder, chosen.model_precision)
-    second = None if chosen.model == SECOND_READER else _second_reader(chosen)
-    return Model(manifest, detectors, second)
-
-
-def _second_reader(chosen: Settings) -> SecondReader:
-    """The analytic detector that comes with Millet, whichever model reports."""
-    folder = models.find(models.bundled(), SECOND_READER)
-    manifest, detectors = _loaded(chosen, folder, "fp32")
-    return SecondReader(manifest=manifest, detectors=detectors)
-
-
-def _loaded(chosen: Settings, folder: Path, precision: str) -> tuple[Manifest, Mapping[str, Detector]]:
-    manifest, graphs = models.load(folder, precision)
-    return manifest, {name: _detector(chosen, graph, precision) for name, graph in graphs.items()}
-
-
-def _detector(chosen: Settings, graph: bytes, precision: str) -> Detector:
-    """One graph on the configured device."""
-    threads = chosen.threads
-    if chosen.device == "cpu":
-        return OpenVinoDetector(graph, precision=precision, threads=threads)
-    return OnnxRuntimeDetector(graph, precision=precision, device=chosen.device, threads=threads)
-
-
-def prove(model: Model) -> None:
-    """Run each graph once, so that a device that cannot is known before a patient waits for it."""
-    _prove(model.manifest, model.detectors)
-    if model.second:
-        _prove(model.second.looks_with, model.second.detectors)
-
-
-def _prove(manifest: Manifest, detectors: Mapping[str, Detector]) -> None:
-    for level in manifest.levels:
-        sides = [step * -(-PROOF_VOXELS // step) for step in level.multiple_voxels]
-        block = np.full(sides, manifest.hu_range[0], np.float32)
-        detector = detectors[level.graph]
-        detector.detect(torch.from_numpy(block)[None].to(detector.device))
 
 
 def run(chosen: Settings) -> None:
@@ -141,7 +72,6 @@ class Service:
         self._clock = SystemClock()
         self._telemetry = Telemetry(CollectorRegistry(), __version__)
         self._events = Events(self._telemetry, chosen.known_peers, self._since_last_instance_s)
-        self._drain = Drain()
         self._serving = False
         self._released: list[Callable[[], None]] = []
         self._executor_id = f"{socket.gethostname()}-{chosen.slot}"
@@ -229,62 +159,18 @@ class Service:
     # analyse: claimed work -> analysis, objects and deliveries in one commit
 
     def _analyse_part(self) -> Part:
-        model = load_model(self._settings)
-        prove(model)
-        found = model.manifest
-        if limit := count_limit.told(found):
-            log.warning("model %s/%s %s", found.name, found.version, limit)
-        self._telemetry.model(found.name, found.version, model.digest, model.provider, model.precision)
-        batcher = Batcher(self._clock.monotonic_s)
-        board = ProgressBoard(self._journal)
-
-        def told(work: Work, reached: Reached) -> None:
-            self._events.analysing(work, *reached)
-            board.tell(work.series_id, reached)
-
-        streaming = Streaming(
+        return Analysing(
+            chosen=self._settings,
             name=self._executor_id,
-            log=self._journal,
-            spool=self._spool,
-            readers=model.readers,
-            batchers=(batcher,),
             clock=self._clock,
-            most_bytes=self._settings.stream_bytes,
-            faulty=self._events.read_ahead_failed,
-            told=board.tell,
-        )
-        analyser = Analyser(
-            jobs=self._journal,
-            streaming=streaming,
+            journal=self._journal,
+            work=self._work,
             spool=self._spool,
             objects=self._objects,
-            model=model,
             destinations=tuple(self._destinations),
-            committed=self._events.committed,
-            faulty=self._events.faulty,
-            drain=self._drain,
-            told=told,
-        )
-        follow = Loop("streaming", streaming.step, STREAM_EVERY_S)
-        tell = Loop("progress", board.step, PROGRESS_EVERY_S)
-        beat = Loop("reconcile", lambda: self._work.reconcile(self._clock.utc()), RECONCILE_EVERY_S)
-
-        def start() -> None:
-            self._work.start(analyser.run, analyser.give_up, self._clock.utc())
-            beat.start()
-            follow.start()
-            tell.start()
-
-        def stop(within_s: float) -> bool:
-            beat.stop(1.0)
-            follow.stop(1.0)
-            tell.stop(1.0)
-            drained = self._drain.stop(within_s)
-            streaming.stop()
-            batcher.stop()
-            return drained
-
-        return Part(name="analyse", start=start, stop=stop)
+            events=self._events,
+            telemetry=self._telemetry,
+        ).part()
 
     # deliver: the outbox to its destinations
 

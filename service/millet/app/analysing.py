@@ -1,0 +1,123 @@
+"""The part that analyses: devices, series that arrive, claimed work, and what is told of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from millet.app.loading import STREAMS, WINDOWS, load_models, prove
+from millet.core import count_limit
+from millet.edge.journal import DurableWork, SqlJournal
+from millet.edge.telemetry import Events, Telemetry
+from millet.flow.analyse import Model
+from millet.flow.batcher import Batcher
+from millet.flow.drain import Drain
+from millet.flow.lifecycle import Loop, Part
+from millet.flow.progress import ProgressBoard, Reached
+from millet.flow.streaming import Station, Streaming
+from millet.flow.work import Analyser
+from millet.ports import Clock, Spool, Work
+from millet.settings import Settings
+
+log = logging.getLogger(__name__)
+
+RECONCILE_EVERY_S = 5.0
+STREAM_EVERY_S = 0.1
+PROGRESS_EVERY_S = 0.25
+PATIENCE_S = 0.003
+"""How long a window waits for others to run with it on a GPU: a batch takes about as long."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysing:
+    """Claimed work -> analysis, objects and deliveries in one commit; and all that can be done before."""
+
+    chosen: Settings
+    name: str
+    """Of this executor, as the journal knows it."""
+    clock: Clock
+    journal: SqlJournal
+    work: DurableWork
+    spool: Spool
+    objects: Spool
+    destinations: Sequence[str]
+    events: Events
+    telemetry: Telemetry
+
+    def part(self) -> Part:
+        """Load and prove the model, and make the part. Raises ModelError."""
+        models = load_models(self.chosen)
+        for model in models:
+            prove(model)
+        self._say(models[0])
+        stations = [Station(self._batcher(model), model.readers) for model in models]
+        board, drain = ProgressBoard(self.journal), Drain()
+        streaming = self._streaming(stations, board)
+        analyser = self._analyser(models[0], streaming, board, drain)
+        loops = (
+            Loop("reconcile", lambda: self.work.reconcile(self.clock.utc()), RECONCILE_EVERY_S),
+            Loop("streaming", streaming.step, STREAM_EVERY_S),
+            Loop("progress", board.step, PROGRESS_EVERY_S),
+        )
+
+        def start() -> None:
+            self.work.start(analyser.run, analyser.give_up, self.clock.utc())
+            for loop in loops:
+                loop.start()
+
+        def stop(within_s: float) -> bool:
+            for loop in loops:
+                loop.stop(1.0)
+            drained = drain.stop(within_s)
+            streaming.stop()
+            for station in stations:
+                station.batcher.stop()
+            return drained
+
+        return Part(name="analyse", start=start, stop=stop)
+
+    def _say(self, model: Model) -> None:
+        found = model.manifest
+        if limit := count_limit.told(found):
+            log.warning("model %s/%s %s", found.name, found.version, limit)
+        self.telemetry.model(found.name, found.version, model.digest, model.provider, model.precision)
+
+    def _batcher(self, model: Model) -> Batcher:
+        kind = next(iter(model.detectors.values())).device.partition(":")[0]
+        return Batcher(
+            self.clock.monotonic_s,
+            streams=STREAMS[kind],
+            most=WINDOWS[kind],
+            patience_s=0.0 if kind == "cpu" else PATIENCE_S,
+        )
+
+    def _streaming(self, stations: Sequence[Station], board: ProgressBoard) -> Streaming:
+        return Streaming(
+            name=self.name,
+            log=self.journal,
+            spool=self.spool,
+            stations=stations,
+            clock=self.clock,
+            most_bytes=self.chosen.stream_bytes,
+            faulty=self.events.read_ahead_failed,
+            told=board.tell,
+        )
+
+    def _analyser(self, model: Model, streaming: Streaming, board: ProgressBoard, drain: Drain) -> Analyser:
+        def told(work: Work, reached: Reached) -> None:
+            self.events.analysing(work, *reached)
+            board.tell(work.series_id, reached)
+
+        return Analyser(
+            jobs=self.journal,
+            streaming=streaming,
+            spool=self.spool,
+            objects=self.objects,
+            model=model,
+            destinations=self.destinations,
+            committed=self.events.committed,
+            faulty=self.events.faulty,
+            drain=drain,
+            told=told,
+        )

@@ -1,0 +1,102 @@
+"""The journal once a series is complete: its analysis, and the deliveries of its reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from millet.ports.worklist import SeriesKey
+
+if TYPE_CHECKING:
+    from millet.core.analysis import Analysis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One generation of one series, claimed."""
+
+    series_id: int
+    generation: int
+    key: SeriesKey
+    study_uid: str
+    closed_utc: datetime
+    """When the series was taken for complete; the time that goes into its objects."""
+    urgency: int
+    """`core.turns`: 0 routine, 1 an emergency."""
+    paths: tuple[str, ...]
+    """Spool paths of all its instances, in the order of arrival."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptObject:
+    """An object made from an analysis, durable in the object store."""
+
+    kind: str
+    path: str
+    sop_instance_uid: str = ""
+    """Empty for what is no DICOM object."""
+    deliver: bool = False
+
+
+class JobQueue(Protocol):
+    """The journal as a worker sees it. Each method is one transaction, blocks, raises StoreError."""
+
+    def claim(self, series_id: int, generation: int) -> Work | None:
+        """Begin, or begin again after a crash; None when a later generation took its place or it ended."""
+
+    def commit(
+        self,
+        work: Work,
+        analysis: Analysis,
+        objects: Sequence[KeptObject],
+        destinations: Sequence[str],
+    ) -> bool:
+        """Journal an analysis, its objects and their deliveries; the first commit wins, later say False."""
+
+    def park(self, series_id: int, generation: int, reason_code: str) -> None:
+        """Give up until an operator looks; nothing happens if the generation ended or was replaced."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """The durable fact that an object must reach a destination."""
+
+    delivery_id: int
+    destination: str
+    kind: str
+    path: str
+    """In the object store."""
+    sop_instance_uid: str
+    site: str
+    study_uid: str
+    series_uid: str
+    """The CT series that was analysed."""
+    generation: int
+    created_utc: datetime
+    attempts: int
+    last_error: str = ""
+
+
+class DeliveryQueue(Protocol):
+    """The journal as the outbox sees it. Each method is one transaction, blocks, raises StoreError."""
+
+    def due(self, now_utc: datetime) -> Sequence[Delivery]:
+        """Pending deliveries whose time has come, oldest first."""
+
+    def delivered(self, delivery_id: int, now_utc: datetime) -> None:
+        """The destination has it."""
+
+    def failed(self, delivery_id: int, why: str, next_try_utc: datetime | None) -> None:
+        """A try failed; without a next one it is a dead letter."""
+
+    def dead_letters(self) -> Sequence[Delivery]:
+        """What was given up."""
+
+
+class Destination(Protocol):
+    """Where reports go."""
+
+    def deliver(self, delivery: Delivery, encoded: bytes) -> None:
+        """Hand over one object; "already there" is success. Blocks; raises DeliveryError."""

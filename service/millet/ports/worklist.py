@@ -1,0 +1,94 @@
+"""The journal as gRPC and the page read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from millet.core.analysis import Analysis, Outcome, TriageLevel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesKey:
+    """A series is one series of one site: two hospitals may share any identifier."""
+
+    site: str
+    series_uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesStatus:
+    """One line of the worklist, as gRPC and the page show it."""
+
+    key: SeriesKey
+    study_uid: str
+    accession: str
+    patient_id: str
+    issuer: str
+    patient_name: str
+    birth_date: str
+    sex: str
+    study_date: str
+    description: str
+    sender: str
+    state: str
+    """A `core.job.State` value."""
+    generation: int
+    instances: int
+    first_received_utc: datetime
+    last_received_utc: datetime
+    outcome: Outcome | None
+    reason_code: str
+    triage: TriageLevel | None
+    nodules: int | None
+    deliveries_pending: int
+    revision: int
+    """Grows with every change of any series; a watcher resumes from the last one it saw."""
+    urgency: int = 0
+    """0 routine, 1 an emergency."""
+    stage: str = ""
+    """What its analysis is doing; empty where none is under way."""
+    windows_done: int = 0
+    windows_total: int = 0
+    """0 where it is not known yet."""
+    deliveries_dead: int = 0
+    """Reports that were given up: an operator must look."""
+    count_reliable: bool | None = None
+    """Whether the number of nodules is to be relied on; None where there is none, or it was not judged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorklistQuery:
+    """Filters, empty for any, and a page."""
+
+    site: str = ""
+    issuer: str = ""
+    patient_id: str = ""
+    accession: str = ""
+    sender: str = ""
+    study_uid: str = ""
+    series_uid: str = ""
+    triage: TriageLevel | None = None
+    after_revision: int = 0
+    limit: int = 0
+    """0 for all."""
+    offset: int = 0
+
+
+class Worklist(Protocol):
+    """What gRPC and the page read. Blocking; raises StoreError."""
+
+    def series(self, query: WorklistQuery) -> Sequence[SeriesStatus]:
+        """Series that match, most urgent triage first, then longest waiting."""
+
+    def changed(self, after_revision: int) -> Sequence[SeriesStatus]:
+        """Series changed after a revision, oldest change first."""
+
+    def analysis(self, key: SeriesKey) -> Analysis | None:
+        """The newest committed analysis of a series."""
+
+    def object_bytes(self, key: SeriesKey, kind: str) -> bytes | None:
+        """A stored object of the newest analysis: "sr", "seg", "mip-axial.png", "mip-coronal.png"."""
