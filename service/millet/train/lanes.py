@@ -26,42 +26,36 @@ _SPAN = 3
 Kernel = NDArray[np.float64]
 
 
-def cut(g: Graph, x: str, kernel: Kernel, spare: int = 0) -> str:
-    """Filter (1,1,D,H,W) with an odd (kd, kh, kw), zeros beyond the rows' ends, and cut its rows.
+def cut(g: Graph, x: str, missing: int) -> str:
+    """Cut the rows of (1,1,D,H,W): into so many blocks that all but `missing` voxels at both ends of each row
 
-    As many blocks as the row takes, and `spare` cells behind it (see `spare_for`).
+    are left when `along_x` has lost as many. Behind a row's last voxel the cells hold 0.
     """
-    depth, height, width = kernel.shape
-    wide = np.zeros((LANES, 1, depth, height, LANES - 1 + width))
-    for lane in range(LANES):
-        wide[lane, 0, :, :, lane : lane + width] = kernel
-    before = width // 2
-    pads = [0, 0, before, 0, 0, before + LANES - 1 + spare]
-    return g.op("Conv", x, g.constant(wide), strides=[1, 1, LANES], pads=pads)
+    lanes = np.eye(LANES).reshape(LANES, 1, 1, 1, LANES)
+    spare = _SPAN * LANES - 1 - 2 * missing
+    return g.op("Conv", x, g.constant(lanes), strides=[1, 1, LANES], pads=[0, 0, 0, 0, 0, spare])
 
 
-def spare_for(missing: int) -> int:
-    """Cells behind a row that `along_x` needs to give all but `missing` voxels at either end."""
-    return LANES * (_SPAN - 1) - 2 * missing
+def along_x(g: Graph, x: str, kernel: Kernel, missing: int | None = None) -> str:
+    """Filter along x; the first cell that comes out is the voxel `missing` of what went in.
 
-
-def along_x(g: Graph, x: str, kernel: Kernel, missing: int) -> str:
-    """Filter along x; the first cell that comes out is the voxel `missing` of what went in."""
-    reach = len(kernel) // 2
+    Without `missing` no voxel is lost, and there are zeros beyond the ends.
+    """
+    reach, pad = len(kernel) // 2, int(missing is None)
     dense = np.zeros((LANES, _SPAN * LANES))
     for lane in range(LANES):
-        first = lane + missing - reach
+        first = lane + (LANES if missing is None else missing) - reach
         dense[lane, first : first + len(kernel)] = kernel
     weights = dense.reshape(LANES, _SPAN, LANES).transpose(0, 2, 1)
-    return g.op("Conv", x, g.constant(weights[:, :, None, None, :]))
+    return g.op("Conv", x, g.constant(weights[:, :, None, None, :]), pads=[0, 0, pad] * 2)
 
 
-def along(g: Graph, x: str, kernel: Kernel, axis: int, pad: int = 0) -> str:
-    """Filter along z (axis 0) or y (1)."""
-    shape, pads = [LANES, 1, 1, 1, 1], [0, 0, 0]
-    shape[2 + axis], pads[axis] = len(kernel), pad
-    weights = np.broadcast_to(kernel.reshape([1, *shape[1:]]), shape)
-    return g.op("Conv", x, g.constant(weights), group=LANES, pads=pads * 2)
+def across_x(g: Graph, x: str, kernel: Kernel, *, padded: bool = False) -> str:
+    """Filter each sagittal plane with (kz, ky) of odd sides; where padded, zeros lie around it."""
+    depth, height = kernel.shape
+    weights = np.broadcast_to(kernel[None, None, :, :, None], (LANES, 1, depth, height, 1))
+    pads = [depth // 2, height // 2, 0] * 2 if padded else [0] * 6
+    return g.op("Conv", x, g.constant(weights), group=LANES, pads=pads)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,8 +56,8 @@ BIAS = -31.6
 """Of the worst way out, the worst pair and the contrast (in units of `CONTRAST_HU`, at most 1): a
 logistic regression on 3 mm nodules in real scans, rounded and shifted by hand; the card names the scans."""
 EDGE_HU = 40.0
-MISSING = 10
-"""Voxels at either end of each axis where no blob is sought: nine of a Gaussian, one of the Laplacian."""
+MISSING = 9
+"""Voxels at both ends of each axis where no blob is sought: what a Gaussian reaches."""
 HALO = 13
 """Rays: 1.3 * sqrt(3) * 2.83 + 1.5 voxels, one to interpolate, three of smoothing; the bank: 9 + 1 + 1."""
 
@@ -81,11 +81,12 @@ def rays(count: int) -> NDArray[np.float64]:
 def build() -> onnx.ModelProto:
     """The whole graph."""
     g = Graph()
-    near, best, scale = (Volume.of(g, x) for x in _bank(g))
+    smooth, most, responses = _bank(g)
+    near, best = Volume.of(g, smooth), Volume.of(g, most)
     lost = g.whole(2 * MISSING + 1)
     last = g.op("Sub", g.op("Shape", "hu", start=2, end=5), lost)  # voxel of `best`
     voxel = _with_made_up_peak(g, _peaks(g, best, last))  # (N + 1, 3)
-    number = g.ints(scale.read(scale.places(voxel)))
+    number = _scale(g, [Volume.of(g, x) for x in responses], voxel)
     voxel, number = _screened(g, near, voxel, number)
     position = _centre(g, best, last, voxel)
     _judge(g, near, position, number)
@@ -93,40 +94,31 @@ def build() -> onnx.ModelProto:
     return _model(g)
 
 
-def _bank(g: Graph) -> tuple[str, str, str]:
-    """The lightly smoothed window for rays, the best blob response in HU and the number of its scale.
+def _bank(g: Graph) -> tuple[str, str, list[str]]:
+    """The lightly smoothed window for rays, the best blob response in HU, and the responses by scale.
 
     All are in lanes; the responses lack `MISSING` voxels at both ends of each axis.
     """
+    window = lanes.cut(g, "hu", MISSING)
     kernel = gaussian(RAY_SIGMA)
-    near = lanes.cut(g, "hu", kernel.reshape(1, 1, -1))
-    for axis in (1, 0):
-        near = lanes.along(g, near, kernel, axis, pad=len(kernel) // 2)
-    edges = lanes.cut(g, "hu", _stencil(), lanes.spare_for(MISSING))
-    best, scale = "", ""
-    for number, sigma in enumerate(SIGMAS):
-        kernel = np.pad(gaussian(sigma), MISSING - 1 - math.ceil(3 * sigma))
+    near = lanes.along_x(g, window, kernel)
+    for one in (kernel[None, :], kernel[:, None]):
+        near = lanes.across_x(g, near, one, padded=True)
+    second = np.array([-1.0, 2.0, -1.0])
+    cross = np.zeros((3, 3))
+    cross[1] += second
+    cross[:, 1] += second
+    edges = g.op(
+        "Add", lanes.along_x(g, window, second), lanes.across_x(g, window, cross, padded=True)
+    )  # minus the Laplacian
+    responses = []
+    for sigma in SIGMAS:
+        kernel = np.pad(gaussian(sigma), MISSING - math.ceil(3 * sigma))
         response = lanes.along_x(g, edges, kernel * sigma**2, MISSING)
-        for axis in (1, 0):
-            response = lanes.along(g, response, kernel, axis)
-        if not number:
-            best = response
-            continue
-        more = g.op("Sub", response, best)
-        more = g.op("Ceil", g.op("Clip", more, g.constant(0.0), g.constant(1.0)))
-        more = g.op("Mul", more, g.constant(float(number)))
-        scale = g.op("Max", scale, more) if scale else more
-        best = g.op("Max", best, response)
-    return near, best, scale
-
-
-def _stencil() -> NDArray[np.float64]:
-    """(3, 3, 3) minus the Laplacian."""
-    stencil = np.zeros((3, 3, 3))
-    stencil[1, 1, 1] = 6
-    for at in ((0, 1, 1), (1, 0, 1), (1, 1, 0)):
-        stencil[at] = stencil[tuple(2 - i for i in at)] = -1
-    return stencil
+        for one in (kernel[None, :], kernel[:, None]):
+            response = lanes.across_x(g, response, one)
+        responses.append(response)
+    return near, g.op("Max", *responses), responses
 
 
 def _peaks(g: Graph, best: Volume, last: str) -> str:
@@ -136,9 +128,10 @@ def _peaks(g: Graph, best: Volume, last: str) -> str:
     fifth of the blocks to look into.
     """
     around = {"kernel_shape": [3, 3, 1], "pads": [1, 1, 0, 1, 1, 0]}
-    crest = g.floats(g.op("GreaterOrEqual", best.volume, g.op("MaxPool", best.volume, **around)))
+    below = g.op("Sub", best.volume, g.op("MaxPool", best.volume, **around))
+    crest = g.op("Add", best.volume, g.op("Mul", below, g.constant(1e9)))
     step = [peaks.BLOCK, peaks.BLOCK, 1]
-    most = g.op("MaxPool", g.op("Mul", best.volume, crest), kernel_shape=step, strides=step)
+    most = g.op("MaxPool", crest, kernel_shape=step, strides=step)
     pairs = g.whole([LANES // peaks.BLOCK, peaks.BLOCK, 0, 0, -1])  # (8, 2, D / 2, H / 2, blocks)
     most = g.op("ReduceMax", g.op("Reshape", most, pairs), g.whole([1]), keepdims=0)
     most = g.op("Reshape", g.op("Transpose", most, perm=[1, 2, 3, 0]), g.whole([0, 0, -1]))
@@ -170,6 +163,13 @@ def _centre(g: Graph, best: Volume, last: str, voxel: str) -> str:
         offsets.append(g.unsqueezed(_parabola(g, low, middle, high), 1))
     position = g.op("Add", g.floats(voxel), g.constant(float(MISSING)))
     return g.op("Add", position, g.op("Concat", *offsets, axis=1))
+
+
+def _scale(g: Graph, responses: list[Volume], voxel: str) -> str:
+    """(N,) the number of the scale that answers most."""
+    places = responses[0].places(voxel)
+    table = g.op("Concat", *(g.unsqueezed(r.read(places), 1) for r in responses), axis=1)
+    return g.op("ArgMax", table, axis=1, keepdims=0)
 
 
 def _with_made_up_peak(g: Graph, voxel: str) -> str:
