@@ -92,6 +92,16 @@ def _renamed(dataset: bytes, seed: str) -> bytes:
     return head + pixels
 
 
+def renamed_series_uid(path: Path, seed: str) -> str:
+    """The Series Instance UID under which an instance is sent with a seed."""
+    instance = path.read_bytes()
+    (group_length,) = struct.unpack_from("<I", instance, PREAMBLE + 8)
+    dataset = _renamed(instance[PREAMBLE + 12 + group_length :], seed)
+    at = dataset.index(b"\x20\0\x0e\0UI")
+    (length,) = struct.unpack_from("<H", dataset, at + 6)
+    return dataset[at + 8 : at + 8 + length].rstrip(b"\0").decode()
+
+
 def _uid(dataset: bytes) -> bytes:
     at = dataset.index(b"\x08\0\x18\0UI")
     (length,) = struct.unpack_from("<H", dataset, at + 6)

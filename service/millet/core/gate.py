@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from millet.core.reasons import Reason, Remark, Weight
@@ -37,13 +38,19 @@ class _Rule(NamedTuple):
 
 
 def _described(pattern: str) -> Callable[[SliceHeader], object]:
-    found = re.compile(pattern).search
+    found = _search(pattern)
     return lambda header: any(found(words) for words in header.descriptions)
 
 
 def _series_described(pattern: str) -> Callable[[SliceHeader], object]:
-    found = re.compile(pattern).search
+    found = _search(pattern)
     return lambda header: found(header.series_description.upper())
+
+
+def _search(pattern: str) -> Callable[[str], bool]:
+    """All slices of a series are described in the same words: each is looked through once."""
+    search = re.compile(pattern).search
+    return lru_cache(maxsize=64)(lambda words: search(words) is not None)
 
 
 def _typed(words: frozenset[str]) -> Callable[[SliceHeader], object]:

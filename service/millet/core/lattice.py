@@ -10,6 +10,7 @@ twice.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,13 +30,18 @@ class Window:
     halo: Triple
     multiple: Triple = (1, 1, 1)
     """Where windows may begin and end (`Level.multiple_voxels`)."""
+    grain: Triple = (1, 1, 1)
+    """Sides are multiples of it: an engine prepares itself anew for each shape that it has not seen."""
 
     @property
     def box(self) -> Box:
         """The lattice positions that the detector sees."""
         parts = list(zip(self.core.start, self.core.stop, self.halo, self.multiple, strict=True))
         z, y, x = ((a - h) // m * m for a, _, h, m in parts)
-        d, h, w = (-(-(b + halo) // m) * m for _, b, halo, m in parts)
+        d, h, w = (
+            start + -(-(b + halo - start) // math.lcm(m, grain)) * math.lcm(m, grain)
+            for (_, b, halo, m), start, grain in zip(parts, (z, y, x), self.grain, strict=True)
+        )
         return Box(start=(z, y, x), stop=(d, h, w))
 
     def owns(self, positions: Floats) -> NDArray[np.bool_]:

@@ -43,7 +43,8 @@ from millet.flow.read import ReadSeries
 from millet.flow.shelf import Shelf, Taken
 from millet.ports import Detector, Peaks
 
-FEWEST_CELLS, MOST_CELLS = 4, 16
+SLABS_CELLS = (16, 8)
+FEWEST_CELLS, MOST_CELLS = 8, 16
 """A slab of windows has so many cells of its level along the body, 16 to 64 mm of a fine one. A thin slab
 computes more halo and leaves less to do after the last slice: it is taken while its device has nothing
 better to do."""
@@ -176,8 +177,7 @@ class Ahead:
             if fits and first is not None:
                 run.append(first)
             if run and (not fits or len(run) == MOST_CELLS):
-                if len(run) >= fewest or self._grid:
-                    yield run[0], run[-1] + cell
+                yield from _slabs(run, cell, 1 if self._grid else fewest)
                 run = []
 
     def _held(self, planes: Planes, reader: Reader, level: Level) -> set[int]:
@@ -230,14 +230,17 @@ class Ahead:
             voxels=voxels,
             then=then,
             urgency=self._haste.urgency,
-            due_s=self._haste.due_s,
+            due_s=self._haste.due_s + self._readers.index(reader),
         )
         self._seen[place] = _Seen(made_of, self._batcher.submit(look))
 
     # when it is complete
 
     def complete(self, series: ReadSeries, haste: Haste | None = None) -> None:
-        """From now on the series is what was read; what was begun for other slices is not used."""
+        """From now on the series is what was read; what was begun for other slices is not used.
+
+        Windows that failed are forgotten, so that each attempt at an analysis looks at them again.
+        """
         frame = Frame.of(slice_grid(series.volume.grid))
         with self._lock:
             if haste:
@@ -249,6 +252,7 @@ class Ahead:
                 self._seen.clear()
             self._grid = canonical_grid(series.volume.grid)
             placed = [_layer_of(taken, series.volume.grid) for taken in series.taken]
+            self._seen = {place: seen for place, seen in self._seen.items() if not _failed(seen.found)}
             planes.keep(layer.name for layer in placed)
             planes.put(placed)
 
@@ -334,6 +338,11 @@ _TICK_S = 0.2
 """How often a long wait asks whether it is to go on."""
 
 
+def _failed(future: Future[list[Proposal]]) -> bool:
+    """Whether a window is to be tried again."""
+    return future.cancelled() or (future.done() and future.exception() is not None)
+
+
 def _found(future: Future[list[Proposal]]) -> list[Proposal]:
     failure = future.exception()
     if failure is None:
@@ -363,6 +372,15 @@ def _reach(level: Level, slab: Range) -> Range:
     core = Box(start=(slab[0], 0, 0), stop=(slab[1], 1, 1))
     box = window_of(core, level).box
     return box.start[0], box.stop[0]
+
+
+def _slabs(run: Sequence[int], cell: int, fewest: int) -> Iterator[Range]:
+    """Neighbouring cells as slabs of 16, 8 or 4 of them, so that windows come in few shapes, or the rest."""
+    left = list(run)
+    while len(left) >= fewest:
+        count = next((size for size in SLABS_CELLS if size <= len(left)), len(left))
+        yield left[0], left[count - 1] + cell
+        left = left[count:]
 
 
 def _within(level: Level, first: int, last: int, known: Sequence[tuple[float, float]]) -> bool:
