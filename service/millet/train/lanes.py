@@ -1,13 +1,12 @@
-"""Separable filters of a volume whose rows are cut into lanes, as ONNX nodes.
+"""Filters of a volume whose rows are cut into lanes, as ONNX nodes.
 
 An engine computes a convolution for 16 channels at once, and wastes fifteen of them on a volume that has one.
-So the first convolution along x also cuts each row into blocks of 16 voxels and puts a voxel's place in its
-block on the axis of channels: (1,1,D,H,W) becomes (1,16,D,H,blocks). There a filter along z or y is a
-convolution of each channel by itself, and one along x a dense convolution over three neighbouring blocks.
-In memory an engine keeps channels last, so the voxels stay where they were.
+Here each row is first cut into blocks of 16 voxels, and a voxel's place in its block, its lane, is put on the
+axis of channels: (1,1,D,H,W) becomes (1,16,D,H,blocks). A filter along z or y is then a convolution of each
+channel by itself, and one along x a dense convolution over three neighbouring blocks. In memory an engine
+keeps channels last, so the voxels stay where they were, and nothing is transposed.
 
-Only the first convolution may be padded; the others lose what they reach at both ends of an axis. Behind the
-last voxel of a row follow some that no window has, up to a whole block: they are for nobody.
+Behind the last voxel of a row follow cells that no window has, fewer than three blocks: they are for nobody.
 """
 
 from __future__ import annotations
@@ -27,9 +26,10 @@ Kernel = NDArray[np.float64]
 
 
 def cut(g: Graph, x: str, missing: int) -> str:
-    """Cut the rows of (1,1,D,H,W): into so many blocks that all but `missing` voxels at both ends of each row
+    """Cut the rows of (1,1,D,H,W) into lanes; the cells behind a row's last voxel hold 0.
 
-    are left when `along_x` has lost as many. Behind a row's last voxel the cells hold 0.
+    There are so many blocks that `along_x` with the same `missing` gives all voxels but that many at both
+    ends of a row.
     """
     lanes = np.eye(LANES).reshape(LANES, 1, 1, 1, LANES)
     spare = _SPAN * LANES - 1 - 2 * missing

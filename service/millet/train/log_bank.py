@@ -2,8 +2,8 @@
 
 The graph, in voxels of whichever grid it is run on (it has no idea of millimetres):
 
-1. A Laplacian-of-Gaussian at four scales, by separable Gaussians, each times its variance
-   and turned so that bright blobs are positive. Peaks of the maximum over scales in their 3x3x3
+1. A Laplacian-of-Gaussian at four scales: the Laplacian once, then separable Gaussians, each times its
+   variance and turned so that bright blobs are positive. Peaks of the maximum over scales in their 3x3x3
    neighbourhood propose blobs; a parabola through their neighbours refines the place.
 2. From each peak rays go out, evenly over the sphere, a little beyond the blob. The darkest value on
    each says how far one must come down to leave that way. A nodule is left downwards in every
@@ -13,6 +13,11 @@ The graph, in voxels of whichever grid it is run on (it has no idea of millimetr
    blob's contrast; a nodule beside a vessel fails the first only), and the contrast itself.
    A logistic of their weighted sum is the score.
 3. The mean distance at which rays fall through half of their drop gives the radius.
+
+Cost, a voxel of 3.4 million of a phantom's chest, in OpenVINO on two cores: 95 ns as padded convolutions of
+one channel, which were 60 of them. Predicted for filters in lanes (`train/lanes.py`) that leave out what the
+halo throws away, and rays whose addresses are sums of whole numbers: 24, of which 15 to filter. Measured in
+turns with the old graph: 21, of which 13 to filter; of noise 14 instead of 63. The findings are the same.
 
 No value depends on anything farther away than `HALO` voxels; there is no TopK, no normalisation over
 the window and no limit on the number of peaks.
@@ -108,9 +113,8 @@ def _bank(g: Graph) -> tuple[str, str, list[str]]:
     cross = np.zeros((3, 3))
     cross[1] += second
     cross[:, 1] += second
-    edges = g.op(
-        "Add", lanes.along_x(g, window, second), lanes.across_x(g, window, cross, padded=True)
-    )  # minus the Laplacian
+    rest = lanes.across_x(g, window, cross, padded=True)
+    edges = g.op("Add", lanes.along_x(g, window, second), rest)  # minus the Laplacian
     responses = []
     for sigma in SIGMAS:
         kernel = np.pad(gaussian(sigma), MISSING - math.ceil(3 * sigma))
@@ -124,11 +128,11 @@ def _bank(g: Graph) -> tuple[str, str, list[str]]:
 def _peaks(g: Graph, best: Volume, last: str) -> str:
     """(N, 3) the peaks of the best response; a plane that fills no block has none.
 
-    Only a voxel that is nowhere smaller than its eight neighbours of the same x can be one: that leaves a
-    fifth of the blocks to look into.
+    Only a voxel that is no smaller than its eight neighbours of the same x can be one, which leaves few
+    blocks to look into: all others are pushed far below the floor.
     """
-    around = {"kernel_shape": [3, 3, 1], "pads": [1, 1, 0, 1, 1, 0]}
-    below = g.op("Sub", best.volume, g.op("MaxPool", best.volume, **around))
+    around = g.op("MaxPool", best.volume, kernel_shape=[3, 3, 1], pads=[1, 1, 0] * 2)
+    below = g.op("Sub", best.volume, around)
     crest = g.op("Add", best.volume, g.op("Mul", below, g.constant(1e9)))
     step = [peaks.BLOCK, peaks.BLOCK, 1]
     most = g.op("MaxPool", crest, kernel_shape=step, strides=step)
@@ -179,7 +183,7 @@ def _with_made_up_peak(g: Graph, voxel: str) -> str:
 
 def _reaches() -> NDArray[np.float64]:
     """(4,) how far rays go at each scale: its radius is that of the ball that answers most there."""
-    return REACH_RADII * np.sqrt(3.0) * np.asarray(SIGMAS) + REACH_VOXELS
+    return np.asarray([REACH_RADII * math.sqrt(3.0) * sigma + REACH_VOXELS for sigma in SIGMAS])
 
 
 def _ray_points(count: int, steps: int) -> NDArray[np.float64]:
