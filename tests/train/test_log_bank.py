@@ -81,7 +81,6 @@ def test_peaks_are_those_of_a_laplacian_of_gaussians(detector, tissue):
     assert all(peaked[voxel] for voxel in judged)
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1), (16, 16, 16), (20, 40, 17), (21, 21, 21)])
-def test_windows_without_a_core_are_run(shape, detector):
-    """A manifest's own are larger; whoever tries a model does so on small ones."""
-    assert len(look(detector, np.full(shape, -1000, np.float32)).score) == 0
+def test_the_smallest_window_is_run(detector):
+    """21 voxels along each axis, as the card says; a manifest's own are larger."""
+    assert len(look(detector, np.full((21, 21, 21), -1000, np.float32)).score) == 0

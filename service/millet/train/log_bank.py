@@ -63,8 +63,6 @@ logistic regression on 3 mm nodules in real scans, rounded and shifted by hand; 
 EDGE_HU = 40.0
 MISSING = 9
 """Voxels at both ends of each axis where no blob is sought: what a Gaussian reaches."""
-LEAST = 21
-"""Sides of the smallest window in which something can be found, in voxels."""
 HALO = 13
 """Rays: 1.3 * sqrt(3) * 2.83 + 1.5 voxels, one to interpolate, three of smoothing; the bank: 9 + 1 + 1."""
 
@@ -88,11 +86,10 @@ def rays(count: int) -> NDArray[np.float64]:
 def build() -> onnx.ModelProto:
     """The whole graph."""
     g = Graph()
-    window = _large_enough(g)
-    smooth, most, responses = _bank(g, window)
+    smooth, most, responses = _bank(g)
     near, best = Volume.of(g, smooth), Volume.of(g, most)
     lost = g.whole(2 * MISSING + 1)
-    last = g.op("Sub", g.op("Shape", window, start=2, end=5), lost)  # voxel of `best`
+    last = g.op("Sub", g.op("Shape", "hu", start=2, end=5), lost)  # voxel of `best`
     voxel = _with_made_up_peak(g, _peaks(g, best, last))  # (N + 1, 3)
     number = _scale(g, [Volume.of(g, x) for x in responses], voxel)
     voxel, number = _screened(g, near, voxel, number)
@@ -102,18 +99,12 @@ def build() -> onnx.ModelProto:
     return _model(g)
 
 
-def _large_enough(g: Graph) -> str:
-    """The window, continued where it is too small to have a middle."""
-    short = g.op("Max", g.op("Sub", g.whole(LEAST), g.op("Shape", "hu", start=2, end=5)), g.whole(0))
-    return g.op("Pad", "hu", g.op("Concat", g.whole([0] * 7), short, axis=0), mode="edge")
-
-
-def _bank(g: Graph, hu: str) -> tuple[str, str, list[str]]:
+def _bank(g: Graph) -> tuple[str, str, list[str]]:
     """The lightly smoothed window for rays, the best blob response in HU, and the responses by scale.
 
     All are in lanes; the responses lack `MISSING` voxels at both ends of each axis.
     """
-    window = lanes.cut(g, hu, MISSING)
+    window = lanes.cut(g, "hu", MISSING)
     kernel = gaussian(RAY_SIGMA)
     near = lanes.along_x(g, window, kernel)
     for one in (kernel[None, :], kernel[:, None]):

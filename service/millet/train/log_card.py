@@ -98,8 +98,8 @@ the fissures, and mucus in bronchi.
 ## Input and output
 `hu` (1, 1, D, H, W) float32, HU clipped to -1000..100, isotropic voxels. `position_voxels` (N, 3) sub-voxel
 z, y, x; `diameter_voxels` (N,); `score` (N,) 0..1. Peaks within the halo of the window's rim are not exact
-and belong to the neighbouring window; the outermost nine voxels are not searched. A
-window of less than 21 voxels along an axis is continued to that.
+and belong to the neighbouring window; the outermost nine voxels are not searched. Windows
+have at least 21 voxels along each axis.
 
 Built by `python -m millet.train.log_bank models/log/1`. Apache-2.0.
 """
