@@ -119,7 +119,7 @@ class Batcher:
             taken = [self._waiting.pop(number) for number in gone]
             self._had.pop(series, None)
         for one in taken:
-            one.result.cancel()
+            _take_back(one)
         return len(taken)
 
     @property
@@ -134,7 +134,7 @@ class Batcher:
             left, self._waiting = list(self._waiting.values()), {}
             self._changed.notify_all()
         for one in left:
-            one.result.cancel()
+            _take_back(one)
         for thread in self._threads:
             thread.join()
 
@@ -166,6 +166,11 @@ def running(batcher: Batcher) -> Iterator[Batcher]:
         batcher.stop()
 
 
+def _take_back(one: _Waiting) -> None:
+    one.result.cancel()
+    one.result.set_running_or_notify_cancel()  # else `concurrent.futures.wait` would never hear of it
+
+
 def _looked(taken: Sequence[_Waiting]) -> None:
     """Run a batch and keep each promise, well or ill."""
     asked = [one for one in taken if one.result.set_running_or_notify_cancel()]
@@ -188,7 +193,7 @@ def _run_batch(ones: Sequence[_Waiting], voxels: Sequence[torch.Tensor]) -> None
     half = len(ones) // 2
     try:
         windows = voxels[0][None] if len(voxels) == 1 else torch.stack(list(voxels))
-        found = ones[0].look.detector.detect(windows)
+        found = list(zip(ones, ones[0].look.detector.detect(windows), strict=True))
     except OutOfMemory as failure:
         if not half:
             ones[0].result.set_exception(failure)
@@ -202,7 +207,7 @@ def _run_batch(ones: Sequence[_Waiting], voxels: Sequence[torch.Tensor]) -> None
         for one, window in zip(ones, voxels, strict=True):
             _run_batch([one], [window])
     else:
-        for one, peaks in zip(ones, found, strict=True):
+        for one, peaks in found:
             _give(one, peaks)
 
 
