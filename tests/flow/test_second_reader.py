@@ -100,7 +100,7 @@ def run(phantom: presets.Phantom, model: Model) -> Made:
         generation=1,
         created_utc=datetime(2026, 1, 6, 8, 0, tzinfo=UTC),
     )
-    return analyse(order, instances, model, lambda _stage, _share: None)
+    return analyse(order, instances, model, lambda *_: None)
 
 
 def doubts(analysis: Analysis) -> list[Reason]:
