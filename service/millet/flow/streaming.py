@@ -81,8 +81,8 @@ class Streaming:
         for arrived in self.log.arrived(self.name, self._last, self.clock.utc()):
             self._last = max(self._last, arrived.instance_id)
             with self._lock:
-                if one := self._begun(arrived):
-                    self._read(one, [arrived.path])
+                if begun := self._begun(arrived):
+                    self._read(begun, [arrived.path])
 
     def complete(self, work: Work) -> Ahead:
         """Everything of a generation that is complete, read, and nothing else."""
