@@ -12,8 +12,10 @@ from instances import START_UTC
 from millet.core.analysis import Analysis, Outcome
 from millet.core.job import Event, State, advance
 from millet.core.series import SliceHeader
+from millet.edge.journal.arrivals import ALIVE_S
+from millet.edge.journal.base import Job
 from millet.errors import RefusedInstance, StoreError
-from millet.ports import Delivery, Entry, KeptObject, OpenSeries, Recorded, SeriesKey, Stored, Work
+from millet.ports import Arrived, Delivery, Entry, KeptObject, OpenSeries, Recorded, SeriesKey, Stored, Work
 
 
 @dataclass
@@ -65,7 +67,14 @@ class _Series:
     state: State = State.RECEIVING
     generation: int = 1
     entries: list[tuple[int, Entry]] = field(default_factory=list)
+    """With the generation that each came in."""
     closed_utc: datetime = START_UTC
+    analyser: str = ""
+    progress: tuple[str, int, int] = ("", 0, 0)
+
+    @property
+    def urgency(self) -> int:
+        return self.entries[0][1].urgency
 
 
 @dataclass
@@ -76,10 +85,13 @@ class _Sent:
 
 
 class MemoryJournal:
-    """An `InstanceLog`, a `JobQueue` and a `DeliveryQueue` in memory."""
+    """An `InstanceLog`, `ArrivalLog`, `ProgressLog`, `JobQueue` and `DeliveryQueue` in memory."""
 
     def __init__(self) -> None:
-        self.jobs: list[tuple[int, int]] = []
+        self.queue: list[Job] = []
+        self._beats: dict[str, datetime] = {}
+        self._order: list[tuple[int, str]] = []
+        """Series and paths of all instances, in the order of arrival."""
         self._series: list[_Series] = []
         self._analyses: dict[tuple[int, int, str, str], Analysis] = {}
         self._sent: list[_Sent] = []
@@ -87,6 +99,45 @@ class MemoryJournal:
     def state(self, series_id: int) -> str:
         """Where a series stands."""
         return self._series[series_id - 1].state.value
+
+    @property
+    def jobs(self) -> list[tuple[int, int]]:
+        """Series and generation of each job that was enqueued."""
+        return [(job.series_id, job.generation) for job in self.queue]
+
+    def progress(self, series_id: int) -> tuple[str, int, int]:
+        """How far the analysis of a series has come."""
+        return self._series[series_id - 1].progress
+
+    def beat(self, analyser: str, now_utc: datetime = START_UTC) -> None:
+        """An analyser lives."""
+        self._beats[analyser] = now_utc
+
+    def arrived(self, analyser: str, after: int, now_utc: datetime) -> Sequence[Arrived]:
+        """Lease what nobody living follows, and tell what came of it."""
+        for one in self._series:
+            if one.state is State.RECEIVING and not self._lives(one.analyser, now_utc):
+                one.analyser = analyser
+        mine = {
+            i: one.urgency
+            for i, one in enumerate(self._series, 1)
+            if one.state is State.RECEIVING and one.analyser == analyser
+        }
+        return [
+            Arrived(number, series_id, path, mine[series_id])
+            for number, (series_id, path) in enumerate(self._order, 1)
+            if number > after and series_id in mine
+        ]
+
+    def reached(self, series_id: int, stage: str, done: int, total: int) -> None:
+        """Keep how far it has come, while it is under way."""
+        one = self._series[series_id - 1]
+        if one.state in {State.RECEIVING, State.QUEUED, State.ANALYSING}:
+            one.progress = stage, done, total
+
+    def _lives(self, analyser: str, now_utc: datetime) -> bool:
+        heard = self._beats.get(analyser)
+        return heard is not None and heard > now_utc - timedelta(seconds=ALIVE_S)
 
     def record(self, entry: Entry) -> Recorded:
         """Journal an instance."""
@@ -104,9 +155,11 @@ class MemoryJournal:
         one = next((s for s in self._series if s.key == key), None)
         if one is None:
             self._series.append(one := _Series(key=key, study_uid=entry.header.study_uid))
-        one.generation += one.state is not State.RECEIVING
+        if one.state is not State.RECEIVING:
+            one.generation, one.progress = one.generation + 1, ("", 0, 0)
         one.state = advance(one.state, Event.ARRIVE)
         one.entries.append((one.generation, entry))
+        self._order.append((self._series.index(one) + 1, entry.stored.path))
         return Recorded(self._series.index(one) + 1, one.generation, new=True, conflict=bool(known))
 
     def open_series(self) -> Sequence[OpenSeries]:
@@ -127,7 +180,9 @@ class MemoryJournal:
         if (one.state, one.generation) != (State.RECEIVING, generation):
             return False
         one.state, one.closed_utc = advance(one.state, Event.CLOSE), now_utc
-        self.jobs.append((series_id, generation))
+        one.progress = "", *one.progress[1:]
+        follower = one.analyser if self._lives(one.analyser, now_utc) else ""
+        self.queue.append(Job(series_id, generation, one.urgency, follower))
         return True
 
     def known_paths(self) -> frozenset[str]:
@@ -146,6 +201,7 @@ class MemoryJournal:
             key=one.key,
             study_uid=one.study_uid,
             closed_utc=one.closed_utc,
+            urgency=one.urgency,
             paths=tuple(entry.stored.path for g, entry in one.entries if g <= generation),
         )
 
@@ -165,6 +221,7 @@ class MemoryJournal:
         if one.generation == work.generation and one.state is State.ANALYSING:
             refused = analysis.outcome is Outcome.NOT_ANALYSED
             one.state = advance(one.state, Event.REFUSE if refused else Event.FINISH)
+            one.progress = "", *one.progress[1:]
         return True
 
     def park(self, series_id: int, generation: int, reason_code: str) -> None:
@@ -172,6 +229,7 @@ class MemoryJournal:
         one = self._series[series_id - 1]
         if one.generation == generation and one.state in {State.QUEUED, State.ANALYSING}:
             one.state = advance(one.state, Event.PARK)
+            one.progress = "", *one.progress[1:]
 
     def due(self, now_utc: datetime) -> Sequence[Delivery]:
         """What is to be tried."""

@@ -1,33 +1,56 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import analyses
 import pytest
+import sqlalchemy as sa
 from fakes import MemoryJournal, MemorySpool
 from instances import START_UTC, entry, header
 
 from millet.core.job import State
 from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
-from millet.ports import KeptObject, Site, WorklistQuery
+from millet.edge.journal.arrivals import ALIVE_S
+from millet.edge.journal.base import Job
+from millet.edge.journal.tables import executor
+from millet.ports import Arrived, KeptObject, SeriesStatus, Site, WorklistQuery
 
 
 class SqlForTest(SqlJournal):
     """The real journal on SQLite, with the jobs it enqueued in a list."""
 
     def __init__(self, path) -> None:
-        self.jobs: list[tuple[int, int]] = []
+        self.queue: list[Job] = []
         engine = open_engine(sqlite_url(path))
         migrate(engine)
-        super().__init__(
-            engine, lambda _, series, generation: self.jobs.append((series, generation)), MemorySpool()
-        )
+        super().__init__(engine, lambda _, job: self.queue.append(job), MemorySpool())
+
+    @property
+    def jobs(self) -> list[tuple[int, int]]:
+        """Series and generation of each job that was enqueued."""
+        return [(job.series_id, job.generation) for job in self.queue]
 
     def state(self, series_id: int) -> str:
-        """Where a series stands; series are made in order here."""
-        found = sorted(self.series(WorklistQuery()), key=lambda s: s.first_received_utc)
-        return found[series_id - 1].state
+        """Where a series stands."""
+        return self._status(series_id).state
+
+    def progress(self, series_id: int) -> tuple[str, int, int]:
+        """How far the analysis of a series has come."""
+        status = self._status(series_id)
+        return status.stage, status.windows_done, status.windows_total
+
+    def beat(self, analyser: str, now_utc: datetime = START_UTC) -> None:
+        """An analyser lives."""
+        with self._engine.begin() as connection:
+            mine = executor.c.executor_id == analyser
+            connection.execute(sa.delete(executor).where(mine))
+            facts = {"executor_id": analyser, "heartbeat_utc": now_utc}
+            connection.execute(sa.insert(executor).values(facts))
+
+    def _status(self, series_id: int) -> SeriesStatus:
+        """Series are made in order here."""
+        return sorted(self.series(WorklistQuery()), key=lambda s: s.first_received_utc)[series_id - 1]
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -192,3 +215,110 @@ def test_a_dead_letter_stays_visible(journal):
     journal.failed(journal.due(START_UTC)[0].delivery_id, "refused", None)
     assert journal.due(START_UTC + timedelta(days=9)) == []
     assert [d.last_error for d in journal.dead_letters()] == ["refused"]
+
+
+LATER = START_UTC + timedelta(seconds=ALIVE_S)
+"""When who was last heard of at the start is dead."""
+
+
+def test_the_first_analyser_that_asks_follows_a_series(journal):
+    """It is told of each instance once, oldest first; others are told nothing while it lives."""
+    journal.beat("one")
+    series_id = journal.record(entry(1)).series_id
+    first = journal.arrived("one", 0, START_UTC)
+    assert first == [Arrived(first[0].instance_id, series_id, entry(1).stored.path, 0)]
+    journal.record(entry(2))
+    journal.record(entry(3))
+    assert journal.arrived("two", 0, START_UTC) == []
+    more = journal.arrived("one", first[0].instance_id, START_UTC)
+    assert [one.path for one in more] == [entry(n).stored.path for n in (2, 3)]
+    assert first[0].instance_id < more[0].instance_id < more[1].instance_id
+    assert journal.arrived("one", more[1].instance_id, START_UTC) == []
+
+
+def test_each_new_series_goes_to_who_asks_first(journal):
+    """Two analysers share the series, not the instances of one."""
+    here = journal.record(entry(1)).series_id
+    for name in ("one", "two"):
+        journal.beat(name)
+    assert [a.series_id for a in journal.arrived("one", 0, START_UTC)] == [here]
+    there = journal.record(entry(2, series_uid="1.2.9")).series_id
+    assert [a.series_id for a in journal.arrived("two", 0, START_UTC)] == [there]
+    assert [a.series_id for a in journal.arrived("one", 0, START_UTC)] == [here]
+
+
+def test_the_open_series_of_a_dead_analyser_go_to_the_next(journal):
+    """Who was not heard of for a while follows nothing any more; all instances are told again."""
+    journal.beat("one")
+    for number in (1, 2):
+        journal.record(entry(number))
+    assert len(journal.arrived("one", 0, START_UTC)) == 2
+    journal.beat("two", LATER)
+    assert len(journal.arrived("two", 0, LATER)) == 2
+    journal.beat("one", LATER)
+    assert journal.arrived("one", 0, LATER) == []
+
+
+def test_a_series_that_is_complete_is_followed_no_longer(journal):
+    """What waits or is analysed arrives no more, until a late instance opens it again."""
+    journal.beat("one")
+    series_id = closed(journal)
+    assert journal.arrived("one", 0, START_UTC) == []
+    late = journal.record(entry(4))
+    (newest,) = [a for a in journal.arrived("one", 0, START_UTC) if a.path == entry(4).stored.path]
+    assert (newest.series_id, late.generation) == (series_id, 2)
+
+
+def test_a_job_goes_to_the_living_follower(journal):
+    """Who followed a series has most of the work done, unless it died or there was nobody."""
+    journal.beat("one")
+    numbers = {"followed": 1, "left": 2, "unseen": 3}
+    made = {name: journal.record(entry(n, series_uid=f"1.2.{n}")) for name, n in list(numbers.items())[:2]}
+    journal.arrived("one", 0, START_UTC)
+    made["unseen"] = journal.record(entry(3, series_uid="1.2.3"))
+    assert journal.close(made["followed"].series_id, 1, START_UTC)
+    for name in ("left", "unseen"):
+        assert journal.close(made[name].series_id, 1, LATER)
+    assert [job.analyser for job in journal.queue] == ["one", "", ""]
+
+
+def test_an_emergency_is_one_from_its_first_instance_to_its_job(journal):
+    """The urgency of the first instance is told to analysers, queue and worker."""
+    journal.beat("one")
+    series_id = journal.record(replace(entry(1), urgency=1)).series_id
+    journal.record(entry(2))
+    assert [one.urgency for one in journal.arrived("one", 0, START_UTC)] == [1, 1]
+    assert journal.close(series_id, 1, START_UTC)
+    assert journal.queue == [Job(series_id, 1, 1, "one")]
+    assert journal.claim(series_id, 1).urgency == 1
+
+
+def test_progress_is_told_while_a_series_is_under_way(journal):
+    """From its first instance to its end; afterwards nothing says that it is still at work."""
+    series_id = journal.record(entry(1)).series_id
+    journal.reached(series_id, "arriving", 1, 2)
+    assert journal.progress(series_id) == ("arriving", 1, 2)
+    assert journal.close(series_id, 1, START_UTC)
+    assert journal.progress(series_id)[0] == ""
+    work = journal.claim(series_id, 1)
+    journal.reached(series_id, "detect", 2, 3)
+    assert journal.progress(series_id) == ("detect", 2, 3)
+    assert journal.commit(work, analyses.analysis(), [], [])
+    journal.reached(series_id, "report", 3, 3)
+    assert journal.progress(series_id)[0] == ""
+
+
+def test_progress_begins_anew_with_a_generation(journal):
+    """What was looked at of the last generation is not what was looked at of the next."""
+    series_id = closed(journal)
+    journal.reached(series_id, "detect", 7, 7)
+    journal.record(entry(4))
+    assert journal.progress(series_id) == ("", 0, 0)
+
+
+def test_what_is_parked_is_at_no_stage(journal):
+    """A series that an operator must look at is not at work."""
+    series_id = closed(journal)
+    journal.reached(series_id, "detect", 1, 7)
+    journal.park(series_id, 1, "internal-error")
+    assert journal.progress(series_id)[0] == ""

@@ -53,7 +53,7 @@ def run(instances, model: Model) -> Made:
         generation=1,
         created_utc=LATER_UTC,
     )
-    return analyse(order, instances, model, lambda _stage, _share: None)
+    return analyse(order, instances, model, lambda *_: None)
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,7 @@ def run(instances: list[bytes], model: Model) -> Made:
         generation=1,
         created_utc=datetime(2026, 1, 6, 8, 0, tzinfo=UTC),
     )
-    return analyse(order, instances, model, lambda _stage, _share: None)
+    return analyse(order, instances, model, lambda *_: None)
 
 
 def said(made: Made) -> dict[Reason, Weight]:

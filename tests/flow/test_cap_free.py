@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import chests
 import numpy as np
 import pytest
+from looking import look
 from networks import Voxels
 from scipy import ndimage
 
 from millet.core.analysis import Lungs
-from millet.core.candidates import merge
 from millet.core.lungs import LungMask
 from millet.core.manifest import Graph, Level, Manifest
 from millet.core.nodule import NoduleClass
+from millet.core.planes import Planes
 from millet.core.volume import Volume
 from millet.edge.onnx_runtime import OnnxRuntimeDetector
 from millet.edge.openvino import OpenVinoDetector
@@ -170,17 +171,15 @@ def test_the_order_of_windows_changes_nothing(field):
     contract = manifest()
     work = list(detect.plan(field.volume.grid, field.lungs, contract, (27, 41, 33)))
     random.Random(3).shuffle(work)
-    found = [
-        proposal.candidate
-        for level, window in work
-        for proposal in detect._gated(
-            detect._look(field.volume, PeakReader(), contract, level, window), field.lungs
-        )
-    ]
+    planes, found = Planes.of(field.volume), []
+    for level, window in work:
+        peaks = look(PeakReader(), planes.window(level.spacing_mm, window.box).numpy())
+        found += detect.proposals(peaks, field.volume.grid, contract, level, window)
     in_order = detect.find(
         field.volume, field.lungs, {"peaks": PeakReader()}, contract, core_voxels=(27, 41, 33)
     )
-    assert merge(found, contract.merge_distance, field.volume) == in_order
+    shuffled = detect.selected(found, field.volume, field.lungs, contract)
+    assert shuffled.candidates == in_order
 
 
 @pytest.mark.parametrize("engine", [OnnxRuntimeDetector, OpenVinoDetector])

@@ -92,7 +92,7 @@ def analysed(instances, model):
         generation=1,
         created_utc=datetime(2026, 1, 6, 8, 0, tzinfo=UTC),
     )
-    return analyse(order, instances, model, lambda _stage, _share: None)
+    return analyse(order, instances, model, lambda *_: None)
 
 
 @pytest.fixture(scope="module")

@@ -81,13 +81,14 @@ def test_what_is_handled_is_said(case: str) -> None:
 
 
 def test_order_of_evidence() -> None:
-    """Headers and bytes follow the volume's z index, whatever order they came in."""
+    """Headers and instances follow the volume's z index, whatever order they came in."""
     datasets = ct.series((*ct.AXIAL[:2], (0, 0, -1)))
     found = _read(datasets[::2] + datasets[1::2])
     places = [header.position_mm for header in found.headers]
     assert [place[2] for place in places if place] == sorted(place[2] for place in places if place)
-    assert len(set(found.instances)) == len(found.instances) == ct.SHAPE[0]
-    assert found.headers[0].sop_instance_uid.encode() in found.instances[0]
+    assert [one.header for one in found.taken] == list(found.headers)
+    assert len({one.name for one in found.taken}) == len(found.taken) == ct.SHAPE[0]
+    assert found.headers[0].sop_instance_uid.encode() in found.taken[0].head
 
 
 def test_an_instance_that_came_twice_is_one() -> None:

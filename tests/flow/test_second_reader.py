@@ -17,6 +17,7 @@ from millet.codec import codes, record
 from millet.codec.ct import read_header
 from millet.core.analysis import Analysis, TriageLevel
 from millet.core.reasons import Reason, Weight
+from millet.edge import models
 from millet.flow.analyse import Made, Model, Order
 from millet.flow.offline import analyse
 from millet.flow.second_reader import SecondReader
@@ -100,7 +101,7 @@ def run(phantom: presets.Phantom, model: Model) -> Made:
         generation=1,
         created_utc=datetime(2026, 1, 6, 8, 0, tzinfo=UTC),
     )
-    return analyse(order, instances, model, lambda _stage, _share: None)
+    return analyse(order, instances, model, lambda *_: None)
 
 
 def doubts(analysis: Analysis) -> list[Reason]:
@@ -181,7 +182,7 @@ def test_noise_that_hides_nodules_is_a_doubt(analytic):
 
 def test_any_other_model_is_given_the_second_reader(tmp_path):
     """A model of another name is loaded with the analytic one beside it; another configuration digest."""
-    source = app.models.bundled() / "log/1"
+    source = models.bundled() / "log/1"
     folder = tmp_path / "copy" / "1"
     folder.mkdir(parents=True)
     for file in source.iterdir():

@@ -11,8 +11,10 @@ from millet.core.assembler import Waits
 from millet.core.job import State
 from millet.errors import StoreError
 from millet.flow import work
+from millet.flow.batcher import Batcher
 from millet.flow.drain import Drain
 from millet.flow.intake import Intake
+from millet.flow.streaming import Station, Streaming
 from millet.flow.work import Analyser
 from millet.settings import Settings
 
@@ -40,8 +42,19 @@ class Bench:
         clock.now_s = 2
         intake.step()
         self.faults, self.committed = [], []
+        self.batcher = Batcher()
+        self.streaming = Streaming(
+            name="one",
+            log=self.journal,
+            spool=self.spool,
+            stations=[Station(self.batcher, model.readers)],
+            clock=clock,
+            most_bytes=10**9,
+            faulty=self.faults.append,
+        )
         self.analyser = Analyser(
             jobs=self.journal,
+            streaming=self.streaming,
             spool=self.spool,
             objects=self.objects,
             model=model,
@@ -56,7 +69,10 @@ class Bench:
 @pytest.fixture
 def bench(model):
     """A series that is to be analysed."""
-    return Bench(model)
+    made = Bench(model)
+    yield made
+    made.streaming.stop()
+    made.batcher.stop()
 
 
 def test_a_series_ends_with_a_report_of_why(bench):

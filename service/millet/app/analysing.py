@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from millet.app.loading import STREAMS, WINDOWS, load_models, prove
 from millet.core import count_limit
+from millet.core.analysis import Analysis
 from millet.edge.journal import DurableWork, SqlJournal
 from millet.edge.telemetry import Events, Telemetry
 from millet.flow.analyse import Model
@@ -112,6 +113,10 @@ class Analysing:
             self.events.analysing(work, *reached)
             board.tell(work.series_id, reached)
 
+        def committed(work: Work, analysis: Analysis) -> None:
+            board.ended(work.series_id)
+            self.events.committed(work, analysis)
+
         return Analyser(
             jobs=self.journal,
             streaming=streaming,
@@ -119,7 +124,7 @@ class Analysing:
             objects=self.objects,
             model=model,
             destinations=self.destinations,
-            committed=self.events.committed,
+            committed=committed,
             faulty=self.events.faulty,
             drain=drain,
             told=told,

@@ -199,7 +199,7 @@ class Ahead:
         made_of = planes.made_of(level.spacing_mm, (window.box.start[0], window.box.stop[0]))
         place = _Place(reader.name, level.name, window.core)
         known = self._seen.get(place)
-        if known and known.made_of == made_of and not known.found.cancelled():
+        if known and known.made_of == made_of:
             return
         detector = reader.detectors[level.graph]
         axes = planes.frame.grid(level.spacing_mm, (0, 1))
@@ -274,10 +274,10 @@ class Ahead:
 
     def close(self) -> None:
         """Take back what still waits, and let go of all."""
-        self._batcher.cancel(self._series)
         with self._lock:
             self._seen.clear()
             self._planes = None
+        self._batcher.cancel(self._series)
 
     @property
     def held_bytes(self) -> int:
@@ -304,7 +304,7 @@ class Ahead:
         levels = {level.name: level for level in reader.manifest.levels}
         valid = []
         for place, seen in self._seen.items():
-            if place.reader != reader.name or seen.found.cancelled():
+            if place.reader != reader.name:
                 continue
             level = levels[place.level]
             window = window_of(place.core, level)

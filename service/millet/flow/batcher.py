@@ -118,8 +118,7 @@ class Batcher:
             gone = [number for number, one in self._waiting.items() if one.turn.series == series]
             taken = [self._waiting.pop(number) for number in gone]
             self._had.pop(series, None)
-        for one in taken:
-            _take_back(one)
+        _take_back(taken)
         return len(taken)
 
     @property
@@ -133,8 +132,7 @@ class Batcher:
             self._stopped = True
             left, self._waiting = list(self._waiting.values()), {}
             self._changed.notify_all()
-        for one in left:
-            _take_back(one)
+        _take_back(left)
         for thread in self._threads:
             thread.join()
 
@@ -166,9 +164,11 @@ def running(batcher: Batcher) -> Iterator[Batcher]:
         batcher.stop()
 
 
-def _take_back(one: _Waiting) -> None:
-    one.result.cancel()
-    one.result.set_running_or_notify_cancel()  # else `concurrent.futures.wait` would never hear of it
+def _take_back(ones: Sequence[_Waiting]) -> None:
+    """Cancel what will not be looked at, and wake whoever waits for it."""
+    for one in ones:
+        one.result.cancel()
+        one.result.set_running_or_notify_cancel()  # else `wait` would never hear of it
 
 
 def _looked(taken: Sequence[_Waiting]) -> None:

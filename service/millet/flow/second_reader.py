@@ -39,5 +39,5 @@ class SecondReader:
 
     @property
     def reader(self) -> Reader:
-        """Who looks."""
-        return Reader(self.name, self.looks_with, self.detectors)
+        """Who looks; under a name of its own, since it may be the very model that it looks beside."""
+        return Reader(f"second reader {self.name}", self.looks_with, self.detectors)

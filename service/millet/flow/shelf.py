@@ -8,7 +8,7 @@ copy and nothing else.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -62,6 +62,10 @@ class Shelf:
     def all(self) -> Sequence[Taken]:
         """Everything, in an order that does not depend on that of arrival."""
         return [self._taken[name] for name in sorted(self._taken)]
+
+    def holds_only(self, names: Collection[str]) -> bool:
+        """Whether there is nothing but these."""
+        return self._taken.keys() <= frozenset(names)
 
     def __contains__(self, name: object) -> bool:
         return name in self._taken

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import count
 from typing import NamedTuple
 
 from millet.core.turns import EMERGENCY
@@ -34,6 +35,14 @@ class Station(NamedTuple):
     readers: tuple[Reader, ...]
 
 
+@dataclass(slots=True, eq=False)
+class _InHand:
+    """A series that is worked on, and its instances that are being read."""
+
+    ahead: Ahead
+    reading: list[Future[None]] = field(default_factory=list)
+
+
 @dataclass(kw_only=True, eq=False)
 class Streaming:
     """What is done ahead on this machine, by series. Thread-safe."""
@@ -51,9 +60,11 @@ class Streaming:
     faulty: Faulty
     told: Callable[[int, Reached], None] = lambda _series_id, _reached: None
     """Told how far a series that arrives has come."""
-    _aheads: dict[int, Ahead] = field(default_factory=dict, init=False)
-    _reading: dict[int, list[Future[None]]] = field(default_factory=dict, init=False)
+    _arriving: dict[int, _InHand] = field(default_factory=dict, init=False)
+    _claimed: dict[tuple[int, int], _InHand] = field(default_factory=dict, init=False)
+    """By series and generation: what arrives from now on belongs to the next one."""
     _last: int = field(default=0, init=False)
+    _numbers: Iterator[int] = field(default_factory=count, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
@@ -62,81 +73,100 @@ class Streaming:
     def step(self) -> None:
         """Look at what has been read since the last step, and have read what has arrived since."""
         with self._lock:
-            aheads = [(series_id, ahead) for series_id, ahead in self._aheads.items()]
-        for series_id, ahead in aheads:
-            if self._has_read(series_id):
-                ahead.advance()
-            if not ahead.is_complete:
-                self.told(series_id, Reached(ARRIVING, *ahead.windows))
-        for one in self.log.arrived(self.name, self._last, self.clock.utc()):
-            self._last = max(self._last, one.instance_id)
-            if begun := self._begun(one):
-                self._read(one.series_id, begun, [one.path])
+            arriving = list(self._arriving.items())
+        for series_id, one in arriving:
+            if self._has_read(one):
+                one.ahead.advance()
+            self.told(series_id, Reached(ARRIVING, *one.ahead.windows))
+        for arrived in self.log.arrived(self.name, self._last, self.clock.utc()):
+            self._last = max(self._last, arrived.instance_id)
+            with self._lock:
+                if begun := self._begun(arrived):
+                    self._read(begun, [arrived.path])
 
     def complete(self, work: Work) -> Ahead:
-        """Everything of a series that is complete, read."""
+        """Everything of a generation that is complete, read, and nothing else."""
+        one = self._claim(work)
+        self._wait(one)
+        if not one.ahead.shelf.holds_only(work.paths):
+            one = self._anew(work)
         with self._lock:
-            ahead = self._aheads.get(work.series_id) or self._made(work.series_id, work.urgency)
-        self._wait(work.series_id)
-        self._read(work.series_id, ahead, [path for path in work.paths if path not in ahead.shelf])
-        for failure in self._wait(work.series_id):
+            self._read(one, [path for path in work.paths if path not in one.ahead.shelf])
+        for failure in self._wait(one):
             raise failure
-        return ahead
+        return one.ahead
 
-    def let_go(self, series_id: int) -> None:
-        """A series has ended, or is somebody else's."""
+    def let_go(self, series_id: int, generation: int) -> None:
+        """A generation has ended, or is somebody else's."""
         with self._lock:
-            ahead = self._aheads.pop(series_id, None)
-        if ahead:
-            ahead.close()
+            one = self._claimed.pop((series_id, generation), None)
+        if one:
+            one.ahead.close()
 
     def stop(self) -> None:
         """Begin nothing more and let go of all."""
         self._pool.shutdown(wait=True, cancel_futures=True)
-        for series_id in list(self._aheads):
-            self.let_go(series_id)
+        with self._lock:
+            left = [*self._arriving.values(), *self._claimed.values()]
+            self._arriving.clear()
+            self._claimed.clear()
+        for one in left:
+            one.ahead.close()
 
     @property
     def held_bytes(self) -> int:
         """Memory of all that is done ahead."""
-        return sum(ahead.held_bytes for ahead in list(self._aheads.values()))
+        return sum(one.ahead.held_bytes for one in [*self._arriving.values(), *self._claimed.values()])
 
-    def _begun(self, one: Arrived) -> Ahead | None:
+    def _begun(self, arrived: Arrived) -> _InHand | None:
+        if known := self._arriving.get(arrived.series_id):
+            return known
+        if self.held_bytes >= self.most_bytes and arrived.urgency < EMERGENCY:
+            return None
+        made = self._arriving[arrived.series_id] = self._made(arrived.series_id, arrived.urgency)
+        return made
+
+    def _claim(self, work: Work) -> _InHand:
+        """What was done for a generation; from now on nothing that arrives is added to it."""
+        which = work.series_id, work.generation
         with self._lock:
-            if known := self._aheads.get(one.series_id):
-                return known
-            if self.held_bytes >= self.most_bytes and one.urgency < EMERGENCY:
-                return None
-            return self._made(one.series_id, one.urgency)
+            known = self._claimed.get(which) or self._arriving.pop(work.series_id, None)
+            one = self._claimed[which] = known or self._made(work.series_id, work.urgency)
+            return one
 
-    def _made(self, series_id: int, urgency: int) -> Ahead:
+    def _anew(self, work: Work) -> _InHand:
+        """Nothing done yet: a slice of the next generation was taken for one of this."""
+        with self._lock:
+            before = self._claimed[work.series_id, work.generation]
+            one = self._claimed[work.series_id, work.generation] = self._made(work.series_id, work.urgency)
+        before.ahead.close()
+        return one
+
+    def _made(self, series_id: int, urgency: int) -> _InHand:
         station = min(self.stations, key=lambda each: each.batcher.waiting)
-        ahead = Ahead(series_id, station.readers, station.batcher, Haste(urgency=urgency))
-        self._aheads[series_id] = ahead
-        return ahead
+        known_by = series_id, next(self._numbers)
+        return _InHand(Ahead(known_by, station.readers, station.batcher, Haste(urgency=urgency)))
 
-    def _read(self, series_id: int, ahead: Ahead, paths: Sequence[str]) -> None:
-        begun = [self._pool.submit(self._take, ahead, path) for path in paths]
-        with self._lock:
-            self._reading.setdefault(series_id, []).extend(begun)
+    def _read(self, one: _InHand, paths: Sequence[str]) -> None:
+        """Have instances read; the lock is held."""
+        one.reading.extend(self._pool.submit(self._take, one.ahead, path) for path in paths)
 
     def _take(self, ahead: Ahead, path: str) -> None:
         ahead.take(path, self.spool.read(path))
 
-    def _wait(self, series_id: int) -> Sequence[BaseException]:
+    def _wait(self, one: _InHand) -> Sequence[BaseException]:
         """Until what is being read is read; what failed."""
         with self._lock:
-            reading = self._reading.pop(series_id, [])
+            reading, one.reading = one.reading, []
         wait(reading)
-        return [failure for one in reading if not one.cancelled() and (failure := one.exception())]
+        return [failure for each in reading if not each.cancelled() and (failure := each.exception())]
 
-    def _has_read(self, series_id: int) -> bool:
+    def _has_read(self, one: _InHand) -> bool:
         """Whether anything has been read since this was asked last."""
         with self._lock:
-            reading = self._reading.get(series_id, [])
-            ended = [one for one in reading if one.done()]
-            self._reading[series_id] = [one for one in reading if not one.done()]
-        for failure in (one.exception() for one in ended if not one.cancelled()):
+            ended = [each for each in one.reading if each.done()]
+            one.reading = [each for each in one.reading if not each.done()]
+        for failure in (each.exception() for each in ended if not each.cancelled()):
             if isinstance(failure, Exception):
                 self.faulty(failure)
         return bool(ended)

@@ -61,7 +61,7 @@ class Analyser:
                     with self.precedence.work(work.urgency):
                         self._commit(work, self._made(work))
                 finally:
-                    self.streaming.let_go(series_id)
+                    self.streaming.let_go(series_id, generation)
 
     def give_up(self, series_id: int, generation: int) -> None:
         """End a generation that cannot be analysed for a fault of ours."""
@@ -80,6 +80,7 @@ class Analyser:
             except ServiceError:
                 raise
             except Exception as failure:  # noqa: BLE001 - one bad series must not stop the worker
+                self.drain.check()  # what fails because it was cut off is no fault
                 fault = Reason.INTERNAL_ERROR
                 self.faulty(work, failure)
         return self._given_up(work, fault)

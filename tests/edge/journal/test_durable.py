@@ -13,6 +13,7 @@ from fakes import MemorySpool
 from instances import entry
 
 from millet.edge.journal import DurableWork, SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.journal.base import Job
 from millet.edge.journal.durable import LEASE_S, WORKFLOW
 from millet.errors import Interrupted, StoreError
 
@@ -106,7 +107,7 @@ def test_a_transaction_that_fails_leaves_no_work(workers):
     """Row and job are written together or not at all."""
     worker = workers()
     with worker.engine.connect() as connection:
-        worker.work.enqueue(connection, 1, 1)
+        worker.work.enqueue(connection, Job(1, 1))
         connection.rollback()
     assert worker.statuses() == []
 
@@ -116,7 +117,7 @@ def test_enqueued_twice_is_once(workers):
     worker = workers()
     for _ in range(2):
         with worker.engine.begin() as connection:
-            worker.work.enqueue(connection, 1, 1)
+            worker.work.enqueue(connection, Job(1, 1))
     assert [row[0] for row in worker.statuses()] == [f"{WORKFLOW}-1-1"]
 
 

@@ -107,7 +107,9 @@ def _new_series(connection: sa.Connection, entry: Entry, revision: int) -> tuple
 def _again(connection: sa.Connection, row: sa.Row[Any], entry: Entry, revision: int) -> tuple[int, int]:
     """One more instance of a known series; a closed one is opened as its next generation."""
     state = State(row.state)
-    generation = row.generation + (state is not State.RECEIVING)
+    closed = state is not State.RECEIVING
+    generation = row.generation + closed
+    anew = {"stage": "", "windows_done": 0, "windows_total": 0} if closed else {}
     connection.execute(
         sa.update(series)
         .where(series.c.id == row.id)
@@ -117,6 +119,7 @@ def _again(connection: sa.Connection, row: sa.Row[Any], entry: Entry, revision: 
             instances=row.instances + 1,
             last_received_utc=entry.received_utc,
             revision=revision,
+            **anew,
         )
     )
     return row.id, generation

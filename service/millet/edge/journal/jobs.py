@@ -74,7 +74,7 @@ class Jobs(Base):
         """Give up until an operator looks; see `ports.JobQueue`."""
         with self._writing() as connection:
             if row := _workable(connection, series_id, generation):
-                _move(connection, row, Event.PARK, parked_for=reason_code)
+                _move(connection, row, Event.PARK, parked_for=reason_code, stage="")
 
 
 def _workable(connection: sa.Connection, series_id: int, generation: int) -> sa.Row[Any] | None:

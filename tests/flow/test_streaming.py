@@ -1,0 +1,271 @@
+"""Series that arrive, followed from journal and spool: whatever was done ahead, the analysis is of all of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import chests
+import ct
+import numpy as np
+import pytest
+from fakes import HandClock, MemoryJournal, MemorySpool
+from instances import SOURCE, START_UTC
+from strided import LEVEL, MANIFEST, Strided
+
+from millet.codec.ct import read_header
+from millet.core.turns import EMERGENCY, ROUTINE
+from millet.errors import StoreError
+from millet.flow.analyse import Model, Order, finish
+from millet.flow.batcher import Batcher
+from millet.flow.offline import analyse
+from millet.flow.progress import ARRIVING
+from millet.flow.streaming import Station, Streaming
+from millet.ports import Entry
+
+SPACING_MM = (2.5, 4.0, 4.0)
+MODEL = Model(replace(MANIFEST, levels=(replace(LEVEL, spacing_mm=(2.0, 2.0, 2.0)),)), {"toy": Strided()})
+PATIENCE_S = 20
+MUCH, NONE = 10**9, 0
+
+
+def slices(series_uid="1.2.3", count=40):
+    """A small chest, the lowest slice first."""
+    on = chests.grid(shape=(count, 66, 86), spacing=(4.0, 4.0, 4.0), origin=(-170.0, -130.0, -80.0))
+    hu = chests.volume(on, chests.hu(on), noise_hu=20.0).hu.clip(-1000, 100)
+    made = []
+    for number, plane in enumerate(hu):
+        place = np.asarray((-170, -130, number * SPACING_MM[0]))
+        made.append(ct.instance(number, plane, place, (1, 0, 0, 0, 1, 0), SPACING_MM[1:]))
+        made[-1].SeriesInstanceUID = series_uid
+        made[-1].SOPInstanceUID = f"{series_uid}.{number}"
+    return ct.files(made)
+
+
+class Bench:
+    """Journal, spool and an analyser."""
+
+    def __init__(self, most_bytes=MUCH):
+        self.journal, self.spool, self.clock = MemoryJournal(), MemorySpool(), HandClock()
+        self.batcher, self.faults, self.told = Batcher(), [], []
+        self.journal.beat("one")
+        self.streaming = Streaming(
+            name="one",
+            log=self.journal,
+            spool=self.spool,
+            stations=[Station(self.batcher, MODEL.readers)],
+            clock=self.clock,
+            most_bytes=most_bytes,
+            faulty=self.faults.append,
+            told=lambda series_id, reached: self.told.append((series_id, *reached)),
+        )
+
+    def receive(self, instances, urgency=ROUTINE):
+        """As intake does; returns the series and its generation."""
+        for encoded in instances:
+            entry = Entry(
+                source=SOURCE,
+                header=read_header(encoded),
+                stored=self.spool.write(encoded),
+                received_utc=START_UTC,
+                urgency=urgency,
+            )
+            recorded = self.journal.record(entry)
+        return recorded.series_id, recorded.generation
+
+    def step(self):
+        """Steps until all that was told is read and looked at."""
+        self.streaming.step()
+        deadline_s = time.monotonic() + PATIENCE_S
+        while any(not each.done() for one in self.in_hand for each in one.reading):
+            assert time.monotonic() < deadline_s
+            time.sleep(0.001)
+        self.streaming.step()
+        for one in self.in_hand:
+            for seen in one.ahead._seen.values():
+                seen.found.exception()
+
+    @property
+    def in_hand(self):
+        """What is worked on."""
+        return [*self.streaming._arriving.values(), *self.streaming._claimed.values()]
+
+    def arriving(self, series_id):
+        """How many slices were read, and how many windows looked at, while a series arrives."""
+        one = self.streaming._arriving.get(series_id)
+        return one and (len(one.ahead.shelf), one.ahead.windows[0])
+
+    def close(self, series_id, generation):
+        """The series is complete; returns the claimed work."""
+        assert self.journal.close(series_id, generation, self.clock.utc())
+        return self.journal.claim(series_id, generation)
+
+    def analyse(self, work):
+        """As a worker does."""
+        made = finish(order(work.generation), self.streaming.complete(work), MODEL, lambda *_: None)
+        self.streaming.let_go(work.series_id, work.generation)
+        return made
+
+    def stop(self):
+        """The end."""
+        self.streaming.stop()
+        self.batcher.stop()
+
+
+@pytest.fixture
+def benches():
+    """Make benches; all are stopped at the end."""
+    made = []
+
+    def make(**facts):
+        made.append(Bench(**facts))
+        return made[-1]
+
+    yield make
+    for bench in made:
+        bench.stop()
+
+
+def order(generation=1):
+    """Whatever the series, so that analyses can be compared."""
+    return Order(
+        site="default", study_uid="1.2", series_uid="1.2.3", generation=generation, created_utc=START_UTC
+    )
+
+
+def assert_is_of(made, instances, generation=1):
+    """The analysis is the one of these instances, given at once."""
+    wanted = analyse(order(generation), instances, MODEL, lambda *_: None)
+    assert made.analysis.nodules
+    assert made.analysis == wanted.analysis
+    assert made.objects == wanted.objects
+
+
+def test_instances_are_read_and_looked_at_as_they_arrive(benches):
+    """Before the series is complete most of the work is done, and told; then only the rest is."""
+    bench, sent = benches(), slices()
+    for start in range(0, 36, 6):
+        which = bench.receive(sent[start : start + 6])
+        bench.step()
+    read, looked = bench.arriving(which[0])
+    assert read == 36
+    assert looked > 0
+    bench.streaming.step()
+    assert bench.told[-1] == (which[0], ARRIVING, looked, looked)
+    bench.receive(sent[36:])
+    assert_is_of(bench.analyse(bench.close(*which)), sent)
+
+
+def test_what_was_not_followed_is_read_when_it_is_complete(benches):
+    """Without a single step the analysis is the same."""
+    bench, sent = benches(), slices()
+    assert_is_of(bench.analyse(bench.close(*bench.receive(sent))), sent)
+
+
+def test_a_series_for_which_there_is_no_memory_waits_and_is_analysed_all_the_same(benches):
+    """The first is begun, the second not; when the first has ended what still comes of the next is read."""
+    bench = benches(most_bytes=1)
+    first, second = slices(), slices("1.2.4")
+    one, other = bench.receive(first), bench.receive(second[:30])
+    bench.step()
+    assert bench.arriving(one[0])[0] == len(first)
+    assert bench.arriving(other[0]) is None
+    assert_is_of(bench.analyse(bench.close(*one)), first)
+    assert bench.streaming.held_bytes == 0
+    bench.receive(second[30:])
+    bench.step()
+    assert bench.arriving(other[0])[0] == 10
+    assert_is_of(bench.analyse(bench.close(*other)), second)
+
+
+def test_an_emergency_is_begun_although_memory_is_short(benches):
+    """Routine work waits; an emergency does not."""
+    bench = benches(most_bytes=NONE)
+    routine, urgent = bench.receive(slices()[:10]), bench.receive(slices("1.2.4")[:10], EMERGENCY)
+    bench.step()
+    assert bench.arriving(routine[0]) is None
+    assert bench.arriving(urgent[0])[0] == 10
+
+
+def test_a_file_that_is_lost_while_a_series_arrives_is_told(benches):
+    """It does not end the loop; the series fails when it is complete, and is right when the file is back."""
+    bench, sent = benches(), slices()
+    which = bench.receive(sent)
+    path = bench.spool.write(sent[7]).path
+    lost = bench.spool.kept.pop(path)
+    bench.step()
+    assert [type(fault) for fault in bench.faults] == [StoreError]
+    assert bench.arriving(which[0])[0] == len(sent) - 1
+    work = bench.close(*which)
+    with pytest.raises(StoreError):
+        bench.streaming.complete(work)
+    bench.spool.kept[path] = lost
+    assert_is_of(bench.analyse(work), sent)
+
+
+def test_what_has_ended_is_let_go(benches):
+    """Its memory is free, nothing of it waits, and letting go of it again is nothing."""
+    bench, sent = benches(), slices()
+    which = bench.receive(sent)
+    bench.step()
+    assert bench.streaming.held_bytes > 0
+    work = bench.close(*which)
+    bench.analyse(work)
+    assert bench.streaming.held_bytes == 0
+    assert bench.batcher.waiting == 0
+    bench.streaming.let_go(*which)
+    assert bench.in_hand == []
+
+
+def test_a_late_slice_makes_a_generation_of_everything(benches):
+    """After the first generation was analysed and let go, the second is of all slices."""
+    bench, sent = benches(), slices()
+    which = bench.receive(sent[:-1])
+    bench.step()
+    assert_is_of(bench.analyse(bench.close(*which)), sent[:-1])
+    late = bench.receive(sent[-1:])
+    assert late == (which[0], 2)
+    bench.step()
+    assert bench.arriving(which[0])[0] == 1
+    assert_is_of(bench.analyse(bench.close(*late)), sent, 2)
+
+
+def test_a_slice_that_comes_while_a_generation_is_analysed_belongs_to_the_next(benches):
+    """The first generation is of what was claimed, whatever arrives meanwhile; so is a second attempt."""
+    bench, sent = benches(), slices()
+    work = bench.close(*bench.receive(sent[:-1]))
+    ahead = bench.streaming.complete(work)
+    late = bench.receive(sent[-1:])
+    bench.step()
+    assert len(ahead.shelf) == len(sent) - 1
+    assert bench.streaming.complete(work) is ahead
+    assert_is_of(bench.analyse(work), sent[:-1])
+    assert bench.arriving(late[0])[0] == 1
+    assert_is_of(bench.analyse(bench.close(*late)), sent, 2)
+
+
+def test_a_slice_that_was_taken_too_early_is_not_analysed(benches):
+    """Where the next generation's slice was read before this one was begun, this one is read anew."""
+    bench, sent = benches(), slices()
+    which = bench.receive(sent[:-1])
+    bench.step()
+    work = bench.close(*which)
+    late = bench.receive(sent[-1:])
+    bench.step()
+    assert bench.arriving(late[0])[0] == len(sent)
+    assert_is_of(bench.analyse(work), sent[:-1])
+    assert_is_of(bench.analyse(bench.close(*late)), sent, 2)
+
+
+def test_a_series_is_begun_on_the_device_that_has_least_to_do(benches):
+    """Each device has its own queue."""
+    bench = benches()
+    other = Batcher()
+    bench.streaming.stations = [Station(bench.batcher, MODEL.readers), Station(other, MODEL.readers)]
+    bench.batcher._waiting[-1] = None
+    which = bench.receive(slices()[:4])
+    bench.streaming.step()
+    del bench.batcher._waiting[-1]
+    bench.step()
+    assert bench.streaming._arriving[which[0]].ahead._batcher is other
+    other.stop()
