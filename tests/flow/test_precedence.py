@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 
 import pytest
 
@@ -45,13 +46,18 @@ def test_routine_work_waits_while_an_emergency_is_in_hand() -> None:
 
 
 def test_work_gives_way_to_nobody_of_its_own_rank() -> None:
-    """Nor to what is less urgent."""
+    """Nor to what is less urgent: nobody asks twice whether the wait is to go on."""
     precedence = Precedence()
-    with precedence.work(ROUTINE), precedence.work(EMERGENCY):
-        precedence.give_way(EMERGENCY)
-    with precedence.work(ROUTINE):
-        precedence.give_way(ROUTINE)
-        precedence.give_way(EMERGENCY)
+    for work, asking in (
+        ((ROUTINE, EMERGENCY), EMERGENCY),
+        ((ROUTINE, ROUTINE), ROUTINE),
+        ((ROUTINE,), EMERGENCY),
+        ((), ROUTINE),
+    ):
+        with ExitStack() as in_hand:
+            for urgency in work:
+                in_hand.enter_context(precedence.work(urgency))
+            precedence.give_way(asking, _Once())
 
 
 def test_work_that_fails_is_no_longer_in_hand() -> None:
@@ -59,7 +65,7 @@ def test_work_that_fails_is_no_longer_in_hand() -> None:
     precedence = Precedence()
     with pytest.raises(OSError, match="disk"), precedence.work(EMERGENCY):
         raise OSError("disk")
-    precedence.give_way(ROUTINE)
+    precedence.give_way(ROUTINE, _Once())
 
 
 def test_a_wait_can_be_ended() -> None:
@@ -81,3 +87,14 @@ def test_a_wait_can_be_ended() -> None:
 
 def _stopped() -> None:
     raise Interrupted
+
+
+class _Once:
+    """May be asked before a wait, and not in one."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def __call__(self) -> None:
+        assert not self._asked
+        self._asked = True
