@@ -43,11 +43,9 @@ def _rows(part: str, precision: str, *, quick: bool) -> list[Row]:
         sent = series.as_jpeg_ls(case) if part == "jpegls" else case
         with live.serving(settings) as services:
             seconds = live.latencies(services, sent, count, part)
-        what = {"latency": f"400 raw slices, {precision}", "jpegls": f"400 slices in JPEG-LS, {precision}"}[
-            part
-        ]
+        kind = {"latency": "400 raw slices", "jpegls": "400 slices in JPEG-LS"}[part]
         targets = {"latency": (0.5, 1.0, 0.2), "jpegls": (0.7, None, 0.3)}[part]
-        return live.latency_rows(what, seconds, *targets)
+        return live.latency_rows(f"{kind}, {precision}", seconds, *targets)
     if part == "apart":
         with live.serving(settings, apart=True) as services:
             seconds = live.latencies(services, case, max(count // 2, 2), part)

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from millet.edge.openvino import OpenVinoDetector
 from millet.flow.analyse import Model, Order
 from millet.flow.offline import analyse
 from millet.settings import Settings
-from millet.train.net import Net, blocks_to_channels, scaled
+from millet.train.net import Net, scaled
 
 ROUNDS = 5
 SIDE = 96
@@ -67,7 +68,7 @@ def offline(series: Path, precision: str) -> tuple[float, float, dict[str, float
     started = marks[0][1]
     made = analyse(order, (path.read_bytes() for path in sorted(series.glob("*.dcm"))), model, progress)
     marks.append(("end", time.perf_counter()))
-    for (stage, at), (_, then) in zip(marks, marks[1:], strict=False):
+    for (stage, at), (_, then) in pairwise(marks):
         stages[stage] = stages.get(stage, 0.0) + then - at
     return marks[-1][1] - started, looked[0], stages, len(made.analysis.nodules)
 
@@ -267,7 +268,8 @@ def _rates(taken: dict[str, list[float]], slabs: Sequence[torch.Tensor]) -> list
             target=60,
             stretch=70,
             higher_is_better=True,
-            note=f"{statistics.median(rates):.0f} of {statistics.median(peak):.0f} GFLOP/s, peaks and crops in the time",
+            note=f"{statistics.median(rates):.0f} of {statistics.median(peak):.0f} GFLOP/s, "
+            "with all else that the graph does in the time",
         ),
         Row(
             name="int8 against fp32",
@@ -326,6 +328,3 @@ def _middle(planes: Any) -> tuple[float, float, float]:
     heights = planes.heights_mm
     (top, bottom), (left, right) = (planes.frame.lattice(1.0, axis) for axis in (0, 1))
     return (heights[0] + heights[-1]) / 2, (top + bottom) / 2, (left + right) / 2
-
-
-__all__ = ["block", "blocks_to_channels", "offline_rows", "window_rows"]

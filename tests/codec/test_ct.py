@@ -11,6 +11,8 @@ import imagecodecs
 import numpy as np
 import pydicom
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import (
@@ -137,6 +139,75 @@ def test_fractional_rescale() -> None:
     dataset = _slice()
     dataset.RescaleSlope, dataset.RescaleIntercept = "0.5", "-512.25"
     assert np.allclose(_hu(dataset), np.maximum((HU + 1024) * 0.5 - 512.25, -1024))
+
+
+def _exact(values: NDArray[np.int64], slope: int, intercept: int, padding: int | None) -> NDArray[np.int64]:
+    hu = np.maximum(values * slope + intercept, -1024)
+    return hu if padding is None else np.where(values == padding, -1024, hu)
+
+
+@given(
+    slope=st.sampled_from((1, 2, 3, 7, -1, -5, 255)),
+    intercept=st.integers(-40000, 40000),
+    signed=st.booleans(),
+    middle=st.integers(0, 65535),
+    width=st.sampled_from((0, 40, 3000, 65535)),
+    padded=st.booleans(),
+)
+@settings(max_examples=120, deadline=None)
+def test_whole_hu_are_exact_whatever_the_type(
+    slope: int, intercept: int, signed: bool, middle: int, width: int, padded: bool
+) -> None:
+    """Odd slopes, large intercepts, 16 bits with and without sign: int16 where they fit, else float32."""
+    least, most = (-32768, 32767) if signed else (0, 65535)
+    ends = np.clip(np.asarray((middle - width, middle + width)) + least, least, most)
+    values = np.linspace(*ends, HU.size).round().astype(np.int64).reshape(HU.shape)
+    padding = int(values[2, 3]) if padded else None
+    dataset = _slice()
+    dataset.RescaleSlope, dataset.RescaleIntercept, dataset.PixelRepresentation = (
+        slope,
+        intercept,
+        int(signed),
+    )
+    dataset.PixelData = (values & 0xFFFF).astype("<u2").tobytes()
+    if padding is not None:
+        dataset.add_new("PixelPaddingValue", "SS" if signed else "US", padding)
+    found = _hu(dataset)
+    hu = values * slope + intercept
+    assert found.dtype == (np.int16 if -32768 <= hu.min() and hu.max() <= 32767 else np.float32)
+    assert np.array_equal(found, _exact(values, slope, intercept, padding))
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(1, -100000001), (2, -200000002), (-3, 300000003)])
+def test_large_stored_values_are_exact_where_their_hu_fit(slope: int, intercept: int) -> None:
+    """32 bits hold numbers that float32 does not: nothing is lost on the way to a small HU."""
+    dataset = _slice()
+    values = HU.astype(np.int64) + abs(intercept // slope)
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 32, 32, 31
+    dataset.RescaleSlope, dataset.RescaleIntercept = slope, intercept
+    dataset.PixelData = values.astype("<u4").tobytes()
+    found = _hu(dataset)
+    assert found.dtype == np.int16
+    assert np.array_equal(found, _exact(values, slope, intercept, None))
+
+
+def test_a_slope_that_no_integer_type_holds_is_a_number_still() -> None:
+    """A slice of nought alone is its intercept, whatever it is multiplied by."""
+    dataset = _slice()
+    dataset.RescaleSlope, dataset.RescaleIntercept = "1E+300", "-1000"
+    dataset.PixelData = bytes(2 * HU.size)
+    assert np.all(_hu(dataset) == -1000)
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [("0.5", "-512"), ("1", "-1023.5"), ("1.1", "-1024")])
+def test_hu_that_are_not_whole_are_floats(slope: str, intercept: str) -> None:
+    """Slope and intercept both count; the values are float32's nearest to within a thousandth."""
+    dataset = _slice()
+    dataset.RescaleSlope, dataset.RescaleIntercept = slope, intercept
+    found = _hu(dataset)
+    exact = np.maximum((HU + 1024.0) * float(slope) + float(intercept), -1024)
+    assert found.dtype == np.float32
+    assert np.allclose(found, exact, rtol=0, atol=1e-3)
 
 
 AGES = {

@@ -78,3 +78,22 @@ def test_one_slice_of_a_minor_refuses_the_series() -> None:
     with pytest.raises(UnfitSeries) as refused:
         admit([replace(header(1), age_years=12.0), replace(header(2), age_years=None)])
     assert refused.value.reason is Reason.UNDER_AGE
+
+
+def test_what_was_looked_through_before_is_judged_as_it_was() -> None:
+    """Words that come again, in any order and among hundreds of others, get the answers they got."""
+    words = [*ORDINARY, "DAILY QA", "CTAC 3.75", "CT GUIDED BIOPSY", "PET/CT WHOLE BODY"]
+    alone = {word: judge([replace(header(1), descriptions=(word,))]) for word in words}
+    for number in range(200):
+        assert judge([replace(header(1), descriptions=(f"THORAX {number}",))]) == ()
+    for word in [*words[::-1], *words]:
+        assert judge([replace(header(1), descriptions=(word,))]) == alone[word]
+
+
+def test_one_slice_of_many_that_is_described_otherwise_is_seen() -> None:
+    """Slices of a series may be described in words of their own; their order changes nothing."""
+    odd = replace(header(7), descriptions=("CHEST", "DAILY QA"), series_description="Thorax mip")
+    many = [replace(header(n), descriptions=("CHEST",)) for n in range(1, 7)]
+    found = judge([*many, odd])
+    assert {remark.reason for remark in found} == {Reason.QA_PHANTOM, Reason.MAXIMUM_PROJECTION}
+    assert judge([odd, *many]) == found

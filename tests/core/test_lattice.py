@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,3 +53,18 @@ def test_a_peak_on_the_edge_between_two_cores_belongs_to_one(cut, halo):
     edge = cut - 0.5
     owned = [one.owns(np.asarray([(edge - one.box.start[0], 0.0, 0.0)])).item() for one in two]
     assert owned == [False, True]
+
+
+@given(start=starts, size=sizes, halo=halos, multiple=multiples, grain=multiples)
+def test_windows_come_in_few_shapes(start, size, halo, multiple, grain):
+    """Sides are multiples of the grain; it adds less than one step behind, and owns nothing more."""
+    plain = window(start, size, halo, multiple)
+    one = replace(plain, grain=grain)
+    step = np.lcm(multiple, grain)
+    assert not (np.asarray(one.box.shape) % step).any()
+    assert one.box.start == plain.box.start
+    beyond = np.asarray(one.box.stop) - plain.box.stop
+    assert ((beyond >= 0) & (beyond < step)).all()
+    corners = np.asarray([one.core.start, np.asarray(one.core.stop) - 1], float) - one.box.start
+    assert one.owns(corners).all()
+    assert not one.owns(np.asarray([np.asarray(one.core.stop, float) - one.box.start])).any()

@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from millet.core.geometry import PointMm
@@ -120,3 +121,27 @@ def test_a_candidate_is_reported_from_its_levels_threshold_on(diameter, score, r
     """The operating threshold of the level that owns the size decides."""
     candidate = Candidate(centre_mm=PointMm(0, 0, 0), diameter_mm=diameter, score=score)
     assert GOOD.reports(candidate) is reported
+
+
+def test_thresholds_are_those_of_the_levels_that_own_a_size():
+    """Of several the lowest; a level owns its lower end and not its upper one; what nobody owns has 1."""
+    levels = [
+        replace(GOOD.levels[0], name=str(n), diameters_mm=owned, threshold=threshold)
+        for n, (owned, threshold) in enumerate((((2.0, 6.0), 0.5), ((5.0, 9.0), 0.3), ((9.0, 30.0), 0.7)))
+    ]
+    sizes = np.asarray([1.9, 2.0, 4.9, 5.0, 5.9, 6.0, 8.9, 9.0, 29.9, 30.0])
+    wanted = [1.0, 0.5, 0.5, 0.3, 0.3, 0.3, 0.3, 0.7, 0.7, 1.0]
+    for order in (levels, levels[::-1]):
+        assert replace(GOOD, levels=tuple(order)).thresholds(sizes).tolist() == wanted
+    assert GOOD.thresholds(np.zeros(0)).shape == (0,)
+
+
+def test_all_at_once_is_each_alone():
+    """What is reported of many is what is reported of each."""
+    random = np.random.default_rng(5)
+    sizes, scores = random.uniform(0.5, 60, 300), random.uniform(0, 1, 300)
+    many = scores >= GOOD.thresholds(sizes)
+    for size, score, reported in zip(sizes, scores, many, strict=True):
+        one = Candidate(centre_mm=PointMm(0, 0, 0), diameter_mm=float(size), score=float(score))
+        assert GOOD.reports(one) is bool(reported)
+    assert 0 < np.count_nonzero(many) < len(many)

@@ -8,52 +8,76 @@ from millet.core.turns import EMERGENCY, ROUTINE
 from millet.errors import Interrupted
 from millet.flow.precedence import Precedence
 
-PATIENCE_S = 20
+LONG_S = 30.0
+"""More than any of this takes: only a failure waits so long."""
 
 
-def test_routine_work_stands_aside_until_the_last_emergency_is_done():
-    """Two emergencies in hand: the end of one is not enough."""
-    precedence, passed = Precedence(), threading.Event()
+class Waiter(threading.Thread):
+    """Gives way, and says when it asked and when it went on."""
 
-    def routine():
-        with precedence.work(ROUTINE):
-            precedence.give_way(ROUTINE)
-            passed.set()
+    def __init__(self, precedence: Precedence, urgency: int) -> None:
+        super().__init__(daemon=True)
+        self._precedence, self._urgency = precedence, urgency
+        self.asked, self.passed = threading.Event(), threading.Event()
+        self._asks = 0
+        self.start()
 
-    thread = threading.Thread(target=routine)
+    def run(self) -> None:
+        """Wait once."""
+        self._precedence.give_way(self._urgency, self._check)
+        self.passed.set()
+
+    def _check(self) -> None:
+        self._asks += 1
+        if self._asks == 2:  # the first is before it waits, the second while it does
+            self.asked.set()
+
+
+def test_routine_work_waits_while_an_emergency_is_in_hand() -> None:
+    """And goes on when the last of them is done."""
+    precedence = Precedence()
     with precedence.work(EMERGENCY):
         with precedence.work(EMERGENCY):
-            thread.start()
-            assert not passed.wait(0.05)
-        assert not passed.wait(0.05)
-    assert passed.wait(PATIENCE_S)
-    thread.join()
+            waiter = Waiter(precedence, ROUTINE)
+            assert waiter.asked.wait(LONG_S)
+        assert not waiter.passed.is_set()
+    assert waiter.passed.wait(LONG_S)
 
 
-@pytest.mark.parametrize("urgency", [ROUTINE, EMERGENCY])
-def test_nobody_stands_aside_for_its_like_or_for_less(urgency):
-    """Routine beside routine, an emergency beside anything."""
+def test_work_gives_way_to_nobody_of_its_own_rank() -> None:
+    """Nor to what is less urgent."""
     precedence = Precedence()
-    with precedence.work(ROUTINE), precedence.work(urgency):
-        precedence.give_way(urgency)
+    with precedence.work(ROUTINE), precedence.work(EMERGENCY):
+        precedence.give_way(EMERGENCY)
+    with precedence.work(ROUTINE):
+        precedence.give_way(ROUTINE)
+        precedence.give_way(EMERGENCY)
 
 
-def test_a_wait_ends_when_the_service_stops():
-    """While an emergency is in hand, too."""
-    precedence, checks = Precedence(), []
+def test_work_that_fails_is_no_longer_in_hand() -> None:
+    """An emergency that could not be finished holds nobody up."""
+    precedence = Precedence()
+    with pytest.raises(OSError, match="disk"), precedence.work(EMERGENCY):
+        raise OSError("disk")
+    precedence.give_way(ROUTINE)
 
-    def check():
-        checks.append(1)
-        if len(checks) == 3:
+
+def test_a_wait_can_be_ended() -> None:
+    """`check` is asked before the wait and while it lasts; what it raises comes out."""
+    precedence = Precedence()
+    asks = []
+
+    def check() -> None:
+        asks.append(len(asks))
+        if len(asks) == 3:
             raise Interrupted
 
     with precedence.work(EMERGENCY), pytest.raises(Interrupted):
         precedence.give_way(ROUTINE, check)
+    assert len(asks) == 3
+    with pytest.raises(Interrupted):
+        precedence.give_way(ROUTINE, _stopped)
 
 
-def test_an_emergency_that_fails_holds_nobody_up():
-    """Its end is an end."""
-    precedence = Precedence()
-    with pytest.raises(ValueError, match="bad"), precedence.work(EMERGENCY):
-        raise ValueError("bad")
-    precedence.give_way(ROUTINE)
+def _stopped() -> None:
+    raise Interrupted

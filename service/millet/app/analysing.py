@@ -56,6 +56,9 @@ class Analysing:
         board, drain = ProgressBoard(self.journal), Drain()
         streaming = self._streaming(stations, board)
         analyser = self._analyser(models[0], streaming, board, drain)
+        self.telemetry.streaming(
+            lambda: sum(station.batcher.waiting for station in stations), lambda: streaming.held_bytes
+        )
         loops = (
             Loop("reconcile", lambda: self.work.reconcile(self.clock.utc()), RECONCILE_EVERY_S),
             Loop("streaming", streaming.step, STREAM_EVERY_S),

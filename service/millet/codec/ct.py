@@ -101,7 +101,7 @@ def _whole(values: NDArray[np.integer], slope: float, intercept: float) -> NDArr
     if min(ends) < _INT16.min or max(ends) > _INT16.max:
         return None
     # modulo 2^16 throughout, so that only the end has to fit
-    factor, added = (np.asarray(int(v)).astype(np.int16) for v in (slope, intercept))
+    factor, added = (np.uint16(int(v) % 2**16).astype(np.int16) for v in (slope, intercept))
     small = values.astype(np.int16)
     hu: NDArray[np.int16] = (small if slope == 1 else small * factor) + added
     return hu

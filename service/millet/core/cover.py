@@ -60,13 +60,14 @@ def cores(lungs: LungMask, level: Level, most: Triple, done: Iterable[Box] = ())
 
     They begin and end at whole cells, which are multiples of the level's own; `most` is rounded down to
     them, but not below one. What lies in `done`, boxes of whole cells but at the lattice's
-    ends, need not be held again.
+    ends, is not held again.
     """
     cell = _cell(level)
     occupied, base = _occupied(lungs.label > 0, lungs.grid, level.spacing_mm, cell)
+    taken = np.zeros_like(occupied)
     for box in done:
-        occupied[tuple(_cells_of(box, cell, base, occupied.shape))] = False
-    yield from _boxes(occupied, base, cell, level, most)
+        taken[tuple(_cells_of(box, cell, base, occupied.shape))] = True
+    yield from _boxes(occupied & ~taken, base, cell, level, most, taken)
 
 
 def slab_cores(air: Mask, grid: Grid, level: Level, slab: tuple[int, int], most: Triple) -> Iterator[Box]:
@@ -95,12 +96,17 @@ def cell_planes(level: Level) -> int:
 
 
 def _boxes(
-    occupied: Cells, base: NDArray[np.int64], cell: Triple, level: Level, most: Triple
+    occupied: Cells,
+    base: NDArray[np.int64],
+    cell: Triple,
+    level: Level,
+    most: Triple,
+    taken: Cells | None = None,
 ) -> Iterator[Box]:
     z, y, x = (max(m // c, 1) for m, c in zip(most, cell, strict=True))
     above, front, left = (HALO_SHARE * n for n in level.halo_voxels)
     price = Price(cell_voxels=cell, most_cells=(z, y, x), halo_voxels=(above, front, left))
-    for part in cut(occupied, price):
+    for part in cut(occupied, price, taken):
         start, stop = ((np.asarray(end) + base) * cell for end in (part.start, part.stop))
         yield Box(start=tuple(start.tolist()), stop=tuple(stop.tolist()))
 
@@ -112,9 +118,10 @@ def _cells_of(box: Box, cell: Triple, base: NDArray[np.int64], shape: tuple[int,
         yield slice(min(max(first, 0), shape[axis]), min(max(last, 0), shape[axis]))
 
 
-def cut(occupied: Cells, price: Price) -> Iterator[Box]:
-    """Disjoint boxes of cells that hold every occupied cell, in order of their cuts."""
-    yield from _parts(occupied, (0, 0, 0), price)
+def cut(occupied: Cells, price: Price, taken: Cells | None = None) -> Iterator[Box]:
+    """Disjoint boxes of cells that hold every occupied cell and none that is taken, in order of cuts."""
+    nothing = np.broadcast_to(np.zeros(1, bool), occupied.shape)
+    yield from _parts(occupied, nothing if taken is None else taken, (0, 0, 0), price)
 
 
 def _cell(level: Level) -> Triple:
@@ -144,24 +151,26 @@ def _touching(mask: Grid, axis: int, spacing_mm: float, cell: int) -> tuple[int,
     return int(low[0]), ((low <= cells) & (cells <= high)).astype(np.float32)
 
 
-def _parts(occupied: Cells, at: Triple, price: Price) -> Iterator[Box]:
-    """Shrink to what is occupied, and cut it in two as long as that is cheaper or it is too large."""
+def _parts(occupied: Cells, taken: Cells, at: Triple, price: Price) -> Iterator[Box]:
+    """Shrink to what is occupied, and cut it in two as long as that is cheaper or it must not stay whole."""
     if not occupied.any():
         return
     low, high = _extent(occupied)
-    held = occupied[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    extent = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    held, others = occupied[extent], taken[extent]
     z, y, x = (a + b for a, b in zip(at, low, strict=True))
-    found = _best_cut(held, price)
+    found = _best_cut(held, price, alone=not others.any())
     if found is None:
         d, h, w = held.shape
         yield Box(start=(z, y, x), stop=(z + d, y + h, x + w))
         return
     axis, index = found
     first, second = np.split(held, [index], axis)
+    other, another = np.split(others, [index], axis)
     beyond = [z, y, x]
     beyond[axis] += index
-    yield from _parts(first, (z, y, x), price)
-    yield from _parts(second, (beyond[0], beyond[1], beyond[2]), price)
+    yield from _parts(first, other, (z, y, x), price)
+    yield from _parts(second, another, (beyond[0], beyond[1], beyond[2]), price)
 
 
 def _extent(occupied: Cells) -> tuple[list[int], list[int]]:
@@ -170,9 +179,9 @@ def _extent(occupied: Cells) -> tuple[list[int], list[int]]:
     return [int(line[0]) for line in lines], [int(line[-1]) + 1 for line in lines]
 
 
-def _best_cut(held: Cells, price: Price) -> tuple[int, int] | None:
-    """Where to cut, as axis and index; None when the whole is cheaper and fits."""
-    fits = all(n <= most for n, most in zip(held.shape, price.most_cells, strict=True))
+def _best_cut(held: Cells, price: Price, *, alone: bool) -> tuple[int, int] | None:
+    """Where to cut, as axis and index; None when the whole is cheaper, fits and holds nobody else's cells."""
+    fits = alone and all(n <= most for n, most in zip(held.shape, price.most_cells, strict=True))
     least, best = price.voxels(*held.shape) if fits else math.inf, None
     for axis in range(3):
         before = price.voxels(*_prefixes(held, axis))[:-1]

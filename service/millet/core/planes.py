@@ -233,6 +233,6 @@ def _cut(start: int, stop: int, held: Range) -> tuple[slice, int, int]:
     """What is held of a range, and how much of it is missing before and after."""
     first, last = max(start, held[0]), min(stop, held[1])
     if first >= last:
-        at = min(max(start, held[0]), held[1] - 1)
-        return slice(at - held[0], at - held[0] + 1), max(at - start, 0), max(stop - at - 1, 0)
+        at = min(max(start, held[0]), held[1] - 1) - held[0]
+        return slice(at, at + 1), 0, stop - start - 1
     return slice(first - held[0], last - held[0]), first - start, stop - last

@@ -17,11 +17,15 @@ BF16 = frozenset({"amx_bf16"})
 def flags() -> frozenset[str]:
     """The processor's flags as Linux tells them; none where it does not."""
     try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        return told(Path("/proc/cpuinfo").read_text("utf-8"))
     except OSError:
         return frozenset()
-    told = (line.partition(":") for line in lines)
-    found = next((value for name, _, value in told if name.strip() in {"flags", "Features"}), "")
+
+
+def told(cpuinfo: str) -> frozenset[str]:
+    """The flags of the first processor in the text of `/proc/cpuinfo`: x86 says flags, Arm features."""
+    lines = (line.partition(":") for line in cpuinfo.splitlines())
+    found = next((value for name, _, value in lines if name.strip() in {"flags", "Features"}), "")
     return frozenset(found.split())
 
 

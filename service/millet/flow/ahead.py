@@ -20,35 +20,25 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from millet.core import gate
 from millet.core.boxes import Proposal, Selected
-from millet.core.cover import cell_planes, slab_cores
+from millet.core.cover import cell_planes
 from millet.core.geometry import Grid
 from millet.core.lattice import Window
-from millet.core.lungs import GRID_MM, LungMask
+from millet.core.lungs import LungMask
 from millet.core.manifest import Level, Manifest
-from millet.core.maybe_lung import maybe_lung
 from millet.core.placing import Frame, Range, between, slice_grid
-from millet.core.planes import Layer, Made, Planes, upright
-from millet.core.reasons import Weight
+from millet.core.planes import Made, Planes
 from millet.core.resample import Box
-from millet.core.split import is_slice
-from millet.core.stack import plane_grid
 from millet.core.turns import NEVER, ROUTINE
 from millet.core.volume import Volume, canonical, canonical_grid
 from millet.errors import DetectorError, Interrupted
 from millet.flow.batcher import Batcher, Look
-from millet.flow.detect import clipped, most_voxels, plan, proposals, selected, window_of
+from millet.flow.detect import clipped, plan, proposals, selected, window_of
+from millet.flow.placed import layer_and_frame, layer_of
 from millet.flow.read import ReadSeries
 from millet.flow.shelf import Shelf, Taken
+from millet.flow.slabs import FEWEST_CELLS, MOST_CELLS, slab_cores, slab_reach, slab_within, slabs_of
 from millet.ports import Detector, Peaks
-
-SLABS_CELLS = (16, 8)
-FEWEST_CELLS, MOST_CELLS = 8, 16
-"""A slab of windows has so many cells of its level along the body, 16 to 64 mm of a fine one. A thin slab
-computes more halo and leaves less to do after the last slice: it is taken while its device has nothing
-better to do."""
-GRID = (GRID_MM, GRID_MM, GRID_MM)
 
 Progress = Callable[[int, int], None]
 
@@ -124,7 +114,7 @@ class Ahead:
         """Read one instance and put it in its place; the same again changes nothing."""
         known = name in self.shelf
         taken = self.shelf.take(name, encoded)
-        if not known and (layer := _layer(taken)):
+        if not known and (layer := layer_and_frame(taken)):
             frame, placed = layer
             with self._lock:
                 if self._planes is None:
@@ -173,11 +163,11 @@ class Ahead:
         fewest = MOST_CELLS if self._busy(reader) and not self._grid else FEWEST_CELLS
         run: list[int] = []
         for first in (*range(lattice[0] // cell * cell, lattice[1], cell), None):
-            fits = first is not None and first not in held and _within(level, first, first + cell, known)
+            fits = first is not None and first not in held and slab_within(level, first, first + cell, known)
             if fits and first is not None:
                 run.append(first)
             if run and (not fits or len(run) == MOST_CELLS):
-                yield from _slabs(run, cell, 1 if self._grid else fewest)
+                yield from slabs_of(run, cell, 1 if self._grid else fewest)
                 run = []
 
     def _held(self, planes: Planes, reader: Reader, level: Level) -> set[int]:
@@ -186,7 +176,7 @@ class Ahead:
         for (name, of, *slab), made_of in self._slabs.items():
             here = slab[0], slab[1]
             if (name, of) == (reader.name, level.name) and made_of == planes.made_of(
-                level.spacing_mm, _reach(level, here)
+                level.spacing_mm, slab_reach(level, here)
             ):
                 held.update(range(*here, cell))
         return held
@@ -197,9 +187,9 @@ class Ahead:
         )
 
     def _look_at_slab(self, planes: Planes, reader: Reader, level: Level, slab: Range) -> int:
-        made_of = planes.made_of(level.spacing_mm, _reach(level, slab))
+        made_of = planes.made_of(level.spacing_mm, slab_reach(level, slab))
         self._slabs[reader.name, level.name, *slab] = made_of
-        cores = list(_cores(planes, level, slab))
+        cores = list(slab_cores(planes, level, slab))
         for core in cores:
             self._look(planes, reader, level, window_of(core, level))
         return len(cores)
@@ -251,7 +241,9 @@ class Ahead:
                 planes = self._planes = Planes(frame, self._device)
                 self._seen.clear()
             self._grid = canonical_grid(series.volume.grid)
-            placed = [_layer_of(taken, series.volume.grid) for taken in series.taken]
+            lies = slice_grid(series.volume.grid)
+            axis = np.asarray(canonical_grid(lies).axes[0], float)
+            placed = [layer_of(taken, lies, axis) for taken in series.taken]
             self._seen = {place: seen for place, seen in self._seen.items() if not _failed(seen.found)}
             planes.keep(layer.name for layer in placed)
             planes.put(placed)
@@ -352,65 +344,6 @@ def _found(future: Future[list[Proposal]]) -> list[Proposal]:
     raise DetectorError(f"a window could not be made: {type(failure).__name__}") from failure
 
 
-def _cores(planes: Planes, level: Level, slab: Range) -> Iterator[Box]:
-    """The cores of one slab that hold what may be lung."""
-    first_mm, last_mm = slab[0] * level.spacing_mm[0], (slab[1] - 1) * level.spacing_mm[0]
-    bottom, top = planes.heights_mm[0], planes.heights_mm[-1]
-    low, high = max(first_mm, bottom), min(last_mm, top)
-    if low > high:
-        return
-    range_ = between(low, high, GRID_MM)
-    seen = planes.volume(GRID, range_)
-    middle = (range_[0] + range_[1]) // 2
-    grid = planes.frame.grid(GRID, (middle, middle + 1))
-    z, y, x = most_voxels(level)
-    yield from slab_cores(maybe_lung(np.asarray(seen.hu, np.float32))[None], grid, level, slab, (z, y, x))
-
-
-def _reach(level: Level, slab: Range) -> Range:
-    """The planes that a slab's windows see."""
-    core = Box(start=(slab[0], 0, 0), stop=(slab[1], 1, 1))
-    box = window_of(core, level).box
-    return box.start[0], box.stop[0]
-
-
-def _slabs(run: Sequence[int], cell: int, fewest: int) -> Iterator[Range]:
-    """Neighbouring cells as slabs of 16, 8 or 4 of them, so that windows come in few shapes, or the rest."""
-    left = list(run)
-    while len(left) >= fewest:
-        count = next((size for size in SLABS_CELLS if size <= len(left)), len(left))
-        yield left[0], left[count - 1] + cell
-        left = left[count:]
-
-
-def _within(level: Level, first: int, last: int, known: Sequence[tuple[float, float]]) -> bool:
-    """Whether all that windows of these planes see is known."""
-    low, high = (plane * level.spacing_mm[0] for plane in _reach(level, (first, last)))
-    return any(start <= low and high <= stop for start, stop in known)
-
-
 def _whole(planes: Planes, spacing_mm: float) -> Range:
     heights = planes.heights_mm
     return between(float(heights[0]), float(heights[-1]), spacing_mm)
-
-
-def _layer(taken: Taken) -> tuple[Frame, Layer] | None:
-    """A slice and its frame, None for what cannot be a slice of what is analysed."""
-    header = taken.header
-    if header is None or not is_slice(header) or not isinstance(taken.voxels, np.ndarray):
-        return None
-    if any(remark.weight is Weight.REFUSES for remark in gate.judge([header])):
-        return None
-    grid = plane_grid(header)
-    try:
-        return Frame.of(grid), _layer_of(taken, grid)
-    except ValueError:
-        return None
-
-
-def _layer_of(taken: Taken, grid: Grid) -> Layer:
-    """A slice in its place; `grid` is of its stack."""
-    axis = np.asarray(canonical_grid(slice_grid(grid)).axes[0], float)
-    assert taken.header is not None  # noqa: S101 - it is a slice
-    height = float(axis @ np.asarray(taken.header.position_mm, float))
-    return Layer(name=taken.name, height_mm=round(height, 6), hu=upright(taken.hu, slice_grid(grid)))

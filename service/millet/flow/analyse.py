@@ -10,6 +10,7 @@ A series that cannot be judged ends in an Analysis too, with its coded reason; o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -21,10 +22,8 @@ from millet.codec import presentation, seg, sr
 from millet.codec.source import Source
 from millet.core import count_limit, digest, reliability, triage
 from millet.core import pattern as patterns
-from millet.core.analysis import Analysis, Outcome, Provenance, Triage, TriageLevel
-from millet.core.coverage import coverage
-from millet.core.detectability import Resolution, blur_mm, noise_hu
-from millet.core.effusion import effusions
+from millet.core.analysis import Analysis, Effusion, Outcome, Provenance, Triage, TriageLevel
+from millet.core.detectability import Resolution, blur_mm
 from millet.core.lungs import LungMask, lungs_of
 from millet.core.manifest import Manifest
 from millet.core.measure import Measurement, label, measure
@@ -32,17 +31,16 @@ from millet.core.nodule import Candidate, Nodule
 from millet.core.pattern import PROPOSAL
 from millet.core.reasons import Reason, Remark, Weight
 from millet.core.uids import object_uid
-from millet.core.volume import Volume
 from millet.errors import UnfitSeries
 from millet.flow import second_reader
-from millet.flow.ahead import GRID, Ahead, Haste, Reader
+from millet.flow.ahead import Ahead, Haste, Reader
 from millet.flow.ahead import Progress as Share
 from millet.flow.read import ReadSeries, read
 from millet.flow.second_reader import SecondReader
+from millet.flow.slabs import GRID
+from millet.flow.surroundings import Surroundings, surroundings
 from millet.ports import Detector
 
-PICTURE = (1.0, 1.0, 1.0)
-"""The grid in mm that pictures are drawn from."""
 UNREPORTED = frozenset({Reason.IDENTITY_CONFLICT})
 """No object is made: it would be filed under one of several patients. gRPC, page and metric tell it."""
 NOT_ASSESSED = (
@@ -212,17 +210,19 @@ def _examined(base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, pr
     if not mask.found:
         raise UnfitSeries(Reason.NO_LUNG, "no air-filled lung in the volume")
     ahead.look_in(mask)
-    found = ahead.search(model.reader, series.volume, mask, _share("detect", progress))
-    progress("measure", 0, 0)
-    base = replace(base, remarks=base.remarks + count_limit.reached(model.manifest, found))
-    nodules = _nodules(base, series, mask, model.manifest, found.candidates)
-    second = _second(series, mask, ahead, model, progress)
-    figures, doubts = reliability.judge(_evidence(series, mask, nodules, model, second))
-    told = base.remarks + coverage(mask, series.volume) + doubts
-    analysis = _judged(replace(base, remarks=told, reliability=figures), mask, nodules)
+    with ThreadPoolExecutor(1, "beside") as beside:
+        around = beside.submit(surroundings, series, mask, ahead)
+        found = ahead.search(model.reader, series.volume, mask, _share("detect", progress))
+        progress("measure", 0, 0)
+        base = replace(base, remarks=base.remarks + count_limit.reached(model.manifest, found))
+        nodules = _nodules(base, series, mask, model.manifest, found.candidates)
+        second = _second(series, mask, ahead, model, progress)
+    known = around.result()
+    figures, doubts = reliability.judge(_evidence(series, mask, known.noise_hu, nodules, model, second))
+    told = base.remarks + known.coverage + doubts
+    analysis = _judged(replace(base, remarks=told, reliability=figures), mask, known.effusions, nodules)
     progress("report", 0, 0)
-    objects = _objects(analysis, series, mask, ahead.volume(PICTURE, rounded=True))
-    return Made(analysis=analysis, objects=objects, candidates=found.candidates)
+    return Made(analysis=analysis, objects=_objects(analysis, series, known), candidates=found.candidates)
 
 
 def _share(stage: str, progress: Progress) -> Share:
@@ -259,9 +259,10 @@ def _nodule(base: Analysis, series: ReadSeries, number: int, found: Measurement)
     )
 
 
-def _judged(base: Analysis, mask: LungMask, nodules: tuple[Nodule, ...]) -> Analysis:
+def _judged(
+    base: Analysis, mask: LungMask, fluid: tuple[Effusion, ...], nodules: tuple[Nodule, ...]
+) -> Analysis:
     """The exam as a whole."""
-    fluid = effusions(mask)
     seen = patterns.judge(nodules)
     return replace(
         base,
@@ -290,6 +291,7 @@ def _second(
 def _evidence(
     series: ReadSeries,
     mask: LungMask,
+    noise: float | None,
     nodules: Sequence[Nodule],
     model: Model,
     second: Sequence[Candidate] | None,
@@ -299,7 +301,7 @@ def _evidence(
         diameters_mm=[nodule.diameter_mm for nodule in nodules],
         median_mm=patterns.judge(nodules).median_diameter_mm,
         lungs_l=mask.litres.total_l,
-        noise_hu=noise_hu(series.volume, mask),
+        noise_hu=noise,
         seen_at=_resolution(series),
         second_reader=model.second.name if model.second else second_reader.NONE,
         second=second,
@@ -315,13 +317,11 @@ def _resolution(series: ReadSeries) -> Resolution:
     )
 
 
-def _objects(analysis: Analysis, series: ReadSeries, mask: LungMask, seen: Volume) -> Mapping[str, bytes]:
-    source = Source.read([taken.head for taken in series.taken])
-    inside = mask.on(seen.grid) > 0
-    pictures = presentation.mips(seen, analysis, inside)
+def _objects(analysis: Analysis, series: ReadSeries, known: Surroundings) -> Mapping[str, bytes]:
+    pictures = presentation.mips(known.picture, analysis, known.inside)
     made = {
-        "sr": sr.encode(analysis, source),
-        "seg": seg.encode(analysis, label(series.volume, analysis.nodules), source),
+        "sr": sr.encode(analysis, known.source),
+        "seg": seg.encode(analysis, label(series.volume, analysis.nodules), known.source),
         "mip-coronal.png": pictures["coronal"],
         "mip-axial.png": pictures["axial"],
     }

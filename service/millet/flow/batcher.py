@@ -168,7 +168,7 @@ def _take_back(ones: Sequence[_Waiting]) -> None:
     """Cancel what will not be looked at, and wake whoever waits for it."""
     for one in ones:
         one.result.cancel()
-        one.result.set_running_or_notify_cancel()
+        one.result.set_running_or_notify_cancel()  # else `wait` would never hear of it
 
 
 def _looked(taken: Sequence[_Waiting]) -> None:
@@ -193,7 +193,7 @@ def _run_batch(ones: Sequence[_Waiting], voxels: Sequence[torch.Tensor]) -> None
     half = len(ones) // 2
     try:
         windows = voxels[0][None] if len(voxels) == 1 else torch.stack(list(voxels))
-        found = ones[0].look.detector.detect(windows)
+        found = list(zip(ones, ones[0].look.detector.detect(windows), strict=True))
     except OutOfMemory as failure:
         if not half:
             ones[0].result.set_exception(failure)
@@ -207,7 +207,7 @@ def _run_batch(ones: Sequence[_Waiting], voxels: Sequence[torch.Tensor]) -> None
         for one, window in zip(ones, voxels, strict=True):
             _run_batch([one], [window])
     else:
-        for one, peaks in zip(ones, found, strict=True):
+        for one, peaks in found:
             _give(one, peaks)
 
 

@@ -32,8 +32,9 @@ class ProgressBoard:
     def tell(self, series_id: int, reached: Reached) -> None:
         """A series has come so far."""
         with self._lock:
-            if self._told.get(series_id) != reached:
-                self._changed[series_id] = reached
+            self._changed[series_id] = reached
+            if self._told.get(series_id) == reached:
+                del self._changed[series_id]
 
     def ended(self, series_id: int) -> None:
         """Nothing more will be told of a series."""

@@ -24,6 +24,10 @@ class Graph:
         self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
         return name
 
+    def whole(self, value: object) -> str:
+        """Add an initializer of whole numbers, such as a shape or an index."""
+        return self.constant(value, np.int64)
+
     def op(self, kind: str, *inputs: str, name: str = "", **attributes: Any) -> str:
         """Add a node with one output."""
         output = name or f"{kind.lower()}{len(self.nodes)}"

@@ -9,7 +9,7 @@ _LEVELS = (("fine", 0.8, 1.5, 8.5), ("middle", 2.0, 6.5, 20.0), ("coarse", 5.0, 
 """Name, grid, and diameters owned, in mm; they overlap, so that nothing falls between two levels."""
 
 _CORE_VOXELS = (112, 160, 160)
-"""With its halo about 4 million voxels, for which an engine takes 300 MB."""
+"""With its halo about 4 million voxels, for which an engine takes 180 MB."""
 _FITTED_ON = tuple(
     Source(data=data, licence="CC BY 3.0")
     for data in (
@@ -98,7 +98,8 @@ the fissures, and mucus in bronchi.
 ## Input and output
 `hu` (1, 1, D, H, W) float32, HU clipped to -1000..100, isotropic voxels. `position_voxels` (N, 3) sub-voxel
 z, y, x; `diameter_voxels` (N,); `score` (N,) 0..1. Peaks within the halo of the window's rim are not exact
-and belong to the neighbouring window.
+and belong to the neighbouring window; the outermost nine voxels are not searched. Windows
+have at least 21 voxels along each axis.
 
 Built by `python -m millet.train.log_bank models/log/1`. Apache-2.0.
 """

@@ -72,7 +72,7 @@ def _judged(name: str, where: str, value: onnx.ValueInfoProto, rank: int, types:
 
 
 def tried(encoded: bytes, name: str, level: Level, hu_range: tuple[float, float]) -> Trial:
-    """Run a graph on two small windows of a level, of different sizes. Raises ModelError."""
+    """Run a graph on two small windows of a level, with a core, of different sizes. Raises ModelError."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
@@ -83,7 +83,8 @@ def tried(encoded: bytes, name: str, level: Level, hu_range: tuple[float, float]
     names = [*OUTPUTS, *(o.name for o in session.get_outputs() if o.name in OPTIONAL)]
     shapes, counts = [], []
     for more in (0, 1):
-        z, y, x = (step * (-(-SIDE_VOXELS // step) + more) for step in level.multiple_voxels)
+        sides = zip(level.multiple_voxels, level.halo_voxels, strict=True)
+        z, y, x = (step * (-(-max(SIDE_VOXELS, 2 * halo + 1) // step) + more) for step, halo in sides)
         window = _window((z, y, x), hu_range)
         try:
             found = session.run(names, {"hu": window[None, None]})

@@ -6,7 +6,7 @@ All label sets exist from the start, so that rates and absence alerts work befor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from time import perf_counter
@@ -151,6 +151,10 @@ class Telemetry:
         self._spool_free = self._gauge("spool_free_bytes", "Free space where instances are kept.")
 
     def _declare_series(self) -> None:
+        self._windows_waiting = self._gauge("windows_waiting", "Windows that wait for a device")
+        self._streaming = self._gauge(
+            "streaming_bytes", "Memory of series that are worked on while they arrive or wait"
+        )
         self._series_open = self._gauge("series_open", "Series that are being received.")
         self._completed = self._counter("series_completed", "Series taken for complete.", "by")
         _start(self._completed, ClosedBy)
@@ -216,6 +220,11 @@ class Telemetry:
         self._instances.labels(peer, ended).inc()
         self._bytes.labels(peer, ended).inc(size_bytes)
         self._store_s.observe(duration_s)
+
+    def streaming(self, windows_waiting: Callable[[], int], held_bytes: Callable[[], int]) -> None:
+        """Ask these whenever metrics are read."""
+        self._windows_waiting.set_function(windows_waiting)
+        self._streaming.set_function(held_bytes)
 
     def spool_free(self, free_bytes: int) -> None:
         """Free space was measured."""

@@ -1,0 +1,49 @@
+"""What an exam's report needs besides its nodules: made beside the detector, which leaves time for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from millet.codec.source import Source
+from millet.core.analysis import Effusion
+from millet.core.coverage import coverage
+from millet.core.detectability import noise_hu
+from millet.core.effusion import effusions
+from millet.core.lungs import LungMask
+from millet.core.reasons import Remark
+from millet.core.volume import Volume
+from millet.flow.ahead import Ahead
+from millet.flow.read import ReadSeries
+
+PICTURE = (1.0, 1.0, 1.0)
+"""The grid in mm that pictures are drawn from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Surroundings:
+    """Of one exam."""
+
+    effusions: tuple[Effusion, ...]
+    coverage: tuple[Remark, ...]
+    noise_hu: float | None
+    source: Source
+    picture: Volume
+    """The whole of it, HU rounded."""
+    inside: NDArray[np.bool_]
+    """Where the picture shows lung."""
+
+
+def surroundings(series: ReadSeries, lungs: LungMask, ahead: Ahead) -> Surroundings:
+    """Look at everything but nodules."""
+    picture = ahead.volume(PICTURE, rounded=True)
+    return Surroundings(
+        effusions=effusions(lungs),
+        coverage=coverage(lungs, series.volume),
+        noise_hu=noise_hu(series.volume, lungs),
+        source=Source.read([taken.head for taken in series.taken]),
+        picture=picture,
+        inside=lungs.on(picture.grid) > 0,
+    )
