@@ -20,7 +20,7 @@ from millet.flow.analyse import Model, Order, finish
 from millet.flow.batcher import Batcher
 from millet.flow.offline import analyse
 from millet.flow.progress import ARRIVING
-from millet.flow.streaming import Station, Streaming
+from millet.flow.streaming import FORGOTTEN_S, Station, Streaming
 from millet.ports import Entry
 
 SPACING_MM = (2.5, 4.0, 4.0)
@@ -218,6 +218,22 @@ def test_what_has_ended_is_let_go(benches):
     assert bench.batcher.waiting == 0
     bench.streaming.let_go(*which)
     assert bench.in_hand == []
+
+
+def test_what_nobody_claims_is_forgotten_in_the_end(benches):
+    """A series that another analyser ended frees its memory here; if it is claimed after all, it is right."""
+    bench, sent = benches(), slices()
+    which = bench.receive(sent[:-1])
+    bench.step()
+    bench.clock.now_s += FORGOTTEN_S
+    bench.receive(sent[-1:])
+    bench.journal.beat("one", bench.clock.utc())
+    bench.step()
+    assert bench.arriving(which[0])[0] == len(sent)
+    bench.clock.now_s += FORGOTTEN_S + 1
+    bench.streaming.step()
+    assert bench.in_hand == []
+    assert_is_of(bench.analyse(bench.close(*which)), sent)
 
 
 def test_a_late_slice_makes_a_generation_of_everything(benches):
