@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import cache
 
 import chests
 import ct
@@ -30,6 +31,7 @@ PATIENCE_S = 20
 MUCH, NONE = 10**9, 0
 
 
+@cache
 def slices(series_uid="1.2.3", count=40):
     """A small chest, the lowest slice first."""
     on = chests.grid(shape=(count, 66, 86), spacing=(4.0, 4.0, 4.0), origin=(-170.0, -130.0, -80.0))
@@ -134,9 +136,15 @@ def order(generation=1):
     )
 
 
+@cache
+def at_once(instances, generation):
+    """The analysis without a service."""
+    return analyse(order(generation), instances, MODEL, lambda *_: None)
+
+
 def assert_is_of(made, instances, generation=1):
     """The analysis is the one of these instances, given at once."""
-    wanted = analyse(order(generation), instances, MODEL, lambda *_: None)
+    wanted = at_once(tuple(instances), generation)
     assert made.analysis.nodules
     assert made.analysis == wanted.analysis
     assert made.objects == wanted.objects
