@@ -60,3 +60,26 @@ def test_waiting_longer_never_reopens(headers, now_s: float, more_s: float) -> N
     if closed(arrival, now_s, WAITS):
         assert closed(arrival, now_s + more_s, WAITS)
     assert closed(arrival, now_s, WAITS) is closed(replace(arrival, headers=WHOLE), now_s, WAITS)
+
+
+PIECES = [
+    pytest.param(WHOLE, 0, 100.0, False, ClosedBy.GEOMETRY, id="whole, in one piece"),
+    pytest.param(WHOLE, 0, 100.0, True, None, id="whole, its sender may return"),
+    pytest.param(WHOLE, 1, None, False, None, id="whole, its association still open"),
+    pytest.param(WHOLE, 1, 100.0, False, None, id="whole, another association open"),
+    pytest.param(HOLED, 0, 100.0, False, None, id="holed"),
+    pytest.param(WHOLE[:2], 0, 100.0, False, None, id="too few for a stack"),
+]
+
+
+@pytest.mark.parametrize(("headers", "associations", "released_s", "may_return", "by"), PIECES)
+def test_a_series_in_one_piece_is_not_waited_for(headers, associations, released_s, may_return, by) -> None:
+    """At the very release: closed, if it is whole and nothing else may come."""
+    arrival = Arrival(
+        headers=headers,
+        last_instance_s=100.0,
+        open_associations=associations,
+        released_s=released_s,
+        may_return=may_return,
+    )
+    assert closed(arrival, 100.0, WAITS) is by

@@ -265,6 +265,27 @@ def test_a_watcher_sees_what_is_there_and_then_each_change(bench):
     bench.run(test)
 
 
+def test_how_far_an_analysis_has_come_is_listed_and_watched(bench):
+    """Stage and windows while a series arrives and is analysed; nothing of it where none is under way."""
+    at_work = replace(waiting(1, "analysing"), stage="detect", windows_done=3, windows_total=7, urgency=1)
+    bench.worklist.put(at_work)
+    bench.worklist.put(status(2))
+
+    async def test(stub):
+        found = {line.revision: line for line in (await stub.ListAnalyses(pb.ListAnalysesRequest())).series}
+        told = {n: (line.stage, line.windows_done, line.windows_total) for n, line in found.items()}
+        assert told == {1: ("detect", 3, 7), 2: ("", 0, 0)}
+        assert [found[n].emergency for n in (1, 2)] == [True, False]
+        watch = stub.WatchAnalyses(pb.WatchAnalysesRequest())
+        assert [(await watch.read()).series for _ in range(2)] == [found[1], found[2]]
+        bench.worklist.put(replace(at_work, windows_done=4, revision=3))
+        await asyncio.to_thread(bench.server.wake)
+        line = (await watch.read()).series
+        assert (line.stage, line.windows_done, line.windows_total) == ("detect", 4, 7)
+
+    bench.run(test)
+
+
 def test_a_watch_resumes_where_it_was_left(bench):
     """With the last token a new watch begins with the first change that was not seen."""
     for number in range(1, 4):

@@ -186,6 +186,20 @@ def test_an_alarm_stays_while_a_series_is_analysed_anew(site):
     assert "of generation 1, before the latest instances came" in html
 
 
+def test_the_worklist_says_how_far_a_series_has_come(site):
+    """Instances while it arrives, windows as soon as there are any, and neither once it has ended."""
+    site.worklist.put(waiting(1, "receiving"))
+    windows = {"windows_done": 3, "windows_total": 7}
+    site.worklist.put(replace(waiting(2, "receiving"), instances=120, stage="arriving", **windows))
+    site.worklist.put(replace(waiting(3, "analysing"), stage="detect", **windows))
+    site.worklist.put(replace(status(4), **windows), analysis(2))
+    site.start()
+    html = site.get("/").text
+    assert html.count("400 instances so far") == html.count("120 instances so far") == 1
+    assert html.count("120 instances so far, 3 of 7 windows looked at") == 1
+    assert html.count("3 of 7 windows looked at") == 2
+
+
 def test_a_count_that_is_not_reliable_is_said_beside_the_count(site):
     """Worklist and series page never show such a number by itself, and tell what speaks against it."""
     doubted = checked(analysis(2), Reason.READERS_DISAGREE)

@@ -20,8 +20,7 @@ from hypothesis import strategies as st
 from strided import LEVEL, MANIFEST, Strided
 
 from millet.errors import DetectorError, Interrupted
-from millet.flow import ahead as module
-from millet.flow import detect
+from millet.flow import ahead, detect, slabs
 from millet.flow.ahead import Ahead
 from millet.flow.analyse import Made, Model, Order, finish
 from millet.flow.batcher import Batcher, running
@@ -117,6 +116,14 @@ def bench(**facts):
         yield Bench(batcher, **facts)
 
 
+@contextmanager
+def thick(*cells):
+    """Slabs of so many cells, the most first."""
+    limits = {"FEWEST_CELLS": cells[-1], "MOST_CELLS": cells[0]}
+    with mock.patch.object(slabs, "SLABS_CELLS", cells), mock.patch.multiple(ahead, **limits):
+        yield
+
+
 def analysed(instances, every=0) -> Made:
     """What comes out for slices in this order."""
     with bench() as one:
@@ -156,14 +163,13 @@ orders = st.one_of(
     cells=st.sampled_from([(16, 8), (4, 2), (6, 3)]),
     grain=st.sampled_from([detect.GRAIN, (4, 4, 4), (8, 16, 4)]),
 )
-@settings(max_examples=6, deadline=None, derandomize=True, phases=[Phase.generate])
+@settings(max_examples=10, deadline=None, derandomize=True, phases=[Phase.generate])
 def test_the_analysis_is_the_same_whatever_came_first_or_twice_or_was_done_ahead(
     order, again, every, cells, grain
 ):
     """Order, repeats, how often it is looked at, how thick the slabs are, how windows are rounded."""
     sent = [slices()[number] for number in (*order, *again)]
-    changed = {"SLABS_CELLS": cells, "FEWEST_CELLS": cells[-1], "MOST_CELLS": cells[0]}
-    with mock.patch.multiple(module, **changed), mock.patch.object(detect, "GRAIN", grain):
+    with thick(*cells), mock.patch.object(detect, "GRAIN", grain):
         assert_same(analysed(sent, every), expected())
 
 
@@ -278,10 +284,10 @@ def test_a_window_that_failed_is_tried_again():
 
 def test_closing_takes_back_what_waits():
     """Nothing of a closed series is looked at any more, and it holds no planes."""
-    with bench() as one:
+    with bench() as one, thick(2):
         one.toy.go_on.clear()
         one.take(slices())
-        assert one.ahead.advance() > 1
+        assert one.ahead.advance() > 2
         held = one.ahead.held_bytes
         one.ahead.close()
         assert one.batcher.waiting == 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 from fakes import HandClock, MemoryJournal, MemorySpool
@@ -8,6 +9,8 @@ from instances import SERIES, ct_file, received
 
 from millet.core.assembler import Waits
 from millet.core.job import State
+from millet.core.stack import FEWEST_SLICES
+from millet.core.turns import EMERGENCY, ROUTINE
 from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
 from millet.edge.spool import DirectorySpool
 from millet.errors import RefusedInstance, StoreError
@@ -19,13 +22,18 @@ WAITS = Waits(settle_s=2, quiet_s=10, gap_wait_s=60)
 class Bench:
     """Intake on stand-ins, with a hand-moved clock."""
 
-    def __init__(self, spool=None, journal=None):
+    def __init__(self, spool=None, journal=None, emergency_peers=()):
         self.spool = spool or MemorySpool()
         self.journal = journal or MemoryJournal()
         self.clock = HandClock()
         self.told = []
         self.intake = Intake(
-            self.spool, self.journal, WAITS, self.clock, lambda event, facts: self.told.append((event, facts))
+            self.spool,
+            self.journal,
+            WAITS,
+            self.clock,
+            lambda event, facts: self.told.append((event, facts)),
+            emergency_peers,
         )
         self.intake.resume("default")
 
@@ -282,3 +290,75 @@ def test_a_restart_with_the_real_journal_and_spool(tmp_path):
     work = second.journal.claim(1, 1)
     assert sorted(second.spool.read(path) for path in work.paths) == sorted(map(ct_file, range(1, 11)))
     engine.dispose()
+
+
+def test_a_series_in_one_piece_is_closed_at_its_release(bench):
+    """One association that carried a whole stack: nothing is waited for."""
+    bench.send(*range(1, 31))
+    bench.after(0)
+    assert bench.journal.jobs == []
+    bench.intake.association_ended(1)
+    bench.after(0)
+    assert bench.journal.jobs == [(1, 1)]
+    assert ("closed", {"series_id": 1, "generation": 1, "closed_by": "geometry"}) in bench.told
+
+
+@pytest.mark.parametrize("numbers", [range(1, FEWEST_SLICES), [*range(1, 15), *range(16, 31)]])
+def test_what_is_no_whole_stack_is_waited_for(bench, numbers):
+    """Too few slices for an analysis, or a hole: one piece or not, more may come."""
+    bench.send(*numbers)
+    bench.intake.association_ended(1)
+    bench.after(0)
+    assert bench.journal.jobs == []
+
+
+def test_a_series_over_two_associations_is_no_piece(bench):
+    """Whoever opens a second association for a series may open a third."""
+    bench.send(*range(1, 16), association=1)
+    bench.intake.association_ended(1)
+    bench.send(*range(16, 31), association=2)
+    bench.intake.association_ended(2)
+    bench.after(1.9)
+    assert bench.journal.jobs == []
+    bench.after(0.2)
+    assert bench.journal.jobs == [(1, 1)]
+
+
+def send_one(bench, series_uid, numbers, association, sender="SCANNER"):
+    """A series over an association of its own, that ends."""
+    for number in numbers:
+        told = received(number, ct_file(number, series_uid), series_uid)
+        bench.intake.admit(replace(told, source=told.source._replace(calling_ae=sender)), association)
+    bench.intake.association_ended(association)
+    bench.after(0)
+
+
+def test_a_sender_that_came_back_is_waited_for_next_time(bench):
+    """More of a closed series teaches that its sender sends in pieces; others are not waited for."""
+    send_one(bench, f"{SERIES}.1", range(1, 31), 1)
+    assert bench.journal.jobs == [(1, 1)]
+    send_one(bench, f"{SERIES}.1", range(31, 33), 2)
+    bench.after(3)
+    assert bench.journal.jobs == [(1, 1), (1, 2)]
+    send_one(bench, f"{SERIES}.2", range(1, 31), 3)
+    assert len(bench.journal.jobs) == 2
+    send_one(bench, f"{SERIES}.3", range(1, 31), 4, "OTHER")
+    assert bench.journal.jobs[2:] == [(3, 1)]
+    bench.after(2)
+    assert bench.journal.jobs[3:] == [(2, 1)]
+
+
+def test_a_sender_that_repeats_itself_has_not_come_back(bench):
+    """The same bytes again are no more of the series."""
+    for association in (1, 2):
+        send_one(bench, f"{SERIES}.1", range(1, 31), association)
+    send_one(bench, f"{SERIES}.2", range(1, 31), 3)
+    assert bench.journal.jobs == [(1, 1), (2, 1)]
+
+
+def test_an_emergency_is_one_by_its_sender():
+    """What the scanner of the emergency room sends is journalled as urgent."""
+    bench = Bench(emergency_peers=("ER",))
+    send_one(bench, f"{SERIES}.1", range(1, 31), 1)
+    send_one(bench, f"{SERIES}.2", range(1, 31), 2, "ER")
+    assert [job.urgency for job in bench.journal.queue] == [ROUTINE, EMERGENCY]

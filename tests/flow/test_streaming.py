@@ -1,9 +1,10 @@
-"""Series that arrive, followed from journal and spool: whatever was done ahead, the analysis is of all of it."""
+"""Series that arrive, followed from journal and spool: the analysis is of all that was claimed."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import cache
 
 import chests
 import ct
@@ -20,15 +21,17 @@ from millet.flow.analyse import Model, Order, finish
 from millet.flow.batcher import Batcher
 from millet.flow.offline import analyse
 from millet.flow.progress import ARRIVING
-from millet.flow.streaming import Station, Streaming
+from millet.flow.streaming import FORGOTTEN_S, Station, Streaming
 from millet.ports import Entry
 
 SPACING_MM = (2.5, 4.0, 4.0)
-MODEL = Model(replace(MANIFEST, levels=(replace(LEVEL, spacing_mm=(2.0, 2.0, 2.0)),)), {"toy": Strided()})
+COARSE = replace(LEVEL, spacing_mm=(2.0, 2.0, 2.0), threshold=0.06)
+MODEL = Model(replace(MANIFEST, levels=(COARSE,)), {"toy": Strided()})
 PATIENCE_S = 20
 MUCH, NONE = 10**9, 0
 
 
+@cache
 def slices(series_uid="1.2.3", count=40):
     """A small chest, the lowest slice first."""
     on = chests.grid(shape=(count, 66, 86), spacing=(4.0, 4.0, 4.0), origin=(-170.0, -130.0, -80.0))
@@ -133,9 +136,15 @@ def order(generation=1):
     )
 
 
+@cache
+def at_once(instances, generation):
+    """The analysis without a service."""
+    return analyse(order(generation), instances, MODEL, lambda *_: None)
+
+
 def assert_is_of(made, instances, generation=1):
     """The analysis is the one of these instances, given at once."""
-    wanted = analyse(order(generation), instances, MODEL, lambda *_: None)
+    wanted = at_once(tuple(instances), generation)
     assert made.analysis.nodules
     assert made.analysis == wanted.analysis
     assert made.objects == wanted.objects
@@ -166,7 +175,9 @@ def test_a_series_for_which_there_is_no_memory_waits_and_is_analysed_all_the_sam
     """The first is begun, the second not; when the first has ended what still comes of the next is read."""
     bench = benches(most_bytes=1)
     first, second = slices(), slices("1.2.4")
-    one, other = bench.receive(first), bench.receive(second[:30])
+    one = bench.receive(first)
+    bench.step()
+    other = bench.receive(second[:30])
     bench.step()
     assert bench.arriving(one[0])[0] == len(first)
     assert bench.arriving(other[0]) is None
@@ -217,6 +228,22 @@ def test_what_has_ended_is_let_go(benches):
     assert bench.in_hand == []
 
 
+def test_what_nobody_claims_is_forgotten_in_the_end(benches):
+    """A series that another analyser ended frees its memory here; if it is claimed after all, it is right."""
+    bench, sent = benches(), slices()
+    which = bench.receive(sent[:-1])
+    bench.step()
+    bench.clock.now_s += FORGOTTEN_S
+    bench.receive(sent[-1:])
+    bench.journal.beat("one", bench.clock.utc())
+    bench.step()
+    assert bench.arriving(which[0])[0] == len(sent)
+    bench.clock.now_s += FORGOTTEN_S + 1
+    bench.streaming.step()
+    assert bench.in_hand == []
+    assert_is_of(bench.analyse(bench.close(*which)), sent)
+
+
 def test_a_late_slice_makes_a_generation_of_everything(benches):
     """After the first generation was analysed and let go, the second is of all slices."""
     bench, sent = benches(), slices()
@@ -233,7 +260,9 @@ def test_a_late_slice_makes_a_generation_of_everything(benches):
 def test_a_slice_that_comes_while_a_generation_is_analysed_belongs_to_the_next(benches):
     """The first generation is of what was claimed, whatever arrives meanwhile; so is a second attempt."""
     bench, sent = benches(), slices()
-    work = bench.close(*bench.receive(sent[:-1]))
+    which = bench.receive(sent[:-1])
+    bench.step()
+    work = bench.close(*which)
     ahead = bench.streaming.complete(work)
     late = bench.receive(sent[-1:])
     bench.step()

@@ -9,7 +9,7 @@ from instances import received
 from millet import app
 from millet.core.assembler import Waits
 from millet.core.job import State
-from millet.errors import StoreError
+from millet.errors import DetectorError, Interrupted, StoreError
 from millet.flow import work
 from millet.flow.batcher import Batcher
 from millet.flow.drain import Drain
@@ -103,3 +103,38 @@ def test_a_lost_file_is_a_fault_of_the_store_that_may_be_given_up(bench):
     assert bench.committed == []
     bench.analyser.give_up(1, 1)
     assert [one.reason_code for one in bench.committed] == ["internal-error"]
+
+
+def test_a_detector_that_fails_is_asked_again_and_then_given_up(bench, monkeypatch):
+    """So often and no oftener; the series ends with what was at fault."""
+
+    def fails(*_):
+        raise DetectorError("no")
+
+    monkeypatch.setattr(work, "finish", fails)
+    bench.analyser.run(1, 1)
+    assert bench.faults == [DetectorError] * work.ATTEMPTS
+    assert [one.reason_code for one in bench.committed] == ["detector-failed"]
+
+
+def test_work_that_is_cut_off_by_a_stop_has_no_outcome(bench, monkeypatch):
+    """What fails because everything around it was stopped is no fault: the next start takes it up again."""
+
+    def cut_off(*_):
+        bench.analyser.drain.stop(0, 0)
+        bench.streaming.stop()
+        raise RuntimeError("the series is not complete")
+
+    monkeypatch.setattr(work, "finish", cut_off)
+    with pytest.raises(Interrupted):
+        bench.analyser.run(1, 1)
+    assert (bench.faults, bench.committed) == ([], [])
+    assert bench.journal.state(1) == State.ANALYSING
+
+
+def test_what_was_done_ahead_is_let_go_however_the_work_ends(bench):
+    """Committed, failed or refused: no memory stays behind."""
+    bench.analyser.run(1, 1)
+    assert bench.streaming._claimed == {}
+    bench.analyser.run(1, 1)
+    assert bench.streaming._claimed == {}

@@ -23,6 +23,9 @@ from millet.flow.progress import ARRIVING, Reached
 from millet.ports import ArrivalLog, Arrived, Clock, Spool, Work
 
 MOST_DECODERS = 4
+FORGOTTEN_S = 1800.0
+"""A series that was silent for so long and that nobody claimed here was analysed elsewhere, or will be: its
+memory is for others."""
 
 Faulty = Callable[[Exception], None]
 """Told when an instance could not be read ahead; it is read again when the series is complete."""
@@ -40,6 +43,8 @@ class _InHand:
     """A series that is worked on, and its instances that are being read."""
 
     ahead: Ahead
+    since_s: float
+    """When something of it came last."""
     reading: list[Future[None]] = field(default_factory=list)
 
 
@@ -54,7 +59,7 @@ class Streaming:
     stations: Sequence[Station]
     """One for each device; a series stays on the one it was begun on."""
     clock: Clock
-    """By which other analysers are dead."""
+    """By which other analysers are dead, and series forgotten."""
     most_bytes: int
     """Memory of all series that arrive or wait; one for which there is none is not begun."""
     faulty: Faulty
@@ -72,6 +77,7 @@ class Streaming:
 
     def step(self) -> None:
         """Look at what has been read since the last step, and have read what has arrived since."""
+        self._forget()
         with self._lock:
             arriving = list(self._arriving.items())
         for series_id, one in arriving:
@@ -82,6 +88,7 @@ class Streaming:
             self._last = max(self._last, arrived.instance_id)
             with self._lock:
                 if begun := self._begun(arrived):
+                    begun.since_s = self.clock.monotonic_s()
                     self._read(begun, [arrived.path])
 
     def complete(self, work: Work) -> Ahead:
@@ -118,6 +125,14 @@ class Streaming:
         """Memory of all that is done ahead."""
         return sum(one.ahead.held_bytes for one in [*self._arriving.values(), *self._claimed.values()])
 
+    def _forget(self) -> None:
+        silent_since_s = self.clock.monotonic_s() - FORGOTTEN_S
+        with self._lock:
+            gone = [series_id for series_id, one in self._arriving.items() if one.since_s < silent_since_s]
+            left = [self._arriving.pop(series_id) for series_id in gone]
+        for one in left:
+            one.ahead.close()
+
     def _begun(self, arrived: Arrived) -> _InHand | None:
         if known := self._arriving.get(arrived.series_id):
             return known
@@ -145,7 +160,8 @@ class Streaming:
     def _made(self, series_id: int, urgency: int) -> _InHand:
         station = min(self.stations, key=lambda each: each.batcher.waiting)
         known_by = series_id, next(self._numbers)
-        return _InHand(Ahead(known_by, station.readers, station.batcher, Haste(urgency=urgency)))
+        ahead = Ahead(known_by, station.readers, station.batcher, Haste(urgency=urgency))
+        return _InHand(ahead, self.clock.monotonic_s())
 
     def _read(self, one: _InHand, paths: Sequence[str]) -> None:
         """Have instances read; the lock is held."""

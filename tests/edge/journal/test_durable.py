@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -63,6 +64,11 @@ class Worker:
             return connection.execute(
                 sa.text("SELECT workflow_uuid, status, executor_id FROM workflow_status ORDER BY 1")
             ).all()
+
+    def queues(self):
+        """Where the work waits or waited."""
+        with self.engine.connect() as connection:
+            return list(connection.execute(sa.text("SELECT queue_name FROM workflow_status")).scalars())
 
     def stop(self):
         """As at the end of a process."""
@@ -293,3 +299,46 @@ def test_dbos_prints_nothing(workers, capfd):
     worker.stop()
     assert capfd.readouterr().out == ""
     assert "dbos" not in capfd.readouterr().err.lower()
+
+
+@pytest.mark.parametrize(
+    ("job", "queue"),
+    [
+        (Job(1, 1), "analysis"),
+        (Job(1, 1, urgency=1), "emergency"),
+        (Job(1, 1, analyser="host-7"), "analysis@host-7"),
+        (Job(1, 1, urgency=1, analyser="host-7"), "emergency@host-7"),
+    ],
+)
+def test_a_job_waits_in_the_queue_of_its_follower_and_urgency(workers, job, queue):
+    """What nobody followed waits where everybody asks."""
+    worker = workers()
+    with worker.engine.begin() as connection:
+        worker.work.enqueue(connection, job)
+    assert worker.queues() == [queue]
+
+
+def test_who_followed_a_series_analyses_it(workers):
+    """From the first instance to the run: the lease in the journal becomes the queue of the job."""
+    worker = workers("host-0")
+    worker.work.start(worker.run, never, NOW)
+    recorded = worker.journal.record(replace(entry(1), urgency=1))
+    assert worker.journal.arrived("host-0", 0, NOW)
+    assert worker.journal.close(recorded.series_id, 1, NOW)
+    assert worker.queues() == ["emergency@host-0"]
+    assert worker.ran.wait(PATIENCE_S)
+    assert worker.runs == [(recorded.series_id, 1)]
+
+
+def test_what_waits_for_a_dead_executor_is_put_back(workers):
+    """A job in the queue of an executor that died before it took it goes to whoever asks."""
+    receiver = workers("receiver")
+    with receiver.engine.begin() as connection:
+        for series_id, analyser in ((1, "gone-0"), (2, "host-1")):
+            receiver.work.enqueue(connection, Job(series_id, 1, analyser=analyser))
+    receiver.stop()
+    worker = workers("host-1")
+    worker.work.start(worker.run, never, datetime.now(UTC))
+    assert worker.work.reconcile(datetime.now(UTC)) == [f"{WORKFLOW}-1-1"]
+    until(lambda: len(worker.runs) == 2, worker)
+    assert sorted(worker.runs) == [(1, 1), (2, 1)]
