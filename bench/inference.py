@@ -15,6 +15,8 @@ LATENCIES = 20
 SERIES = 12
 WAITING, EMERGENCIES = 20, 8
 AT_ONCE = 8
+CHESTS = 4
+"""Chests that are sent in turn: windows of one and the same would all have shapes that were met before."""
 PARTS = ("engine", "latency", "apart", "jpegls", "rate", "emergency", "memory")
 NO_GPU = "not measured: no CUDA device; make bench-gpu"
 
@@ -26,12 +28,15 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, action="append", help="this part alone; may be repeated")
     parser.add_argument("--precision", default="auto", help="of the network in the running service")
     chosen = parser.parse_args()
-    rows = [row for part in chosen.only or PARTS for row in _rows(part, chosen.precision, quick=chosen.quick)]
-    write("inference", rows + ([] if chosen.only else _gpu_rows()))
+    rows = [] if chosen.only else _gpu_rows()
+    for part in chosen.only or PARTS:
+        rows += _rows(part, chosen.precision, quick=chosen.quick)
+        write("inference", rows)
 
 
 def _rows(part: str, precision: str, *, quick: bool) -> list[Row]:
     case = series.phantom("case", 400, seed=0)
+    chests = [series.phantom("case", 400, seed=seed) for seed in range(2 if quick else CHESTS)]
     settings = {"model_precision": precision}
     count = 2 if quick else LATENCIES
     if part == "engine":
@@ -40,7 +45,8 @@ def _rows(part: str, precision: str, *, quick: bool) -> list[Row]:
         many = series.phantom("miliary", 400, seed=1, nodules=2000)
         return engine.window_rows(engine.block(case)) + engine.offline_rows(case, few, many)
     if part in {"latency", "jpegls"}:
-        sent = series.as_jpeg_ls(case) if part == "jpegls" else case
+        sent = [series.as_jpeg_ls(one) for one in chests] if part == "jpegls" else chests
+        count = count // 2 if part == "jpegls" else count
         with live.serving(settings) as services:
             seconds = live.latencies(services, sent, count, part)
         kind = {"latency": "400 raw slices", "jpegls": "400 slices in JPEG-LS"}[part]
@@ -48,7 +54,7 @@ def _rows(part: str, precision: str, *, quick: bool) -> list[Row]:
         return live.latency_rows(f"{kind}, {precision}", seconds, *targets)
     if part == "apart":
         with live.serving(settings, apart=True) as services:
-            seconds = live.latencies(services, case, max(count // 2, 2), part)
+            seconds = live.latencies(services, chests, max(count // 2, 2), part)
         return live.latency_rows(f"receiver and analyser apart, {precision}", seconds, 1.0, None, 0.5)
     if part == "rate":
         return [live.per_hour(case, 2 if quick else SERIES, settings)]

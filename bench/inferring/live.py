@@ -99,12 +99,14 @@ def handed(services: Services, before: set[Path]) -> float:
     raise RuntimeError("no report")
 
 
-def latencies(services: Services, series: Path, count: int, name: str) -> list[float]:
-    """Seconds from the last slice to the report, one series at a time; the first, unmeasured, warms up."""
+def latencies(services: Services, chests: Sequence[Path], count: int, name: str) -> list[float]:
+    """Seconds from the last slice to the report, one series at a time; the first is not counted."""
     found = []
     for number in range(count + 1):
         before = services.sent()
-        last_s = ended(begin(services, series, PACES[number % len(PACES)], f"{name}{number}"))
+        series = chests[number % len(chests)]
+        pace = PACES[number // len(chests) % len(PACES)]
+        last_s = ended(begin(services, series, pace, f"{name}{number}"))
         found.append(handed(services, before) - last_s)
         time.sleep(0.5)
     return found[1:]

@@ -160,14 +160,13 @@ class Ahead:
         cell, step = cell_planes(level), level.spacing_mm[0]
         lattice = between(float(planes.heights_mm[0]), float(planes.heights_mm[-1]), step)
         held = self._held(planes, reader, level)
-        fewest = MOST_CELLS if self._busy(reader) and not self._grid else FEWEST_CELLS
         run: list[int] = []
         for first in (*range(lattice[0] // cell * cell, lattice[1], cell), None):
             fits = first is not None and first not in held and slab_within(level, first, first + cell, known)
             if fits and first is not None:
                 run.append(first)
             if run and (not fits or len(run) == MOST_CELLS):
-                yield from slabs_of(run, cell, 1 if self._grid else fewest)
+                yield from slabs_of(run, cell, 1 if self._grid else FEWEST_CELLS)
                 run = []
 
     def _held(self, planes: Planes, reader: Reader, level: Level) -> set[int]:
@@ -180,11 +179,6 @@ class Ahead:
             ):
                 held.update(range(*here, cell))
         return held
-
-    def _busy(self, reader: Reader) -> bool:
-        return any(
-            place.reader == reader.name and not seen.found.done() for place, seen in self._seen.items()
-        )
 
     def _look_at_slab(self, planes: Planes, reader: Reader, level: Level, slab: Range) -> int:
         made_of = planes.made_of(level.spacing_mm, slab_reach(level, slab))

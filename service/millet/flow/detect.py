@@ -25,7 +25,7 @@ CORE_VOXELS: Triple = (192, 192, 192)
 On real lungs at 1 mm the windows hold 4.5 to 5.2 times the lung's own voxels, with cores of 96 5.9 to 6.5
 times; cores in rows held 6 and 8 to 10. The lung and its halo alone, in no windows at all, are 2.4 to 2.6."""
 
-GRAIN: Triple = (4, 8, 8)
+GRAIN: Triple = (4, 16, 16)
 """Windows of an eighth more voxels, and a tenth of as many shapes: OpenVINO takes 20 to 30 ms for each new
 one, a fifth of what it takes to look at a window."""
 
