@@ -12,12 +12,12 @@ from inferring import engine, live, series
 from table import Row, write
 
 LATENCIES = 20
-SERIES = 12
-WAITING, EMERGENCIES = 20, 8
+SERIES = 8
+WAITING, EMERGENCIES = 20, 5
 AT_ONCE = 8
 CHESTS = 4
 """Chests that are sent in turn: windows of one and the same would all have shapes that were met before."""
-PARTS = ("engine", "latency", "apart", "jpegls", "rate", "emergency", "memory")
+PARTS = ("latency", "apart", "jpegls", "engine", "rate", "memory", "emergency")
 NO_GPU = "not measured: no CUDA device; make bench-gpu"
 
 
@@ -46,7 +46,7 @@ def _rows(part: str, precision: str, *, quick: bool) -> list[Row]:
         return engine.window_rows(engine.block(case)) + engine.offline_rows(case, few, many)
     if part in {"latency", "jpegls"}:
         sent = [series.as_jpeg_ls(one) for one in chests] if part == "jpegls" else chests
-        count = count // 2 if part == "jpegls" else count
+        count = max(count * 2 // 5, 2) if part == "jpegls" else count
         with live.serving(settings) as services:
             seconds = live.latencies(services, sent, count, part)
         kind = {"latency": "400 raw slices", "jpegls": "400 slices in JPEG-LS"}[part]
@@ -54,7 +54,7 @@ def _rows(part: str, precision: str, *, quick: bool) -> list[Row]:
         return live.latency_rows(f"{kind}, {precision}", seconds, *targets)
     if part == "apart":
         with live.serving(settings, apart=True) as services:
-            seconds = live.latencies(services, chests, max(count // 2, 2), part)
+            seconds = live.latencies(services, chests, max(count // 3, 2), part)
         return live.latency_rows(f"receiver and analyser apart, {precision}", seconds, 1.0, None, 0.5)
     if part == "rate":
         return [live.per_hour(case, 2 if quick else SERIES, settings)]

@@ -37,7 +37,7 @@ from millet.flow.detect import clipped, plan, proposals, selected, window_of
 from millet.flow.placed import layer_and_frame, layer_of
 from millet.flow.read import ReadSeries
 from millet.flow.shelf import Shelf, Taken
-from millet.flow.slabs import FEWEST_CELLS, MOST_CELLS, slab_cores, slab_reach, slab_within, slabs_of
+from millet.flow.slabs import FEWEST_CELLS, slab_cores, slab_reach, slab_within, slabs_of
 from millet.ports import Detector, Peaks
 
 Progress = Callable[[int, int], None]
@@ -160,13 +160,15 @@ class Ahead:
         cell, step = cell_planes(level), level.spacing_mm[0]
         lattice = between(float(planes.heights_mm[0]), float(planes.heights_mm[-1]), step)
         held = self._held(planes, reader, level)
+        fewest = 1 if self._grid else FEWEST_CELLS[self._busy(reader)]
         run: list[int] = []
         for first in (*range(lattice[0] // cell * cell, lattice[1], cell), None):
             fits = first is not None and first not in held and slab_within(level, first, first + cell, known)
             if fits and first is not None:
                 run.append(first)
-            if run and (not fits or len(run) == MOST_CELLS):
-                yield from slabs_of(run, cell, 1 if self._grid else FEWEST_CELLS)
+            if run and not fits:
+                grows_up = run[0] - cell in held or run[0] <= lattice[0]
+                yield from slabs_of(run, cell, fewest, grows_up=grows_up)
                 run = []
 
     def _held(self, planes: Planes, reader: Reader, level: Level) -> set[int]:
@@ -179,6 +181,10 @@ class Ahead:
             ):
                 held.update(range(*here, cell))
         return held
+
+    def _busy(self, reader: Reader) -> bool:
+        seen = list(self._seen.items())
+        return any(place.reader == reader.name and not one.found.done() for place, one in seen)
 
     def _look_at_slab(self, planes: Planes, reader: Reader, level: Level, slab: Range) -> int:
         made_of = planes.made_of(level.spacing_mm, slab_reach(level, slab))

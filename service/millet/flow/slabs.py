@@ -16,10 +16,10 @@ from millet.core.resample import Box
 from millet.flow.detect import most_voxels, window_of
 
 SLABS_CELLS = (16, 8)
-FEWEST_CELLS, MOST_CELLS = 8, 16
-"""A slab of windows has so many cells of its level along the body, 16 to 64 mm of a fine one. A thin slab
-computes more halo and leaves less to do after the last slice: it is taken while its device has nothing
-better to do."""
+"""A slab of windows has so many cells of its level along the body: 64 or 32 mm of a fine one."""
+FEWEST_CELLS = {True: 16, False: 8}
+"""By whether the reader still has windows to look at. A thin slab computes more halo and leaves less to do
+after the last slice: it is taken while the device has nothing better to do."""
 GRID = (GRID_MM, GRID_MM, GRID_MM)
 
 
@@ -45,13 +45,16 @@ def slab_reach(level: Level, slab: Range) -> Range:
     return box.start[0], box.stop[0]
 
 
-def slabs_of(run: Sequence[int], cell: int, fewest: int) -> Iterator[Range]:
-    """Neighbouring cells as slabs of 16, 8 or 4 of them, so that windows come in few shapes, or the rest."""
+def slabs_of(run: Sequence[int], cell: int, fewest: int, *, grows_up: bool) -> Iterator[Range]:
+    """Neighbouring cells as slabs of 16 or 8 of them, so that windows come in few shapes, or the rest.
+
+    Cells that are too few for a slab are left at the end where more will come, and never between two slabs.
+    """
     left = list(run)
-    while len(left) >= fewest:
+    while len(left) >= fewest and left:
         count = next((size for size in SLABS_CELLS if size <= len(left)), len(left))
-        yield left[0], left[count - 1] + cell
-        left = left[count:]
+        taken, left = (left[:count], left[count:]) if grows_up else (left[-count:], left[:-count])
+        yield taken[0], taken[-1] + cell
 
 
 def slab_within(level: Level, first: int, last: int, known: Sequence[tuple[float, float]]) -> bool:
