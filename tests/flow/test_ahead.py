@@ -119,8 +119,8 @@ def bench(**facts):
 @contextmanager
 def thick(*cells):
     """Slabs of so many cells, the most first."""
-    limits = {"FEWEST_CELLS": cells[-1], "MOST_CELLS": cells[0]}
-    with mock.patch.object(slabs, "SLABS_CELLS", cells), mock.patch.multiple(ahead, **limits):
+    fewest = {True: cells[0], False: cells[-1]}
+    with mock.patch.object(slabs, "SLABS_CELLS", cells), mock.patch.object(ahead, "FEWEST_CELLS", fewest):
         yield
 
 
