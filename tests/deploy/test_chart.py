@@ -25,6 +25,7 @@ OWNED_BY_THE_CHART = {
     "web_port",
     "models_dir",
     "roles",
+    "slot",
 }
 
 
