@@ -157,7 +157,7 @@ def _exactly(peer: socket.socket, count: int) -> bytes:
 
 
 def _check(response: bytes) -> None:
-    at = response.index(b"\0\0\0\x09\2\0\0\0")
+    at = response.rindex(b"\0\0\0\x09\2\0\0\0")  # a message number may look like it, and comes before
     if response[at + 8 : at + 10] != b"\0\0":
         raise ConnectionError(f"refused with {response[at + 8 : at + 10]!r}")
 
