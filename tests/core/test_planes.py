@@ -254,14 +254,3 @@ def test_whole_hu_and_floats_give_the_same_bits():
     again = Volume(hu=volume.hu.astype(np.float32), grid=volume.grid)
     for spacing_mm in LATTICES_MM:
         assert np.array_equal(made(volume, spacing_mm, INSIDE), made(again, spacing_mm, INSIDE))
-
-
-def test_what_was_made_can_be_let_go():
-    """It is counted, and made again as it was."""
-    planes = Planes.of(noise(grid()))
-    assert planes.held_bytes == 0
-    before = planes.window((1.0,) * 3, INSIDE).clone()
-    assert planes.held_bytes >= before.nbytes
-    planes.forget()
-    assert planes.held_bytes == 0
-    assert np.array_equal(planes.window((1.0,) * 3, INSIDE), before)

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from millet.core.geometry import Floats, Grid, PointMm, Vector
+from millet.core.resample import tent
 from millet.core.volume import Volume, canonical, canonical_order
 
 BAND = 32
@@ -142,22 +143,16 @@ def in_plane(frame: Frame, spacing_mm: tuple[float, float], device: str = "cpu")
 def _bands(frame: Frame, axis: int, lattice: Range, spacing_mm: float, device: str) -> tuple[_Band, ...]:
     step = spacing_mm / frame.spacing_mm[axis]
     positions = np.arange(*lattice, dtype=np.float64) * step - frame.first_mm[axis] / frame.spacing_mm[axis]
-    weights = _tent(positions, frame.shape[axis], max(step, 1.0))
+    offset, weights = tent(positions, frame.shape[axis], max(step, 1.0))
     bands = []
     for start in range(0, len(weights), BAND):
         part = weights[start : start + BAND]
         used = np.flatnonzero(part.any(axis=0))
         first, last = int(used[0]), int(used[-1]) + 1
         held = torch.from_numpy(np.ascontiguousarray(part[:, first:last])).to(device)
-        bands.append(_Band(made=slice(start, start + len(part)), used=slice(first, last), weights=held))
+        source = slice(offset + first, offset + last)
+        bands.append(_Band(made=slice(start, start + len(part)), used=source, weights=held))
     return tuple(bands)
-
-
-def _tent(positions: Floats, count: int, width: float) -> NDArray[np.float32]:
-    centres = np.clip(np.round(positions, 9), 0, count - 1)
-    weights = np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(count)[None, :]) / width)
-    shares: NDArray[np.float32] = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-    return shares
 
 
 def through(heights_mm: Floats, planes: Range, spacing_mm: float) -> tuple[int, NDArray[np.float32]]:

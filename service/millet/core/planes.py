@@ -69,7 +69,7 @@ class Planes:
         return planes
 
     def put(self, found: Iterable[Layer]) -> None:
-        """Add slices, in any order; what is known by its name is not added again."""
+        """Add slices, in any order; what is known by its name is there once."""
         for layer in found:
             self._layers[layer.name] = self._last = layer
         self._rising = sorted(self._layers.values(), key=lambda one: (one.height_mm, one.name))
@@ -161,11 +161,6 @@ class Planes:
             hu[first - planes[0] : last - planes[0]] = part[first - number * BLOCK : last - number * BLOCK]
         return hu
 
-    def forget(self) -> None:
-        """Let go of everything that was made; the slices stay."""
-        self._blocks.clear()
-        self._rounded.clear()
-
     @property
     def held_bytes(self) -> int:
         """Memory of what was made."""
@@ -195,7 +190,7 @@ class Planes:
         place = in_plane(self.frame, spacing_mm[1:], self.device)
         hu = torch.empty((len(used), *self.frame.shape), dtype=torch.float32, device=self.device)
         for number, layer in enumerate(used):
-            hu[number] = to_device(layer.hu.copy() if _turned(layer.hu) else layer.hu, self.device)
+            hu[number] = to_device(layer.hu, self.device)
         in_planes = place(hu)
         weights = torch.from_numpy(shares).to(self.device)
         return (weights @ in_planes.reshape(len(used), -1)).reshape(len(shares), *place.shape)
@@ -217,11 +212,6 @@ def upright(
     order, flips = canonical_order(grid)
     seen = hu if order == (0, 1, 2) else hu.T
     return seen[:: -1 if flips[1] else 1, :: -1 if flips[2] else 1]
-
-
-def _turned(hu: NDArray[np.generic]) -> bool:
-    """Whether torch cannot look at an array as it lies in memory."""
-    return min(hu.strides) < 0
 
 
 def _numbers(planes: Range) -> range:

@@ -73,7 +73,7 @@ def resample(volume: Volume, grid: Grid) -> Volume:
     for axis in range(3):
         step = grid.spacing_mm[axis] / volume.grid.spacing_mm[axis]
         positions = offset[axis] + step * np.arange(grid.shape[axis])
-        first, matrix = _tent(positions, hu.shape[axis], max(step, 1.0))
+        first, matrix = tent(positions, hu.shape[axis], max(step, 1.0))
         hu = hu[(slice(None),) * axis + (slice(first, first + matrix.shape[1]),)]
         weights.append(torch.from_numpy(matrix))
     block = torch.from_numpy(np.ascontiguousarray(hu, np.float32))
@@ -83,7 +83,7 @@ def resample(volume: Volume, grid: Grid) -> Volume:
     return Volume(hu=block.numpy(), grid=grid)
 
 
-def _tent(positions: Floats, count: int, width: float) -> tuple[int, NDArray[np.float32]]:
+def tent(positions: Floats, count: int, width: float) -> tuple[int, NDArray[np.float32]]:
     """The first source index that is needed, and the weights (targets, sources) from there on."""
     centres = np.clip(np.round(positions, 9), 0, count - 1)
     first = max(math.ceil(centres.min() - width), 0)

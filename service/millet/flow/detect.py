@@ -26,8 +26,7 @@ On real lungs at 1 mm the windows hold 4.5 to 5.2 times the lung's own voxels, w
 times; cores in rows held 6 and 8 to 10. The lung and its halo alone, in no windows at all, are 2.4 to 2.6."""
 
 GRAIN: Triple = (4, 16, 16)
-"""Windows of an eighth more voxels, and a tenth of as many shapes: OpenVINO takes 20 to 30 ms for each new
-one, a fifth of what it takes to look at a window."""
+"""Windows of a tenth to a fifth more voxels in fewer shapes: OpenVINO takes 10 to 30 ms for each new one."""
 
 Work = tuple[Level, Window]
 
