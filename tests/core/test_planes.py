@@ -254,3 +254,11 @@ def test_whole_hu_and_floats_give_the_same_bits():
     again = Volume(hu=volume.hu.astype(np.float32), grid=volume.grid)
     for spacing_mm in LATTICES_MM:
         assert np.array_equal(made(volume, spacing_mm, INSIDE), made(again, spacing_mm, INSIDE))
+
+
+def test_what_was_made_is_counted():
+    """Memory is nothing before, and at least what was asked for after."""
+    planes = Planes.of(noise(grid()))
+    assert planes.held_bytes == 0
+    window = planes.window((1.0,) * 3, INSIDE)
+    assert planes.held_bytes >= window.nbytes
