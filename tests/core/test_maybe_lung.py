@@ -30,7 +30,7 @@ def phantom(preset):
 
 def slabs(planes, level, cells):
     """The cores of every slab of so many cells of a level, each from its own planes alone."""
-    low_mm, high_mm = float(planes.heights_mm[0]), float(planes.heights_mm[-1])
+    low_mm, high_mm = (float(height) for height in planes.slices.heights_mm[[0, -1]])
     step_mm, deep = level.spacing_mm[0], cells * cell_planes(level)
     first, last = between(low_mm, high_mm, step_mm)
     for start in range(first // deep * deep, last, deep):

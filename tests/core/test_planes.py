@@ -9,8 +9,9 @@ from stacks import AXES, grid, noise, turned
 
 from millet.core.geometry import Grid, PointMm, Vector
 from millet.core.placing import Frame, slice_grid
-from millet.core.planes import BLOCK, FEWEST, HOLE, Layer, Planes, layers
+from millet.core.planes import BLOCK, Planes, layers
 from millet.core.resample import Box, lattice_box, lattice_grid, resample
+from millet.core.slices import FEWEST, HOLE, Layer
 from millet.core.volume import Volume, canonical
 
 LATTICES_MM = (1.0, 2.0, 4.0)
@@ -148,7 +149,7 @@ def test_the_order_of_arrival_changes_nothing(seed):
     for number in order:
         planes.put([found[number]])
         block_hu(planes, 2.0, int(random.integers(-24, 4)))
-    assert len(planes) == len(found)
+    assert len(planes.slices) == len(found)
     for spacing_mm in LATTICES_MM:
         assert np.array_equal(planes.window((spacing_mm,) * 3, INSIDE), made(volume, spacing_mm, INSIDE))
 
@@ -163,11 +164,11 @@ def test_a_late_slice_changes_what_it_touches_and_nothing_else(late, spacing_mm,
     planes = Planes(Frame.of(slice_grid(volume.grid)))
     planes.put(layer for number, layer in enumerate(found) if number != late)
     ranges = {number: (number * BLOCK, (number + 1) * BLOCK) for number in blocks(volume, spacing_mm)}
-    made_of = {number: planes.made_of((spacing_mm,) * 3, one) for number, one in ranges.items()}
+    made_of = {number: planes.slices.made_of(spacing_mm, one) for number, one in ranges.items()}
     before = {number: block_hu(planes, spacing_mm, number) for number in ranges}
     planes.put([found[late]])
     after = {number: block_hu(planes, spacing_mm, number) for number in ranges}
-    touched = {n for n, one in ranges.items() if planes.made_of((spacing_mm,) * 3, one) != made_of[n]}
+    touched = {n for n, one in ranges.items() if planes.slices.made_of(spacing_mm, one) != made_of[n]}
     assert touched
     assert touched == {number for number in ranges if not np.array_equal(before[number], after[number])}
     at_once = Planes.of(volume)
@@ -182,9 +183,9 @@ def test_a_slice_in_the_middle_leaves_the_ends_alone():
     planes = Planes(Frame.of(slice_grid(volume.grid)))
     planes.put(layer for number, layer in enumerate(found) if number != 9)
     low, high = found[8].height_mm, found[10].height_mm
-    made_of = {plane: planes.made_of((1.0,) * 3, (plane, plane + 1)) for plane in range(-41, 54)}
+    made_of = {plane: planes.slices.made_of(1.0, (plane, plane + 1)) for plane in range(-41, 54)}
     planes.put([found[9]])
-    touched = {p for p, was in made_of.items() if planes.made_of((1.0,) * 3, (p, p + 1)) != was}
+    touched = {p for p, was in made_of.items() if planes.slices.made_of(1.0, (p, p + 1)) != was}
     assert touched == {plane for plane in made_of if low < plane < high}
 
 
@@ -193,9 +194,9 @@ def test_a_slice_of_a_known_name_is_there_once():
     volume = noise(grid())
     planes = Planes.of(volume)
     planes.put(layers(volume))
-    assert len(planes) == volume.grid.shape[0]
+    assert len(planes.slices) == volume.grid.shape[0]
     planes.keep(f"{number:06d}" for number in range(4))
-    assert planes.heights_mm.tolist() == [layer.height_mm for layer in list(layers(volume))[:4]]
+    assert planes.slices.heights_mm.tolist() == [layer.height_mm for layer in list(layers(volume))[:4]]
     part = Volume(hu=volume.hu[:4], grid=grid(slices=4))
     assert np.array_equal(planes.window((1.0,) * 3, INSIDE), made(part, 1.0, INSIDE))
 
@@ -203,30 +204,30 @@ def test_a_slice_of_a_known_name_is_there_once():
 @pytest.mark.parametrize("order", ["rising", "falling"])
 def test_what_is_known_has_no_end_where_the_slices_began(order):
     """Nothing more is expected there; at the other end the newest step is not yet believed."""
-    ((low, high),) = heights(range(20), order=order).known()
+    ((low, high),) = heights(range(20), order=order).slices.known()
     assert (low, high) == ((-math.inf, 18) if order == "rising" else (1, math.inf))
 
 
 def test_slices_in_any_order_are_known_between_their_ends():
     """It cannot be told where more will come, if the newest slice lies in the middle."""
     numbers = [int(n) for n in np.random.default_rng(4).permutation(20) if n != 10]
-    ((low, high),) = heights([*numbers, 10], order="as they come").known()
+    ((low, high),) = heights([*numbers, 10], order="as they come").slices.known()
     assert (low, high) == (1, 18)
 
 
 def test_a_hole_is_waited_for():
     """What lies on both sides of it is known, less a step; nothing of the hole is."""
     planes = heights([*range(10), *range(12, 25)])
-    assert planes.known() == ((-math.inf, 8), (13, 23))
+    assert planes.slices.known() == ((-math.inf, 8), (13, 23))
     unsteady = heights([*range(10), *(10 + (HOLE - 1) + n for n in range(10))])
-    assert len(unsteady.known()) == 1
+    assert len(unsteady.slices.known()) == 1
 
 
 def test_of_a_few_slices_nothing_is_known():
     """Not before it can be told how far they lie apart."""
-    assert heights(range(FEWEST - 1)).known() == ()
-    assert Planes(Frame.of(slice_grid(grid()))).known() == ()
-    assert len(heights(range(FEWEST)).known()) == 1
+    assert heights(range(FEWEST - 1)).slices.known() == ()
+    assert Planes(Frame.of(slice_grid(grid()))).slices.known() == ()
+    assert len(heights(range(FEWEST)).slices.known()) == 1
 
 
 @pytest.mark.parametrize("spacing_mm", [1.0, 2.0])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from millet.core.upload import to_device
+from millet.core.upload import upload
 
 INTEGERS = np.random.default_rng(0).integers(-32768, 32768, (7, 9)).astype(np.int16)
 
@@ -11,6 +11,13 @@ def bits(tensor):
     """Its float32 as integers, on the host."""
     assert tensor.dtype == torch.float32
     return tensor.cpu().numpy().view(np.int32)
+
+
+def to_device(slice_hu, device):
+    """A slice where it was uploaded to, what lay there before being anything."""
+    place = torch.full(slice_hu.shape, torch.nan, device=device)
+    upload(slice_hu, place)
+    return place
 
 
 def test_integers_and_floats_arrive_as_the_same_bits():

@@ -1,65 +1,51 @@
 """The planes of a series on a model's grid, made in blocks as soon as their slices are there.
 
-Everything that is made is remembered together with what it was made of: the slices and their shares. What
-is asked for again is made again only if that has changed. So a slice that comes late, twice or out of
-order costs the blocks that it touches and no others, and whatever was made before the last slice came is
-either still right or not used.
+What is made is remembered for a while together with what it was made of (`core.slices`), and is made again
+only if that has changed. So a slice that comes late, twice or out of order costs the blocks that it
+touches and no others, and whatever was made before the last slice came is either still right or not used.
 """
 
 from __future__ import annotations
 
-import math
+import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from millet.core.geometry import Floats, Grid
-from millet.core.placing import Frame, Range, in_plane, rimmed, slice_grid, through
+from millet.core.geometry import Grid
+from millet.core.placing import Frame, Range, in_plane, rimmed, slice_grid
 from millet.core.resample import Box
-from millet.core.upload import to_device
+from millet.core.scratch import scratch
+from millet.core.slices import Layer, Made, Slices
+from millet.core.upload import upload
 from millet.core.volume import Volume, canonical, canonical_order
 
 BLOCK = 8
 """Planes that are made at once; blocks begin at multiples of it."""
 ROUNDED: tuple[float, float, float] = (1.0, 1.0, 1.0)
 """The spacing of which whole HU are kept besides, for pictures: rounding all of it takes 0.1 s at the end."""
-HOLE = 1.5
-"""A step longer than this many usual steps is waited for."""
-FEWEST = 8
-"""Slices from which on it is believed which way the table moves."""
+FINE_MM = 1.5
+"""Blocks of planes that lie closer are let go when windows have gone on; the others are a tenth of them."""
+MOST_FINE_BYTES = 192 * 2**20
+"""Of fine blocks at once: what the windows of one slab see on two lattices of a large chest, and some."""
 
 Spacing = tuple[float, float, float]
-Made = tuple[object, ...]
-"""What something was made of; equal for equal slices in equal places."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Layer:
-    """One slice in its place."""
-
-    name: str
-    """Equal for equal pixels in equal places, and for nothing else."""
-    height_mm: float
-    """Along the body, to the head."""
-    hu: NDArray[np.int16] | NDArray[np.float32]
-    """(rows, columns) in the frame's order; a view of what was decoded."""
+_Number = tuple[Spacing, int]
 
 
 class Planes:
-    """Lattice planes of one stack of slices on one device. Not thread-safe."""
+    """Lattice planes of one stack of slices on one device. Thread-safe."""
 
     def __init__(self, frame: Frame, device: str = "cpu") -> None:
         self.frame = frame
         self.device = device
-        self._layers: dict[str, Layer] = {}
-        self._rising: list[Layer] = []
-        self._heights: Floats = np.zeros(0)
-        self._last: Layer | None = None
-        self._blocks: dict[tuple[Spacing, int], tuple[Made, torch.Tensor]] = {}
+        self._slices = Slices()
+        self._blocks: dict[_Number, tuple[Made, torch.Tensor]] = {}
+        """The one that was used last comes last."""
         self._rounded: dict[int, tuple[Made, NDArray[np.int16]]] = {}
+        self._lock = threading.Lock()
 
     @classmethod
     def of(cls, volume: Volume, device: str = "cpu") -> Planes:
@@ -68,60 +54,27 @@ class Planes:
         planes.put(layers(volume))
         return planes
 
+    @property
+    def slices(self) -> Slices:
+        """What is there now."""
+        return self._slices
+
     def put(self, found: Iterable[Layer]) -> None:
         """Add slices, in any order; what is known by its name is there once."""
-        for layer in found:
-            self._layers[layer.name] = self._last = layer
-        self._rising = sorted(self._layers.values(), key=lambda one: (one.height_mm, one.name))
-        self._heights = np.asarray([layer.height_mm for layer in self._rising])
+        with self._lock:
+            self._slices = self._slices.put(found)
 
     def keep(self, names: Iterable[str]) -> None:
         """Forget every slice but these: the others turned out to belong to no or another stack."""
-        wanted = set(names)
-        self._layers = {name: layer for name, layer in self._layers.items() if name in wanted}
-        self.put(())
+        with self._lock:
+            self._slices = self._slices.keep(names)
 
-    def __len__(self) -> int:
-        return len(self._rising)
+    def window(self, spacing_mm: Spacing, box: Box, of: Slices | None = None) -> torch.Tensor:
+        """HU (D, H, W) of a box of the lattice, float32 on the device; what lies outside repeats the rim.
 
-    @property
-    def heights_mm(self) -> Floats:
-        """Of all slices, rising."""
-        return self._heights
-
-    def known(self) -> tuple[tuple[float, float], ...]:
-        """The ranges along the body, in mm, in which what is known is likely to stay.
-
-        There is no hole in them. At the end where the slices began to arrive nothing more is expected, and
-        the range has no end there. It is a guess and may be wrong; then what was made of it is made again.
+        It is made of what is there now, or of what was there `of` a time before.
         """
-        heights = self._heights
-        if len(heights) < FEWEST:
-            return ()
-        steps = np.diff(heights)
-        step = float(np.median(steps))
-        parts = np.split(heights, np.flatnonzero(steps > HOLE * step) + 1)
-        ranges = [(float(part[0]), float(part[-1])) for part in parts]
-        going = self._going(step)
-        if going > 0:
-            ranges[0] = (-math.inf, ranges[0][1])
-        if going < 0:
-            ranges[-1] = (ranges[-1][0], math.inf)
-        return tuple((low + step, high - step) for low, high in ranges)
-
-    def _going(self, step: float) -> int:
-        """1 where slices arrive towards the head, -1 towards the feet, 0 where it cannot be told."""
-        if self._last is None:
-            return 0
-        at = self._last.height_mm
-        return int(at >= self._heights[-1] - 4 * step) - int(at <= self._heights[0] + 4 * step)
-
-    def made_of(self, spacing_mm: Spacing, planes: Range) -> Made:
-        """What the planes of a range are made of."""
-        return self._shares(spacing_mm, planes)[0]
-
-    def window(self, spacing_mm: Spacing, box: Box) -> torch.Tensor:
-        """HU (D, H, W) of a box of the lattice, float32 on the device; what lies outside repeats the rim."""
+        slices = of or self._slices
         ranges = [rimmed(self.frame.lattice(spacing_mm[1 + axis], axis)) for axis in (0, 1)]
         (y, before_y, after_y), (x, before_x, after_x) = (
             _cut(start, stop, held)
@@ -130,7 +83,7 @@ class Planes:
         parts = []
         for number in _numbers((box.start[0], box.stop[0])):
             first, last = max(box.start[0], number * BLOCK), min(box.stop[0], (number + 1) * BLOCK)
-            block = self._block(spacing_mm, number)
+            block = self._block(slices, spacing_mm, number)
             parts.append(block[first - number * BLOCK : last - number * BLOCK, y, x])
         window = torch.cat(parts) if len(parts) > 1 else parts[0]
         if max(before_y, after_y, before_x, after_x):
@@ -140,60 +93,72 @@ class Planes:
 
     def volume(self, spacing_mm: Spacing, planes: Range, *, rounded: bool = False) -> Volume:
         """All of the lattice's planes in a range, on the host: HU float32, or rounded to int16."""
-        grid = self.frame.grid(spacing_mm, planes)
-        if rounded and spacing_mm == ROUNDED:
-            return Volume(hu=self._rounded_hu(grid.shape, planes), grid=grid)
+        slices, grid = self._slices, self.frame.grid(spacing_mm, planes)
         hu = np.empty(grid.shape, np.int16 if rounded else np.float32)
         for number in _numbers(planes):
             first, last = max(planes[0], number * BLOCK), min(planes[1], (number + 1) * BLOCK)
-            part = self._block(spacing_mm, number)[first - number * BLOCK : last - number * BLOCK]
-            part = part[:, 1:-1, 1:-1]
-            part = part.round().to(torch.int16) if rounded else part
-            hu[first - planes[0] : last - planes[0]] = part.cpu().numpy()
+            block = (self._rounded_block if rounded else self._host_block)(slices, spacing_mm, number)
+            hu[first - planes[0] : last - planes[0]] = block[first - number * BLOCK : last - number * BLOCK]
         return Volume(hu=hu, grid=grid)
-
-    def _rounded_hu(self, shape: tuple[int, int, int], planes: Range) -> NDArray[np.int16]:
-        hu = np.empty(shape, np.int16)
-        for number in _numbers(planes):
-            first, last = max(planes[0], number * BLOCK), min(planes[1], (number + 1) * BLOCK)
-            self._block(ROUNDED, number)
-            part = self._rounded[number][1]
-            hu[first - planes[0] : last - planes[0]] = part[first - number * BLOCK : last - number * BLOCK]
-        return hu
 
     @property
     def held_bytes(self) -> int:
         """Memory of what was made."""
-        rounded = sum(block.nbytes for _, block in self._rounded.values())
-        return rounded + sum(block.nbytes for _, block in self._blocks.values())
+        with self._lock:
+            rounded = sum(block.nbytes for _, block in self._rounded.values())
+            return rounded + sum(block.nbytes for _, block in self._blocks.values())
 
-    def _shares(self, spacing_mm: Spacing, planes: Range) -> tuple[Made, int, NDArray[np.float32]]:
-        first, shares = through(self._heights, planes, spacing_mm[0])
-        names = tuple(layer.name for layer in self._rising[first : first + shares.shape[1]])
-        return (names, shares.tobytes()), first, shares
-
-    def _block(self, spacing_mm: Spacing, number: int) -> torch.Tensor:
-        made_of, first, shares = self._shares(spacing_mm, (number * BLOCK, (number + 1) * BLOCK))
-        known = self._blocks.get((spacing_mm, number))
-        if known and known[0] == made_of:
-            return known[1]
-        block = self._placed(spacing_mm, self._rising[first : first + shares.shape[1]], shares)
-        self._blocks[spacing_mm, number] = (made_of, block)
-        if spacing_mm == ROUNDED:
-            whole = block[:, 1:-1, 1:-1].round().to(torch.int16)
-            self._rounded[number] = (made_of, whole.cpu().numpy())
+    def _block(self, slices: Slices, spacing_mm: Spacing, number: int) -> torch.Tensor:
+        """(BLOCK, y, x) with a rim; two threads that ask at once may both make it, of the same bits."""
+        made_of, used, shares = slices.shares(spacing_mm[0], (number * BLOCK, (number + 1) * BLOCK))
+        with self._lock:
+            known = self._blocks.pop((spacing_mm, number), None)
+            if known and known[0] == made_of:
+                self._blocks[spacing_mm, number] = known
+                return known[1]
+        block = self._placed(spacing_mm, used, shares)
+        whole = _rounded(block) if spacing_mm == ROUNDED else None
+        with self._lock:
+            self._blocks[spacing_mm, number] = (made_of, block)
+            if whole is not None:
+                self._rounded[number] = (made_of, whole)
+            self._let_go()
         return block
+
+    def _host_block(self, slices: Slices, spacing_mm: Spacing, number: int) -> NDArray[np.float32]:
+        inner: NDArray[np.float32] = self._block(slices, spacing_mm, number)[:, 1:-1, 1:-1].cpu().numpy()
+        return inner
+
+    def _rounded_block(self, slices: Slices, spacing_mm: Spacing, number: int) -> NDArray[np.int16]:
+        if spacing_mm == ROUNDED:
+            made_of = slices.made_of(spacing_mm[0], (number * BLOCK, (number + 1) * BLOCK))
+            with self._lock:
+                known = self._rounded.get(number)
+            if known and known[0] == made_of:
+                return known[1]
+        return _rounded(self._block(slices, spacing_mm, number))
+
+    def _let_go(self) -> None:
+        """Of the fine blocks those that were not used for longest; the lock is held."""
+        fine = [(one, block.nbytes) for one, (_, block) in self._blocks.items() if one[0][0] < FINE_MM]
+        held = sum(size for _, size in fine)
+        for one, size in fine:
+            if held <= MOST_FINE_BYTES:
+                return
+            del self._blocks[one]
+            held -= size
 
     def _placed(
         self, spacing_mm: Spacing, used: Sequence[Layer], shares: NDArray[np.float32]
     ) -> torch.Tensor:
-        place = in_plane(self.frame, spacing_mm[1:], self.device)
-        hu = torch.empty((len(used), *self.frame.shape), dtype=torch.float32, device=self.device)
-        for number, layer in enumerate(used):
-            hu[number] = to_device(layer.hu, self.device)
-        in_planes = place(hu)
-        weights = torch.from_numpy(shares).to(self.device)
-        return (weights @ in_planes.reshape(len(used), -1)).reshape(len(shares), *place.shape)
+        """Between slices first: a block needs more of them than it has planes."""
+        pixels = self.frame.shape
+        hu = scratch("slices", (len(used), *pixels), self.device)
+        for layer, place in zip(used, hu, strict=True):
+            upload(layer.hu, place)
+        between = scratch("between slices", (len(shares), pixels[0] * pixels[1]), self.device)
+        torch.matmul(torch.from_numpy(shares).to(self.device), hu.view(len(used), -1), out=between)
+        return in_plane(self.frame, spacing_mm[1:], self.device)(between.view(len(shares), *pixels))
 
 
 def layers(volume: Volume) -> Iterable[Layer]:
@@ -212,6 +177,12 @@ def upright(
     order, flips = canonical_order(grid)
     seen = hu if order == (0, 1, 2) else hu.T
     return seen[:: -1 if flips[1] else 1, :: -1 if flips[2] else 1]
+
+
+def _rounded(block: torch.Tensor) -> NDArray[np.int16]:
+    """Whole HU of a block without its rim, on the host."""
+    whole: NDArray[np.int16] = block[:, 1:-1, 1:-1].round().to(torch.int16).cpu().numpy()
+    return whole
 
 
 def _numbers(planes: Range) -> range:

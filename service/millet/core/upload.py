@@ -11,19 +11,20 @@ import torch
 from numpy.typing import NDArray
 
 
-def to_device(slice_hu: NDArray[np.int16] | NDArray[np.float32], device: torch.device | str) -> torch.Tensor:
-    """A slice (rows, columns) of HU as float32 on a device, the same bits whichever way it went.
+def upload(slice_hu: NDArray[np.int16] | NDArray[np.float32], place: torch.Tensor) -> None:
+    """Write a slice (rows, columns) of HU to its place, float32 on a device.
 
-    The array may be read-only or a view, and may go or change when this returns. On a CUDA device the copy
-    and the conversion are queued on torch's current stream. Raises ValueError for another type of voxel.
+    The same bits arrive whichever way they went. The array may be read-only or a view, and may go or change
+    when this returns. To a CUDA device the copy and the conversion are queued on torch's current stream.
+    Raises ValueError for another type of voxel.
     """
     if slice_hu.dtype not in {np.dtype(np.int16), np.dtype(np.float32)}:
         raise ValueError(f"a slice is int16 or float32 HU, not {slice_hu.dtype}")
-    place = torch.device(device)
-    if place.type != "cuda":
-        return torch.from_numpy(np.array(slice_hu, np.float32)).to(place)
+    if place.device.type != "cuda":
+        place.numpy()[...] = slice_hu
+        return
     kind = torch.int16 if slice_hu.dtype == np.int16 else torch.float32
     pinned = torch.empty(slice_hu.shape, dtype=kind, pin_memory=True)
     pinned.numpy()[...] = slice_hu
     # torch keeps the pinned memory from other use until the copy is through.
-    return pinned.to(place, non_blocking=True).to(torch.float32)
+    place.copy_(pinned.to(place.device, non_blocking=True))

@@ -27,8 +27,9 @@ from millet.core.lattice import Window
 from millet.core.lungs import LungMask
 from millet.core.manifest import Level, Manifest
 from millet.core.placing import Frame, Range, between, slice_grid
-from millet.core.planes import Made, Planes
+from millet.core.planes import Planes
 from millet.core.resample import Box
+from millet.core.slices import Made, Slices
 from millet.core.turns import NEVER, ROUTINE
 from millet.core.volume import Volume, canonical, canonical_grid
 from millet.errors import DetectorError, Interrupted
@@ -117,10 +118,9 @@ class Ahead:
         if not known and (layer := layer_and_frame(taken)):
             frame, placed = layer
             with self._lock:
-                if self._planes is None:
-                    self._planes = Planes(frame, self._device)
-                if self._planes.frame.agrees(frame):
-                    self._planes.put((placed,))
+                planes = self._planes = self._planes or Planes(frame, self._device)
+            if planes.frame.agrees(frame):
+                planes.put((placed,))
         return taken
 
     def advance(self) -> int:
@@ -129,13 +129,24 @@ class Ahead:
             planes = self._planes
             if planes is None:
                 return 0
-            known = ((-math.inf, math.inf),) if self._grid else planes.known()
-            return sum(
-                self._look_at_slab(planes, reader, level, slab)
+            slices = planes.slices
+            ready = [
+                (reader, level, slab)
                 for reader in self._readers
                 for level in reader.manifest.levels
-                for slab in self._ready(planes, reader, level, known)
-            )
+                for slab in self._ready(slices, reader, level)
+            ]
+            for reader, level, slab in ready:
+                reach = slab_reach(level, slab)
+                self._slabs[reader.name, level.name, *slab] = slices.made_of(level.spacing_mm[0], reach)
+        count = 0
+        for reader, level, slab in ready:
+            cores = list(slab_cores(planes, level, slab))
+            with self._lock:
+                for core in cores:
+                    self._look(planes, slices, reader, level, window_of(core, level))
+            count += len(cores)
+        return count
 
     @property
     def begun(self) -> bool:
@@ -153,13 +164,12 @@ class Ahead:
         seen = list(self._seen.values())
         return sum(one.found.done() for one in seen), len(seen)
 
-    def _ready(
-        self, planes: Planes, reader: Reader, level: Level, known: Sequence[tuple[float, float]]
-    ) -> Iterator[Range]:
+    def _ready(self, slices: Slices, reader: Reader, level: Level) -> Iterator[Range]:
         """The slabs of a level that are there and were not looked at as they are."""
-        cell, step = cell_planes(level), level.spacing_mm[0]
-        lattice = between(float(planes.heights_mm[0]), float(planes.heights_mm[-1]), step)
-        held = self._held(planes, reader, level)
+        cell = cell_planes(level)
+        known = ((-math.inf, math.inf),) if self._grid else slices.known()
+        lattice = _whole(slices, level.spacing_mm[0])
+        held = self._held(slices, reader, level)
         fewest = 1 if self._grid else FEWEST_CELLS[self._busy(reader)]
         run: list[int] = []
         for first in (*range(lattice[0] // cell * cell, lattice[1], cell), None):
@@ -171,13 +181,13 @@ class Ahead:
                 yield from slabs_of(run, cell, fewest, grows_up=grows_up)
                 run = []
 
-    def _held(self, planes: Planes, reader: Reader, level: Level) -> set[int]:
+    def _held(self, slices: Slices, reader: Reader, level: Level) -> set[int]:
         """The cells along the body that were looked at as they are now."""
         cell, held = cell_planes(level), set[int]()
         for (name, of, *slab), made_of in self._slabs.items():
             here = slab[0], slab[1]
-            if (name, of) == (reader.name, level.name) and made_of == planes.made_of(
-                level.spacing_mm, slab_reach(level, here)
+            if (name, of) == (reader.name, level.name) and made_of == slices.made_of(
+                level.spacing_mm[0], slab_reach(level, here)
             ):
                 held.update(range(*here, cell))
         return held
@@ -186,17 +196,9 @@ class Ahead:
         seen = list(self._seen.items())
         return any(place.reader == reader.name and not one.found.done() for place, one in seen)
 
-    def _look_at_slab(self, planes: Planes, reader: Reader, level: Level, slab: Range) -> int:
-        made_of = planes.made_of(level.spacing_mm, slab_reach(level, slab))
-        self._slabs[reader.name, level.name, *slab] = made_of
-        cores = list(slab_cores(planes, level, slab))
-        for core in cores:
-            self._look(planes, reader, level, window_of(core, level))
-        return len(cores)
-
-    def _look(self, planes: Planes, reader: Reader, level: Level, window: Window) -> None:
-        """Put a window in the queue, unless the same is there or done."""
-        made_of = planes.made_of(level.spacing_mm, (window.box.start[0], window.box.stop[0]))
+    def _look(self, planes: Planes, slices: Slices, reader: Reader, level: Level, window: Window) -> None:
+        """Put a window in the queue, unless the same is there or done; the lock is held."""
+        made_of = _window_made_of(slices, level, window)
         place = _Place(reader.name, level.name, window.core)
         known = self._seen.get(place)
         if known and known.made_of == made_of:
@@ -205,8 +207,7 @@ class Ahead:
         axes = planes.frame.grid(level.spacing_mm, (0, 1))
 
         def voxels() -> torch.Tensor:
-            with self._lock:
-                hu = planes.window(level.spacing_mm, window.box)
+            hu = planes.window(level.spacing_mm, window.box, slices)
             return clipped(hu.to(detector.device), reader.manifest)
 
         def then(peaks: Peaks) -> list[Proposal]:
@@ -239,6 +240,7 @@ class Ahead:
             planes = self._planes
             if planes is None or not planes.frame.agrees(frame):
                 planes = self._planes = Planes(frame, self._device)
+                self._batcher.cancel(self._series)
                 self._seen.clear()
             self._grid = canonical_grid(series.volume.grid)
             lies = slice_grid(series.volume.grid)
@@ -250,9 +252,8 @@ class Ahead:
 
     def volume(self, spacing_mm: tuple[float, float, float], *, rounded: bool = False) -> Volume:
         """The whole of a complete series on a lattice: HU float32, or rounded to int16."""
-        with self._lock:
-            planes = self._complete()
-            return planes.volume(spacing_mm, _whole(planes, spacing_mm[0]), rounded=rounded)
+        planes = self._complete()
+        return planes.volume(spacing_mm, _whole(planes.slices, spacing_mm[0]), rounded=rounded)
 
     def look_in(self, lungs: LungMask) -> None:
         """Have everything looked at that the lungs hold and no window yet holds."""
@@ -260,7 +261,7 @@ class Ahead:
             planes = self._complete()
             for reader in self._readers:
                 for level, window in self._left(planes, reader, lungs):
-                    self._look(planes, reader, level, window)
+                    self._look(planes, planes.slices, reader, level, window)
 
     def search(
         self, reader: Reader, source: Volume, lungs: LungMask, progress: Progress = lambda _done, _total: None
@@ -301,14 +302,13 @@ class Ahead:
         self, planes: Planes, reader: Reader
     ) -> list[tuple[tuple[Level, Window], Future[list[Proposal]]]]:
         """Windows whose answer is what it would be now."""
-        levels = {level.name: level for level in reader.manifest.levels}
-        valid = []
+        levels, slices, valid = {level.name: level for level in reader.manifest.levels}, planes.slices, []
         for place, seen in self._seen.items():
             if place.reader != reader.name:
                 continue
             level = levels[place.level]
             window = window_of(place.core, level)
-            if seen.made_of == planes.made_of(level.spacing_mm, (window.box.start[0], window.box.stop[0])):
+            if seen.made_of == _window_made_of(slices, level, window):
                 valid.append(((level, window), seen.found))
         return valid
 
@@ -344,6 +344,9 @@ def _found(future: Future[list[Proposal]]) -> list[Proposal]:
     raise DetectorError(f"a window could not be made: {type(failure).__name__}") from failure
 
 
-def _whole(planes: Planes, spacing_mm: float) -> Range:
-    heights = planes.heights_mm
-    return between(float(heights[0]), float(heights[-1]), spacing_mm)
+def _window_made_of(slices: Slices, level: Level, window: Window) -> Made:
+    return slices.made_of(level.spacing_mm[0], (window.box.start[0], window.box.stop[0]))
+
+
+def _whole(slices: Slices, spacing_mm: float) -> Range:
+    return between(float(slices.heights_mm[0]), float(slices.heights_mm[-1]), spacing_mm)

@@ -7,8 +7,9 @@ import numpy as np
 from millet.core import gate
 from millet.core.geometry import Floats, Grid
 from millet.core.placing import Frame
-from millet.core.planes import Layer, upright
+from millet.core.planes import upright
 from millet.core.reasons import Weight
+from millet.core.slices import Layer
 from millet.core.split import is_slice
 from millet.core.stack import plane_grid
 from millet.core.volume import canonical_grid

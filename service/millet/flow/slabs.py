@@ -26,7 +26,7 @@ GRID = (GRID_MM, GRID_MM, GRID_MM)
 def slab_cores(planes: Planes, level: Level, slab: Range) -> Iterator[Box]:
     """The cores of one slab that hold what may be lung."""
     first_mm, last_mm = slab[0] * level.spacing_mm[0], (slab[1] - 1) * level.spacing_mm[0]
-    bottom, top = planes.heights_mm[0], planes.heights_mm[-1]
+    bottom, top = planes.slices.heights_mm[0], planes.slices.heights_mm[-1]
     low, high = max(first_mm, bottom), min(last_mm, top)
     if low > high:
         return
