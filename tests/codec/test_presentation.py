@@ -7,6 +7,7 @@ from PIL import Image
 from reports import LEFT_EFFUSION, analysis, nodules
 
 from millet.codec import presentation
+from millet.codec.projection import project
 from millet.core.geometry import Grid, Index, PointMm, Vector
 from millet.core.nodule import Side
 from millet.core.volume import Volume, canonical
@@ -36,7 +37,7 @@ MASS = replace(nodules(1, mass=True)[0], centre_mm=LUMP, side=Side.LEFT)
 
 
 def _png(volume, made, plane, lungs=None):
-    return presentation.mips(volume, made, lungs)[plane]
+    return presentation.mips(project(volume.hu, volume.grid, lungs), made)[plane]
 
 
 def _pixels(encoded):

@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 
 from millet.codec.projection import project
-from millet.core.volume import Volume
 
 GRID = chests.grid(shape=(40, 50, 60), spacing=(2.0, 1.5, 1.0), origin=(0.0, 0.0, 0.0))
 AIR_HU, SKIN = -1024.0, (2, 2, 3)  # voxels of skin along each axis: 3 mm, rounded
@@ -45,7 +44,7 @@ def test_projections_are_of_the_lungs_core_within_its_box(corner):
     """Against all voxels at once: the front view, and each slab, wherever the lungs touch the volume."""
     hu, lungs = _scene(corner)
     core = _core(lungs)
-    seen = project(Volume(hu=hu, grid=GRID), lungs)
+    seen = project(hu, GRID, lungs)
     z, y, x = (
         slice(max(int(w.min() - m), 0), min(int(w.max() + m) + 1, n))
         for w, m, n in zip(np.nonzero(lungs), MARGIN, GRID.shape, strict=True)
@@ -64,9 +63,9 @@ def test_equal_hu_give_equal_projections():
     """Rounded HU as int16, as float32 and as a view that runs backwards: bit for bit the same."""
     hu, lungs = _scene((11, 14, 20))
     backwards = np.ascontiguousarray(hu[::-1])[::-1]
-    expected = project(Volume(hu=hu, grid=GRID), lungs)
+    expected = project(hu, GRID, lungs)
     for other in (hu.astype(np.float32), backwards):
-        seen = project(Volume(hu=other, grid=GRID), lungs)
+        seen = project(other, GRID, lungs)
         views = zip((seen.coronal, *seen.axial), (expected.coronal, *expected.axial), strict=True)
         assert all(np.array_equal(one.grey, two.grey) for one, two in views)
 
@@ -74,7 +73,7 @@ def test_equal_hu_give_equal_projections():
 def test_without_lungs_all_is_seen():
     """Slabs are projected whole; from the front it is an average like a radiograph."""
     hu, _ = _scene()
-    seen = project(Volume(hu=hu, grid=GRID), None)
+    seen = project(hu, GRID, None)
     assert seen.coronal.grey == pytest.approx(_grey(np.maximum(hu, AIR_HU).mean(axis=1))[::-1], abs=1e-5)
     low, high = seen.axial[0].z
     assert seen.axial[0].grey.mean() == pytest.approx(
@@ -85,5 +84,5 @@ def test_without_lungs_all_is_seen():
 def test_a_mask_that_holds_nothing_shows_the_body_dimly():
     """Where no lung was found no voxel is sought, and the picture is still made."""
     hu, lungs = _scene()
-    seen = project(Volume(hu=hu, grid=GRID), np.zeros_like(lungs))
+    seen = project(hu, GRID, np.zeros_like(lungs))
     assert 0 < seen.coronal.grey.max() <= 0.35

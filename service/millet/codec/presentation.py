@@ -11,16 +11,14 @@ from functools import cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from millet.codec import png
 from millet.codec.document import STATEMENT
-from millet.codec.projection import View, project
+from millet.codec.projection import View, Views
 from millet.core.analysis import Analysis
 from millet.core.geometry import Grid
 from millet.core.nodule import Nodule, NoduleClass, Side
-from millet.core.volume import Volume, canonical_order
 
 Plane = Literal["axial", "coronal"]
 
@@ -37,24 +35,16 @@ class _Mark(NamedTuple):
     place: tuple[float, float, float]
 
 
-def mips(volume: Volume, analysis: Analysis, lungs: NDArray[np.bool_] | None = None) -> dict[Plane, bytes]:
+def mips(seen: Views, analysis: Analysis) -> dict[Plane, bytes]:
     """Projections with every nodule circled, sides marked and their purpose written in; no patient data.
 
     The coronal one is a picture of the whole; the axial one shows twelve slabs from head to feet.
 
     Args:
-        volume: canonical (`core.volume.canonical`), int16 or float32: equal HU give equal pictures.
+        seen: the chest (`codec.projection.project`).
         analysis: nodules and effusions to mark, in patient mm.
-        lungs: (z, y, x) on the volume's grid; without it slabs are projected whole, and the coronal
-            picture is an average like a radiograph.
-
-    Raises:
-        ValueError: The volume is not canonical.
     """
-    if canonical_order(volume.grid) != ((0, 1, 2), (False, False, False)):
-        raise ValueError("pictures are drawn from the canonical volume")
-    seen = project(volume, lungs)
-    marks = _marks(analysis, volume.grid)
+    marks = _marks(analysis, seen.grid)
     sheets: dict[Plane, Sequence[View]] = {"coronal": (seen.coronal,), "axial": seen.axial}
     return {
         plane: png.encode(

@@ -7,6 +7,7 @@ the volume, plane by plane, and no copy of it is held.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -14,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millet.core.geometry import Grid
-from millet.core.volume import Volume
+from millet.core.volume import canonical_order
 
 Mask = NDArray[np.bool_]
+Hu = NDArray[np.int16] | NDArray[np.float32]
 Grey = NDArray[np.float32]
 Box = tuple[slice, slice, slice]
 
@@ -48,11 +50,21 @@ class Views(NamedTuple):
     """From the front, head up."""
     axial: tuple[View, ...]
     """Slabs seen from the feet, the one nearest the head first."""
+    grid: Grid
+    """Of the volume."""
 
 
-def project(volume: Volume, lungs: Mask | None) -> Views:
-    """Project a canonical volume within its lungs (z, y, x on the same grid), or whole without them."""
-    grid, box = volume.grid, _box(volume.grid, lungs, _MARGIN_MM)
+def project(planes_hu: Sequence[Hu], grid: Grid, lungs: Mask | None) -> Views:
+    """Project a canonical volume within its lungs, or whole without them.
+
+    Args:
+        planes_hu: HU (y, x) of each plane of the volume, from the feet to the head.
+        grid: of the volume. Raises ValueError where it is not canonical.
+        lungs: (z, y, x) on the grid.
+    """
+    if canonical_order(grid) != ((0, 1, 2), (False, False, False)):
+        raise ValueError("pictures are drawn from the canonical volume")
+    box = _box(grid, lungs, _MARGIN_MM)
     (z_from, z_to), y, x = (box[0].start, box[0].stop), box[1], box[2]
     core = _Core(grid, lungs, box)
     sought = np.full((z_to - z_from, x.stop - x.start), _AIR_HU)
@@ -63,7 +75,7 @@ def project(volume: Volume, lungs: Mask | None) -> Views:
         brightest = np.full((y.stop - y.start, sought.shape[1]), _AIR_HU)
         total = np.zeros_like(brightest)
         for z in range(low, high):
-            np.copyto(body, volume.hu[z, :, x])
+            np.copyto(body, planes_hu[z][:, x])
             core.look(z, body[y], brightest, sought[z - z_from])
             np.maximum(body, _AIR_HU, out=body)
             total += body[y]
@@ -72,7 +84,7 @@ def project(volume: Volume, lungs: Mask | None) -> Views:
         slabs.append(_axial(grey, box, grid, (low, high)))
     mean = _window(around / grid.shape[1])
     front = mean if lungs is None else _over(_window(sought), mean)
-    return Views(coronal=_coronal(front[::-1], box, grid), axial=tuple(slabs[::-1]))
+    return Views(coronal=_coronal(front[::-1], box, grid), axial=tuple(slabs[::-1]), grid=grid)
 
 
 def _slabs(z: slice) -> list[tuple[int, int]]:

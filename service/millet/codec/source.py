@@ -120,11 +120,16 @@ class Source:
         Raises:
             UnfitSeries: Not one of them can be read.
         """
-        read = [(image, data) for data in encoded if (image := _image(data)) is not None]
-        if not read:
+        read = [(image, data) for data in encoded if (image := read_image(data)) is not None]
+        return cls.of([image for image, _ in read], read[0][1] if read else b"")
+
+    @classmethod
+    def of(cls, images: Sequence[SourceImage], first: bytes) -> Source:
+        """As `read`, of instances that were read one by one, and of the first as a DICOM file."""
+        if not images:
             raise UnfitSeries(Reason.UNREADABLE_OBJECT)
-        inherited = encode_raw(read_elements(read[0][1], INHERITED))
-        return cls(images=tuple(image for image, _ in read), inherited={**_TYPE_2, **inherited})
+        inherited = encode_raw(read_elements(first, INHERITED))
+        return cls(images=tuple(images), inherited={**_TYPE_2, **inherited})
 
     @classmethod
     def any_of(cls, encoded: Iterable[bytes]) -> Source | None:
@@ -172,8 +177,8 @@ class Source:
         ]
 
 
-def _image(encoded: bytes) -> SourceImage | None:
-    """An instance, if enough of it can be read to refer to it."""
+def read_image(encoded: bytes) -> SourceImage | None:
+    """An instance (DICOM file), if enough of it can be read to refer to it."""
     try:
         found = read_elements(encoded, frozenset(_IMAGE_TAGS.values()))
     except ValueError:

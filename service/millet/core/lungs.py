@@ -69,16 +69,18 @@ class LungMask:
         """The labels of the nearest voxels on another canonical grid; 0 outside the volume."""
         corner, step = grid.to_patient_array(np.asarray([(0, 0, 0), (1, 1, 1)], float))
         first, second = self.grid.to_index_array(np.asarray([corner, step]))
-        labels = self.label
-        shrinking_first = sorted((2, 1, 0), key=lambda axis: grid.shape[axis] > labels.shape[axis])
-        for axis in shrinking_first:
-            start, after, count = first[axis], second[axis], grid.shape[axis]
-            where = np.rint(start + np.arange(count) * (after - start)).astype(int)
-            beyond = (where < 0) | (where >= self.label.shape[axis])
-            labels = labels.take(where, axis=axis, mode="clip")
-            if beyond.any():
-                np.moveaxis(labels, axis, 0)[beyond] = 0
-        return labels
+        made = np.zeros(grid.shape, np.uint8)
+        box = extent(self.label > 0)
+        if box is None:
+            return made
+        labels, place = self.label[box], [slice(0, 0)] * 3
+        for axis in (2, 1, 0):
+            where = np.rint(first[axis] + np.arange(grid.shape[axis]) * (second[axis] - first[axis]))
+            within = np.flatnonzero((box[axis].start <= where) & (where < box[axis].stop))
+            place[axis] = slice(within[0], within[-1] + 1) if len(within) else slice(0, 0)
+            labels = labels.take(where[within].astype(int) - box[axis].start, axis=axis)
+        made[tuple(place)] = labels
+        return made
 
     def side(self, point_mm: Floats) -> Side:
         """The nearer lung of one point (3,)."""

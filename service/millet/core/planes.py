@@ -8,7 +8,7 @@ touches and no others, and whatever was made before the last slice came is eithe
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -81,25 +81,30 @@ class Planes:
             for start, stop, held in zip(box.start[1:], box.stop[1:], ranges, strict=True)
         )
         parts = []
-        for number in _numbers((box.start[0], box.stop[0])):
-            first, last = max(box.start[0], number * BLOCK), min(box.stop[0], (number + 1) * BLOCK)
-            block = self._block(slices, spacing_mm, number)
-            parts.append(block[first - number * BLOCK : last - number * BLOCK, y, x])
+        for number, inner, _ in _parts((box.start[0], box.stop[0])):
+            parts.append(self._block(slices, spacing_mm, number)[inner, y, x])
         window = torch.cat(parts) if len(parts) > 1 else parts[0]
         if max(before_y, after_y, before_x, after_x):
             pads = (before_x, after_x, before_y, after_y)
             window = torch.nn.functional.pad(window[None], (*pads, 0, 0), mode="replicate")[0]
         return window
 
-    def volume(self, spacing_mm: Spacing, planes: Range, *, rounded: bool = False) -> Volume:
-        """All of the lattice's planes in a range, on the host: HU float32, or rounded to int16."""
+    def volume(self, spacing_mm: Spacing, planes: Range) -> Volume:
+        """All of the lattice's planes in a range, on the host: HU float32."""
         slices, grid = self._slices, self.frame.grid(spacing_mm, planes)
-        hu = np.empty(grid.shape, np.int16 if rounded else np.float32)
-        for number in _numbers(planes):
-            first, last = max(planes[0], number * BLOCK), min(planes[1], (number + 1) * BLOCK)
-            block = (self._rounded_block if rounded else self._host_block)(slices, spacing_mm, number)
-            hu[first - planes[0] : last - planes[0]] = block[first - number * BLOCK : last - number * BLOCK]
+        hu = np.empty(grid.shape, np.float32)
+        for number, inner, outer in _parts(planes):
+            hu[outer] = self._block(slices, spacing_mm, number)[inner, 1:-1, 1:-1].cpu().numpy()
         return Volume(hu=hu, grid=grid)
+
+    def rounded(self, spacing_mm: Spacing, planes: Range) -> Sequence[NDArray[np.int16]]:
+        """Each of the lattice's planes (y, x) in a range, on the host, HU rounded."""
+        slices = self._slices
+        return [
+            plane
+            for number, inner, _ in _parts(planes)
+            for plane in self._rounded_block(slices, spacing_mm, number)[inner]
+        ]
 
     @property
     def held_bytes(self) -> int:
@@ -124,10 +129,6 @@ class Planes:
                 self._rounded[number] = (made_of, whole)
             self._let_go()
         return block
-
-    def _host_block(self, slices: Slices, spacing_mm: Spacing, number: int) -> NDArray[np.float32]:
-        inner: NDArray[np.float32] = self._block(slices, spacing_mm, number)[:, 1:-1, 1:-1].cpu().numpy()
-        return inner
 
     def _rounded_block(self, slices: Slices, spacing_mm: Spacing, number: int) -> NDArray[np.int16]:
         if spacing_mm == ROUNDED:
@@ -185,9 +186,12 @@ def _rounded(block: torch.Tensor) -> NDArray[np.int16]:
     return whole
 
 
-def _numbers(planes: Range) -> range:
-    """The blocks that hold a range of planes."""
-    return range(planes[0] // BLOCK, -(-planes[1] // BLOCK))
+def _parts(planes: Range) -> Iterator[tuple[int, slice, slice]]:
+    """The blocks that hold a range of planes: number, what is wanted of each, where that is in the range."""
+    for number in range(planes[0] // BLOCK, -(-planes[1] // BLOCK)):
+        first, last = max(planes[0], number * BLOCK), min(planes[1], (number + 1) * BLOCK)
+        inner = slice(first - number * BLOCK, last - number * BLOCK)
+        yield number, inner, slice(first - planes[0], last - planes[0])
 
 
 def _cut(start: int, stop: int, held: Range) -> tuple[slice, int, int]:

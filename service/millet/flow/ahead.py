@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from millet.core.boxes import Proposal, Selected
 from millet.core.cover import cell_planes
@@ -250,10 +251,16 @@ class Ahead:
             planes.keep(layer.name for layer in placed)
             planes.put(placed)
 
-    def volume(self, spacing_mm: tuple[float, float, float], *, rounded: bool = False) -> Volume:
-        """The whole of a complete series on a lattice: HU float32, or rounded to int16."""
+    def volume(self, spacing_mm: tuple[float, float, float]) -> Volume:
+        """The whole of a complete series on a lattice, HU float32."""
         planes = self._complete()
-        return planes.volume(spacing_mm, _whole(planes.slices, spacing_mm[0]), rounded=rounded)
+        return planes.volume(spacing_mm, _whole(planes.slices, spacing_mm[0]))
+
+    def planes(self, spacing_mm: tuple[float, float, float]) -> tuple[Sequence[NDArray[np.int16]], Grid]:
+        """Each plane (y, x) of a complete series on a lattice, in whole HU, and the grid of all of them."""
+        planes = self._complete()
+        range_ = _whole(planes.slices, spacing_mm[0])
+        return planes.rounded(spacing_mm, range_), planes.frame.grid(spacing_mm, range_)
 
     def look_in(self, lungs: LungMask) -> None:
         """Have everything looked at that the lungs hold and no window yet holds."""

@@ -318,7 +318,7 @@ def _resolution(series: ReadSeries) -> Resolution:
 
 
 def _objects(analysis: Analysis, series: ReadSeries, known: Surroundings) -> Mapping[str, bytes]:
-    pictures = presentation.mips(known.picture, analysis, known.inside)
+    pictures = presentation.mips(known.views, analysis)
     made = {
         "sr": sr.encode(analysis, known.source),
         "seg": seg.encode(analysis, label(series.volume, analysis.nodules), known.source),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from millet.codec.ct import Hu, read_header, read_slice
 from millet.codec.shortened import without_pixels
+from millet.codec.source import SourceImage, read_image
 from millet.core.series import SliceHeader
 from millet.errors import UnfitSeries
 
@@ -31,7 +32,9 @@ class Taken:
     name: str
     """Equal for equal bytes, and for nothing else."""
     head: bytes
-    """What our reports take from it."""
+    """The instance without its pixels."""
+    image: SourceImage | None
+    """What our reports take from it; None where the bytes cannot be read."""
     header: SliceHeader | None
     """None where the bytes cannot be read."""
     voxels: Hu | UnfitSeries
@@ -83,9 +86,9 @@ class Shelf:
         try:
             header = read_header(encoded)
         except UnfitSeries as verdict:
-            return Taken(name=name, head=encoded, header=None, voxels=verdict)
-        voxels = self._voxels(encoded, header)
-        return Taken(name=name, head=without_pixels(encoded), header=header, voxels=voxels)
+            return Taken(name=name, head=encoded, image=None, header=None, voxels=verdict)
+        head, voxels = without_pixels(encoded), self._voxels(encoded, header)
+        return Taken(name=name, head=head, image=read_image(head), header=header, voxels=voxels)
 
     def _voxels(self, encoded: bytes, header: SliceHeader) -> Hu | UnfitSeries:
         try:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from millet.codec.projection import Views, project
 from millet.codec.source import Source
 from millet.core.analysis import Effusion
 from millet.core.coverage import coverage
@@ -14,7 +12,6 @@ from millet.core.detectability import noise_hu
 from millet.core.effusion import effusions
 from millet.core.lungs import LungMask
 from millet.core.reasons import Remark
-from millet.core.volume import Volume
 from millet.flow.ahead import Ahead
 from millet.flow.read import ReadSeries
 
@@ -30,20 +27,17 @@ class Surroundings:
     coverage: tuple[Remark, ...]
     noise_hu: float | None
     source: Source
-    picture: Volume
-    """The whole of it, HU rounded."""
-    inside: NDArray[np.bool_]
-    """Where the picture shows lung."""
+    views: Views
+    """For pictures."""
 
 
 def surroundings(series: ReadSeries, lungs: LungMask, ahead: Ahead) -> Surroundings:
     """Look at everything but nodules."""
-    picture = ahead.volume(PICTURE, rounded=True)
+    planes, grid = ahead.planes(PICTURE)
     return Surroundings(
         effusions=effusions(lungs),
         coverage=coverage(lungs, series.volume),
         noise_hu=noise_hu(series.volume, lungs),
-        source=Source.read([taken.head for taken in series.taken]),
-        picture=picture,
-        inside=lungs.on(picture.grid) > 0,
+        source=Source.of([taken.image for taken in series.taken if taken.image], series.taken[0].head),
+        views=project(planes, grid, lungs.on(grid) > 0),
     )
