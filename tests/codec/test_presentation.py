@@ -37,7 +37,8 @@ MASS = replace(nodules(1, mass=True)[0], centre_mm=LUMP, side=Side.LEFT)
 
 
 def _png(volume, made, plane, lungs=None):
-    return presentation.mips(project(volume.hu, volume.grid, lungs), made)[plane]
+    seen = project(volume.hu, volume.grid, None if lungs is None else list(lungs))
+    return presentation.mips(seen, made)[plane]
 
 
 def _pixels(encoded):

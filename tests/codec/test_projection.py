@@ -44,7 +44,7 @@ def test_projections_are_of_the_lungs_core_within_its_box(corner):
     """Against all voxels at once: the front view, and each slab, wherever the lungs touch the volume."""
     hu, lungs = _scene(corner)
     core = _core(lungs)
-    seen = project(hu, GRID, lungs)
+    seen = project(hu, GRID, list(lungs))
     z, y, x = (
         slice(max(int(w.min() - m), 0), min(int(w.max() + m) + 1, n))
         for w, m, n in zip(np.nonzero(lungs), MARGIN, GRID.shape, strict=True)
@@ -63,9 +63,9 @@ def test_equal_hu_give_equal_projections():
     """Rounded HU as int16, as float32 and as a view that runs backwards: bit for bit the same."""
     hu, lungs = _scene((11, 14, 20))
     backwards = np.ascontiguousarray(hu[::-1])[::-1]
-    expected = project(hu, GRID, lungs)
+    expected = project(hu, GRID, list(lungs))
     for other in (hu.astype(np.float32), backwards):
-        seen = project(other, GRID, lungs)
+        seen = project(other, GRID, list(lungs))
         views = zip((seen.coronal, *seen.axial), (expected.coronal, *expected.axial), strict=True)
         assert all(np.array_equal(one.grey, two.grey) for one, two in views)
 
@@ -84,5 +84,5 @@ def test_without_lungs_all_is_seen():
 def test_a_mask_that_holds_nothing_shows_the_body_dimly():
     """Where no lung was found no voxel is sought, and the picture is still made."""
     hu, lungs = _scene()
-    seen = project(hu, GRID, np.zeros_like(lungs))
+    seen = project(hu, GRID, list(np.zeros_like(lungs)))
     assert 0 < seen.coronal.grey.max() <= 0.35

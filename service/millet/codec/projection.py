@@ -54,13 +54,13 @@ class Views(NamedTuple):
     """Of the volume."""
 
 
-def project(planes_hu: Sequence[Hu], grid: Grid, lungs: Mask | None) -> Views:
+def project(planes_hu: Sequence[Hu], grid: Grid, lungs: Sequence[Mask] | None) -> Views:
     """Project a canonical volume within its lungs, or whole without them.
 
     Args:
         planes_hu: HU (y, x) of each plane of the volume, from the feet to the head.
         grid: of the volume. Raises ValueError where it is not canonical.
-        lungs: (z, y, x) on the grid.
+        lungs: where they are (y, x) in each of the planes.
     """
     if canonical_order(grid) != ((0, 1, 2), (False, False, False)):
         raise ValueError("pictures are drawn from the canonical volume")
@@ -123,13 +123,13 @@ class _Core:
     Without lungs, all of a plane is looked at.
     """
 
-    def __init__(self, grid: Grid, lungs: Mask | None, box: Box) -> None:
+    def __init__(self, grid: Grid, lungs: Sequence[Mask] | None, box: Box) -> None:
         tight = _box(grid, lungs, min(_SKIN_MM + max(grid.spacing_mm), _MARGIN_MM))
         self._z = tight[0]
         self._within = tuple(
             slice(a.start - b.start, a.stop - b.start) for a, b in zip(tight[1:], box[1:], strict=True)
         )
-        self._lungs = None if lungs is None else lungs[tight]
+        self._lungs = None if lungs is None else [lung[tight[1:]] for lung in lungs[tight[0]]]
         self._steps = [max(1, round(_SKIN_MM / spacing_mm)) for spacing_mm in grid.spacing_mm]
         self._ceiling = np.empty([s.stop - s.start for s in tight[1:]], np.float32)
 
@@ -143,14 +143,14 @@ class _Core:
         np.maximum(brightest[self._within], seen, out=brightest[self._within])
         np.maximum.reduce(seen, axis=0, out=row[self._within[1]])
 
-    def _ceiling_hu(self, lungs: Mask, z: int) -> Grey:
+    def _ceiling_hu(self, lungs: Sequence[Mask], z: int) -> Grey:
         """What HU are cut to: air outside of the core, nothing within."""
         self._ceiling[...] = self._plane(lungs, z)
         self._ceiling *= _ANY_HU
         self._ceiling += _AIR_HU
         return self._ceiling
 
-    def _plane(self, lungs: Mask, z: int) -> Mask:
+    def _plane(self, lungs: Sequence[Mask], z: int) -> Mask:
         down, back, left = self._steps
         lung = lungs[z]
         core: Mask = lung.copy()
@@ -164,12 +164,15 @@ class _Core:
         return core
 
 
-def _box(grid: Grid, lungs: Mask | None, margin_mm: float) -> Box:
+def _box(grid: Grid, lungs: Sequence[Mask] | None, margin_mm: float) -> Box:
     """The lungs with a margin, or all."""
-    if lungs is None or not (held := lungs.any(axis=(1, 2))).any():
+    held, seen = np.zeros(grid.shape[0], bool), np.zeros(grid.shape[1:], bool)
+    for plane, lung in enumerate(lungs or ()):
+        held[plane] = lung.any()
+        np.logical_or(seen, lung, out=seen)
+    if not held.any():
         return slice(0, grid.shape[0]), slice(0, grid.shape[1]), slice(0, grid.shape[2])
-    seen = np.logical_or.reduce(lungs, axis=0)
-    ranges = (held, seen.any(axis=1), seen.any(axis=0))
+    ranges = (held, np.asarray(seen.any(axis=1)), np.asarray(seen.any(axis=0)))
     z, y, x = (_range(r, margin_mm / mm) for r, mm in zip(ranges, grid.spacing_mm, strict=True))
     return z, y, x
 

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millet.core.bits import Bits
-from millet.core.components import extent
 from millet.core.lungs import GRID_MM, LungMask
 from millet.core.nodule import Side
 from millet.core.reasons import Reason, Remark, Weight
@@ -129,7 +128,7 @@ def _dense(lungs: LungMask, volume: Volume) -> tuple[NDArray[np.bool_], float]:
     """Where metal is on the mask's grid, and how many millilitres of it."""
     source = canonical(volume)
     dense = np.zeros(lungs.label.shape, bool)
-    box = extent(lungs.label > 0)
+    box = lungs.box
     if box is None:
         return dense, 0.0
     margin = METAL_WITHIN_MM / GRID_MM
@@ -147,7 +146,7 @@ def _dense(lungs: LungMask, volume: Volume) -> tuple[NDArray[np.bool_], float]:
 
 def _noisier_near(lungs: LungMask, dense: NDArray[np.bool_]) -> float:
     """How much more neighbours differ in the lung beside metal than elsewhere; 1 where there is none."""
-    box = extent(lungs.label > 0) or (slice(None),) * 3
+    box = lungs.box or (slice(None),) * 3
     hu, label = lungs.hu[box], lungs.label[box] > 0
     reach = int(METAL_WITHIN_MM / GRID_MM)
     beside = Bits.of(dense, reach).grown(reach**2, plane=_IN_PLANE).mask()[box][:, :, _LAG:]

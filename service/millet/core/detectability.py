@@ -129,11 +129,11 @@ def _differences(volume: Volume, lungs: LungMask, z: int) -> Floats:
     place = volume.grid.to_patient_array(np.asarray([(z, 0, 0)], float))[0]
     shape = volume.grid.shape[1:]
     plane = replace(volume.grid, shape=(1, *shape), origin_mm=PointMm(*place.tolist()))
-    lung = lungs.on(plane) > 0
-    box = extent(lung)
+    (lung,) = lungs.inside(plane)
+    box = extent(lung[None])
     if box is None:
         return np.zeros(0)
-    hu, lung = np.asarray(volume.hu[z][box[1:]], float), lung[0][box[1:]]
+    hu, lung = np.asarray(volume.hu[z][box[1:]], float), lung[box[1:]]
     found = []
     for axis in (0, 1):
         lag = max(round(APART_MM / volume.grid.spacing_mm[1 + axis]), 1)

@@ -6,7 +6,9 @@ pleura lie inside it. It gates candidates and gives litres; it is no segmentatio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cc3d
 import numpy as np
@@ -39,7 +41,7 @@ _LITRE_MM3 = 1e6
 _VOXEL_ML = GRID_MM**3 / 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LungMask:
     """Labels 0 outside, 1 right, 2 left, on a canonical 2 mm grid; litres of the air-filled part."""
 
@@ -57,6 +59,11 @@ class LungMask:
         """Whether there is any lung."""
         return self.litres.total_l > 0
 
+    @cached_property
+    def box(self) -> tuple[slice, slice, slice] | None:
+        """The smallest box that holds both lungs; None where there is none."""
+        return extent(self.label > 0)
+
     def at(self, points_mm: Floats) -> NDArray[np.uint8]:
         """The labels at (N, 3) points; 0 outside the volume."""
         voxels = np.rint(self.grid.to_index_array(points_mm)).astype(int)
@@ -67,20 +74,35 @@ class LungMask:
 
     def on(self, grid: Grid) -> NDArray[np.uint8]:
         """The labels of the nearest voxels on another canonical grid; 0 outside the volume."""
-        corner, step = grid.to_patient_array(np.asarray([(0, 0, 0), (1, 1, 1)], float))
-        first, second = self.grid.to_index_array(np.asarray([corner, step]))
         made = np.zeros(grid.shape, np.uint8)
-        box = extent(self.label > 0)
-        if box is None:
-            return made
-        labels, place = self.label[box], [slice(0, 0)] * 3
-        for axis in (2, 1, 0):
-            where = np.rint(first[axis] + np.arange(grid.shape[axis]) * (second[axis] - first[axis]))
-            within = np.flatnonzero((box[axis].start <= where) & (where < box[axis].stop))
-            place[axis] = slice(within[0], within[-1] + 1) if len(within) else slice(0, 0)
-            labels = labels.take(where[within].astype(int) - box[axis].start, axis=axis)
-        made[tuple(place)] = labels
+        place, nearest = zip(*(self._nearest_along(grid, axis) for axis in range(3)), strict=True)
+        labels = self.label
+        for axis in sorted((2, 1, 0), key=lambda axis: len(nearest[axis]) > labels.shape[axis]):
+            labels = labels.take(nearest[axis], axis=axis)
+        made[place] = labels
         return made
+
+    def inside(self, grid: Grid) -> Sequence[Mask]:
+        """Where lung is on another canonical grid, plane by plane; neighbours that are equal may be one."""
+        (z, slices), (y, rows), (x, columns) = (self._nearest_along(grid, axis) for axis in range(3))
+        found = [np.zeros(grid.shape[1:], bool)] * grid.shape[0]
+        made: dict[int, Mask] = {}
+        for at, number in enumerate(slices.tolist(), start=z.start):
+            if number not in made:
+                made[number] = np.zeros(grid.shape[1:], bool)
+                made[number][y, x] = self.label[number].take(rows, axis=0).take(columns, axis=1) > 0
+            found[at] = made[number]
+        return found
+
+    def _nearest_along(self, grid: Grid, axis: int) -> tuple[slice, NDArray[np.int64]]:
+        """Which positions of a grid along an axis have lung near them, and the nearest of ours to each."""
+        corner, step = grid.to_patient_array(np.asarray([(0, 0, 0), (1, 1, 1)], float))
+        first, second = self.grid.to_index_array(np.asarray([corner, step]))[:, axis]
+        nearest = np.rint(first + np.arange(grid.shape[axis]) * (second - first)).astype(np.int64)
+        held = self.box[axis] if self.box else slice(0, 0)
+        within = np.flatnonzero((held.start <= nearest) & (nearest < held.stop))
+        place = slice(int(within[0]), int(within[-1]) + 1) if len(within) else slice(0, 0)
+        return place, nearest[place]
 
     def side(self, point_mm: Floats) -> Side:
         """The nearer lung of one point (3,)."""

@@ -7,6 +7,7 @@ touches and no others, and whatever was made before the last slice came is eithe
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -24,11 +25,12 @@ from millet.core.volume import Volume, canonical, canonical_order
 
 BLOCK = 8
 """Planes that are made at once; blocks begin at multiples of it."""
-ROUNDED: tuple[float, float, float] = (1.0, 1.0, 1.0)
-"""The spacing of which whole HU are kept besides, for pictures: rounding all of it takes 0.1 s at the end."""
+PICTURE: tuple[float, float, float] = (1.0, 1.0, 1.0)
+"""The spacing that pictures are drawn from. Of it whole HU are kept besides: rounding all of it takes 0.1 s
+at the end."""
 FINE_MM = 1.5
 """Blocks of planes that lie closer are let go when windows have gone on; the others are a tenth of them."""
-MOST_FINE_BYTES = 192 * 2**20
+MOST_FINE_BYTES = 256 * 2**20
 """Of fine blocks at once: what the windows of one slab see on two lattices of a large chest, and some."""
 
 Spacing = tuple[float, float, float]
@@ -45,6 +47,7 @@ class Planes:
         self._blocks: dict[_Number, tuple[Made, torch.Tensor]] = {}
         """The one that was used last comes last."""
         self._rounded: dict[int, tuple[Made, NDArray[np.int16]]] = {}
+        self._prepared: set[_Number] = set()
         self._lock = threading.Lock()
 
     @classmethod
@@ -68,6 +71,21 @@ class Planes:
         """Forget every slice but these: the others turned out to belong to no or another stack."""
         with self._lock:
             self._slices = self._slices.keep(names)
+
+    def prepare(self, spacing_mm: Spacing) -> None:
+        """Make every block that is likely to stay as it is, once: windows will want it soon."""
+        slices, step_mm = self._slices, spacing_mm[0]
+        known = slices.known()
+        if not known:
+            return
+        lowest, highest = (math.floor(at / step_mm / BLOCK) for at in slices.heights_mm[[0, -1]])
+        for number in range(lowest, highest + 1):
+            low_mm, high_mm = (number * BLOCK - 1) * step_mm, (number + 1) * BLOCK * step_mm
+            if (spacing_mm, number) not in self._prepared and any(
+                start <= low_mm and high_mm <= stop for start, stop in known
+            ):
+                self._prepared.add((spacing_mm, number))
+                self._block(slices, spacing_mm, number)
 
     def window(self, spacing_mm: Spacing, box: Box, of: Slices | None = None) -> torch.Tensor:
         """HU (D, H, W) of a box of the lattice, float32 on the device; what lies outside repeats the rim.
@@ -122,7 +140,7 @@ class Planes:
                 self._blocks[spacing_mm, number] = known
                 return known[1]
         block = self._placed(spacing_mm, used, shares)
-        whole = _rounded(block) if spacing_mm == ROUNDED else None
+        whole = _rounded(block) if spacing_mm == PICTURE else None
         with self._lock:
             self._blocks[spacing_mm, number] = (made_of, block)
             if whole is not None:
@@ -131,7 +149,7 @@ class Planes:
         return block
 
     def _rounded_block(self, slices: Slices, spacing_mm: Spacing, number: int) -> NDArray[np.int16]:
-        if spacing_mm == ROUNDED:
+        if spacing_mm == PICTURE:
             made_of = slices.made_of(spacing_mm[0], (number * BLOCK, (number + 1) * BLOCK))
             with self._lock:
                 known = self._rounded.get(number)

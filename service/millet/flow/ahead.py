@@ -28,7 +28,7 @@ from millet.core.lattice import Window
 from millet.core.lungs import LungMask
 from millet.core.manifest import Level, Manifest
 from millet.core.placing import Frame, Range, between, slice_grid
-from millet.core.planes import Planes
+from millet.core.planes import PICTURE, Planes
 from millet.core.resample import Box
 from millet.core.slices import Made, Slices
 from millet.core.turns import NEVER, ROUTINE
@@ -39,7 +39,7 @@ from millet.flow.detect import clipped, plan, proposals, selected, window_of
 from millet.flow.placed import layer_and_frame, layer_of
 from millet.flow.read import ReadSeries
 from millet.flow.shelf import Shelf, Taken
-from millet.flow.slabs import FEWEST_CELLS, slab_cores, slab_reach, slab_within, slabs_of
+from millet.flow.slabs import FEWEST_CELLS, GRID, slab_cores, slab_reach, slab_within, slabs_of
 from millet.ports import Detector, Peaks
 
 Progress = Callable[[int, int], None]
@@ -103,6 +103,8 @@ class Ahead:
         self._haste = haste or Haste()
         devices = {detector.device for reader in readers for detector in reader.detectors.values()}
         self._device = devices.pop() if len(devices) == 1 else "cpu"
+        lattices = {level.spacing_mm for reader in readers for level in reader.manifest.levels}
+        self._spacings = sorted(lattices | {GRID, PICTURE})
         self._planes: Planes | None = None
         self._grid: Grid | None = None
         """Of the complete series, canonical: what lies outside it is no window's core."""
@@ -126,10 +128,12 @@ class Ahead:
 
     def advance(self) -> int:
         """Have every window looked at whose planes are there; returns how many that were."""
+        planes = self._planes
+        if planes is None:
+            return 0
+        for spacing_mm in self._spacings:
+            planes.prepare(spacing_mm)
         with self._lock:
-            planes = self._planes
-            if planes is None:
-                return 0
             slices = planes.slices
             ready = [
                 (reader, level, slab)

@@ -209,9 +209,9 @@ def _examined(base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, pr
     mask = lungs_of(np.asarray(whole.hu, np.float32), whole.grid)
     if not mask.found:
         raise UnfitSeries(Reason.NO_LUNG, "no air-filled lung in the volume")
-    ahead.look_in(mask)
     with ThreadPoolExecutor(1, "beside") as beside:
         around = beside.submit(surroundings, series, mask, ahead)
+        ahead.look_in(mask)
         found = ahead.search(model.reader, series.volume, mask, _share("detect", progress))
         progress("measure", 0, 0)
         base = replace(base, remarks=base.remarks + count_limit.reached(model.manifest, found))

@@ -21,6 +21,7 @@ FEWEST_CELLS = {True: 16, False: 8}
 """By whether the reader still has windows to look at. A thin slab computes more halo and leaves less to do
 after the last slice: it is taken while the device has nothing better to do."""
 GRID = (GRID_MM, GRID_MM, GRID_MM)
+"""The lattice that lungs are found on."""
 
 
 def slab_cores(planes: Planes, level: Level, slab: Range) -> Iterator[Box]:

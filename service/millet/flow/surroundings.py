@@ -11,12 +11,10 @@ from millet.core.coverage import coverage
 from millet.core.detectability import noise_hu
 from millet.core.effusion import effusions
 from millet.core.lungs import LungMask
+from millet.core.planes import PICTURE
 from millet.core.reasons import Remark
 from millet.flow.ahead import Ahead
 from millet.flow.read import ReadSeries
-
-PICTURE = (1.0, 1.0, 1.0)
-"""The grid in mm that pictures are drawn from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,5 +37,5 @@ def surroundings(series: ReadSeries, lungs: LungMask, ahead: Ahead) -> Surroundi
         coverage=coverage(lungs, series.volume),
         noise_hu=noise_hu(series.volume, lungs),
         source=Source.of([taken.image for taken in series.taken if taken.image], series.taken[0].head),
-        views=project(planes, grid, lungs.on(grid) > 0),
+        views=project(planes, grid, lungs.inside(grid)),
     )
