@@ -57,10 +57,11 @@ class Settings:
     is configured."""
     model: str = "millet/1"
     """Folder below the models' root: name/version. The trained network that comes with Millet."""
-    model_precision: str = "fp32"
+    model_precision: str = "auto"
     """fp32, fp16 or int8: which of the model's graphs run; bf16: the fp32 one, computing in it, on CPUs that
-    can. auto: bf16 on a CPU with tiles for it, else int8 on one with 8 bit instructions, fp16 on a GPU. One
-    that the model does not have refuses to start; the model card tells what each costs, fp32 nothing."""
+    can. auto: for a model that was judged in int8 bf16 on a CPU with tiles for it, else int8 on one with 8
+    bit instructions; fp16 on a GPU where the model has it; else fp32. One that the model does not have
+    refuses to start; the model card tells what each costs, fp32 nothing."""
     models_dir: Path | None = None
     """Root of the models; by default the ones that come with Millet."""
     device: str = "cpu"

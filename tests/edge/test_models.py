@@ -3,11 +3,13 @@ import os
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from millet import app
-from millet.edge import models
+from millet.app import loading
+from millet.edge import cpu, models
 from millet.errors import ModelError
 from millet.settings import Settings
 
@@ -58,6 +60,29 @@ def test_a_precision_is_never_replaced_by_another(root):
         models.load(root / "log/1", "int8")
     with pytest.raises(ModelError, match="has no int8"):
         app.load_model(Settings(model="log/1", models_dir=root, model_precision="int8"))
+
+
+@pytest.mark.parametrize(
+    ("model", "flags", "computes"),
+    [
+        ("millet/1", {"amx_bf16", "avx512_vnni"}, "bf16"),
+        ("millet/1", {"avx512_vnni"}, "int8"),
+        ("millet/1", set(), "fp32"),
+        ("log/1", {"amx_bf16", "avx512_vnni"}, "fp32"),
+    ],
+)
+def test_the_precision_is_the_quickest_that_the_model_was_judged_in(monkeypatch, model, flags, computes):
+    """By the processor's flags and the manifest's graphs."""
+    monkeypatch.setattr(cpu, "flags", lambda: frozenset(flags))
+    asked = []
+
+    def made(_graph, *, precision="fp32", compute="fp32", **_):
+        asked.append(compute if compute != "fp32" else precision)
+        return SimpleNamespace(device="cpu", provider="", precision=precision)
+
+    monkeypatch.setattr(loading, "OpenVinoDetector", made)
+    app.load_model(Settings(model=model))
+    assert asked[0] == computes
 
 
 def test_a_precision_brings_its_own_graphs(root):

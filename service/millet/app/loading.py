@@ -45,6 +45,7 @@ def load_model(chosen: Settings) -> Model:
 
 def load_models(chosen: Settings) -> tuple[Model, ...]:
     """The configured model, once for each of the configured devices. Raises ModelError."""
+    torch.set_num_threads(1)  # the engine has every core: what is placed beside it would wait for its threads
     return tuple(_on(chosen, device) for device in _devices(chosen))
 
 
@@ -75,7 +76,10 @@ def _on(chosen: Settings, device: str) -> Model:
 
 
 def _precision(chosen: Settings, folder: Path, device: str) -> str:
-    """The configured precision; "auto" is the quickest that costs no accuracy to speak of."""
+    """The configured precision; "auto" is the quickest that costs no accuracy to speak of.
+
+    A model with a graph in int8 was judged with coarser numbers than fp32; of another nothing is known.
+    """
     if chosen.model_precision != "auto":
         return chosen.model_precision
     held = models.manifest(folder).precisions
@@ -83,9 +87,11 @@ def _precision(chosen: Settings, folder: Path, device: str) -> str:
         return "fp16" if "fp16" in held else "fp32"
     if chosen.remote:
         return "fp32"
+    if "int8" not in held:
+        return "fp32"
     if cpu.quick_in_bf16():
         return BF16
-    return "int8" if cpu.quick_in_int8() and "int8" in held else "fp32"
+    return "int8" if cpu.quick_in_int8() else "fp32"
 
 
 def _second_reader(chosen: Settings, device: str) -> SecondReader:

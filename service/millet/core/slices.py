@@ -101,9 +101,7 @@ class Slices:
         """What lattice planes are made of."""
         return self.shares(spacing_mm, planes)[0]
 
-    def shares(
-        self, spacing_mm: float, planes: Range
-    ) -> tuple[Made, tuple[Layer, ...], NDArray[np.float32]]:
+    def shares(self, spacing_mm: float, planes: Range) -> tuple[Made, tuple[Layer, ...], NDArray[np.float32]]:
         """What lattice planes are made of: in short, the slices, and their shares (planes, slices)."""
         first, shares = through(self.heights_mm, planes, spacing_mm)
         used = self.rising[first : first + shares.shape[1]]
