@@ -203,8 +203,6 @@ def _refused(base: Analysis, instances: Iterable[bytes], remark: Remark) -> Made
 
 def _examined(base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, progress: Progress) -> Made:
     progress("lungs", 0, 0)
-    if ahead.begun:
-        ahead.advance()
     whole = ahead.volume(GRID)
     mask = lungs_of(np.asarray(whole.hu, np.float32), whole.grid)
     if not mask.found:
