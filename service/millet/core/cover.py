@@ -134,21 +134,23 @@ def _occupied(
     mask: Mask, grid: Grid, spacing_mm: tuple[float, float, float], cell: Triple
 ) -> tuple[Cells, NDArray[np.int64]]:
     """Which cells of a lattice hold some of a mask, and the first of them along each axis."""
-    held, bases = mask.astype(np.float32), []
+    held, bases = mask, []
     for axis in range(3):
-        first, matrix = _touching(grid, axis, spacing_mm[axis], cell[axis])
-        held = np.moveaxis(np.tensordot(matrix, held, (1, axis)), 0, axis)
+        first, ranges = _touching(grid, axis, spacing_mm[axis], cell[axis])
+        across = np.moveaxis(held, axis, 0)
+        held = np.stack([across[low:high].any(axis=0) for low, high in ranges], axis)
         bases.append(first)
-    return held > 0, np.asarray(bases)
+    return held, np.asarray(bases)
 
 
-def _touching(mask: Grid, axis: int, spacing_mm: float, cell: int) -> tuple[int, NDArray[np.float32]]:
-    """The first cell along an axis, and which cell (rows) holds points of which voxel of the mask."""
+def _touching(mask: Grid, axis: int, spacing_mm: float, cell: int) -> tuple[int, list[tuple[int, int]]]:
+    """The first cell along an axis, and for each the voxels of the mask (from, up to and without) in it."""
     along = float(np.asarray(mask.axes[axis], float) @ np.asarray(mask.origin_mm, float))
     edges = (along + (np.arange(mask.shape[axis] + 1) - 0.5) * mask.spacing_mm[axis]) / spacing_mm
     low, high = (np.floor(np.rint(e) / cell).astype(int) for e in (edges[:-1] - _EDGE, edges[1:] + _EDGE))
-    cells = np.arange(low[0], high[-1] + 1)[:, None]
-    return int(low[0]), ((low <= cells) & (cells <= high)).astype(np.float32)
+    cells = np.arange(low[0], high[-1] + 1)
+    ranges = zip(np.searchsorted(high, cells), np.searchsorted(low, cells, side="right"), strict=True)
+    return int(low[0]), [(int(start), int(stop)) for start, stop in ranges]
 
 
 def _parts(occupied: Cells, taken: Cells, at: Triple, price: Price) -> Iterator[Box]:
