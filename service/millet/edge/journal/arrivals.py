@@ -26,7 +26,7 @@ class Arrivals(Base):
         with self._reading() as connection:
             orphaned = connection.execute(sa.select(series.c.id).where(*_nobodys(now_utc)).limit(1)).first()
         if orphaned:
-            with self._writing() as connection:
+            with self._writing(awaited=False) as connection:
                 mine = sa.update(series).where(*_nobodys(now_utc)).values(analyser=analyser)
                 connection.execute(mine)
         query = (
@@ -40,7 +40,7 @@ class Arrivals(Base):
 
     def reached(self, series_id: int, stage: str, done: int, total: int) -> None:
         """Journal how far the analysis of a series has come; see `ports.ProgressLog`."""
-        with self._writing() as connection:
+        with self._writing(awaited=False) as connection:
             facts = {"stage": stage, "windows_done": done, "windows_total": total}
             here = series.c.id == series_id, series.c.state.in_(UNDER_WAY)
             revision = bump(connection)

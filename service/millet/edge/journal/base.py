@@ -34,17 +34,21 @@ class Base:
         self._watchers: list[Callable[[], None]] = []
 
     def watch(self, changed: Callable[[], None]) -> None:
-        """Have a callable told after each commit of this process; it must be quick and not raise."""
+        """Have a callable told after each commit of this process that somebody may wait for.
+
+        It must be quick and not raise. Nobody waits for one slice more or one window more: of those, dozens
+        a second, whoever wants to know asks now and then.
+        """
         self._watchers.append(changed)
 
     @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
-        """One transaction. Raises StoreError."""
+    def _writing(self, *, awaited: bool = True) -> Iterator[sa.Connection]:
+        """One transaction, which somebody may wait for. Raises StoreError."""
         with told(), self._engine.begin() as connection:
             if connection.dialect.name == "sqlite":  # which would lock at the first write, after the reads
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
-        for changed in self._watchers:
+        for changed in self._watchers if awaited else ():
             changed()
 
     @contextmanager

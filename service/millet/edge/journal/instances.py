@@ -23,7 +23,7 @@ class Instances(Base):
 
     def record(self, entry: Entry) -> Recorded:
         """Journal a durable instance; see `ports.InstanceLog`."""
-        with self._writing() as connection:
+        with self._writing(awaited=False) as connection:
             revision = bump(connection)
             known = _known(connection, entry)
             same = [row for row in known if row.digest == entry.stored.digest]
