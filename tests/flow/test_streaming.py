@@ -190,12 +190,15 @@ def test_a_series_for_which_there_is_no_memory_waits_and_is_analysed_all_the_sam
 
 
 def test_an_emergency_is_begun_although_memory_is_short(benches):
-    """Routine work waits; an emergency does not."""
-    bench = benches(most_bytes=NONE)
-    routine, urgent = bench.receive(slices()[:10]), bench.receive(slices("1.2.4")[:10], EMERGENCY)
+    """So goes on what came first; other routine work waits in the spool, and is read when it is complete."""
+    bench, first, second = benches(most_bytes=NONE), slices(), slices("1.2.5")
+    begun, routine = bench.receive(first[:10]), bench.receive(second)
+    urgent = bench.receive(slices("1.2.4")[:10], EMERGENCY)
     bench.step()
+    assert bench.arriving(begun[0])[0] == 10
     assert bench.arriving(routine[0]) is None
     assert bench.arriving(urgent[0])[0] == 10
+    assert_is_of(bench.analyse(bench.close(*routine)), second)
 
 
 def test_a_file_that_is_lost_while_a_series_arrives_is_told(benches):

@@ -21,6 +21,7 @@ from millet.app.analysing import Analysing
 from millet.core.assembler import Waits
 from millet.core.job import State
 from millet.core.retry import Patience
+from millet.edge import malloc
 from millet.edge.folder import FolderDestination
 from millet.edge.grpc_api import GrpcServer
 from millet.edge.journal import DurableWork, SqlJournal, migrate, open_engine, sqlite_url
@@ -58,6 +59,7 @@ class SystemClock:
 def run(chosen: Settings) -> None:
     """Serve until a signal says stop. Raises ServiceError or OSError when it cannot start."""
     configure(chosen.log_level)
+    malloc.give_back_large()
     service = Service(chosen)
     lifecycle = Lifecycle(service.parts(), drain_s=chosen.drain_s, monotonic_s=time.monotonic)
     lifecycle.serve(service.opened)

@@ -30,8 +30,11 @@ PICTURE: tuple[float, float, float] = (1.0, 1.0, 1.0)
 at the end."""
 FINE_MM = 1.5
 """Blocks of planes that lie closer are let go when windows have gone on; the others are a tenth of them."""
-MOST_FINE_BYTES = 256 * 2**20
+MOST_FINE_BYTES = 192 * 2**20
 """Of fine blocks at once: what the windows of one slab see on two lattices of a large chest, and some."""
+
+MOST_SLICES = 24
+"""Slices that are in float at once, 1 MB each."""
 
 Spacing = tuple[float, float, float]
 _Number = tuple[Spacing, int]
@@ -171,13 +174,15 @@ class Planes:
         self, spacing_mm: Spacing, used: Sequence[Layer], shares: NDArray[np.float32]
     ) -> torch.Tensor:
         """Between slices first: a block needs more of them than it has planes."""
-        pixels = self.frame.shape
-        hu = scratch("slices", (len(used), *pixels), self.device)
-        for layer, place in zip(used, hu, strict=True):
-            upload(layer.hu, place)
-        between = scratch("between slices", (len(shares), pixels[0] * pixels[1]), self.device)
-        torch.matmul(torch.from_numpy(shares).to(self.device), hu.view(len(used), -1), out=between)
-        return in_plane(self.frame, spacing_mm[1:], self.device)(between.view(len(shares), *pixels))
+        rows, columns = self.frame.shape
+        made = scratch("between slices", (len(shares), rows * columns), self.device)
+        for planes, slices in _at_once(shares):
+            hu = scratch("slices", (slices.stop - slices.start, rows, columns), self.device)
+            for layer, place in zip(used[slices], hu, strict=True):
+                upload(layer.hu, place)
+            weights = torch.from_numpy(np.ascontiguousarray(shares[planes, slices])).to(self.device)
+            torch.matmul(weights, hu.view(len(hu), -1), out=made[planes])
+        return in_plane(self.frame, spacing_mm[1:], self.device)(made.view(len(shares), rows, columns))
 
 
 def layers(volume: Volume) -> Iterable[Layer]:
@@ -196,6 +201,14 @@ def upright(
     order, flips = canonical_order(grid)
     seen = hu if order == (0, 1, 2) else hu.T
     return seen[:: -1 if flips[1] else 1, :: -1 if flips[2] else 1]
+
+
+def _at_once(shares: NDArray[np.float32]) -> Iterator[tuple[slice, slice]]:
+    """Planes that are made together, and the slices that they need: of a coarse lattice's not too many."""
+    count = max(len(shares) * MOST_SLICES // shares.shape[1], 1)
+    for first in range(0, len(shares), count):
+        needed = np.flatnonzero(shares[first : first + count].any(axis=0))
+        yield slice(first, first + count), slice(int(needed[0]), int(needed[-1]) + 1)
 
 
 def _rounded(block: torch.Tensor) -> NDArray[np.int16]:

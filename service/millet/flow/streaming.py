@@ -61,7 +61,7 @@ class Streaming:
     clock: Clock
     """By which other analysers are dead, and series forgotten."""
     most_bytes: int
-    """Memory of all series that arrive or wait; one for which there is none is not begun."""
+    """Memory of all series that arrive or wait; one for which there is none waits in the spool."""
     faulty: Faulty
     told: Callable[[int, Reached], None] = lambda _series_id, _reached: None
     """Told how far a series that arrives has come."""
@@ -84,12 +84,11 @@ class Streaming:
             if self._has_read(one):
                 one.ahead.advance()
             self.told(series_id, Reached(ARRIVING, *one.ahead.windows))
+        full = self.held_bytes >= self.most_bytes
         for arrived in self.log.arrived(self.name, self._last, self.clock.utc()):
             self._last = max(self._last, arrived.instance_id)
             with self._lock:
-                if begun := self._begun(arrived):
-                    begun.since_s = self.clock.monotonic_s()
-                    self._read(begun, [arrived.path])
+                self._follow(arrived, has_room=self._has_room(arrived, full=full))
 
     def complete(self, work: Work) -> Ahead:
         """Everything of a generation that is complete, read, and nothing else."""
@@ -133,13 +132,22 @@ class Streaming:
         for one in left:
             one.ahead.close()
 
-    def _begun(self, arrived: Arrived) -> _InHand | None:
-        if known := self._arriving.get(arrived.series_id):
-            return known
-        if self.held_bytes >= self.most_bytes and arrived.urgency < EMERGENCY:
-            return None
-        made = self._arriving[arrived.series_id] = self._made(arrived.series_id, arrived.urgency)
-        return made
+    def _follow(self, arrived: Arrived, *, has_room: bool) -> None:
+        """Have an instance read, if there is room for it; the lock is held."""
+        one = self._arriving.get(arrived.series_id)
+        if one:
+            one.since_s = self.clock.monotonic_s()
+        if has_room:
+            one = one or self._made(arrived.series_id, arrived.urgency)
+            self._read(self._arriving.setdefault(arrived.series_id, one), [arrived.path])
+
+    def _has_room(self, arrived: Arrived, *, full: bool) -> bool:
+        """Whether another slice may be taken; else it is read when its series is complete.
+
+        The series that began first always goes on, so that one at least is ready when its last slice is.
+        """
+        first = next(iter(self._arriving), arrived.series_id)
+        return arrived.urgency >= EMERGENCY or arrived.series_id == first or not full
 
     def _claim(self, work: Work) -> _InHand:
         """What was done for a generation; from now on nothing that arrives is added to it."""
