@@ -20,7 +20,7 @@ from table import Row, write
 from millet.core.lungs import lungs
 from millet.core.manifest import Manifest
 from millet.core.planes import Planes
-from millet.core.upload import to_device
+from millet.core.upload import upload
 from millet.core.volume import Volume
 from millet.edge import models
 from millet.edge.onnx_runtime import OnnxRuntimeDetector, devices
@@ -67,7 +67,8 @@ def measured(device: str, scan: Volume, size: Size) -> Iterator[Row]:
     forms, (manifest, _) = _forms(size), models.load(models.find(models.bundled(), MODEL))
     windows = cut(scan, manifest)
     yield from _correctness(device, forms, windows, manifest)
-    upload = _times_ms(size, device, lambda: [to_device(part, device) for part in scan.hu])
+    places = torch.empty(scan.hu.shape, device=device)
+    uploads = _times_ms(size, device, lambda: [upload(*pair) for pair in zip(scan.hu, places, strict=True)])
     there = {graph: [w.to(device) for w in some] for graph, some in windows.items()}
     graph = manifest.levels[0].graph
     cubes = _cubes(max(there[graph], key=torch.numel), size)
@@ -75,12 +76,12 @@ def measured(device: str, scan: Volume, size: Size) -> Iterator[Row]:
         detectors = _on(device, precision)
         times = _times_ms(size, device, partial(_look, detectors, there))
         yield _filled(next(forms), times, ", ".join(sorted({d.provider for d in detectors.values()})))
-        shares = [100 * up / (up + ms) for up, ms in zip(upload, times, strict=True)]
+        shares = [100 * up / (up + ms) for up, ms in zip(uploads, times, strict=True)]
         yield _filled(next(forms), shares, "of upload and inference, one after the other")
         for count in size.batches:
             times = _times_ms(size, device, partial(detectors[graph].detect, cubes[:count]))
             yield _filled(next(forms), [1000 * count / ms for ms in times], "the finest level's graph")
-    yield _filled(next(forms), upload, f"{scan.hu.nbytes / 1e6:.0f} MB of {scan.hu.dtype}")
+    yield _filled(next(forms), uploads, f"{scan.hu.nbytes / 1e6:.0f} MB of {scan.hu.dtype}")
 
 
 def cut(scan: Volume, manifest: Manifest) -> Windows:

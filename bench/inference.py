@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 
 from inferring import engine, live, series
-from table import Row, write
+from table import Row, read, write
 
 LATENCIES = 20
 SERIES = 8
@@ -25,13 +25,14 @@ def main() -> None:
     """Measure, print the table and write it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="each part once or twice")
-    parser.add_argument("--only", choices=PARTS, action="append", help="this part alone; may be repeated")
+    told = "this part, beside what was measured before; may be repeated"
+    parser.add_argument("--only", choices=PARTS, action="append", help=told)
     parser.add_argument("--precision", default="auto", help="of the network in the running service")
     chosen = parser.parse_args()
-    rows = [] if chosen.only else _gpu_rows()
+    rows = {row.name: row for row in (read("inference") if chosen.only else _gpu_rows())}
     for part in chosen.only or PARTS:
-        rows += _rows(part, chosen.precision, quick=chosen.quick)
-        write("inference", rows)
+        rows |= {row.name: row for row in _rows(part, chosen.precision, quick=chosen.quick)}
+        write("inference", list(rows.values()))
 
 
 def _rows(part: str, precision: str, *, quick: bool) -> list[Row]:

@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,7 +61,8 @@ class Row:
         """Make the row of the JSON document, in its stable order of keys."""
         keys = ("name", "value", "low", "high", "n", "unit", "target", "stretch")
         values = asdict(self)
-        return {**{key: values[key] for key in keys}, "met": self.met, "note": self.note}
+        judged = {"higher_is_better": self.higher_is_better, "strict": self.strict}
+        return {**{key: values[key] for key in keys}, "met": self.met, "note": self.note, **judged}
 
 
 def write(name: str, rows: Sequence[Row], *, out: Path = OUT) -> Path:
@@ -78,6 +79,16 @@ def write(name: str, rows: Sequence[Row], *, out: Path = OUT) -> Path:
     path = out / f"{name}.json"
     path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", "utf-8")
     return path
+
+
+def read(name: str, *, out: Path = OUT) -> list[Row]:
+    """The rows that were written last; none where there are none."""
+    path = out / f"{name}.json"
+    if not path.exists():
+        return []
+    known = {field.name for field in fields(Row)}
+    document = json.loads(path.read_text("utf-8"))
+    return [Row(**{key: value for key, value in row.items() if key in known}) for row in document["rows"]]
 
 
 def _table(name: str, rows: Sequence[Row]) -> Table:

@@ -325,6 +325,6 @@ def block(series: Path) -> torch.Tensor:
 
 
 def _middle(planes: Any) -> tuple[float, float, float]:
-    heights = planes.heights_mm
+    heights = planes.slices.heights_mm
     (top, bottom), (left, right) = (planes.frame.lattice(1.0, axis) for axis in (0, 1))
     return (heights[0] + heights[-1]) / 2, (top + bottom) / 2, (left + right) / 2

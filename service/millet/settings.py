@@ -84,7 +84,7 @@ class Settings:
     """File of the bearer token that we send it, if it asks for one."""
     threads: int = 0
     """Threads for inference; 0 for all cores, which suits a machine of its own."""
-    stream_bytes: int = 2_000_000_000
+    stream_bytes: int = 1_500_000_000
     """Memory for series that are worked on while they arrive or wait, 0.4 GB for one of 400 slices. One for
     which there is none waits on disk and loses its head start, nothing else."""
     settle_s: float = 2.0

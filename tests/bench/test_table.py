@@ -60,6 +60,19 @@ def test_the_document_has_the_agreed_keys(table: ModuleType, tmp_path: Path, cap
     document = json.loads(table.write("case", rows, out=tmp_path).read_text("utf-8"))
     assert list(document) == ["date", "commit", "machine", "rows"]
     keys = ["name", "value", "low", "high", "n", "unit", "target", "stretch", "met", "note"]
+    keys += ["higher_is_better", "strict"]
     assert [list(row) for row in document["rows"]] == [keys, keys]
     assert [row["met"] for row in document["rows"]] == [True, None]
     assert "gpu wall" in capsys.readouterr().out
+
+
+def test_what_was_written_is_read_again(table: ModuleType, tmp_path: Path) -> None:
+    """A part that is measured anew stands beside what was measured before, judged as it was."""
+    rows = [
+        table.Row(name="rate", unit="1/h", value=4.0, target=5.0, higher_is_better=True),
+        table.Row(name="wall", unit="s", value=4.0, low=3.0, high=6.0, target=5.0, strict=True),
+        table.Row(name="gpu wall", unit="s", target=1.0, note="no GPU here"),
+    ]
+    assert table.read("case", out=tmp_path) == []
+    table.write("case", rows, out=tmp_path)
+    assert table.read("case", out=tmp_path) == rows
