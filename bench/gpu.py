@@ -19,13 +19,13 @@ from table import Row, write
 
 from millet.core.lungs import lungs
 from millet.core.manifest import Manifest
-from millet.core.planes import Planes
 from millet.core.upload import upload
 from millet.core.volume import Volume
 from millet.edge import models
 from millet.edge.onnx_runtime import OnnxRuntimeDetector, devices
 from millet.edge.openvino import OpenVinoDetector
 from millet.flow.detect import clipped, plan
+from millet.flow.planes import Planes
 from millet.phantom import presets
 from millet.phantom.acquisition import Scan
 from millet.ports import Detector, Peaks

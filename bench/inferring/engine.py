@@ -312,9 +312,9 @@ def _gflop(sides: tuple[int, int, int]) -> float:
 
 def block(series: Path) -> torch.Tensor:
     """A block of lung of a series at 1 mm, HU."""
-    from millet.core.planes import Planes
     from millet.core.resample import Box
     from millet.flow.offline import read_series
+    from millet.flow.planes import Planes
 
     read = read_series(path.read_bytes() for path in sorted(series.glob("*.dcm")))
     planes = Planes.of(read.volume)

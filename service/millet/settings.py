@@ -85,8 +85,9 @@ class Settings:
     threads: int = 0
     """Threads for inference; 0 for all cores, which suits a machine of its own."""
     stream_bytes: int = 1_500_000_000
-    """Memory for series that are worked on while they arrive or wait, 0.4 GB for one of 400 slices. One for
-    which there is none waits on disk and loses its head start, nothing else."""
+    """Memory for series that are worked on while they arrive or wait, 0.5 GB for one of 400 slices; the one
+    that came first may take more. What there is no room for waits on disk and loses its head start, nothing
+    else."""
     settle_s: float = 2.0
     """Wait after the last association of a whole series is released, in seconds. Senders that open an
     association per instance come back within milliseconds. A series that came in one piece is not waited

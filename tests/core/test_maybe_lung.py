@@ -9,8 +9,8 @@ from millet.core.cover import cell_planes, cores, slab_cores
 from millet.core.lungs import GRID_MM, lungs
 from millet.core.maybe_lung import maybe_lung
 from millet.core.placing import between
-from millet.core.planes import Planes
 from millet.edge import models
+from millet.flow.planes import Planes
 from millet.phantom import presets
 
 LEVELS = {level.name: level for level in models.load(models.bundled() / "log/1")[0].levels}

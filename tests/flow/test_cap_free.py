@@ -14,11 +14,11 @@ from millet.core.analysis import Lungs
 from millet.core.lungs import LungMask
 from millet.core.manifest import Graph, Level, Manifest
 from millet.core.nodule import NoduleClass
-from millet.core.planes import Planes
 from millet.core.volume import Volume
 from millet.edge.onnx_runtime import OnnxRuntimeDetector
 from millet.edge.openvino import OpenVinoDetector
 from millet.flow import detect
+from millet.flow.planes import Planes
 from millet.ports import Peaks
 from millet.train.export import peaks_graph
 

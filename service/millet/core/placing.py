@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from millet.core.geometry import Floats, Grid, PointMm, Vector
 from millet.core.resample import tent
-from millet.core.scratch import scratch
 from millet.core.volume import Volume, canonical, canonical_order
 
 BAND = 32
@@ -114,15 +113,17 @@ class InPlane:
     def __init__(self, frame: Frame, spacing_mm: tuple[float, float], device: str = "cpu") -> None:
         ranges = [rimmed(frame.lattice(spacing_mm[axis], axis)) for axis in (0, 1)]
         self.shape = (ranges[0][1] - ranges[0][0], ranges[1][1] - ranges[1][0])
-        self._device = device
         self._rows, self._columns = (
             _bands(frame, axis, ranges[axis], spacing_mm[axis], device) for axis in (0, 1)
         )
 
-    def __call__(self, hu: torch.Tensor) -> torch.Tensor:
-        """(S, rows, columns) float32 in the frame's order to (S, y, x) on the lattice."""
+    def __call__(self, hu: torch.Tensor, wide: torch.Tensor | None = None) -> torch.Tensor:
+        """(S, rows, columns) float32 in the frame's order to (S, y, x) on the lattice.
+
+        `wide`, of (S, rows, x), is written to on the way; without it memory is taken.
+        """
         count, rows, _ = hu.shape
-        wide = scratch("wide", (count, rows, self.shape[1]), self._device)
+        wide = hu.new_empty((count, rows, self.shape[1])) if wide is None else wide
         for band in self._columns:
             torch.matmul(hu[:, :, band.used], band.weights.T, out=wide[:, :, band.made])
         made = hu.new_empty((count, *self.shape))

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,21 +28,19 @@ from millet.core.lattice import Window
 from millet.core.lungs import LungMask
 from millet.core.manifest import Level, Manifest
 from millet.core.placing import Frame, Range, between, slice_grid
-from millet.core.planes import PICTURE, Planes
 from millet.core.resample import Box
 from millet.core.slices import Made, Slices
 from millet.core.turns import NEVER, ROUTINE
 from millet.core.volume import Volume, canonical, canonical_grid
-from millet.errors import DetectorError, Interrupted
+from millet.flow.answers import Progress, as_they_come, failed
 from millet.flow.batcher import Batcher, Look
 from millet.flow.detect import clipped, plan, proposals, selected, window_of
 from millet.flow.placed import layer_and_frame, layer_of
+from millet.flow.planes import PICTURE, Planes
 from millet.flow.read import ReadSeries
 from millet.flow.shelf import Shelf, Taken
 from millet.flow.slabs import FEWEST_CELLS, GRID, slab_cores, slab_reach, slab_within, slabs_of
 from millet.ports import Detector, Peaks
-
-Progress = Callable[[int, int], None]
 
 
 class Reader(NamedTuple):
@@ -251,7 +249,7 @@ class Ahead:
             lies = slice_grid(series.volume.grid)
             axis = np.asarray(canonical_grid(lies).axes[0], float)
             placed = [layer_of(taken, lies, axis) for taken in series.taken]
-            self._seen = {place: seen for place, seen in self._seen.items() if not _failed(seen.found)}
+            self._seen = {place: seen for place, seen in self._seen.items() if not failed(seen.found)}
             planes.keep(layer.name for layer in placed)
             planes.put(placed)
 
@@ -281,7 +279,7 @@ class Ahead:
         seen = canonical(source)
         with self._lock:
             windows = [found for _, found in self._valid(self._complete(), reader)]
-        found = [proposal for some in _as_they_come(windows, progress) for proposal in some]
+        found = [proposal for some in as_they_come(windows, progress) for proposal in some]
         return selected(found, seen, lungs, reader.manifest)
 
     def close(self) -> None:
@@ -322,37 +320,6 @@ class Ahead:
             if seen.made_of == _window_made_of(slices, level, window):
                 valid.append(((level, window), seen.found))
         return valid
-
-
-def _as_they_come(windows: Sequence[Future[list[Proposal]]], progress: Progress) -> Iterator[list[Proposal]]:
-    """What was found in each window, as they are done. Raises DetectorError, Interrupted."""
-    left = set(windows)
-    progress(0, len(windows))
-    while left:
-        done, left = wait(left, timeout=_TICK_S, return_when=FIRST_COMPLETED)
-        progress(len(windows) - len(left), len(windows))
-        for future in done:
-            if future.cancelled():
-                raise Interrupted
-            yield _found(future)
-
-
-_TICK_S = 0.2
-"""How often a long wait asks whether it is to go on."""
-
-
-def _failed(future: Future[list[Proposal]]) -> bool:
-    """Whether a window is to be tried again."""
-    return future.cancelled() or (future.done() and future.exception() is not None)
-
-
-def _found(future: Future[list[Proposal]]) -> list[Proposal]:
-    failure = future.exception()
-    if failure is None:
-        return future.result()
-    if isinstance(failure, DetectorError | Interrupted):
-        raise failure
-    raise DetectorError(f"a window could not be made: {type(failure).__name__}") from failure
 
 
 def _window_made_of(slices: Slices, level: Level, window: Window) -> Made:

@@ -34,7 +34,7 @@ from millet.core.uids import object_uid
 from millet.errors import UnfitSeries
 from millet.flow import second_reader
 from millet.flow.ahead import Ahead, Haste, Reader
-from millet.flow.ahead import Progress as Share
+from millet.flow.answers import Progress as Share
 from millet.flow.read import ReadSeries, read
 from millet.flow.second_reader import SecondReader
 from millet.flow.slabs import GRID

@@ -15,9 +15,9 @@ from millet.core.lattice import Triple, Window
 from millet.core.lungs import LungMask
 from millet.core.manifest import Level, Manifest
 from millet.core.nodule import Candidate
-from millet.core.planes import Planes
 from millet.core.resample import Box, lattice_box, lattice_grid
 from millet.core.volume import Volume, canonical
+from millet.flow.planes import Planes
 from millet.ports import Detector, Peaks
 
 CORE_VOXELS: Triple = (192, 192, 192)

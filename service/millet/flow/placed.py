@@ -7,12 +7,12 @@ import numpy as np
 from millet.core import gate
 from millet.core.geometry import Floats, Grid
 from millet.core.placing import Frame
-from millet.core.planes import upright
 from millet.core.reasons import Weight
 from millet.core.slices import Layer
 from millet.core.split import is_slice
 from millet.core.stack import plane_grid
 from millet.core.volume import canonical_grid
+from millet.flow.planes import upright
 from millet.flow.shelf import Taken
 
 

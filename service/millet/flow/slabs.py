@@ -11,9 +11,9 @@ from millet.core.lungs import GRID_MM
 from millet.core.manifest import Level
 from millet.core.maybe_lung import maybe_lung
 from millet.core.placing import Range, between
-from millet.core.planes import Planes
 from millet.core.resample import Box
 from millet.flow.detect import most_voxels, window_of
+from millet.flow.planes import Planes
 
 SLABS_CELLS = (16, 8)
 """A slab of windows has so many cells of its level along the body: 64 or 32 mm of a fine one."""

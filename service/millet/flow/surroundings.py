@@ -11,9 +11,9 @@ from millet.core.coverage import coverage
 from millet.core.detectability import noise_hu
 from millet.core.effusion import effusions
 from millet.core.lungs import LungMask
-from millet.core.planes import PICTURE
 from millet.core.reasons import Remark
 from millet.flow.ahead import Ahead
+from millet.flow.planes import PICTURE
 from millet.flow.read import ReadSeries
 
 

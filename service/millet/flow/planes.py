@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from millet.core.geometry import Grid
 from millet.core.placing import Frame, Range, in_plane, rimmed, slice_grid
 from millet.core.resample import Box
-from millet.core.scratch import scratch
 from millet.core.slices import Layer, Made, Slices
 from millet.core.upload import upload
 from millet.core.volume import Volume, canonical, canonical_order
+from millet.flow.scratch import scratch
 
 BLOCK = 8
 """Planes that are made at once; blocks begin at multiples of it."""
@@ -182,7 +182,9 @@ class Planes:
                 upload(layer.hu, place)
             weights = torch.from_numpy(np.ascontiguousarray(shares[planes, slices])).to(self.device)
             torch.matmul(weights, hu.view(len(hu), -1), out=made[planes])
-        return in_plane(self.frame, spacing_mm[1:], self.device)(made.view(len(shares), rows, columns))
+        place = in_plane(self.frame, spacing_mm[1:], self.device)
+        wide = scratch("wide", (len(shares), rows, place.shape[1]), self.device)
+        return place(made.view(len(shares), rows, columns), wide)
 
 
 def layers(volume: Volume) -> Iterable[Layer]:

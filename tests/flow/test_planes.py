@@ -9,10 +9,10 @@ from stacks import AXES, grid, noise, turned
 
 from millet.core.geometry import Grid, PointMm, Vector
 from millet.core.placing import Frame, slice_grid
-from millet.core.planes import BLOCK, Planes, layers
 from millet.core.resample import Box, lattice_box, lattice_grid, resample
 from millet.core.slices import FEWEST, HOLE, Layer
 from millet.core.volume import Volume, canonical
+from millet.flow.planes import BLOCK, Planes, layers
 
 LATTICES_MM = (1.0, 2.0, 4.0)
 SLICES_MM = (0.6, 2.5, 5.0)
