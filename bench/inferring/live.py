@@ -168,7 +168,7 @@ def per_hour(series: Path, count: int, settings: Mapping[str, object]) -> Row:
 
 
 def emergencies(series: Path, waiting: int, count: int, settings: Mapping[str, object]) -> Row:
-    """How much longer an emergency takes while routine series wait; 95th percentiles.
+    """How much longer an emergency takes while routine series wait; 95th percentiles, the first not counted.
 
     The routine series were received while nobody analysed: they would not wait else, since they are
     analysed about as fast as they are received.
@@ -181,8 +181,8 @@ def emergencies(series: Path, waiting: int, count: int, settings: Mapping[str, o
     with serving(settings, apart=True) as services:
         quiet = _emergencies(services, series, count + 1)[1:]
     with serving(settings, apart=True, before=crowd) as services:
-        crowded = _emergencies(services, series, count)
-        left = waiting - (len(services.sent()) - count)
+        crowded = _emergencies(services, series, count + 1)[1:]
+        left = waiting - (len(services.sent()) - count - 1)
     alone_s, beside_s = (float(np.percentile(values, 95)) for values in (quiet, crowded))
     return Row(
         name="an emergency while routine series wait, p95 against an idle service",
