@@ -121,15 +121,15 @@ class Source:
             UnfitSeries: Not one of them can be read.
         """
         read = [(image, data) for data in encoded if (image := read_image(data)) is not None]
-        return cls.of([image for image, _ in read], read[0][1] if read else b"")
+        return cls.of(read)
 
     @classmethod
-    def of(cls, images: Sequence[SourceImage], first: bytes) -> Source:
-        """As `read`, of instances that were read one by one, and of the first as a DICOM file."""
-        if not images:
+    def of(cls, read: Sequence[tuple[SourceImage, bytes]]) -> Source:
+        """As `read`, of instances (with the DICOM files that they are) that were read one by one."""
+        if not read:
             raise UnfitSeries(Reason.UNREADABLE_OBJECT)
-        inherited = encode_raw(read_elements(first, INHERITED))
-        return cls(images=tuple(images), inherited={**_TYPE_2, **inherited})
+        inherited = encode_raw(read_elements(read[0][1], INHERITED))
+        return cls(images=tuple(image for image, _ in read), inherited={**_TYPE_2, **inherited})
 
     @classmethod
     def any_of(cls, encoded: Iterable[bytes]) -> Source | None:

@@ -10,7 +10,6 @@ twice or not at all, and whether anything was done ahead.
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -125,9 +124,12 @@ class Ahead:
         return taken
 
     def advance(self) -> int:
-        """Have every window looked at whose planes are there; returns how many that were."""
+        """Have every window looked at whose planes are there, of a series that arrives; returns how many.
+
+        Of a complete one the lungs tell what is left (`look_in`); cores of both would overlap.
+        """
         planes = self._planes
-        if planes is None:
+        if planes is None or self.is_complete():
             return 0
         for spacing_mm in self._spacings:
             planes.prepare(spacing_mm)
@@ -146,17 +148,13 @@ class Ahead:
         for reader, level, slab in ready:
             cores = list(slab_cores(planes, level, slab))
             with self._lock:
+                if self.is_complete():
+                    return count
                 for core in cores:
                     self._look(planes, slices, reader, level, window_of(core, level))
             count += len(cores)
         return count
 
-    @property
-    def begun(self) -> bool:
-        """Whether any window was looked at."""
-        return bool(self._seen)
-
-    @property
     def is_complete(self) -> bool:
         """Whether it is known which slices the series has."""
         return self._grid is not None
@@ -170,10 +168,10 @@ class Ahead:
     def _ready(self, slices: Slices, reader: Reader, level: Level) -> Iterator[Range]:
         """The slabs of a level that are there and were not looked at as they are."""
         cell = cell_planes(level)
-        known = ((-math.inf, math.inf),) if self._grid else slices.known()
+        known = slices.known()
         lattice = _whole(slices, level.spacing_mm[0])
         held = self._held(slices, reader, level)
-        fewest = 1 if self._grid else FEWEST_CELLS[self._busy(reader)]
+        fewest = FEWEST_CELLS[self._busy(reader)]
         run: list[int] = []
         for first in (*range(lattice[0] // cell * cell, lattice[1], cell), None):
             fits = first is not None and first not in held and slab_within(level, first, first + cell, known)

@@ -32,7 +32,6 @@ FINE_MM = 1.5
 """Blocks of planes that lie closer are let go when windows have gone on; the others are a tenth of them."""
 MOST_FINE_BYTES = 192 * 2**20
 """Of fine blocks at once: what the windows of one slab see on two lattices of a large chest, and some."""
-
 MOST_SLICES = 24
 """Slices that are in float at once, 1 MB each."""
 

@@ -36,6 +36,6 @@ def surroundings(series: ReadSeries, lungs: LungMask, ahead: Ahead) -> Surroundi
         effusions=effusions(lungs),
         coverage=coverage(lungs, series.volume),
         noise_hu=noise_hu(series.volume, lungs),
-        source=Source.of([taken.image for taken in series.taken if taken.image], series.taken[0].head),
+        source=Source.of([(taken.image, taken.head) for taken in series.taken if taken.image]),
         views=project(planes, grid, lungs.inside(grid)),
     )
