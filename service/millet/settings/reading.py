@@ -107,6 +107,12 @@ def _section(kind: Any) -> Any:
     return inner[0] if inner and is_dataclass(inner[0]) else None
 
 
+def _tables(section: Any, value: Any) -> Any:
+    if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
+        raise ValueError(f"{value!r} is of the wrong type, expected a list of tables")
+    return tuple(_table(section, part) for part in value)
+
+
 def _table(section: Any, table: Mapping[str, Any]) -> Any:
     """One table of a section. Raises ValueError with every mistake in it."""
     kinds, values, mistakes = get_type_hints(section), {}, []
@@ -130,16 +136,12 @@ def _table(section: Any, table: Mapping[str, Any]) -> Any:
 
 def _from_toml(kind: Any, value: Any) -> Any:
     if section := _section(kind):
-        if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
-            raise ValueError(f"{value!r} is of the wrong type, expected a list of tables")
-        return tuple(_table(section, part) for part in value)
+        return _tables(section, value)
     match value:
         case bool() if kind is bool:
             return value
-        case int() if kind is int and not isinstance(value, bool):
-            return value
-        case int() | float() if kind is float and not isinstance(value, bool):
-            return float(value)
+        case int() | float() if kind in {type(value), float} and not isinstance(value, bool):
+            return kind(value)
         case str() if kind is str:
             return value
         case str() if kind in {Path, Path | None}:
