@@ -14,7 +14,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from millet.codec import pixels, text
+from millet.codec import bounds, decoders, pixels, text
+from millet.codec.decoders import MALFORMED, Decode
 from millet.codec.elements import Raw, read_elements, tag_of, transfer_syntax
 from millet.core.geometry import PointMm, Vector
 from millet.core.reasons import Reason
@@ -40,6 +41,7 @@ TemporalPositionIdentifier SamplesPerPixel PhotometricInterpretation NumberOfFra
 PixelSpacing BitsAllocated BitsStored HighBit PixelRepresentation PixelPaddingValue BurnedInAnnotation
 RescaleIntercept RescaleSlope LossyImageCompression
 """
+_UIDS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID")
 _TAGS = {keyword: tag_of(keyword) for keyword in _KEYWORDS.split()}
 _LOSSY_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 81))
 _EITHER_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (91, 93, 203))
@@ -60,31 +62,34 @@ def read_header(encoded: bytes) -> SliceHeader:
     """Read what one instance says of itself; for an object of another kind most fields stay empty.
 
     Raises:
-        UnfitSeries: UNREADABLE_OBJECT, the bytes are no DICOM object.
+        UnfitSeries: UNREADABLE_OBJECT, the bytes are no DICOM object, or no honest one.
     """
     try:
         found = read_elements(encoded, frozenset(_TAGS.values()))
         syntax = transfer_syntax(encoded)
-    except pixels.MALFORMED as error:
+    except MALFORMED as error:
         raise UnfitSeries(Reason.UNREADABLE_OBJECT, type(error).__name__) from error
     tags = _Tags(found)
     if not (tags.word("SOPClassUID") and tags.word("SOPInstanceUID")):
         raise UnfitSeries(Reason.UNREADABLE_OBJECT, "no SOP Class or SOP Instance UID")
+    if any(len(tags.word(keyword)) > bounds.LONGEST_UID for keyword in _UIDS):
+        raise UnfitSeries(Reason.UNREADABLE_OBJECT, f"a UID of more than {bounds.LONGEST_UID} characters")
     return _header(tags, syntax)
 
 
-def read_slice(encoded: bytes, header: SliceHeader) -> Hu:
+def read_slice(encoded: bytes, header: SliceHeader, decode: Decode = decoders.decode) -> Hu:
     """Decode one slice to HU (rows, columns); padding and anything below is `PADDING_HU`.
 
     HU that are whole numbers, as nearly always, are int16, which holds them exactly; others are float32.
 
     Raises:
         UnfitSeries: RESCALE_MISSING or any reason of `pixels.stored`.
+        StoreError: As `decode` does.
     """
     slope, intercept = header.rescale_slope, header.rescale_intercept
     if slope is None or intercept is None or slope == 0:
         raise UnfitSeries(Reason.RESCALE_MISSING)
-    values = _numbers(pixels.stored(encoded, header), header)
+    values = _numbers(pixels.stored(encoded, header, decode), header)
     padding = None if header.padding_value is None else values == header.padding_value
     whole = _whole(values, slope, intercept)
     hu: Hu = values.astype(np.float32) * np.float32(slope) + np.float32(intercept) if whole is None else whole
@@ -107,7 +112,7 @@ def _whole(values: NDArray[np.integer], slope: float, intercept: float) -> NDArr
     return hu
 
 
-def _numbers(bits: pixels.Bits, header: SliceHeader) -> NDArray[np.integer]:
+def _numbers(bits: decoders.Bits, header: SliceHeader) -> NDArray[np.integer]:
     """Stored bits as numbers: what lies outside bits stored is cut off, the sign is spread."""
     spare = header.bits_allocated - header.bits_stored
     above = (
@@ -125,7 +130,6 @@ def _header(tags: _Tags, syntax: str) -> SliceHeader:
     """Put the values in their places."""
     orientation = tags.numbers("ImageOrientationPatient", 6)
     position = tags.numbers("ImagePositionPatient", 3)
-    spacing = tags.numbers("PixelSpacing", 2)
     signed = tags.whole("PixelRepresentation") == 1
     birth = _date(tags.word("PatientBirthDate"))
     return SliceHeader(
@@ -160,8 +164,8 @@ def _header(tags: _Tags, syntax: str) -> SliceHeader:
         lossy=_lossy(tags.word("LossyImageCompression"), syntax),
         rows=tags.whole("Rows") or 0,
         columns=tags.whole("Columns") or 0,
-        pixel_spacing_mm=(spacing[0], spacing[1]) if spacing and min(spacing) > 0 else None,
-        position_mm=PointMm(*position) if position else None,
+        pixel_spacing_mm=_spacing(tags),
+        position_mm=PointMm(*position) if position and _near(position) else None,
         row_direction=_direction(orientation[:3]),
         column_direction=_direction(orientation[3:]),
         slice_thickness_mm=tags.number("SliceThickness"),
@@ -184,7 +188,7 @@ def _patient(tags: _Tags) -> Patient:
     return Patient(
         patient_id=tags.text("PatientID"),
         issuer=tags.text("IssuerOfPatientID"),
-        name=name.value,
+        name=_without_nul(name.value),
         birth_date=tags.word("PatientBirthDate"),
         sex=tags.word("PatientSex"),
         name_undecodable=name.undecodable,
@@ -200,6 +204,19 @@ def _age(tags: _Tags, birth: date | None) -> float | None:
     if birth is None or examined is None or birth > examined:
         return None
     return (examined - birth).days / 365.25
+
+
+def _spacing(tags: _Tags) -> tuple[float, float] | None:
+    """Between rows and between columns, of a slice that a scanner can have made."""
+    spacing = tags.numbers("PixelSpacing", 2)
+    if not spacing or min(spacing) < bounds.SMALLEST_PIXEL_MM:
+        return None
+    sides = (spacing[0] * (tags.whole("Rows") or 0), spacing[1] * (tags.whole("Columns") or 0))
+    return (spacing[0], spacing[1]) if max(sides) <= bounds.LARGEST_SIDE_MM else None
+
+
+def _near(position: list[float]) -> bool:
+    return max(abs(along) for along in position) <= bounds.FARTHEST_MM
 
 
 def _lossy(flag: str, syntax: str) -> bool:
@@ -223,6 +240,11 @@ def _date(written: str) -> date | None:
         return None
 
 
+def _without_nul(value: str) -> str:
+    """What databases take: text ends at a NUL for some, and others refuse it."""
+    return value.replace("\0", "")
+
+
 def _first(*values: T | None) -> T | None:
     return next((value for value in values if value is not None), None)
 
@@ -238,10 +260,10 @@ class _Tags:
         return found.value if found else b""
 
     def text(self, keyword: str) -> str:
-        return text.decode(self.raw(keyword), self.word("SpecificCharacterSet")).value
+        return _without_nul(text.decode(self.raw(keyword), self.word("SpecificCharacterSet")).value)
 
     def word(self, keyword: str) -> str:
-        return self.raw(keyword).decode("ascii", "replace").strip(" \0")
+        return _without_nul(self.raw(keyword).decode("ascii", "replace").strip(" \0"))
 
     def words(self, keyword: str) -> list[str]:
         return self.word(keyword).split("\\") if self.word(keyword) else []
@@ -270,7 +292,7 @@ class _Tags:
     def integer(self, keyword: str) -> int | None:
         """An integer string."""
         value = self.number(keyword)
-        return None if value is None else int(value)
+        return None if value is None or int(value) not in bounds.INTEGERS else int(value)
 
     def whole(self, keyword: str, *, signed: bool = False) -> int | None:
         """A two-byte binary integer, whatever sign its VR claims."""
