@@ -89,6 +89,8 @@ def read_slice(encoded: bytes, header: SliceHeader, decode: Decode = decoders.de
     slope, intercept = header.rescale_slope, header.rescale_intercept
     if slope is None or intercept is None or slope == 0:
         raise UnfitSeries(Reason.RESCALE_MISSING)
+    if max(abs(slope), abs(intercept)) > bounds.LARGEST_RESCALE:
+        raise UnfitSeries(Reason.RESCALE_MISSING, "no rescale of a CT")
     values = _numbers(pixels.stored(encoded, header, decode), header)
     padding = None if header.padding_value is None else values == header.padding_value
     whole = _whole(values, slope, intercept)
@@ -281,8 +283,9 @@ class _Tags:
         found = self._found.get(_TAGS[keyword])
         if found and found.vr in {"FD", "FL"}:
             kind = np.dtype("<f8" if found.vr == "FD" else "<f4")
-            values = np.frombuffer(found.value[: kind.itemsize], kind) if found.value else np.zeros(0)
-            return float(values[0]) if len(values) and np.isfinite(values[0]) else None
+            first = found.value[: kind.itemsize].ljust(kind.itemsize, b"\xff")  # cut short, it is no number
+            binary = float(np.frombuffer(first, kind)[0])
+            return binary if np.isfinite(binary) else None
         try:
             value = float(self.words(keyword)[0])
         except (ValueError, IndexError):
