@@ -23,7 +23,9 @@ from pathlib import Path
 
 from table import OUT, Row, write
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "tests" / part) for part in ("fuzz", "", "service")]
+sys.path.extend(
+    [str(Path(__file__).resolve().parents[1] / "tests" / part) for part in ("fuzz", "", "service")]
+)
 import fuzz_lines
 import fuzz_objects
 from fuzz_lines import SERIES, Neighbour
