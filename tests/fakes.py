@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -15,7 +15,18 @@ from millet.core.series import SliceHeader
 from millet.edge.journal.arrivals import ALIVE_S
 from millet.edge.journal.base import Job
 from millet.errors import RefusedInstance, StoreError
-from millet.ports import Arrived, Delivery, Entry, KeptObject, OpenSeries, Recorded, SeriesKey, Stored, Work
+from millet.ports import (
+    Arrived,
+    Delivery,
+    Entry,
+    KeptObject,
+    Known,
+    OpenSeries,
+    Recorded,
+    SeriesKey,
+    Stored,
+    Work,
+)
 
 
 @dataclass
@@ -85,7 +96,7 @@ class _Sent:
 
 
 class MemoryJournal:
-    """An `InstanceLog`, `ArrivalLog`, `ProgressLog`, `JobQueue` and `DeliveryQueue` in memory."""
+    """Every port of the journal but the worklist, in memory."""
 
     def __init__(self) -> None:
         self.queue: list[Job] = []
@@ -95,6 +106,7 @@ class MemoryJournal:
         self._series: list[_Series] = []
         self._analyses: dict[tuple[int, int, str, str], Analysis] = {}
         self._sent: list[_Sent] = []
+        self._segments: dict[str, int] = {}
 
     def state(self, series_id: int) -> str:
         """Where a series stands."""
@@ -141,16 +153,10 @@ class MemoryJournal:
 
     def record(self, entry: Entry) -> Recorded:
         """Journal an instance."""
-        known = [
-            (series_id, generation, old)
-            for series_id, one in enumerate(self._series, 1)
-            for generation, old in one.entries
-            if old.source.site == entry.source.site
-            and old.header.sop_instance_uid == entry.header.sop_instance_uid
-        ]
-        for series_id, generation, old in known:
+        known = self._under(entry.source.site, entry.header.sop_instance_uid)
+        for place, (series_id, generation, old) in enumerate(known):
             if old.stored.digest == entry.stored.digest:
-                return Recorded(series_id, generation, new=False, conflict=False)
+                return Recorded(series_id, generation, new=False, conflict=place > 0)
         key = SeriesKey(site=entry.source.site, series_uid=entry.header.series_uid)
         one = next((s for s in self._series if s.key == key), None)
         if one is None:
@@ -161,6 +167,36 @@ class MemoryJournal:
         one.entries.append((one.generation, entry))
         self._order.append((self._series.index(one) + 1, entry.stored.path))
         return Recorded(self._series.index(one) + 1, one.generation, new=True, conflict=bool(known))
+
+    def record_all(self, entries: Sequence[Entry], segments: Mapping[str, int]) -> Sequence[Recorded]:
+        """One after the other."""
+        self._segments |= segments
+        return [self.record(entry) for entry in entries]
+
+    def indexed(self) -> Mapping[str, int]:
+        """How far each segment is indexed."""
+        return dict(self._segments)
+
+    def forget_segments(self, names: Iterable[str]) -> None:
+        """Segments that are no more."""
+        for name in names:
+            self._segments.pop(name, None)
+
+    def known_instances(self, site: str, sop_instance_uids: Sequence[str]) -> Sequence[Known]:
+        """What is there under these UIDs."""
+        return [
+            Known(uid, old.header.sop_class_uid, old.stored.digest, old.stored.path, *place, conflict=n > 0)
+            for uid in sop_instance_uids
+            for n, (*place, old) in enumerate(self._under(site, uid))
+        ]
+
+    def _under(self, site: str, sop_instance_uid: str) -> Sequence[tuple[int, int, Entry]]:
+        return [
+            (series_id, generation, old)
+            for series_id, one in enumerate(self._series, 1)
+            for generation, old in one.entries
+            if (old.source.site, old.header.sop_instance_uid) == (site, sop_instance_uid)
+        ]
 
     def open_series(self) -> Sequence[OpenSeries]:
         """Series that are being received."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -52,6 +52,19 @@ class Recorded(NamedTuple):
     """False when the same bytes were there already: success, and nothing to do."""
     conflict: bool
     """Its SOP Instance UID is known with other bytes; both are kept."""
+
+
+class Known(NamedTuple):
+    """An instance that the journal holds."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    digest: str
+    path: str
+    """In the spool."""
+    series_id: int
+    generation: int
+    conflict: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,3 +122,25 @@ class InstanceLog(Protocol):
 
     def known_paths(self) -> frozenset[str]:
         """The spool paths of all journalled instances."""
+
+
+class InstanceIndex(Protocol):
+    """The journal as the indexer of the spool sees it.
+
+    Each method is one transaction, blocks, raises StoreError.
+    """
+
+    def record_all(self, entries: Sequence[Entry], segments: Mapping[str, int]) -> Sequence[Recorded]:
+        """Journal durable instances in their order, and the bytes of each segment that are indexed by that.
+
+        What `InstanceLog.record` says of one holds for each, also where the batch repeats an instance.
+        """
+
+    def indexed(self) -> Mapping[str, int]:
+        """How many bytes of each segment are indexed."""
+
+    def forget_segments(self, names: Iterable[str]) -> None:
+        """These segments are no more; of one that was not known nothing is said."""
+
+    def known_instances(self, site: str, sop_instance_uids: Sequence[str]) -> Sequence[Known]:
+        """Each instance of a site that is journalled under one of these UIDs; two where bytes differ."""

@@ -24,7 +24,7 @@ from millet.ports import SeriesKey, Spool
 class SqlJournal(Instances, Arrivals, Jobs, Deliveries, Worklist):
     """Every port of the journal. Thread-safe.
 
-    `InstanceLog`, `ArrivalLog`, `ProgressLog`, `JobQueue`, `DeliveryQueue` and `Worklist`.
+    `InstanceLog`, `InstanceIndex`, `ArrivalLog`, `ProgressLog`, `JobQueue`, `DeliveryQueue` and `Worklist`.
     """
 
     def __init__(self, engine: sa.Engine, enqueue: Enqueue, objects: Spool) -> None:
