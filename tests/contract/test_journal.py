@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import analyses
 import pytest
 import sqlalchemy as sa
-from fakes import MemoryJournal, MemorySpool
+from fakes import MemoryJournal, MemoryObjects
 from instances import START_UTC, entry, header
 
 from millet.core.job import State
@@ -24,7 +24,7 @@ class SqlForTest(SqlJournal):
         self.queue: list[Job] = []
         engine = open_engine(sqlite_url(path))
         migrate(engine)
-        super().__init__(engine, lambda _, job: self.queue.append(job), MemorySpool())
+        super().__init__(engine, lambda _, job: self.queue.append(job), MemoryObjects())
 
     @property
     def jobs(self) -> list[tuple[int, int]]:

@@ -10,11 +10,20 @@ from millet.ports.arrivals import (
     OpenSeries,
     ProgressLog,
     Received,
+    Reception,
     Recorded,
-    Site,
 )
 from millet.ports.detector import Detector, Peaks
-from millet.ports.stores import Clock, Spool, Stored
+from millet.ports.stores import (
+    Clock,
+    Kept,
+    ObjectStore,
+    Offer,
+    Site,
+    Spool,
+    SpoolWriter,
+    Stored,
+)
 from millet.ports.work import Delivery, DeliveryQueue, Destination, JobQueue, KeptObject, Work
 from millet.ports.worklist import SeriesKey, SeriesStatus, Worklist, WorklistQuery
 
@@ -30,17 +39,22 @@ __all__ = [
     "InstanceIndex",
     "InstanceLog",
     "JobQueue",
+    "Kept",
     "KeptObject",
     "Known",
+    "ObjectStore",
+    "Offer",
     "OpenSeries",
     "Peaks",
     "ProgressLog",
     "Received",
+    "Reception",
     "Recorded",
     "SeriesKey",
     "SeriesStatus",
     "Site",
     "Spool",
+    "SpoolWriter",
     "Stored",
     "Work",
     "Worklist",
