@@ -12,8 +12,9 @@ from pydicom.uid import JPEGLSLossless, RLELossless
 from millet.codec import bounds
 from millet.codec.bounds import Excessive
 from millet.codec.ct import read_header, read_slice
-from millet.codec.elements import DEFLATED, joined, part10, pixel_element, read_elements, tag_of
+from millet.codec.elements import DEFLATED, joined, pixel_element, read_elements, tag_of
 from millet.codec.elements import dataset as encode
+from millet.codec.part10 import part10
 from millet.codec.source import Source
 from millet.core.reasons import Reason
 from millet.errors import UnfitSeries
@@ -65,11 +66,18 @@ def test_sequences_nest_so_deep_and_no_deeper(tag: int, defined: bool) -> None:
             read_elements(_file(_nested(tag, depth, defined=defined)), {WANTED})
 
 
-def test_a_header_that_is_nested_too_deeply_is_unreadable() -> None:
-    """The series learns it as a coded reason; nothing recursive gives out."""
+def test_an_instance_that_costs_too_much_is_refused_or_ends_as_something() -> None:
+    """Where its identity cannot be read it is no object; else its series ends for a coded reason."""
+    deep = _nested(WANTED, 2000, defined=False)
+    uids = _uids(_slice())
     with pytest.raises(UnfitSeries) as refused:
-        read_header(_file(_nested(UNWANTED, 2000, defined=False)))
+        read_header(_file(deep, joined(encode(**uids))))
     assert refused.value.reason is Reason.UNREADABLE_OBJECT
+    encoded = _file(joined(encode(**uids)), _nested(UNWANTED, 2000, defined=False))
+    header = read_header(encoded)
+    assert (header.series_uid, header.position_mm) == (uids["SeriesInstanceUID"], None)
+    with pytest.raises(UnfitSeries):
+        read_slice(encoded, header)
 
 
 def test_lengths_that_outgrow_their_item_are_not_read_twice() -> None:
@@ -156,9 +164,11 @@ def test_uids_are_bounded_and_texts_hold_no_nul() -> None:
     dataset = _slice()
     dataset.PatientID = "P?1"
     assert read_header(ct.encoded(dataset).replace(b"P?1", b"P\x001")).patient.patient_id == "P1"
-    long = encode(StudyInstanceUID="1." * 500 + "1")
+    long = "1." * 500 + "1"
+    uids = _uids(dataset)
+    assert read_header(part10(encode(**uids, StudyInstanceUID=long), **NAMED)).study_uid == ""
     with pytest.raises(UnfitSeries, match="more than 128 characters"):
-        read_header(part10(encode(**_uids(dataset)) | long, **NAMED))
+        read_header(part10(encode(**uids | {"SeriesInstanceUID": long}), **NAMED))
 
 
 def _uids(dataset: Dataset) -> dict[str, str]:

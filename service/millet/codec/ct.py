@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +41,11 @@ TemporalPositionIdentifier SamplesPerPixel PhotometricInterpretation NumberOfFra
 PixelSpacing BitsAllocated BitsStored HighBit PixelRepresentation PixelPaddingValue BurnedInAnnotation
 RescaleIntercept RescaleSlope LossyImageCompression
 """
-_UIDS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID")
+_IDENTITY = {tag_of(word): word for word in ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID")}
+_IDENTIFIED = max(_IDENTITY) + 1
+"""What identifies an instance stands before this tag."""
 _TAGS = {keyword: tag_of(keyword) for keyword in _KEYWORDS.split()}
+_WANTED = frozenset(_TAGS.values())
 _LOSSY_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 81))
 _EITHER_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (91, 93, 203))
 """Lossy or lossless; lossy unless (0028,2110) denies it."""
@@ -58,23 +61,58 @@ _DESCRIPTIONS = (
 )
 
 
-def read_header(encoded: bytes) -> SliceHeader:
-    """Read what one instance says of itself; for an object of another kind most fields stay empty.
+class Identity(NamedTuple):
+    """Which instance of which series; a UID that is not there is empty."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_uid: str
+
+
+def read_identity(head: bytes) -> Identity:
+    """Read which instance this is from as much of it as has come.
 
     Raises:
         UnfitSeries: UNREADABLE_OBJECT, the bytes are no DICOM object, or no honest one.
     """
     try:
-        found = read_elements(encoded, frozenset(_TAGS.values()))
-        syntax = transfer_syntax(encoded)
+        found = read_elements(head, _IDENTITY, _IDENTIFIED)
     except MALFORMED as error:
         raise UnfitSeries(Reason.UNREADABLE_OBJECT, type(error).__name__) from error
-    tags = _Tags(found)
-    if not (tags.word("SOPClassUID") and tags.word("SOPInstanceUID")):
-        raise UnfitSeries(Reason.UNREADABLE_OBJECT, "no SOP Class or SOP Instance UID")
-    if any(len(tags.word(keyword)) > bounds.LONGEST_UID for keyword in _UIDS):
+    return _identity(_Tags(found))
+
+
+def _identity(tags: _Tags) -> Identity:
+    uids = [tags.word(keyword) for keyword in _IDENTITY.values()]
+    if max(map(len, uids)) > bounds.LONGEST_UID:
         raise UnfitSeries(Reason.UNREADABLE_OBJECT, f"a UID of more than {bounds.LONGEST_UID} characters")
+    return Identity(*uids)
+
+
+def read_header(encoded: bytes) -> SliceHeader:
+    """Read what one instance says of itself; for an object of another kind most fields stay empty.
+
+    What `read_identity` takes this takes too, so that everything acknowledged ends as something: of an
+    instance that would cost too much to read, what stands before the end of its identity is read.
+
+    Raises:
+        UnfitSeries: UNREADABLE_OBJECT, the bytes are no DICOM object, or no honest one.
+    """
+    try:
+        tags, syntax = _Tags(_affordable(encoded)), transfer_syntax(encoded)
+    except MALFORMED as error:
+        raise UnfitSeries(Reason.UNREADABLE_OBJECT, type(error).__name__) from error
+    identity = _identity(tags)
+    if not (identity.sop_class_uid and identity.sop_instance_uid):
+        raise UnfitSeries(Reason.UNREADABLE_OBJECT, "no SOP Class or SOP Instance UID")
     return _header(tags, syntax)
+
+
+def _affordable(encoded: bytes) -> Mapping[int, Raw]:
+    try:
+        return read_elements(encoded, _WANTED)
+    except bounds.Excessive:
+        return read_elements(encoded, _WANTED, _IDENTIFIED)
 
 
 def read_slice(encoded: bytes, header: SliceHeader, decode: Decode = decoders.decode) -> Hu:
@@ -138,8 +176,8 @@ def _header(tags: _Tags, syntax: str) -> SliceHeader:
         sop_instance_uid=tags.word("SOPInstanceUID"),
         sop_class_uid=tags.word("SOPClassUID"),
         series_uid=tags.word("SeriesInstanceUID"),
-        study_uid=tags.word("StudyInstanceUID"),
-        frame_of_reference_uid=tags.word("FrameOfReferenceUID"),
+        study_uid=tags.uid("StudyInstanceUID"),
+        frame_of_reference_uid=tags.uid("FrameOfReferenceUID"),
         transfer_syntax_uid=syntax,
         modality=tags.word("Modality"),
         patient=_patient(tags),
@@ -266,6 +304,11 @@ class _Tags:
 
     def word(self, keyword: str) -> str:
         return _without_nul(self.raw(keyword).decode("ascii", "replace").strip(" \0"))
+
+    def uid(self, keyword: str) -> str:
+        """Empty where it is none that we can keep."""
+        word = self.word(keyword)
+        return word if len(word) <= bounds.LONGEST_UID else ""
 
     def words(self, keyword: str) -> list[str]:
         return self.word(keyword).split("\\") if self.word(keyword) else []
