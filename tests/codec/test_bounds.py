@@ -234,6 +234,13 @@ def test_fragments_are_counted() -> None:
     assert (refused.value.reason, refused.value.detail) == (Reason.PIXELS_UNREADABLE, "Excessive")
 
 
+def test_hu_beyond_all_numbers_are_none() -> None:
+    """A slope of 1e300 makes no volume of infinities."""
+    dataset = _slice()
+    dataset.RescaleSlope = "1E+300"
+    assert _refused(dataset).reason is Reason.RESCALE_MISSING
+
+
 @pytest.mark.parametrize("rows", [0, 65_535])
 def test_a_matrix_is_judged_before_memory_is_taken(rows: int) -> None:
     """A claim of 65,535 squared pixels is refused, and so is one of none."""

@@ -35,8 +35,6 @@ FARTHEST_MM = 10_000.0
 LARGEST_SIDE_MM = 3000.0
 """Of a slice; the widest bore is a third of it. Work is done per square millimetre."""
 SMALLEST_PIXEL_MM = 0.01
-LARGEST_RESCALE = 1e6
-"""Slope and intercept: with more no HU come out that float32 holds."""
 INTEGERS = range(-(2**31), 2**31)
 """What an integer string may say (PS3.5 6.2)."""
 MOST_SEGMENTS = 4096

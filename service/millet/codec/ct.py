@@ -127,15 +127,21 @@ def read_slice(encoded: bytes, header: SliceHeader, decode: Decode = decoders.de
     slope, intercept = header.rescale_slope, header.rescale_intercept
     if slope is None or intercept is None or slope == 0:
         raise UnfitSeries(Reason.RESCALE_MISSING)
-    if max(abs(slope), abs(intercept)) > bounds.LARGEST_RESCALE:
-        raise UnfitSeries(Reason.RESCALE_MISSING, "no rescale of a CT")
     values = _numbers(pixels.stored(encoded, header, decode), header)
     padding = None if header.padding_value is None else values == header.padding_value
     whole = _whole(values, slope, intercept)
-    hu: Hu = values.astype(np.float32) * np.float32(slope) + np.float32(intercept) if whole is None else whole
+    hu: Hu = _fractional(values, slope, intercept) if whole is None else whole
     if padding is not None:
         hu[padding] = PADDING_HU
     return np.maximum(hu, hu.dtype.type(PADDING_HU), out=hu)
+
+
+def _fractional(values: NDArray[np.integer], slope: float, intercept: float) -> NDArray[np.float32]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        hu: NDArray[np.float32] = values.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+    if not np.isfinite(hu).all():
+        raise UnfitSeries(Reason.RESCALE_MISSING, "no rescale of a CT")
+    return hu
 
 
 def _whole(values: NDArray[np.integer], slope: float, intercept: float) -> NDArray[np.int16] | None:
@@ -167,7 +173,6 @@ def _numbers(bits: decoders.Bits, header: SliceHeader) -> NDArray[np.integer]:
 
 
 def _header(tags: _Tags, syntax: str) -> SliceHeader:
-    """Put the values in their places."""
     orientation = tags.numbers("ImageOrientationPatient", 6)
     position = tags.numbers("ImagePositionPatient", 3)
     signed = tags.whole("PixelRepresentation") == 1
@@ -205,7 +210,9 @@ def _header(tags: _Tags, syntax: str) -> SliceHeader:
         rows=tags.whole("Rows") or 0,
         columns=tags.whole("Columns") or 0,
         pixel_spacing_mm=_spacing(tags),
-        position_mm=PointMm(*position) if position and _near(position) else None,
+        position_mm=PointMm(*position)
+        if position and max(map(abs, position)) <= bounds.FARTHEST_MM
+        else None,
         row_direction=_direction(orientation[:3]),
         column_direction=_direction(orientation[3:]),
         slice_thickness_mm=tags.number("SliceThickness"),
@@ -253,10 +260,6 @@ def _spacing(tags: _Tags) -> tuple[float, float] | None:
         return None
     sides = (spacing[0] * (tags.whole("Rows") or 0), spacing[1] * (tags.whole("Columns") or 0))
     return (spacing[0], spacing[1]) if max(sides) <= bounds.LARGEST_SIDE_MM else None
-
-
-def _near(position: list[float]) -> bool:
-    return max(abs(along) for along in position) <= bounds.FARTHEST_MM
 
 
 def _lossy(flag: str, syntax: str) -> bool:
