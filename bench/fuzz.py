@@ -13,12 +13,14 @@ import argparse
 import hashlib
 import json
 import os
+import sqlite3
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from table import OUT, Row, write
@@ -28,10 +30,12 @@ sys.path.extend(
 )
 import fuzz_lines
 import fuzz_objects
-from fuzz_lines import SERIES, Neighbour
+from fuzz_lines import Neighbour
 from peers import Millet, until
 
+from millet.codec.ct import read_header
 from millet.edge.decoding.pool import Decoders
+from millet.edge.store import LogSpool
 
 KEPT = OUT.parent / "fuzz"
 MOST_GROWN_BYTES = 500 << 20
@@ -130,14 +134,23 @@ def _fuzzed(service: Millet, seed: int, seconds: float) -> Sequence[Row]:
 
 
 def _lost(service: Millet, neighbour: Neighbour) -> int:
-    """Acknowledged, and not journalled within a minute."""
-    acknowledged, found = len(neighbour.acknowledged), 0
+    """Acknowledged, and not journalled and readable within a minute."""
+    lost = set(neighbour.acknowledged)
     deadline_s = time.monotonic() + LOOSE_END_S
-    while found < acknowledged and time.monotonic() < deadline_s:
-        mine = [one for one in service.series() if one.series_uid.startswith(SERIES[:-8])]
-        found = sum(one.instances for one in mine)
+    while lost and time.monotonic() < deadline_s:
+        lost -= _kept(service, lost)
         time.sleep(0.5)
-    return acknowledged - found
+    return len(lost)
+
+
+def _kept(service: Millet, wanted: set[str]) -> set[str]:
+    """Those whose bytes lie where the journal says, and say who they are."""
+    state = service.folder / "state"
+    spool = LogSpool(state / "spool", "fuzz")
+    with closing(sqlite3.connect(f"file:{state / 'journal.db'}?mode=ro", uri=True)) as journal:
+        rows = dict(journal.execute("SELECT sop_instance_uid, path FROM instance"))
+    here = [(uid, path) for uid, path in rows.items() if uid in wanted]
+    return {uid for uid, path in here if read_header(spool.read(path)).sop_instance_uid == uid}
 
 
 def _errors(service: Millet) -> list[str]:
