@@ -17,7 +17,7 @@ from millet.edge.journal import DurableWork, SqlJournal, migrate, open_engine, s
 from millet.edge.journal.base import Job
 from millet.edge.journal.durable import PROTOCOL
 from millet.edge.journal.heartbeat import LEASE_S
-from millet.edge.journal.stranded import WORKFLOW, Version
+from millet.edge.journal.stranded import WORKFLOW
 from millet.edge.journal.tables import executor
 from millet.errors import Interrupted, StoreError
 

@@ -48,6 +48,6 @@ class Arrivals(Base):
             connection.execute(sa.update(series).where(*here).values(revision=revision, **facts))
 
 
-def living() -> sa.Select[tuple[str]]:
+def living() -> sa.Select[str]:
     """Executors that live; who was not heard of for a while is struck from the table, see `heartbeat`."""
     return sa.select(executor.c.executor_id)

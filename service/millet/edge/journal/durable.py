@@ -15,7 +15,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NoReturn
 
 import sqlalchemy as sa
@@ -149,7 +149,7 @@ class DurableWork:
             self._give_up = None
         self._client.destroy()
 
-    def _dropped(self) -> Set[str]:
+    def _dropped(self) -> Collection[str]:
         now_s = time.monotonic()
         idle = self._stranded.begun_here() - self._in_hand
         self._suspects = {name: self._suspects.get(name, now_s) for name in idle}
@@ -232,7 +232,7 @@ def _destroy(dbos: DBOS) -> None:
     """
     database = dbos._sys_db  # noqa: SLF001 - no other name leads to who waits
     DBOS.destroy(destroy_registry=True)
-    database.check_workflow_result = _interrupt  # type: ignore[method-assign]
+    vars(database)["check_workflow_result"] = _interrupt
 
 
 def _interrupt(*_: Any, **__: Any) -> NoReturn:

@@ -9,8 +9,9 @@ and an emergency stays one. (`DBOS.resume_workflows` does none of these four.)
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence, Set
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -53,16 +54,15 @@ class Stranded:
         self._engine = engine
         self._executor_id = executor_id
         self._version = version
-        names = "workflow_uuid", "name", "status", "queue_name", "executor_id", "application_version"
-        columns: list[sa.ColumnClause[str]] = [sa.column(name, sa.Text) for name in (*names, "owner_xid")]
+        columns = [sa.column(name, sa.Text) for name in (*_IDENTITY, "name", "application_version")]
         schema = "dbos" if engine.dialect.name == "postgresql" else None
         self._work = sa.table("workflow_status", *columns, schema=schema)
 
-    def begun_here(self) -> Set[str]:
+    def begun_here(self) -> frozenset[str]:
         """What this executor has begun, as the database says. Blocks, raises StoreError."""
         ours = self._unfinished("PENDING").where(self._work.c.executor_id == self._executor_id)
         with told(), self._engine.connect() as connection:
-            return {row.workflow_uuid for row in connection.execute(ours)}
+            return frozenset(row.workflow_uuid for row in connection.execute(ours))
 
     def put_back(self, dropped: Collection[str]) -> Sequence[str]:
         """Put back what the dead left, what was dropped here, and what older versions left.
@@ -79,7 +79,7 @@ class Stranded:
         lost = (row for row in found if self._is_lost(row, alive, dropped))
         return sorted(row.workflow_uuid for row in lost if self._moved(row))
 
-    def _unfinished(self, status: str) -> sa.Select[tuple[str]]:
+    def _unfinished(self, status: str) -> sa.Select[Any]:
         """The literals let SQLite use the index of what is in flight, whatever has been finished."""
         work = self._work.c
         return (
@@ -88,17 +88,17 @@ class Stranded:
             .where(work.status == sa.literal_column(f"'{status}'"), work.name == WORKFLOW)
         )
 
-    def _begun(self, alive: Iterable[str]) -> sa.Select[tuple[str]]:
+    def _begun(self, alive: Iterable[str]) -> sa.Select[Any]:
         others = set(alive) - {self._executor_id}
         return self._unfinished("PENDING").where(self._work.c.executor_id.not_in(sorted(others)))
 
-    def _waiting(self, alive: Iterable[str]) -> sa.Select[tuple[str]]:
+    def _waiting(self, alive: Iterable[str]) -> sa.Select[Any]:
         work, asked = self._work.c, {name for executor in alive for name in queues_of(executor)}
         lost = work.queue_name.not_in(sorted(asked | set(QUEUES)))
         other = work.application_version.is_distinct_from(str(self._version.number))
         return self._unfinished("ENQUEUED").where(lost | other)
 
-    def _is_lost(self, row: sa.Row[tuple[str]], alive: Collection[str], dropped: Collection[str]) -> bool:
+    def _is_lost(self, row: sa.Row[Any], alive: Collection[str], dropped: Collection[str]) -> bool:
         ours = row.application_version == str(self._version.number)
         if not ours and not self._version.adopts(row.application_version):
             return False
@@ -108,12 +108,9 @@ class Stranded:
         left = owner not in alive or owner == self._executor_id
         return bool(left if owner else not ours)
 
-    def _moved(self, row: sa.Row[tuple[str]]) -> bool:
+    def _moved(self, row: sa.Row[Any]) -> bool:
         work, base = self._work.c, row.queue_name.partition("@")[0] if row.queue_name else ""
-        as_it_was = [
-            work[name].is_not_distinct_from(row._mapping[name])
-            for name in ("workflow_uuid", "status", "queue_name", "executor_id", "owner_xid")
-        ]
+        as_it_was = [work[name].is_not_distinct_from(getattr(row, name)) for name in _IDENTITY]
         put = {
             "status": "ENQUEUED",
             "queue_name": base if base in QUEUES else queue(0),
@@ -125,3 +122,5 @@ class Stranded:
 
 
 _IN_FLIGHT = ("ENQUEUED", "PENDING")
+_IDENTITY = ("workflow_uuid", "status", "queue_name", "executor_id", "owner_xid")
+"""What is compared before work is moved: `owner_xid` is new with every start."""
