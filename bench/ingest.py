@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
 
 from inferring import series
 from ingesting.contests import PARTS, rows_of, runs_of
@@ -49,12 +48,9 @@ def _round(runs: list[Run], number: int) -> dict[Run, Measured]:
     turn = number % len(runs)
     found = {}
     for run in runs[turn:] + runs[:turn]:
-        began_s = time.monotonic()
         found[run] = measure(run, folders[run.data], seed=f"round{number}")
-        took_s = time.monotonic() - began_s
-        print(
-            f"round {number}: {run.receiver}, {run.associations}: {found[run].rate_per_s:.0f}/s in {took_s:.0f} s"
-        )
+        rate = f"{found[run].rate_per_s:.0f} instances a second"
+        print(f"round {number}: {run.receiver}, {run.associations}, {run.data}: {rate}", flush=True)
     return found
 
 

@@ -6,9 +6,10 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from table import Row
+
 from ingesting.receivers import OURS
 from ingesting.runs import Measured, Run
-from table import Row
 
 EACH = {1: 800, 4: 300, 8: 150, 64: 25}
 """Instances of each association, by how many there are: seconds of work, some hundred megabytes."""

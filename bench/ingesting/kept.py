@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from dimse import messages
-from ingesting import load
 
+from ingesting import load
 from millet.edge.spool import DirectorySpool
 
 

@@ -1,8 +1,8 @@
 """The receivers that are compared: each as its own process on an empty folder, started, asked, ended.
 
-All but the ones called default have Nagle's algorithm switched off, which DCMTK leaves on: with it, each small
-packet waits for a delayed acknowledgement, and one would compare 40 ms with 40 ms. All take PDUs as long as
-their command line allows (128 KB), so that none is slow for being cut small.
+All but the ones called default have Nagle's algorithm switched off, which DCMTK leaves on: with it, each
+small packet waits for a delayed acknowledgement, and one would compare 40 ms with 40 ms. All take PDUs as
+long as their settings allow (128 KB), so that none is slow for what it reads being cut small.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from pathlib import Path
 from shutil import which
 
 from dimse.association import Association
-from ingesting import kept
 from table import ROOT
+
+from ingesting import kept
 
 sys.path.insert(0, str(ROOT / "tests" / "service"))
 from peers import alone_on_loopback, free_port, http

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dimse import messages
+from table import ROOT
+
 from ingesting import kept, load
 from ingesting.load import Sent
 from ingesting.receivers import OURS, Receiver
-from table import ROOT
 
 SENT_WITHIN_S = 300
 INDEXED_WITHIN_S = 120.0
@@ -59,6 +60,7 @@ class Measured:
 def measure(run: Run, folder: Path, seed: str) -> Measured:
     """Send a folder's instances. Raises RuntimeError when sending fails, LostError when any was lost."""
     os.sync()  # what the run before left to be written is not this one's to wait for
+    folder = folder.resolve()
     place = Path(tempfile.mkdtemp(prefix="ingest-"))
     try:
         receiver = Receiver(run.receiver, place)
