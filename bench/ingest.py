@@ -3,7 +3,7 @@
 `make bench-ingest` measures all of it; `ONLY=dcmtk,many REPS=1 make bench-ingest` some of it, beside what was
 measured before. In each round every receiver is started afresh and measured once, in another order each time;
 a ratio is one of two rates of the same round. What was acknowledged is looked for afterwards, in our case in
-the journal and byte by byte in the spool; a receiver that has lost any ends the benchmark.
+the journal and, byte by byte, in the spool; a receiver that has lost any ends the benchmark.
 
 Ours and Orthanc's files are on the disk before the response, the others' are in memory.
 """

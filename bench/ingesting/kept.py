@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
 from dimse import messages
 
 from ingesting import load
-from millet.edge.spool import DirectorySpool
 
 
 class LostError(Exception):
@@ -34,12 +33,12 @@ def check(acknowledged: Collection[str], held: Collection[str]) -> None:
         raise LostError(f"{len(lost)} of {len(acknowledged)} acknowledged instances were not kept")
 
 
-def check_bytes(state: Path, sent: Iterator[tuple[str, bytes]]) -> None:
-    """Raise LostError unless our spool has every data set byte by byte. The service must have ended."""
-    paths = rows(state)
-    spool = DirectorySpool(state / "spool")
+def check_bytes(
+    paths: Mapping[str, str], read: Callable[[str], bytes], sent: Iterable[tuple[str, bytes]]
+) -> None:
+    """Raise LostError unless a spool, read by the paths of `rows`, has every data set byte by byte."""
     for uid, data_set in sent:
-        if not spool.read(paths[uid]).endswith(data_set):
+        if not read(paths[uid]).endswith(data_set):
             raise LostError("an acknowledged instance has other bytes than were sent")
 
 

@@ -123,7 +123,7 @@ def _send(association: int) -> Sent:
     ]
     latencies_s = []
     try:
-        with Association(mine.port, mine.syntax, calling_ae=f"BENCH{association}") as peer:
+        with Association(mine.port, mine.syntax) as peer:
             for _, beginning, ending in requests[:WARMING]:
                 peer.store(beginning, ending)
             mine.together.wait(TOGETHER_S)

@@ -188,3 +188,14 @@ def test_what_was_acknowledged_must_be_there():
     kept.check(["a", "b"], {"a", "b", "c"})
     with pytest.raises(kept.LostError, match="1 of 2"):
         kept.check(["a", "b"], {"a"})
+
+
+def test_what_is_there_must_be_what_was_sent():
+    """A file that ends otherwise than the data set that was sent is no result."""
+    from ingesting import kept
+
+    spool = {"one": b"header" + b"data set 1", "two": b"header" + b"data set"}
+    paths = {"1.1": "one", "1.2": "two"}
+    kept.check_bytes(paths, spool.__getitem__, [("1.1", b"data set 1")])
+    with pytest.raises(kept.LostError, match="other bytes"):
+        kept.check_bytes(paths, spool.__getitem__, [("1.1", b"data set 1"), ("1.2", b"data set 2")])
