@@ -121,10 +121,10 @@ def summary(
 
 def _storescu(receiver: Receiver, run: Run, folder: Path, seed: str) -> Measured:  # noqa: ARG001 - as _load
     files = sorted(folder.glob("*.dcm"))
+    acknowledged = [messages.uid(one.head, messages.SOP_INSTANCE) for one in load.read(folder)]
     before_s, begun_s = receiver.cpu_s(), time.perf_counter()
     _told(["storescu", "-aec", "MILLET", "127.0.0.1", str(receiver.where.port), *map(str, files)])
     ended_s = time.perf_counter()
-    acknowledged = [messages.uid(one.head, messages.SOP_INSTANCE) for one in load.read(folder)]
     all_held_s = _held_at(receiver, acknowledged)
     return Measured(
         rate_per_s=len(files) / (ended_s - begun_s),
