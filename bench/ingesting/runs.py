@@ -20,7 +20,7 @@ from table import ROOT
 from ingesting import kept, load
 from ingesting.load import Sent
 from ingesting.receivers import OURS, Receiver
-from millet.edge.spool import DirectorySpool
+from millet.edge.store import LogSpool
 
 SENT_WITHIN_S = 300
 INDEXED_WITHIN_S = 120.0
@@ -72,7 +72,7 @@ def measure(run: Run, folder: Path, seed: str) -> Measured:
             receiver.stop()
         if run.receiver == OURS and run.each:  # DCMTK's storescu encodes anew what it reads
             sent = kept.data_sets(folder, run.associations, run.each, seed)
-            spool = DirectorySpool(place / "state" / "spool")
+            spool = LogSpool(place / "state" / "spool", owner="bench")
             kept.check_bytes(kept.rows(place / "state"), spool.read, sent)
         return measured
     finally:
