@@ -12,29 +12,35 @@ from millet.ports.arrivals import (
     Site,
 )
 from millet.ports.detector import Detector, Peaks
+from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
 from millet.ports.stores import Clock, Spool, Stored
 from millet.ports.work import Delivery, DeliveryQueue, Destination, JobQueue, KeptObject, Work
 from millet.ports.worklist import SeriesKey, SeriesStatus, Worklist, WorklistQuery
 
 __all__ = [
+    "Answer",
     "ArrivalLog",
     "Arrived",
+    "Ask",
     "Clock",
     "Delivery",
     "DeliveryQueue",
     "Destination",
     "Detector",
     "Entry",
+    "Gate",
     "InstanceLog",
     "JobQueue",
     "KeptObject",
     "OpenSeries",
     "Peaks",
+    "Pems",
     "ProgressLog",
     "Received",
     "Recorded",
     "SeriesKey",
     "SeriesStatus",
+    "Shown",
     "Site",
     "Spool",
     "Stored",
