@@ -120,7 +120,13 @@ class Oidc:
         """Take the newest keys; the old ones stay where the issuer does not answer."""
         try:
             keys = jwt.PyJWKSet.from_json(self._text(self._address())).keys
-        except (OSError, ValueError, jwt.PyJWTError) as error:
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            jwt.PyJWTError,
+        ) as error:  # whatever it answered
             log.warning("keys of the issuer cannot be had", extra={"why": _plain(error)})
             return
         self._keys = {one.key_id or "": one for one in keys if one.key_type != "oct"}
@@ -133,6 +139,8 @@ class Oidc:
         found = json.loads(self._text(f"{base}/.well-known/openid-configuration"))
         if not isinstance(found, dict) or found.get("issuer") != self._issuer.issuer:
             raise ValueError("what answers at the issuer's address is another issuer")
+        if not str(found.get("jwks_uri")).startswith("https://"):
+            raise ValueError("the issuer does not say where its keys are")
         return str(found["jwks_uri"])
 
     def _text(self, address: str) -> str:

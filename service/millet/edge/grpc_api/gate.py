@@ -7,7 +7,7 @@ import hashlib
 import inspect
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 import grpc
@@ -17,7 +17,7 @@ from millet.core.roles import Open, Verdict, Who, needed_by_rpc
 from millet.ports import Ask, Gate, Pems, Shown
 
 Context = grpc.aio.ServicerContext[Any, Any]
-Handler = grpc.RpcMethodHandler[Any, Any]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Admit = Callable[[Context], Awaitable[tuple[Ask, Who | None]]]
 REFUSED = {
     Verdict.UNKNOWN: (grpc.StatusCode.UNAUTHENTICATED, "show a bearer token or a certificate"),

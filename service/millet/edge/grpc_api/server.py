@@ -25,6 +25,15 @@ SERVICE: str = pb.DESCRIPTOR.services_by_name["AnalysisService"].full_name
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
 
+def offer(
+    server: grpc.aio.Server, service: rpc.AnalysisServiceServicer, healthy: health.HealthServicer
+) -> None:
+    """Register everything that is served; each method stands in the table of roles."""
+    rpc.add_AnalysisServiceServicer_to_server(service, server)
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    reflection.enable_server_reflection((SERVICE, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
+
+
 class GrpcServer:
     """One server on one event loop.
 
@@ -64,11 +73,7 @@ class GrpcServer:
         """Listen and return the port (a free one for 0); raises OSError where it is taken."""
         self._loop = asyncio.get_running_loop()
         server = grpc.aio.server(interceptors=self._interceptors, options=[("grpc.so_reuseport", 0)])
-        rpc.add_AnalysisServiceServicer_to_server(self._service, server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        reflection.enable_server_reflection(
-            (SERVICE, "grpc.health.v1.Health", reflection.SERVICE_NAME), server
-        )
+        offer(server, self._service, self._health)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             if self._credentials is None:
