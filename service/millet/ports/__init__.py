@@ -4,16 +4,27 @@ from millet.ports.arrivals import (
     ArrivalLog,
     Arrived,
     Entry,
+    InstanceIndex,
     InstanceLog,
+    Known,
     OpenSeries,
     ProgressLog,
     Received,
+    Reception,
     Recorded,
-    Site,
 )
 from millet.ports.detector import Detector, Peaks
 from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
-from millet.ports.stores import Clock, Spool, Stored
+from millet.ports.stores import (
+    Clock,
+    Kept,
+    ObjectStore,
+    Offer,
+    Site,
+    Spool,
+    SpoolWriter,
+    Stored,
+)
 from millet.ports.work import Delivery, DeliveryQueue, Destination, JobQueue, KeptObject, Work
 from millet.ports.worklist import SeriesKey, SeriesStatus, Worklist, WorklistQuery
 
@@ -29,20 +40,27 @@ __all__ = [
     "Detector",
     "Entry",
     "Gate",
+    "InstanceIndex",
     "InstanceLog",
     "JobQueue",
+    "Kept",
     "KeptObject",
+    "Known",
+    "ObjectStore",
+    "Offer",
     "OpenSeries",
     "Peaks",
     "Pems",
     "ProgressLog",
     "Received",
+    "Reception",
     "Recorded",
     "SeriesKey",
     "SeriesStatus",
     "Shown",
     "Site",
     "Spool",
+    "SpoolWriter",
     "Stored",
     "Work",
     "Worklist",
