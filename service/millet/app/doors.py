@@ -40,12 +40,10 @@ class Doors:
         clock: time.
         metrics: what is counted.
 
-    Raises SettingsError or StoreError.
+    Raises StoreError.
     """
 
     def __init__(self, settings: Settings, process: str, clock: Clock, metrics: DoorMetrics) -> None:
-        if exposed := exposure(settings):
-            raise SettingsError([exposed])
         self.settings = settings
         self.rules = rules(settings)
         self.metrics = metrics
@@ -145,6 +143,20 @@ class Doors:
             log.warning("gRPC and HTTP may be open to others: insecure = true accepts that")
 
 
+def check(settings: Settings, destinations: Collection[str]) -> None:
+    """Raise SettingsError where a port would be open to strangers, or a called title sends nowhere."""
+    mistakes = [
+        f"called {one.ae_title!r}: {name!r} is no destination ({', '.join(destinations)})"
+        for one in settings.called
+        for name in one.destinations
+        if name not in destinations
+    ]
+    if exposed := exposure(settings):
+        mistakes.append(exposed)
+    if mistakes:
+        raise SettingsError(mistakes)
+
+
 def exposure(settings: Settings) -> str:
     """Why gRPC and HTTP must not be opened as they are configured; empty if they may."""
     if "api" not in settings.roles or settings.insecure or _is_loopback(settings.host):
@@ -168,18 +180,6 @@ def hosts(settings: Settings) -> Collection[str]:
     if settings.web_hosts or not _is_loopback(settings.host):
         return settings.web_hosts
     return ("localhost", "127.0.0.1", "::1", settings.host)
-
-
-def check_destinations(settings: Settings, known: Collection[str]) -> None:
-    """Raise SettingsError where a called title names a destination that is none."""
-    mistakes = [
-        f"called {one.ae_title!r}: {name!r} is no destination ({', '.join(known)})"
-        for one in settings.called
-        for name in one.destinations
-        if name not in known
-    ]
-    if mistakes:
-        raise SettingsError(mistakes)
 
 
 def _is_loopback(host: str) -> bool:

@@ -15,8 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-
 from millet.core.doors import Certificate
 from millet.errors import SettingsError
 from millet.ports import Pems
@@ -158,6 +156,8 @@ def days_left(certificate: Path, now_utc: datetime) -> float:
 
     Raises OSError or ValueError.
     """
+    from cryptography import x509  # which the receiver's process need not load to listen
+
     chain = x509.load_pem_x509_certificates(certificate.read_bytes())
     soonest = min(one.not_valid_after_utc for one in chain)
     return (soonest - now_utc.astimezone(UTC)).total_seconds() / SECONDS_PER_DAY

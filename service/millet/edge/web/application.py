@@ -54,7 +54,6 @@ def application(
     *,
     gate: Gate | None = None,
     hosts: Collection[str] = (),
-    unlimited: tuple[str, ...] = (),
 ) -> Starlette:
     """The application over its sources.
 
@@ -62,7 +61,6 @@ def application(
         sources: what is shown.
         gate: who may see it; None for everybody.
         hosts: names by which it may be addressed; none for any.
-        unlimited: first parts of paths that limit the bodies of requests themselves.
     """
     pages, probes = Pages(sources), Probes(sources)
     return Starlette(
@@ -80,7 +78,7 @@ def application(
             Middleware(SecurityHeaders),
             Middleware(HostCheck, hosts=hosts),
             Middleware(SameSite),
-            Middleware(BodyLimit, free=unlimited),
+            Middleware(BodyLimit),
             *([Middleware(GateKeeper, gate=gate)] if gate else []),
         ],
         exception_handlers={404: pages.not_found, StoreError: pages.unavailable},

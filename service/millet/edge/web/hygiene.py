@@ -25,6 +25,8 @@ OVER_TLS = {b"strict-transport-security": b"max-age=31536000"}
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 MOST_BODY_BYTES = 65_536
 """Of a request; nothing that is asked of the page is longer."""
+OWN_LIMITS = ("/studies",)
+"""First parts of paths whose handlers bound what they read: whole studies come there."""
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -88,17 +90,15 @@ class BodyLimit:
     Args:
         app: what comes next.
         most_bytes: of a body.
-        free: first parts of paths that limit their bodies themselves.
     """
 
-    def __init__(self, app: ASGIApp, most_bytes: int = MOST_BODY_BYTES, free: tuple[str, ...] = ()) -> None:
+    def __init__(self, app: ASGIApp, most_bytes: int = MOST_BODY_BYTES) -> None:
         self._app = app
         self._most_bytes = most_bytes
-        self._free = free
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or 413; what gets longer while it is read ends as if the client had gone."""
-        if self._free and scope["path"].startswith(self._free):
+        if scope["path"].startswith(OWN_LIMITS):
             await self._app(scope, receive, send)
             return
         said = Headers(scope=scope).get("content-length", "0")
