@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from millet.app.doors import Doors
+from millet.core import doors
 from millet.core.assembler import Waits
-from millet.core.turns import EMERGENCY, ROUTINE
+from millet.core.doors import Certificate
 from millet.edge.journal import SqlJournal
 from millet.edge.scp import Behind, Caller, Listen, Refusal, StorageScp
 from millet.edge.store import LogSpool
@@ -31,6 +33,7 @@ class Receiving:
     journal: SqlJournal
     spool: LogSpool
     events: Events
+    doors: Doors
 
     @property
     def associations(self) -> int:
@@ -81,17 +84,25 @@ class Receiving:
             ended=self._ended,
             asked=lambda caller, refusal: self.events.asked(caller.calling_ae, refusal is None),
         )
-        return StorageScp(Listen(host=chosen.dicom_host or chosen.host, port=chosen.dicom_port), behind)
+        listen = Listen(
+            host=chosen.dicom_host or chosen.host, port=chosen.dicom_port, tls=self.doors.dicom_context
+        )
+        return StorageScp(listen, behind)
 
     def _ended(self, association: int) -> None:
         self._intake.association_ended(association)
         self._loop.wake()
 
     def _judge(self, caller: Caller) -> Refusal | None:
-        known = self.chosen.known_peers
-        if known and caller.calling_ae not in known:
-            return Refusal("its calling AE title is not among the known peers", reason=3)
-        return None
+        shown = Certificate(common_name=caller.certificate, sha256=caller.fingerprint)
+        asks = doors.Caller(
+            calling_ae=caller.calling_ae,
+            called_ae=caller.called_ae,
+            address=caller.address,
+            certificate=shown if caller.fingerprint else None,
+        )
+        refused = self.doors.refused(asks)
+        return None if refused is None else Refusal(refused.words, *refused.codes)
 
     def _urgency(self, source: Site) -> int:
-        return EMERGENCY if source.calling_ae in self.chosen.emergency_peers else ROUTINE
+        return self.doors.rules.urgency(source.calling_ae, source.called_ae)
