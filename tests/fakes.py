@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 
 from instances import START_UTC
 
-from millet.core.analysis import Analysis, Outcome
+from millet.core.analysis import Analysis, Outcome, Predecessor
+from millet.core.best import Candidate
 from millet.core.job import Event, State, advance
 from millet.core.series import SliceHeader
+from millet.core.uids import object_uid
 from millet.edge.journal.arrivals import ALIVE_S
 from millet.edge.journal.base import Job
 from millet.errors import RefusedInstance, StoreError
@@ -71,6 +73,7 @@ class _Series:
     closed_utc: datetime = START_UTC
     analyser: str = ""
     progress: tuple[str, int, int] = ("", 0, 0)
+    candidate: Candidate | None = None
 
     @property
     def urgency(self) -> int:
@@ -84,6 +87,17 @@ class _Sent:
     next_try_utc: datetime = START_UTC
 
 
+def _report(work: Work, analysis: Analysis, kept: KeptObject) -> Predecessor:
+    """A report, as the next generation's refers to it."""
+    told = replace(analysis, site=work.key.site, series_uid=work.key.series_uid, generation=work.generation)
+    return Predecessor(
+        generation=work.generation,
+        study_uid=work.study_uid,
+        series_uid=object_uid(told, "sr-series"),
+        sop_instance_uid=kept.sop_instance_uid,
+    )
+
+
 class MemoryJournal:
     """An `InstanceLog`, `ArrivalLog`, `ProgressLog`, `JobQueue` and `DeliveryQueue` in memory."""
 
@@ -95,6 +109,7 @@ class MemoryJournal:
         self._series: list[_Series] = []
         self._analyses: dict[tuple[int, int, str, str], Analysis] = {}
         self._sent: list[_Sent] = []
+        self._reports: dict[int, list[Predecessor]] = {}
 
     def state(self, series_id: int) -> str:
         """Where a series stands."""
@@ -174,9 +189,12 @@ class MemoryJournal:
         """Headers of a series."""
         return tuple(entry.header for _, entry in self._series[series_id - 1].entries)
 
-    def close(self, series_id: int, generation: int, now_utc: datetime) -> bool:
+    def close(
+        self, series_id: int, generation: int, now_utc: datetime, candidate: Candidate | None = None
+    ) -> bool:
         """Close a generation and note its job."""
         one = self._series[series_id - 1]
+        one.candidate = candidate
         if (one.state, one.generation) != (State.RECEIVING, generation):
             return False
         one.state, one.closed_utc = advance(one.state, Event.CLOSE), now_utc
@@ -203,7 +221,12 @@ class MemoryJournal:
             closed_utc=one.closed_utc,
             urgency=one.urgency,
             paths=tuple(entry.stored.path for g, entry in one.entries if g <= generation),
+            predecessor=self._predecessor(series_id, generation),
         )
+
+    def _predecessor(self, series_id: int, generation: int) -> Predecessor | None:
+        earlier = [one for one in self._reports.get(series_id, ()) if one.generation < generation]
+        return max(earlier, key=lambda one: one.generation, default=None)
 
     def commit(
         self, work: Work, analysis: Analysis, objects: Sequence[KeptObject], destinations: Sequence[str]
@@ -214,6 +237,8 @@ class MemoryJournal:
         if key in self._analyses:
             return False
         self._analyses[key] = analysis
+        for kept in (kept for kept in objects if kept.kind == "sr"):
+            self._reports.setdefault(work.series_id, []).append(_report(work, analysis, kept))
         for kept in (kept for kept in objects if kept.deliver):
             for destination in destinations:
                 self._sent.append(self._to_send(work, analysis, kept, destination))

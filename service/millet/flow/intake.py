@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from millet.codec import ct
 from millet.core.assembler import Arrival, ClosedBy, Waits, closed
+from millet.core.best import Candidate, candidate
 from millet.core.series import SliceHeader
 from millet.core.stack import FEWEST_SLICES
 from millet.core.turns import EMERGENCY, ROUTINE
@@ -155,7 +156,7 @@ class Intake:
         with self._lock:
             self._open.pop(series_id, None)
         try:
-            is_ours = self._log.close(series_id, one.generation, self._clock.utc())
+            is_ours = self._log.close(series_id, one.generation, self._clock.utc(), _candidate(one))
         except BaseException:
             with self._lock:
                 self._open.setdefault(series_id, one)
@@ -242,6 +243,11 @@ def _header(received: Received) -> SliceHeader:
     if named != (received.sop_class_uid, received.sop_instance_uid):
         raise RefusedInstance(DOES_NOT_MATCH, "the data set is not the instance that the request names")
     return header
+
+
+def _candidate(one: _Open) -> Candidate | None:
+    headers = tuple(one.headers.values())
+    return candidate(headers[0].series_uid, headers) if headers else None
 
 
 def _by_uid(headers: Sequence[SliceHeader]) -> dict[str, SliceHeader]:

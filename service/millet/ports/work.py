@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from millet.ports.worklist import SeriesKey
 
 if TYPE_CHECKING:
-    from millet.core.analysis import Analysis
+    from millet.core.analysis import Analysis, Predecessor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,8 @@ class Work:
     """`core.turns`: 0 routine, 1 an emergency."""
     paths: tuple[str, ...]
     """Spool paths of all its instances, in the order of arrival."""
+    predecessor: Predecessor | None = None
+    """The report of an earlier generation, as far as one was committed when this was claimed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

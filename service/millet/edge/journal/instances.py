@@ -9,8 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from millet.codec import header as header_codec
+from millet.core.best import Candidate
 from millet.core.job import Event, State, advance
 from millet.core.series import SliceHeader
+from millet.edge.journal import studies
 from millet.edge.journal.arrivals import living
 from millet.edge.journal.base import Base, Job
 from millet.edge.journal.database import bump
@@ -50,7 +52,9 @@ class Instances(Base):
         with self._reading() as connection:
             return tuple(header_codec.decode(document) for document in connection.execute(query).scalars())
 
-    def close(self, series_id: int, generation: int, now_utc: datetime) -> bool:
+    def close(
+        self, series_id: int, generation: int, now_utc: datetime, candidate: Candidate | None = None
+    ) -> bool:
         """Journal that a generation is to be analysed, with its job, in one transaction."""
         with self._writing() as connection:
             revision = bump(connection)
@@ -66,6 +70,8 @@ class Instances(Base):
                 alive = connection.execute(living(now_utc)).scalars().all()
                 analyser = closed.analyser if closed.analyser in alive else ""
                 self._enqueue(connection, Job(series_id, generation, closed.urgency, analyser))
+                if candidate:
+                    studies.closed(connection, series_id, candidate)
             return closed is not None
 
     def known_paths(self) -> frozenset[str]:

@@ -1,4 +1,7 @@
-"""The journal as a worker sees it: claim a generation, commit its analysis, or park it."""
+"""The journal as a worker sees it: claim a generation, commit its analysis, or park it.
+
+Each begins by bumping the revision, the first lock of every transaction that writes (see `studies`).
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ import sqlalchemy as sa
 from millet.codec import record
 from millet.core.analysis import Analysis, Outcome
 from millet.core.job import Event, State, advance
+from millet.edge.journal import studies
 from millet.edge.journal.base import Base
 from millet.edge.journal.database import bump
+from millet.edge.journal.generations import predecessor, raise_alert
 from millet.edge.journal.tables import analysis as analyses
 from millet.edge.journal.tables import delivery, instance, made, series
 from millet.ports import KeptObject, SeriesKey, Work
@@ -27,6 +32,7 @@ class Jobs(Base):
     def claim(self, series_id: int, generation: int) -> Work | None:
         """Begin, or begin again after a crash; see `ports.JobQueue`."""
         with self._writing() as connection:
+            bump(connection)
             row = _workable(connection, series_id, generation)
             if row is None:
                 return None
@@ -44,6 +50,7 @@ class Jobs(Base):
                 closed_utc=row.closed_utc,
                 urgency=row.urgency,
                 paths=tuple(paths.scalars()),
+                predecessor=predecessor(connection, row, generation),
             )
 
     def commit(
@@ -55,6 +62,7 @@ class Jobs(Base):
     ) -> bool:
         """Journal an analysis, its objects and their deliveries; see `ports.JobQueue`."""
         with self._writing() as connection:
+            bump(connection)
             row = connection.execute(
                 sa.select(series).where(series.c.id == work.series_id).with_for_update()
             ).one()
@@ -68,11 +76,14 @@ class Jobs(Base):
             if row.generation == work.generation and row.state in WORKABLE:
                 refused = analysis.outcome is Outcome.NOT_ANALYSED
                 _move(connection, row, Event.REFUSE if refused else Event.FINISH, stage="")
+                studies.committed(connection, work.series_id, analysis)
+            raise_alert(connection, work, analysis)
             return True
 
     def park(self, series_id: int, generation: int, reason_code: str) -> None:
         """Give up until an operator looks; see `ports.JobQueue`."""
         with self._writing() as connection:
+            bump(connection)
             if row := _workable(connection, series_id, generation):
                 _move(connection, row, Event.PARK, parked_for=reason_code, stage="")
 

@@ -15,13 +15,14 @@ import sqlalchemy as sa
 from millet.edge.journal.arrivals import Arrivals
 from millet.edge.journal.base import Enqueue
 from millet.edge.journal.deliveries import Deliveries
+from millet.edge.journal.generations import Alerts
 from millet.edge.journal.instances import Instances
 from millet.edge.journal.jobs import Jobs
 from millet.edge.journal.worklist import Worklist
 from millet.ports import SeriesKey, Spool
 
 
-class SqlJournal(Instances, Arrivals, Jobs, Deliveries, Worklist):
+class SqlJournal(Instances, Arrivals, Jobs, Deliveries, Worklist, Alerts):
     """Every port of the journal. Thread-safe.
 
     `InstanceLog`, `ArrivalLog`, `ProgressLog`, `JobQueue`, `DeliveryQueue` and `Worklist`.
