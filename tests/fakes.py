@@ -124,6 +124,10 @@ class MemoryJournal:
         """How far the analysis of a series has come."""
         return self._series[series_id - 1].progress
 
+    def candidate(self, series_id: int) -> Candidate | None:
+        """What a series was closed with."""
+        return self._series[series_id - 1].candidate
+
     def beat(self, analyser: str, now_utc: datetime = START_UTC) -> None:
         """An analyser lives."""
         self._beats[analyser] = now_utc

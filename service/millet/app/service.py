@@ -31,6 +31,7 @@ from millet.edge.spool import DirectorySpool
 from millet.edge.telemetry import Events, Telemetry, configure
 from millet.edge.web import Sources, WebServer
 from millet.errors import StoreError
+from millet.flow.completion import Completion
 from millet.flow.event_loop import EventLoop
 from millet.flow.intake import Intake
 from millet.flow.lifecycle import Lifecycle, Loop, Part
@@ -115,7 +116,7 @@ class Service:
         return Intake(
             self._spool,
             self._journal,
-            waits,
+            Completion(waits, self._journal),
             self._clock,
             self._events.intake,
             emergency_peers=chosen.emergency_peers,

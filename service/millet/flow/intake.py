@@ -7,25 +7,23 @@ associations carried them, when) is rebuilt from it at start, with the waits beg
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from millet.codec import ct
-from millet.core.assembler import Arrival, ClosedBy, Waits, closed
+from millet.core.assembler import Arrival, ClosedBy, planes
 from millet.core.best import Candidate, candidate
+from millet.core.habits import Rhythm
 from millet.core.series import SliceHeader
 from millet.core.stack import FEWEST_SLICES
 from millet.core.turns import EMERGENCY, ROUTINE
 from millet.errors import RefusedInstance, StoreError, UnfitSeries
-from millet.ports import Clock, Entry, InstanceLog, Received, Recorded, Site, Spool
+from millet.flow.completion import Coming, Completion
+from millet.ports import Clock, Entry, InstanceLog, Received, Recorded, Sender, Site, Spool
 
 DOES_NOT_MATCH = 0xA900
 """DIMSE "Data Set does not match SOP Class" (PS3.4 B.2.3)."""
 CANNOT_UNDERSTAND = 0xC000
-REMEMBERED = 1000
-"""Closed series that are remembered, to learn which senders come back with more of one."""
-
 Tell = Callable[[str, Mapping[str, str | int]], None]
 """Told what happened: "instance" {result: new, repeated or conflict}, "adopted" {result} and
 "closed" {series_id, generation, closed_by}. No patient data."""
@@ -36,7 +34,7 @@ class _Open:
     """A series that is being received."""
 
     generation: int
-    sender: str
+    sender: Sender | None
     headers: dict[str, SliceHeader]
     """By SOP Instance UID."""
     last_instance_s: float
@@ -45,15 +43,23 @@ class _Open:
     carriers: set[int] = field(default_factory=set)
     """All that carried an instance of it."""
     released_s: float | None = None
+    rhythm: Rhythm = field(default_factory=Rhythm)
 
-    def arrival(self, *, returns: bool) -> Arrival:
-        one_piece = len(self.carriers) == 1 and len(self.headers) >= FEWEST_SLICES
-        return Arrival(
-            may_return=returns or not one_piece,
-            headers=tuple(self.headers.values()),
+    def coming(self, series_id: int) -> Coming:
+        headers = tuple(self.headers.values())
+        arrival = Arrival(
+            may_return=len(self.carriers) != 1 or planes(headers) < FEWEST_SLICES,
+            headers=headers,
             last_instance_s=self.last_instance_s,
             open_associations=len(self.associations),
             released_s=self.released_s,
+        )
+        return Coming(
+            series_id=series_id,
+            sender=self.sender,
+            arrival=arrival,
+            rhythm=self.rhythm,
+            carriers=frozenset(self.carriers),
         )
 
 
@@ -64,22 +70,18 @@ class Intake:
         self,
         spool: Spool,
         log: InstanceLog,
-        waits: Waits,
+        completion: Completion,
         clock: Clock,
         tell: Tell,
         emergency_peers: Collection[str] = (),
     ) -> None:
         self._spool = spool
         self._log = log
-        self._waits = waits
+        self._completion = completion
         self._clock = clock
         self._tell = tell
         self._emergency_peers = emergency_peers
         self._open: dict[int, _Open] = {}
-        self._closed: OrderedDict[int, None] = OrderedDict()
-        """Series that were closed lately."""
-        self._returning: set[str] = set()
-        """Senders that came back with more of a series that was taken for complete."""
         self._missed = False
         """Whether the journal may hold an open series that is not known here."""
         self._lock = threading.Lock()
@@ -99,7 +101,7 @@ class Intake:
         """
         header = _header(received)
         recorded = self._keep(header, received.encoded, received.source)
-        self._note(recorded, header, association, received.source.calling_ae)
+        self._note(recorded, header, association, received.source)
         self._tell("instance", {"result": _result(recorded)})
 
     def association_ended(self, association: int) -> None:
@@ -117,15 +119,12 @@ class Intake:
             self._take_up()
         now_s = self._clock.monotonic_s()
         with self._lock:
-            arrivals = {
-                series_id: (one, one.arrival(returns=one.sender in self._returning))
-                for series_id, one in self._open.items()
-            }
+            all_open = [(one, one.coming(series_id)) for series_id, one in self._open.items()]
         failures: list[Exception] = []
-        for series_id, (one, arrival) in arrivals.items():
+        for one, coming in all_open:
             try:
-                if by := closed(arrival, now_s, self._waits):
-                    self._close(series_id, one, by)
+                if by := self._completion.judge(coming, now_s):
+                    self._close(one, coming, by)
             except Exception as failure:  # noqa: BLE001 - one bad series must not hold up the others
                 failures.append(failure)
         if failures:
@@ -143,7 +142,7 @@ class Intake:
             headers = _by_uid(one.headers)
             fresh = _Open(
                 generation=one.generation,
-                sender="",
+                sender=None,
                 headers=headers,
                 last_instance_s=now_s,
                 released_s=now_s,
@@ -151,8 +150,9 @@ class Intake:
             with self._lock:
                 self._open.setdefault(one.series_id, fresh)
 
-    def _close(self, series_id: int, one: _Open, by: ClosedBy) -> None:
+    def _close(self, one: _Open, coming: Coming, by: ClosedBy) -> None:
         """Forget first: an instance that comes meanwhile opens the series again, here as in the journal."""
+        series_id = coming.series_id
         with self._lock:
             self._open.pop(series_id, None)
         try:
@@ -161,16 +161,10 @@ class Intake:
             with self._lock:
                 self._open.setdefault(series_id, one)
             raise
-        self._remember(series_id)
+        self._completion.ended(coming, by)
         if is_ours:
             facts = {"series_id": series_id, "generation": one.generation, "closed_by": by.value}
             self._tell("closed", facts)
-
-    def _remember(self, series_id: int) -> None:
-        with self._lock:
-            self._closed[series_id] = None
-            if len(self._closed) > REMEMBERED:
-                self._closed.popitem(last=False)
 
     def _keep(self, header: SliceHeader, encoded: bytes, source: Site) -> Recorded:
         stored = self._spool.write(encoded)
@@ -181,18 +175,20 @@ class Intake:
         return self._log.record(entry)
 
     def _note(
-        self, recorded: Recorded, header: SliceHeader, association: int | None, sender: str = ""
+        self, recorded: Recorded, header: SliceHeader, association: int | None, source: Site | None = None
     ) -> None:
         one = self._open.get(recorded.series_id)
         if one is None:
             if not recorded.new:
                 return
-            one = self._opened(recorded, sender)
+            one = self._opened(recorded, association, source)
         now_s = self._clock.monotonic_s()
         with self._lock:
             one = self._open.setdefault(recorded.series_id, one)  # a step may have forgotten it meanwhile
             if recorded.new:
                 one.headers[header.sop_instance_uid] = header
+                came_back = not one.associations and one.released_s is not None
+                one.rhythm = one.rhythm.after(now_s - one.last_instance_s, came_back=came_back)
             one.generation = max(one.generation, recorded.generation)
             one.last_instance_s = now_s
             if association is None:
@@ -201,22 +197,23 @@ class Intake:
                 one.associations.add(association)
                 one.carriers.add(association)
 
-    def _opened(self, recorded: Recorded, sender: str) -> _Open:
+    def _opened(self, recorded: Recorded, association: int | None, source: Site | None) -> _Open:
         """A series that is new here, with what the journal has of it; another thread may be first."""
         try:
             headers = _by_uid(self._log.headers(recorded.series_id))
         except StoreError:
             self._missed = True
             raise
+        now_s = self._clock.monotonic_s()
         fresh = _Open(
             generation=recorded.generation,
-            sender=sender,
+            sender=Sender(source.site, source.calling_ae) if source else None,
             headers=headers,
-            last_instance_s=self._clock.monotonic_s(),
+            last_instance_s=now_s,
         )
+        if source:
+            self._completion.came_late(recorded.series_id, association, now_s)
         with self._lock:
-            if sender and recorded.series_id in self._closed:
-                self._returning.add(sender)
             return self._open.setdefault(recorded.series_id, fresh)
 
     def _adopt(self, path: str, source: Site) -> None:

@@ -12,6 +12,7 @@ from millet.ports.arrivals import (
     Site,
 )
 from millet.ports.detector import Detector, Peaks
+from millet.ports.habits import Habits, Sender
 from millet.ports.stores import Clock, Spool, Stored
 from millet.ports.work import Delivery, DeliveryQueue, Destination, JobQueue, KeptObject, Work
 from millet.ports.worklist import SeriesKey, SeriesStatus, Worklist, WorklistQuery
@@ -25,6 +26,7 @@ __all__ = [
     "Destination",
     "Detector",
     "Entry",
+    "Habits",
     "InstanceLog",
     "JobQueue",
     "KeptObject",
@@ -33,6 +35,7 @@ __all__ = [
     "ProgressLog",
     "Received",
     "Recorded",
+    "Sender",
     "SeriesKey",
     "SeriesStatus",
     "Site",
