@@ -4,16 +4,27 @@ from millet.ports.arrivals import (
     ArrivalLog,
     Arrived,
     Entry,
+    InstanceIndex,
     InstanceLog,
+    Known,
     OpenSeries,
     ProgressLog,
     Received,
+    Reception,
     Recorded,
-    Site,
 )
 from millet.ports.detector import Detector, Peaks
 from millet.ports.habits import Habits, Sender
-from millet.ports.stores import Clock, Spool, Stored
+from millet.ports.stores import (
+    Clock,
+    Kept,
+    ObjectStore,
+    Offer,
+    Site,
+    Spool,
+    SpoolWriter,
+    Stored,
+)
 from millet.ports.work import Delivery, DeliveryQueue, Destination, JobQueue, KeptObject, Work
 from millet.ports.worklist import SeriesKey, SeriesStatus, Worklist, WorklistQuery
 
@@ -27,19 +38,26 @@ __all__ = [
     "Detector",
     "Entry",
     "Habits",
+    "InstanceIndex",
     "InstanceLog",
     "JobQueue",
+    "Kept",
     "KeptObject",
+    "Known",
+    "ObjectStore",
+    "Offer",
     "OpenSeries",
     "Peaks",
     "ProgressLog",
     "Received",
+    "Reception",
     "Recorded",
     "Sender",
     "SeriesKey",
     "SeriesStatus",
     "Site",
     "Spool",
+    "SpoolWriter",
     "Stored",
     "Work",
     "Worklist",

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import analyses
 import pytest
-from fakes import MemorySpool
+from fakes import MemoryObjects
 from instances import START_UTC, entry
 
 from millet.core.alert import TriageChange
 from millet.core.analysis import Triage, TriageLevel
-from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.journal import SqlJournal, open_engine
+from millet.edge.journal.tables import alert
 from millet.errors import StoreError
 from millet.ports import KeptObject, WorklistQuery
 
@@ -19,16 +20,19 @@ UNFLAGGED, NOTABLE, CRITICAL = TriageLevel.UNFLAGGED, TriageLevel.NOTABLE, Triag
 class Bench:
     """One series, generation after generation."""
 
-    def __init__(self, path):
-        self.engine = open_engine(sqlite_url(path))
-        migrate(self.engine)
-        self.journal = SqlJournal(self.engine, lambda *_: None, MemorySpool())
+    def __init__(self, url):
+        self.engine = open_engine(url)
+        self.journal = SqlJournal(self.engine, lambda *_: None, MemoryObjects())
         self._instances = 0
+
+    def receive(self):
+        """One more instance."""
+        self._instances += 1
+        return self.journal.record(entry(self._instances))
 
     def claim(self):
         """One more instance, closed and claimed."""
-        self._instances += 1
-        came = self.journal.record(entry(self._instances))
+        came = self.receive()
         self.journal.close(came.series_id, came.generation, START_UTC)
         return self.journal.claim(came.series_id, came.generation)
 
@@ -52,9 +56,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path):
+def bench(journal_url):
     """An empty journal."""
-    made = Bench(tmp_path / "journal.db")
+    made = Bench(journal_url)
     yield made
     made.engine.dispose()
 
@@ -90,6 +94,7 @@ def test_an_alert_is_raised_once(bench):
     """A second commit of the same generation, of the same model or of another, raises no second one."""
     bench.generation(UNFLAGGED)
     work = bench.claim()
+    bench.receive()
     assert bench.commit(work, CRITICAL)
     assert not bench.commit(work, CRITICAL)
     assert bench.commit(work, NOTABLE, digest="cd" * 32)
@@ -111,14 +116,14 @@ def test_a_generation_is_compared_with_what_was_committed_last(bench):
 
 
 def test_an_alert_is_in_the_commit_or_nowhere(bench):
-    """Where the commit fails half way, neither the analysis nor its alert is there."""
+    """Where the alert cannot be written, neither is the analysis there."""
     bench.generation(UNFLAGGED)
     work = bench.claim()
     with bench.engine.begin() as connection:
-        connection.exec_driver_sql(
-            "CREATE TRIGGER full BEFORE INSERT ON alert BEGIN SELECT RAISE(ABORT, 'full'); END"
-        )
+        alert.drop(connection)
     with pytest.raises(StoreError):
         bench.commit(work, CRITICAL)
+    with bench.engine.begin() as connection:
+        alert.create(connection)
     assert (bench.line.triage, bench.line.state) == (UNFLAGGED, "analysing")
     assert len(bench.journal.due(START_UTC.replace(year=2030))) == 1

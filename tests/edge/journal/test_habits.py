@@ -3,31 +3,30 @@ from __future__ import annotations
 import threading
 
 import pytest
-from fakes import MemorySpool
+from fakes import MemoryObjects
 
 from millet.core.habits import FADING, Habit, Observation, Rhythm
-from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.journal import SqlJournal, open_engine
 from millet.ports import Sender
 
 SEEN = Observation(rhythm=Rhythm(pause_s=0.3, return_s=4.0), count_held=True)
 SENDER = Sender("north", "CT1")
 
 
-def journal(path):
+def journal(url):
     """The journal of one process."""
-    engine = open_engine(sqlite_url(path))
-    migrate(engine)
-    return SqlJournal(engine, lambda *_: None, MemorySpool()), engine
+    engine = open_engine(url)
+    return SqlJournal(engine, lambda *_: None, MemoryObjects()), engine
 
 
-def test_a_habit_outlives_its_process(tmp_path):
+def test_a_habit_outlives_its_process(journal_url):
     """What was learned is there after a restart; of another site or sender nothing is known."""
-    first, engine = journal(tmp_path / "journal.db")
+    first, engine = journal(journal_url)
     assert first.habit(SENDER) == Habit()
     learned = first.learn(SENDER, SEEN)
     assert learned.series == 1
     engine.dispose()
-    again, engine = journal(tmp_path / "journal.db")
+    again, engine = journal(journal_url)
     assert again.habit(SENDER) == learned
     assert again.learn(SENDER, SEEN).series > 1
     for other in (Sender("south", "CT1"), Sender("north", "CT2")):
@@ -35,9 +34,9 @@ def test_a_habit_outlives_its_process(tmp_path):
     engine.dispose()
 
 
-def test_receivers_that_learn_at_once_forget_nothing(tmp_path):
+def test_receivers_that_learn_at_once_forget_nothing(journal_url):
     """Each observation of each process is in the habit."""
-    both = [journal(tmp_path / "journal.db") for _ in range(2)]
+    both = [journal(journal_url) for _ in range(2)]
     start = threading.Barrier(2)
 
     def work(one):

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import analyses
 import pytest
-from fakes import MemorySpool
+from fakes import MemoryObjects
 from instances import START_UTC, entry
 
 from millet.core.analysis import Triage, TriageLevel
 from millet.core.best import Candidate
 from millet.core.reasons import Reason
-from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.journal import SqlJournal, open_engine
 from millet.ports import Site, WorklistQuery
 
 THICKNESS_MM = {1: 5.0, 2: 2.0, 3: 1.0}
@@ -19,10 +19,9 @@ THICKNESS_MM = {1: 5.0, 2: 2.0, 3: 1.0}
 class Bench:
     """A study of three series: the later, the thinner."""
 
-    def __init__(self, path):
-        self.engine = open_engine(sqlite_url(path))
-        migrate(self.engine)
-        self.journal = SqlJournal(self.engine, lambda *_: None, MemorySpool())
+    def __init__(self, url):
+        self.engine = open_engine(url)
+        self.journal = SqlJournal(self.engine, lambda *_: None, MemoryObjects())
 
     def receive(self, number, site="north", study_uid="1.9"):
         """One series of the study, closed."""
@@ -47,9 +46,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path):
+def bench(journal_url):
     """An empty journal."""
-    made = Bench(tmp_path / "journal.db")
+    made = Bench(journal_url)
     yield made
     made.engine.dispose()
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0007"
-down_revision: str | None = "0003"
+down_revision: str | None = "0005"
 
 _TEXTS = ("candidate", "best_series_uid", "best_reason")
 
