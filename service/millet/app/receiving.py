@@ -13,6 +13,7 @@ from millet.edge.journal import SqlJournal
 from millet.edge.scp import Behind, Caller, Listen, Refusal, StorageScp
 from millet.edge.store import LogSpool
 from millet.edge.telemetry import Events
+from millet.flow.completion import Completion
 from millet.flow.intake import Intake
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.reception import Receptions
@@ -61,7 +62,8 @@ class Receiving:
     def _intake(self) -> Intake:
         chosen = self.chosen
         waits = Waits(settle_s=chosen.settle_s, quiet_s=chosen.quiet_s, gap_wait_s=chosen.gap_wait_s)
-        return Intake(self.spool, self.journal, waits, self.clock, self.events.intake, self._urgency)
+        completion = Completion(waits, self.journal)
+        return Intake(self.spool, self.journal, completion, self.clock, self.events.intake, self._urgency)
 
     @cached_property
     def _loop(self) -> Loop:
