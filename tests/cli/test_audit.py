@@ -1,7 +1,9 @@
 """`millet audit verify` as an operator runs it: a whole trail, and each thing that can be done to one."""
 
 import json
+import logging
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
@@ -27,14 +29,12 @@ def log(tmp_path):
     with path.open("w") as stream:
         handler = configure("INFO", stream)
         yield path
-        __import__("logging").getLogger().removeHandler(handler)
+        logging.getLogger().removeHandler(handler)
 
 
 @pytest.fixture
 def trail(settings, log):
     """A trail of ten lines, its head noted."""
-    from datetime import UTC, datetime
-
     made = open_trail(settings, "host-0", lambda: datetime.now(UTC), print)
     for number in range(10):
         made.write(Event(kind=Kind.RETRIEVED, who=f"reader {number}"))
