@@ -20,8 +20,8 @@ from millet.ports import Clock, Site
 from millet.settings import Settings
 
 INTAKE_EVERY_S = 0.2
-GATHER_S = 0.005
-"""How long instances are gathered before they are journalled together."""
+GATHER_S = 0.1
+"""How long instances are gathered to be journalled together; the end of an association does not wait."""
 
 
 @dataclass(frozen=True, kw_only=True)
