@@ -1,0 +1,115 @@
+"""The test's way into `millet`: the same program, with a clock and points of death from outside.
+
+`PYTHONPATH=service:tests python -m faults.entry PAGE [MUTATION,...] -- serve --config FILE` is
+`millet serve --config FILE` under a `Control` page. Nothing of this is known to the product.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from faults.control import POINTS, Control
+
+
+def be_millet(page: Path, mutations: Sequence[str], arguments: Sequence[str]) -> None:
+    """Become `millet ARGUMENTS` under a page. Returns or exits as that does."""
+    control = Control(page)
+    _wrong_clock(control)
+    _points_of_death(control)
+    for name in mutations:
+        MUTATIONS[name]()
+    from millet.cli import main
+
+    sys.argv = ["millet", *arguments]
+    main()
+
+
+def _wrong_clock(control: Control) -> None:
+    from millet.app.service import SystemClock
+
+    def utc(_self: SystemClock) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=control.wall_s + control.passed_s)
+
+    true_monotonic_s, true_time_s = time.monotonic, time.time
+    SystemClock.utc = utc  # type: ignore[method-assign]
+    SystemClock.monotonic_s = lambda _self: true_monotonic_s() + control.passed_s  # type: ignore[method-assign]
+    time.time = lambda: true_time_s() + control.wall_s  # pynetdicom and DBOS ask it
+
+
+def _points_of_death(control: Control) -> None:
+    from sqlalchemy.engine.default import DefaultDialect
+
+    places: dict[str, Sequence[tuple[Any, str]]] = {
+        "sync": [(os, "fsync"), (os, "fdatasync")],
+        "rename": [(os, "replace"), (os, "rename"), (os, "link"), (os, "unlink")],
+        "write": [(os, name) for name in ("write", "writev", "pwrite", "pwritev", "splice")],
+        "send": [(socket.socket, name) for name in ("send", "sendall", "sendmsg")],
+        "commit": [(DefaultDialect, "do_commit")],
+    }
+    for point, owners in places.items():
+        for owner, name in owners:
+            if hasattr(owner, name):
+                setattr(owner, name, _mortal(getattr(owner, name), control, POINTS.index(point)))
+
+
+def _mortal(true: Callable[..., Any], control: Control, point: int) -> Callable[..., Any]:
+    """The same call, with a place to die before and after it."""
+
+    def guarded(*arguments: Any, **named: Any) -> Any:
+        control.passes(point)
+        answer = true(*arguments, **named)
+        control.passes(point)
+        return answer
+
+    return guarded
+
+
+def _nothing_is_flushed() -> None:
+    """A receiver that says "stored" of what lies in memory."""
+    os.fsync = os.fdatasync = lambda _descriptor: None
+
+
+def _names_at_random() -> None:
+    """Reports whose UIDs are not a function of what they report."""
+    import uuid
+
+    from millet.flow import work
+
+    work.object_uid = lambda _analysis, _kind: f"2.25.{uuid.uuid4().int}"  # type: ignore[attr-defined]
+
+
+def _nothing_is_adopted() -> None:
+    """A receiver that answers before it has made anything durable, and does so a moment later."""
+    import threading
+
+    from millet.edge import scp
+
+    true = scp.StorageScp.__init__
+
+    def init(self: Any, listen: Any, store: Any, *others: Any) -> None:
+        def later(received: Any, association: int) -> None:
+            threading.Timer(0.3, store, (received, association)).start()
+
+        true(self, listen, later, *others)
+
+    scp.StorageScp.__init__ = init  # type: ignore[method-assign]
+
+
+MUTATIONS: dict[str, Callable[[], None]] = {
+    "no-sync": _nothing_is_flushed,
+    "random-names": _names_at_random,
+    "answer-first": _nothing_is_adopted,
+}
+"""Ways to break the product on purpose: a harness that does not notice proves nothing."""
+
+
+if __name__ == "__main__":
+    at = sys.argv.index("--")
+    be_millet(Path(sys.argv[1]), sys.argv[2:at], sys.argv[at + 1 :])
