@@ -99,9 +99,9 @@ def _one(seed: int, means: Means, ground: Ground) -> Outcome:
         nothing: dict[str, int] = {}
         return Outcome(
             seed=seed,
-            topology=plan.topology,
-            database=plan.database,
-            destination=plan.destination,
+            topology=plan.setting.topology,
+            database=plan.setting.database,
+            destination=plan.setting.destination,
             faults=[str(fault) for fault in plan.faults],
             acked=0,
             responses=0,
@@ -126,7 +126,7 @@ def _own_mounts() -> None:
 def _means() -> Means:
     from millet.settings import Settings
 
-    known = "database" in Settings.__dataclass_fields__
+    known = "journal_url" in Settings.__dataclass_fields__
     probe = Path(tempfile.mkdtemp(prefix="faults-probe-"))
     return Means(disks=disk.to_be_had(probe), postgresql=known and cluster.to_be_had())
 

@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.ext.compiler import compiles
+
 from faults.control import POINTS, Control
 
 
@@ -32,15 +34,40 @@ def be_millet(page: Path, mutations: Sequence[str], arguments: Sequence[str]) ->
 
 
 def _wrong_clock(control: Control) -> None:
-    from millet.app.service import SystemClock
+    """The host's time of day may be wrong; hours may pass, for the host and for the database alike."""
+    true_monotonic_s, true_time_s = time.monotonic, time.time
 
-    def utc(_self: SystemClock) -> datetime:
+    def utc() -> datetime:
         return datetime.now(UTC) + timedelta(seconds=control.wall_s + control.passed_s)
 
-    true_monotonic_s, true_time_s = time.monotonic, time.time
-    SystemClock.utc = utc  # type: ignore[method-assign]
-    SystemClock.monotonic_s = lambda _self: true_monotonic_s() + control.passed_s  # type: ignore[method-assign]
+    def monotonic_s() -> float:
+        return true_monotonic_s() + control.passed_s
+
     time.time = lambda: true_time_s() + control.wall_s  # pynetdicom and DBOS ask it
+    try:
+        from millet.edge.journal.clock import JournalClock, now_utc
+    except ImportError:
+        from millet.app.service import SystemClock
+
+        SystemClock.utc = lambda _self: utc()  # type: ignore[method-assign]
+        SystemClock.monotonic_s = lambda _self: monotonic_s()  # type: ignore[method-assign]
+        return
+    true_init = JournalClock.__init__
+
+    def init(self: JournalClock, engine: Any) -> None:
+        true_init(self, engine, utc, monotonic_s)
+
+    JournalClock.__init__ = init  # type: ignore[method-assign]
+
+    @compiles(now_utc, "sqlite")
+    def sqlite(element: now_utc, _compiler: Any, **_: Any) -> str:
+        ahead_s = control.passed_s - element.ago_s
+        return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', '{ahead_s:+f} seconds')"
+
+    @compiles(now_utc, "postgresql")
+    def postgresql(element: now_utc, _compiler: Any, **_: Any) -> str:
+        ahead_s = control.passed_s - element.ago_s
+        return f"(clock_timestamp() AT TIME ZONE 'UTC' + interval '{ahead_s:f} seconds')"
 
 
 def _points_of_death(control: Control) -> None:
@@ -76,36 +103,8 @@ def _nothing_is_flushed() -> None:
     os.fsync = os.fdatasync = lambda _descriptor: None
 
 
-def _names_at_random() -> None:
-    """Reports whose UIDs are not a function of what they report."""
-    import uuid
-
-    from millet.flow import work
-
-    work.object_uid = lambda _analysis, _kind: f"2.25.{uuid.uuid4().int}"  # type: ignore[attr-defined]
-
-
-def _nothing_is_adopted() -> None:
-    """A receiver that answers before it has made anything durable, and does so a moment later."""
-    import threading
-
-    from millet.edge import scp
-
-    true = scp.StorageScp.__init__
-
-    def init(self: Any, listen: Any, store: Any, *others: Any) -> None:
-        def later(received: Any, association: int) -> None:
-            threading.Timer(0.3, store, (received, association)).start()
-
-        true(self, listen, later, *others)
-
-    scp.StorageScp.__init__ = init  # type: ignore[method-assign]
-
-
 MUTATIONS: dict[str, Callable[[], None]] = {
     "no-sync": _nothing_is_flushed,
-    "random-names": _names_at_random,
-    "answer-first": _nothing_is_adopted,
 }
 """Ways to break the product on purpose: a harness that does not notice proves nothing."""
 

@@ -26,6 +26,8 @@ TOPOLOGIES: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Process -> its roles."""
+ALWAYS = ("kill", "kill", "die", "die", "die", "pause", "stop", "clock", "cut", "cut", "stall", "delay")
+"""Kinds of faults that can be had everywhere, as often as they are to come."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +51,20 @@ class Fault:
 class Batch:
     """What one sender sends, and how."""
 
-    name: str
+    way: str
     slices: Sequence[Slice]
     manner: Manner
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Where a seed is played."""
+
+    topology: str
+    database: str
+    """sqlite or postgresql."""
+    destination: str
+    """pacs or folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +72,7 @@ class Plan:
     """Everything about a seed that is drawn."""
 
     seed: int
-    topology: str
-    database: str
-    """sqlite or postgresql."""
-    destination: str
-    """pacs or folder."""
+    setting: Setting
     batches: Sequence[Batch]
     faults: Sequence[Fault]
 
@@ -78,22 +87,23 @@ class Means:
 
 def draw(seed: int, means: Means) -> Plan:
     """The plan of a seed; equal on every machine with the same means."""
+    setting, faults = weather(seed, means)
+    return Plan(seed=seed, setting=setting, batches=_batches(seed), faults=faults)
+
+
+def weather(seed: int, means: Means) -> tuple[Setting, Sequence[Fault]]:
+    """Where a seed is played, and what goes wrong: two to five faults at their moments."""
     chance = random.Random(seed)
     topology = chance.choice(("one", "one", "apart", "two analysers"))
     database = "postgresql" if means.postgresql and topology != "one" else "sqlite"
     destination = chance.choice(("pacs", "pacs", "pacs", "folder"))
-    return Plan(
-        seed=seed,
-        topology=topology,
-        database=database,
-        destination=destination,
-        batches=_batches(seed, chance),
-        faults=_faults(chance, topology, database, destination, means),
-    )
+    setting = Setting(topology=topology, database=database, destination=destination)
+    return setting, _faults(chance, setting, means)
 
 
-def _batches(seed: int, chance: random.Random) -> list[Batch]:
+def _batches(seed: int) -> list[Batch]:
     """Two to four series, each sent in one of the ways in which series are sent."""
+    chance = random.Random(f"{seed} series")
     made: list[Batch] = []
     waiting: list[Slice] = []
     for number in range(chance.choice((2, 3, 3, 4))):
@@ -103,9 +113,14 @@ def _batches(seed: int, chance: random.Random) -> list[Batch]:
         if way == "interleaved" and not waiting:
             waiting = slices
             continue
-        made += WAYS[way](f"{kind} {number} {way}", slices, waiting, chance)
+        made += [
+            Batch(way=way, slices=part, manner=manner) for part, manner in WAYS[way](slices, waiting, chance)
+        ]
         waiting = [] if way == "interleaved" else waiting
-    return made + (_plain("chest alone", waiting, [], chance) if waiting else [])
+    return made + ([Batch(way="plain", slices=waiting, manner=_manner(chance))] if waiting else [])
+
+
+Parts = list[tuple[list[Slice], Manner]]
 
 
 def _manner(chance: random.Random, after_s: float | None = None) -> Manner:
@@ -118,62 +133,47 @@ def _manner(chance: random.Random, after_s: float | None = None) -> Manner:
     )
 
 
-def _plain(name: str, slices: list[Slice], _other: list[Slice], chance: random.Random) -> list[Batch]:
-    return [Batch(name=name, slices=slices, manner=_manner(chance))]
+def _plain(slices: list[Slice], _other: list[Slice], chance: random.Random) -> Parts:
+    return [(slices, _manner(chance))]
 
 
-def _shuffled(name: str, slices: list[Slice], _other: list[Slice], chance: random.Random) -> list[Batch]:
-    return _plain(name, chance.sample(slices, len(slices)), [], chance)
+def _shuffled(slices: list[Slice], _other: list[Slice], chance: random.Random) -> Parts:
+    return [(chance.sample(slices, len(slices)), _manner(chance))]
 
 
-def _late(name: str, slices: list[Slice], _other: list[Slice], chance: random.Random) -> list[Batch]:
+def _late(slices: list[Slice], _other: list[Slice], chance: random.Random) -> Parts:
     """The last slices come when the series was taken for complete, perhaps."""
-    held = chance.randrange(1, 5)
-    first = _manner(chance)
-    after_s = first.after_s + chance.uniform(2.0, 6.0)
+    held, first = chance.randrange(1, 5), _manner(chance)
     return [
-        Batch(name=name, slices=slices[:-held], manner=first),
-        Batch(name=f"{name}, the rest", slices=slices[-held:], manner=_manner(chance, after_s)),
+        (slices[:-held], first),
+        (slices[-held:], _manner(chance, first.after_s + chance.uniform(2.0, 6.0))),
     ]
 
 
-def _twice(name: str, slices: list[Slice], _other: list[Slice], chance: random.Random) -> list[Batch]:
+def _twice(slices: list[Slice], _other: list[Slice], chance: random.Random) -> Parts:
     first = _manner(chance)
-    again = _manner(chance, first.after_s + chance.uniform(0.0, 5.0))
-    return [
-        Batch(name=name, slices=slices, manner=first),
-        Batch(name=f"{name}, again", slices=slices, manner=again),
-    ]
+    return [(slices, first), (slices, _manner(chance, first.after_s + chance.uniform(0.0, 5.0)))]
 
 
-def _several(name: str, slices: list[Slice], _other: list[Slice], chance: random.Random) -> list[Batch]:
+def _several(slices: list[Slice], _other: list[Slice], chance: random.Random) -> Parts:
     """Over several associations at once."""
     number = chance.choice((2, 3))
-    return [
-        Batch(name=f"{name}, part {part}", slices=slices[part::number], manner=_manner(chance))
-        for part in range(number)
-    ]
+    return [(slices[part::number], _manner(chance)) for part in range(number)]
 
 
-def _interleaved(name: str, slices: list[Slice], other: list[Slice], chance: random.Random) -> list[Batch]:
+def _interleaved(slices: list[Slice], other: list[Slice], chance: random.Random) -> Parts:
     """Two series over the same associations, slice by slice."""
     mixed = [one for pair in zip(slices, other, strict=False) for one in pair]
-    rest = slices[len(other) :] + other[len(slices) :]
-    return _plain(name, mixed + rest, [], chance)
+    return [(mixed + slices[len(other) :] + other[len(slices) :], _manner(chance))]
 
 
-def _colliding(name: str, slices: list[Slice], _other: list[Slice], chance: random.Random) -> list[Batch]:
+def _colliding(slices: list[Slice], _other: list[Slice], chance: random.Random) -> Parts:
     """One UID comes a second time with other pixels: both are kept."""
-    other = cases.changed(chance.choice(slices))
-    first = _manner(chance)
-    second = _manner(chance, first.after_s + chance.uniform(0.0, 3.0))
-    return [
-        Batch(name=name, slices=slices, manner=first),
-        Batch(name=f"{name}, other pixels", slices=[other], manner=second),
-    ]
+    other, first = cases.changed(chance.choice(slices)), _manner(chance)
+    return [(slices, first), ([other], _manner(chance, first.after_s + chance.uniform(0.0, 3.0)))]
 
 
-WAYS: Mapping[str, Callable[[str, list[Slice], list[Slice], random.Random], list[Batch]]] = {
+WAYS: Mapping[str, Callable[[list[Slice], list[Slice], random.Random], Parts]] = {
     "plain": _plain,
     "shuffled": _shuffled,
     "late": _late,
@@ -184,22 +184,22 @@ WAYS: Mapping[str, Callable[[str, list[Slice], list[Slice], random.Random], list
 }
 
 
-def _faults(
-    chance: random.Random, topology: str, database: str, destination: str, means: Means
-) -> list[Fault]:
-    """Two to five faults at their moments."""
-    processes = tuple(TOPOLOGIES[topology])
-    wires = ["senders", *(["pacs"] if destination == "pacs" else [])]
-    wires += ["database"] if database == "postgresql" else []
-    kinds = ["kill", "kill", "die", "die", "die", "pause", "stop", "clock", "cut", "cut", "stall", "delay"]
-    kinds += ["power", "power", "full", "full"] if means.disks else []
-    kinds += ["away", "away", "manner"] if destination == "pacs" else []
-    kinds += ["database restart", "database kill"] if database == "postgresql" else []
+def _faults(chance: random.Random, setting: Setting, means: Means) -> list[Fault]:
+    processes = tuple(TOPOLOGIES[setting.topology])
+    wires, kinds = ["senders"], list(ALWAYS)
+    if means.disks:
+        kinds += ["power", "power", "full", "full"]
+    if setting.destination == "pacs":
+        wires.append("pacs")
+        kinds += ["away", "away", "manner"]
+    if setting.database == "postgresql":
+        wires.append("database")
+        kinds += ["database restart", "database kill"]
     drawn = [
         DRAWS[kind](chance, processes, wires)
         for kind in (chance.choice(kinds) for _ in range(chance.randrange(2, 6)))
     ]
-    if topology == "two analysers" and chance.random() < 0.5:
+    if setting.topology == "two analysers" and chance.random() < 0.5:
         drawn.append(Fault(kind="gone", at_s=chance.uniform(0.5, STORM_S), on="analyse-2"))
     return sorted(drawn, key=lambda fault: fault.at_s)
 

@@ -111,9 +111,9 @@ class _Storm:
         deaths = [death for process in world.processes.values() for death in process.deaths]
         return Outcome(
             seed=self._plan.seed,
-            topology=self._plan.topology,
-            database=self._plan.database,
-            destination=self._plan.destination,
+            topology=self._plan.setting.topology,
+            database=self._plan.setting.database,
+            destination=self._plan.setting.destination,
             faults=[str(fault) for fault in self._plan.faults],
             acked=len(record.acked),
             responses=record.responses,

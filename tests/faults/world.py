@@ -112,13 +112,13 @@ class World:
         self._dicom_port = free_port()
         self.wires = {"senders": Proxy(self._dicom_port), "pacs": Proxy(self.pacs.port)}
         self.cluster: cluster.Cluster | None = None
-        if plan.database == "postgresql":
+        if plan.setting.database == "postgresql":
             assert clusters is not None
             log = folder / "postgresql.log"
             self.cluster = cluster.Cluster(clusters, self.disk.root / "pg", free_port(), log)
             self.wires["database"] = Proxy(int(self.cluster.url().rpartition(":")[2].split("/")[0]))
             self.cluster.wait()
-        named = TOPOLOGIES[plan.topology]
+        named = TOPOLOGIES[plan.setting.topology]
         self.processes = {
             name: Process(name=name, roles=roles, slot=slot, folder=folder)
             for slot, (name, roles) in enumerate(named.items())
@@ -233,7 +233,7 @@ class World:
 
     def delivered(self) -> Sequence[Kept]:
         """What is at the destination."""
-        if self.plan.destination == "pacs":
+        if self.plan.setting.destination == "pacs":
             return self.pacs.kept
         return [_kept(path) for path in sorted((self.state / "reports").rglob("*.dcm"))]
 
@@ -252,10 +252,10 @@ class World:
         shared = dict(SETTINGS) | {
             "state_dir": str(self.state),
             "dicom_port": self._dicom_port,
-            "destination": peer if self.plan.destination == "pacs" else "folder",
+            "destination": peer if self.plan.setting.destination == "pacs" else "folder",
         }
         if self.cluster is not None:
-            shared["database"] = self.cluster.url(self.wires["database"].port)
+            shared["journal_url"] = self.cluster.url(self.wires["database"].port)
         for process in self.processes.values():
             own = {"grpc_port": free_port(), "web_port": free_port(), "slot": process.slot}
             lines = [f"{name} = {json.dumps(value)}\n" for name, value in (shared | own).items()]
@@ -279,4 +279,7 @@ def _of_content(file: bytes) -> str:
 
 def _kept(path: Path) -> Kept:
     file = path.read_bytes()
-    return Kept(str(dcmread(BytesIO(file)).SOPInstanceUID), _of_content(file))
+    try:
+        return Kept(str(dcmread(BytesIO(file)).SOPInstanceUID), _of_content(file))
+    except InvalidDicomError:
+        return Kept(path.name, LOST)
