@@ -1,30 +1,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import analyses
 import pytest
 import sqlalchemy as sa
-from fakes import MemoryJournal, MemorySpool
+from fakes import MemoryJournal, MemoryObjects
 from instances import START_UTC, entry, header
 
 from millet.core.job import State
-from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
-from millet.edge.journal.arrivals import ALIVE_S
+from millet.edge.journal import SqlJournal, open_engine
 from millet.edge.journal.base import Job
 from millet.edge.journal.tables import executor
 from millet.ports import Arrived, KeptObject, SeriesStatus, Site, WorklistQuery
 
 
 class SqlForTest(SqlJournal):
-    """The real journal on SQLite, with the jobs it enqueued in a list."""
+    """The real journal, with the jobs it enqueued in a list."""
 
-    def __init__(self, path) -> None:
+    def __init__(self, url) -> None:
         self.queue: list[Job] = []
-        engine = open_engine(sqlite_url(path))
-        migrate(engine)
-        super().__init__(engine, lambda _, job: self.queue.append(job), MemorySpool())
+        super().__init__(open_engine(url), lambda _, job: self.queue.append(job), MemoryObjects())
 
     @property
     def jobs(self) -> list[tuple[int, int]]:
@@ -40,28 +37,37 @@ class SqlForTest(SqlJournal):
         status = self._status(series_id)
         return status.stage, status.windows_done, status.windows_total
 
-    def beat(self, analyser: str, now_utc: datetime = START_UTC) -> None:
+    def beat(self, analyser: str) -> None:
         """An analyser lives."""
         with self._engine.begin() as connection:
-            mine = executor.c.executor_id == analyser
-            connection.execute(sa.delete(executor).where(mine))
-            facts = {"executor_id": analyser, "heartbeat_utc": now_utc}
+            facts = {"executor_id": analyser, "heartbeat_utc": START_UTC}
             connection.execute(sa.insert(executor).values(facts))
+
+    def strike(self, analyser: str) -> None:
+        """An analyser is dead."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(executor).where(executor.c.executor_id == analyser))
 
     def _status(self, series_id: int) -> SeriesStatus:
         """Series are made in order here."""
         return sorted(self.series(WorklistQuery()), key=lambda s: s.first_received_utc)[series_id - 1]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def journal(request, tmp_path):
     """Each implementation in turn."""
     if request.param == "memory":
         yield MemoryJournal()
         return
-    made = SqlForTest(tmp_path / "journal.db")
+    made = SqlForTest(request.getfixturevalue("new_journal")(request.param))
     yield made
     made._engine.dispose()
+
+
+@pytest.fixture
+def other():
+    """One to compare with."""
+    return MemoryJournal()
 
 
 def closed(journal, instances=3):
@@ -117,6 +123,52 @@ def test_two_sites_may_share_every_identifier(journal):
     assert (there.new, there.conflict) == (True, False)
 
 
+def test_a_batch_is_what_its_instances_are_one_by_one(journal, other):
+    """New series, repeats, other bytes, a closed series, two sites: a batch tells what `record` tells."""
+    away = Site("other", "CT", "MILLET")
+    batches = [
+        [entry(1), entry(2, series_uid="1.2.9"), entry(1), entry(3), entry(3, source=away)],
+        [entry(2, series_uid="1.2.9"), entry(3, digest="e" * 64), entry(4), entry(3, digest="e" * 64)],
+        [entry(1, digest="f" * 64, source=away), entry(5, source=away), entry(9, series_uid="1.2.7")],
+    ]
+    for batch in batches:
+        together = journal.record_all(batch, {})
+        assert together == [other.record(one) for one in batch]
+        for one in (journal, other):
+            one.close(together[0].series_id, 1, START_UTC)
+    for one in (journal, other):
+        assert one.close(together[0].series_id, together[0].generation, START_UTC) is False
+    assert journal.open_series() == other.open_series()
+    for series_id in range(1, 5):
+        assert journal.headers(series_id) == other.headers(series_id)
+        assert journal.state(series_id) == other.state(series_id)
+
+
+def test_how_far_segments_are_indexed_is_kept_with_the_batch(journal):
+    """The later mark of a segment stands, others stay; what is forgotten is gone."""
+    assert journal.indexed() == {}
+    journal.record_all([entry(1)], {"a": 10, "b": 3_000_000_000})
+    journal.record_all([], {"a": 20})
+    assert journal.indexed() == {"a": 20, "b": 3_000_000_000}
+    journal.forget_segments(["b", "never"])
+    assert journal.indexed() == {"a": 20}
+
+
+def test_what_the_journal_holds_of_some_uids(journal):
+    """Each instance of the site under these UIDs, with other bytes too; nothing of another site."""
+    journal.record_all([entry(1), entry(2), entry(1, digest="f" * 64)], {})
+    journal.record(entry(3, source=Site("other", "CT", "MILLET")))
+    uids = [header(number).sop_instance_uid for number in (1, 2, 3)]
+    found = journal.known_instances("default", uids)
+    assert sorted((one.sop_instance_uid, one.digest, one.conflict) for one in found) == [
+        (uids[0], entry(1).stored.digest, False),
+        (uids[0], "f" * 64, True),
+        (uids[1], entry(2).stored.digest, False),
+    ]
+    assert {(one.series_id, one.generation) for one in found} == {(1, 1)}
+    assert journal.known_instances("default", []) == []
+
+
 def test_closing_makes_one_job(journal):
     """A generation is closed once, with its job."""
     series_id = closed(journal)
@@ -157,6 +209,14 @@ def test_the_first_commit_wins(journal):
     assert journal.state(work.series_id) == State.ANALYSED
     assert not journal.commit(work, analyses.analysis(0), [], ["folder"])
     assert journal.claim(work.series_id, 1) is None
+    assert len(journal.due(START_UTC)) == 1
+
+
+def test_of_two_commits_by_different_models_the_first_wins(journal):
+    """A process that was frozen, and given up, says its own word too late; one generation is told once."""
+    work = committed(journal)
+    late = replace(analyses.analysis(0), provenance=replace(analyses.analysis().provenance, model_digest="x"))
+    assert not journal.commit(work, late, [KeptObject(kind="sr", path="cc/sr", deliver=True)], ["folder"])
     assert len(journal.due(START_UTC)) == 1
 
 
@@ -217,23 +277,19 @@ def test_a_dead_letter_stays_visible(journal):
     assert [d.last_error for d in journal.dead_letters()] == ["refused"]
 
 
-LATER = START_UTC + timedelta(seconds=ALIVE_S)
-"""When who was last heard of at the start is dead."""
-
-
 def test_the_first_analyser_that_asks_follows_a_series(journal):
     """It is told of each instance once, oldest first; others are told nothing while it lives."""
     journal.beat("one")
     series_id = journal.record(entry(1)).series_id
-    first = journal.arrived("one", 0, START_UTC)
+    first = journal.arrived("one", 0)
     assert first == [Arrived(first[0].instance_id, series_id, entry(1).stored.path, 0)]
     journal.record(entry(2))
     journal.record(entry(3))
-    assert journal.arrived("two", 0, START_UTC) == []
-    more = journal.arrived("one", first[0].instance_id, START_UTC)
+    assert journal.arrived("two", 0) == []
+    more = journal.arrived("one", first[0].instance_id)
     assert [one.path for one in more] == [entry(n).stored.path for n in (2, 3)]
     assert first[0].instance_id < more[0].instance_id < more[1].instance_id
-    assert journal.arrived("one", more[1].instance_id, START_UTC) == []
+    assert journal.arrived("one", more[1].instance_id) == []
 
 
 def test_each_new_series_goes_to_who_asks_first(journal):
@@ -241,10 +297,10 @@ def test_each_new_series_goes_to_who_asks_first(journal):
     here = journal.record(entry(1)).series_id
     for name in ("one", "two"):
         journal.beat(name)
-    assert [a.series_id for a in journal.arrived("one", 0, START_UTC)] == [here]
+    assert [a.series_id for a in journal.arrived("one", 0)] == [here]
     there = journal.record(entry(2, series_uid="1.2.9")).series_id
-    assert [a.series_id for a in journal.arrived("two", 0, START_UTC)] == [there]
-    assert [a.series_id for a in journal.arrived("one", 0, START_UTC)] == [here]
+    assert [a.series_id for a in journal.arrived("two", 0)] == [there]
+    assert [a.series_id for a in journal.arrived("one", 0)] == [here]
 
 
 def test_the_open_series_of_a_dead_analyser_go_to_the_next(journal):
@@ -252,20 +308,21 @@ def test_the_open_series_of_a_dead_analyser_go_to_the_next(journal):
     journal.beat("one")
     for number in (1, 2):
         journal.record(entry(number))
-    assert len(journal.arrived("one", 0, START_UTC)) == 2
-    journal.beat("two", LATER)
-    assert len(journal.arrived("two", 0, LATER)) == 2
-    journal.beat("one", LATER)
-    assert journal.arrived("one", 0, LATER) == []
+    assert len(journal.arrived("one", 0)) == 2
+    journal.beat("two")
+    journal.strike("one")
+    assert len(journal.arrived("two", 0)) == 2
+    journal.beat("one")
+    assert journal.arrived("one", 0) == []
 
 
 def test_a_series_that_is_complete_is_followed_no_longer(journal):
     """What waits or is analysed arrives no more, until a late instance opens it again."""
     journal.beat("one")
     series_id = closed(journal)
-    assert journal.arrived("one", 0, START_UTC) == []
+    assert journal.arrived("one", 0) == []
     late = journal.record(entry(4))
-    (newest,) = [a for a in journal.arrived("one", 0, START_UTC) if a.path == entry(4).stored.path]
+    (newest,) = [a for a in journal.arrived("one", 0) if a.path == entry(4).stored.path]
     assert (newest.series_id, late.generation) == (series_id, 2)
 
 
@@ -274,11 +331,12 @@ def test_a_job_goes_to_the_living_follower(journal):
     journal.beat("one")
     numbers = {"followed": 1, "left": 2, "unseen": 3}
     made = {name: journal.record(entry(n, series_uid=f"1.2.{n}")) for name, n in list(numbers.items())[:2]}
-    journal.arrived("one", 0, START_UTC)
+    journal.arrived("one", 0)
     made["unseen"] = journal.record(entry(3, series_uid="1.2.3"))
     assert journal.close(made["followed"].series_id, 1, START_UTC)
+    journal.strike("one")
     for name in ("left", "unseen"):
-        assert journal.close(made[name].series_id, 1, LATER)
+        assert journal.close(made[name].series_id, 1, START_UTC)
     assert [job.analyser for job in journal.queue] == ["one", "", ""]
 
 
@@ -287,7 +345,7 @@ def test_an_emergency_is_one_from_its_first_instance_to_its_job(journal):
     journal.beat("one")
     series_id = journal.record(replace(entry(1), urgency=1)).series_id
     journal.record(entry(2))
-    assert [one.urgency for one in journal.arrived("one", 0, START_UTC)] == [1, 1]
+    assert [one.urgency for one in journal.arrived("one", 0)] == [1, 1]
     assert journal.close(series_id, 1, START_UTC)
     assert journal.queue == [Job(series_id, 1, 1, "one")]
     assert journal.claim(series_id, 1).urgency == 1

@@ -18,12 +18,12 @@ from millet.flow.lifecycle import Loop, Part
 from millet.flow.progress import ProgressBoard, Reached
 from millet.flow.streaming import Station, Streaming
 from millet.flow.work import Analyser
-from millet.ports import Clock, Spool, Work
+from millet.ports import Clock, ObjectStore, Spool, Work
 from millet.settings import Settings
 
 log = logging.getLogger(__name__)
 
-RECONCILE_EVERY_S = 5.0
+RECONCILE_EVERY_S = 1.0
 STREAM_EVERY_S = 0.1
 PROGRESS_EVERY_S = 0.25
 PATIENCE_S = 0.003
@@ -41,7 +41,7 @@ class Analysing:
     journal: SqlJournal
     work: DurableWork
     spool: Spool
-    objects: Spool
+    objects: ObjectStore
     destinations: Sequence[str]
     events: Events
     telemetry: Telemetry
@@ -60,13 +60,13 @@ class Analysing:
             lambda: sum(station.batcher.waiting for station in stations), lambda: streaming.held_bytes
         )
         loops = (
-            Loop("reconcile", lambda: self.work.reconcile(self.clock.utc()), RECONCILE_EVERY_S),
+            Loop("reconcile", self.work.reconcile, RECONCILE_EVERY_S),
             Loop("streaming", streaming.step, STREAM_EVERY_S),
             Loop("progress", board.step, PROGRESS_EVERY_S),
         )
 
         def start() -> None:
-            self.work.start(analyser.run, analyser.give_up, self.clock.utc())
+            self.work.start(analyser.run, analyser.give_up)
             for loop in loops:
                 loop.start()
 

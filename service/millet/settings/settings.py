@@ -24,6 +24,10 @@ class Settings:
     state_dir: Path = Path("millet-state")
     """Where journal, spool, objects and the default destination live. One folder, so that one volume
     holds all that must survive a restart."""
+    journal_url: str = field(default="", repr=False)
+    """Database of the journal: `postgresql://USER@HOST/NAME` for a service on several machines; empty for a
+    SQLite file in state_dir, which needs no server. A password stands best in a file of its own, named by
+    `?passfile=FILE`."""
     site: str = "default"
     """Name of the hospital whose identifiers these are; part of every key, since two hospitals share a
     patient ID one day."""
@@ -91,6 +95,9 @@ class Settings:
     spool_reserve_bytes: int = 2_000_000_000
     """Free space below which instances are refused with 0xA700; room for the series in hand and the
     reports."""
+    most_instance_bytes: int = 4_000_000_000
+    """Largest instance that is taken; a larger one is refused with 0xA700. Room for a multi-frame CT of four
+    thousand slices."""
     retry_first_s: float = 5.0
     """First wait before a delivery is tried again; a PACS that only restarts is back soon."""
     retry_longest_s: float = 3600.0
@@ -151,6 +158,12 @@ def _positive(value: float) -> str:
     return "" if 0 < value < float("inf") else f"{value} must be a finite number above 0"
 
 
+def _journal_url(value: str) -> str:
+    """Without the value, which may hold a password."""
+    good = not value or re.match(r"(sqlite|postgresql)(\+psycopg)?://", value)
+    return "" if good else "begins neither with sqlite:// nor with postgresql://"
+
+
 def _not_blank(value: str) -> str:
     return "" if value.strip() else "must not be blank"
 
@@ -188,6 +201,7 @@ def _roles(roles: tuple[str, ...]) -> str:
 
 
 _CHECKS: Mapping[str, Callable[[Any], str]] = {
+    "journal_url": _journal_url,
     "site": _not_blank,
     "host": _not_blank,
     "dicom_port": _port,
@@ -207,6 +221,7 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "quiet_s": _positive,
     "gap_wait_s": _positive,
     "spool_reserve_bytes": _not_negative,
+    "most_instance_bytes": _positive,
     "retry_first_s": _positive,
     "retry_longest_s": _positive,
     "retry_for_s": _positive,

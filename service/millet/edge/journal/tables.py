@@ -9,10 +9,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -58,7 +60,7 @@ counter = Table(
     "counter",
     metadata,
     Column("name", String, primary_key=True),
-    Column("value", Integer, nullable=False),
+    Column("value", BigInteger, nullable=False),
 )
 """One row, `revision`: grows with every change of any series."""
 
@@ -90,7 +92,7 @@ series = Table(
     _text("stage"),
     Column("windows_done", Integer, nullable=False, server_default="0"),
     Column("windows_total", Integer, nullable=False, server_default="0"),
-    Column("revision", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False),
     UniqueConstraint("site", "series_uid"),
     Index("ix_series_patient", "site", "issuer", "patient_id"),
     Index("ix_series_accession", "site", "accession"),
@@ -112,7 +114,7 @@ instance = Table(
     _text("transfer_syntax_uid"),
     Column("digest", String, nullable=False),
     Column("path", String, nullable=False),
-    Column("size_bytes", Integer, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
     _text("calling_ae"),
     _text("called_ae"),
     Column("received_utc", Utc, nullable=False),
@@ -122,6 +124,14 @@ instance = Table(
     Index("ix_instance_series", "series_id"),
     Index("ix_instance_path", "path"),
 )
+
+segment = Table(
+    "segment",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("indexed_bytes", BigInteger, nullable=False),
+)
+"""How far each segment of the spool is indexed: what lies before is journalled."""
 
 analysis = Table(
     "analysis",
@@ -173,5 +183,6 @@ executor = Table(
     metadata,
     Column("executor_id", String, primary_key=True),
     Column("heartbeat_utc", Utc, nullable=False),
+    Column("skew_s", Float, nullable=False, server_default="0"),
 )
-"""Who works: a process that has not been heard of for a while leaves its work to others."""
+"""Who works: a process that has not been heard of for a while is struck, and leaves its work to others."""
