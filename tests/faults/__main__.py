@@ -19,15 +19,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from faults import cluster, disk
+from faults.ledger import Violation
+from faults.nursery import Nursery
+from faults.plan import Means, draw
+from faults.storm import Ground, Outcome, play
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "service")]
-
-from faults import cluster, disk  # noqa: E402 - found by the path above
-from faults.ledger import Violation  # noqa: E402 - likewise
-from faults.nursery import Nursery  # noqa: E402 - likewise
-from faults.plan import Means, draw  # noqa: E402 - likewise
-from faults.storm import Ground, Outcome, play  # noqa: E402 - likewise
-
 CLONE_NEWNS = 0x00020000
 
 
@@ -124,11 +122,7 @@ def _own_mounts() -> None:
 
 
 def _means() -> Means:
-    from millet.settings import Settings
-
-    known = "journal_url" in Settings.__dataclass_fields__
-    probe = Path(tempfile.mkdtemp(prefix="faults-probe-"))
-    return Means(disks=disk.to_be_had(probe), postgresql=known and cluster.to_be_had())
+    return Means(disks=disk.to_be_had(), postgresql=cluster.to_be_had())
 
 
 def _allowed(means: Means) -> str:

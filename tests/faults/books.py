@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from millet.edge.store import LogSpool, ObjectFolder
+
 ENDED = frozenset({"analysed", "not-analysed"})
 DONE, DEAD = "done", "dead"
 
@@ -99,15 +101,13 @@ class Stores:
     """The bytes that the journal's paths stand for, read as the service itself reads them."""
 
     def __init__(self, state: Path) -> None:
-        from millet.edge.spool import DirectorySpool
-
-        self._spool = DirectorySpool(state / "spool")
-        self._objects = DirectorySpool(state / "objects", suffix=".bin")
+        self._spool = LogSpool(state / "spool", "ledger")
+        self._objects = ObjectFolder(state / "objects")
 
     def instance(self, path: str) -> bytes:
-        """A received instance as a file. Raises OSError or StoreError."""
+        """A received instance as a file. Raises StoreError."""
         return self._spool.read(path)
 
     def report(self, path: str) -> bytes:
-        """An object of ours as a file. Raises OSError or StoreError."""
+        """An object of ours as a file. Raises StoreError."""
         return self._objects.read(path)

@@ -10,16 +10,23 @@ import chests
 import ct
 import numpy as np
 from bad_series import REFUSED
-from pydicom.dataset import Dataset
-
 from faults.scanner import Slice, dataset_of
+from pydicom.dataset import Dataset
 
 MATRIX = 128
 PIXEL_MM = 1.6
 SCALE = 0.6
 """A small chest costs a third of a large one; much smaller, and no lung is seen in it."""
 KINDS = ("chest", "chest", "chest", "refused")
-REFUSALS = ("a missing slice", "16 slices", "a child", "sagittal", "tilt by tag", "no rescale", "a QA phantom")
+REFUSALS = (
+    "a missing slice",
+    "16 slices",
+    "a child",
+    "sagittal",
+    "tilt by tag",
+    "no rescale",
+    "a QA phantom",
+)
 """Of `bad_series`: what needs no pixels to be judged, and what does."""
 THICKNESSES_MM = {24: 3.0, 32: 2.5, 40: 2.0}
 

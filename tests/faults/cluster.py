@@ -37,6 +37,7 @@ class Cluster:
     def __init__(self, made_from: Path, folder: Path, port: int, log: Path) -> None:
         self._folder, self._port, self._log = folder, port, log
         subprocess.run(["cp", "-a", str(made_from), str(folder)], check=True)
+        subprocess.run(["sync", "-f", str(folder)], check=True)  # as initdb does: what it made is durable
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
 import time
-from functools import cache
 from pathlib import Path
 
 SIZE_BYTES = 768 << 20
@@ -37,7 +38,6 @@ class Disk:
             file.truncate(SIZE_BYTES)
         _run("mkfs.ext4", "-q", "-F", "-m", "0", "-E", "lazy_itable_init=1", str(self._image))
         self._mount()
-        _run("mount", "-o", "remount,rw", str(self.root))
 
     @property
     def _image(self) -> Path:
@@ -102,9 +102,9 @@ class Folder:
         """Nothing to let go."""
 
 
-@cache
-def to_be_had(folder: Path) -> bool:
+def to_be_had() -> bool:
     """Whether this machine lets us mount images: root, with loop devices."""
+    folder = Path(tempfile.mkdtemp(prefix="faults-disk-"))
     try:
         Disk(folder).close()
     except (OSError, DiskError):
@@ -118,3 +118,7 @@ def _run(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise DiskError(f"{command[0]}: {done.stderr.strip()}")
+
+
+if __name__ == "__main__":
+    sys.exit(0 if to_be_had() else 1)

@@ -15,9 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.ext.compiler import compiles
-
 from faults.control import POINTS, Control
+from sqlalchemy.ext.compiler import compiles
 
 
 def be_millet(page: Path, mutations: Sequence[str], arguments: Sequence[str]) -> None:
@@ -44,14 +43,8 @@ def _wrong_clock(control: Control) -> None:
         return true_monotonic_s() + control.passed_s
 
     time.time = lambda: true_time_s() + control.wall_s  # pynetdicom and DBOS ask it
-    try:
-        from millet.edge.journal.clock import JournalClock, now_utc
-    except ImportError:
-        from millet.app.service import SystemClock
+    from millet.edge.journal.clock import JournalClock, now_utc
 
-        SystemClock.utc = lambda _self: utc()  # type: ignore[method-assign]
-        SystemClock.monotonic_s = lambda _self: monotonic_s()  # type: ignore[method-assign]
-        return
     true_init = JournalClock.__init__
 
     def init(self: JournalClock, engine: Any) -> None:
@@ -75,7 +68,7 @@ def _points_of_death(control: Control) -> None:
 
     places: dict[str, Sequence[tuple[Any, str]]] = {
         "sync": [(os, "fsync"), (os, "fdatasync")],
-        "rename": [(os, "replace"), (os, "rename"), (os, "link"), (os, "unlink")],
+        "rename": [(os, "replace"), (os, "rename"), (os, "unlink"), (os, "ftruncate")],
         "write": [(os, name) for name in ("write", "writev", "pwrite", "pwritev", "splice")],
         "send": [(socket.socket, name) for name in ("send", "sendall", "sendmsg")],
         "commit": [(DefaultDialect, "do_commit")],

@@ -66,7 +66,7 @@ class Nursery:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            preexec_fn=die_with_parent,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - no thread runs yet
         )
         self._children: dict[int, Child] = {}
         self._unborn: list[Child] = []
@@ -113,10 +113,10 @@ def _inside() -> None:
     """Import, then fork at each line that comes, and tell of each end."""
     import openvino  # noqa: F401 - what the children need
     import psycopg  # noqa: F401 - likewise
+    from faults.entry import be_millet
 
     import millet.cli.serve
     import millet.edge.openvino  # noqa: F401 - likewise
-    from faults.entry import be_millet
 
     reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(writing)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from contextlib import suppress
 from typing import NamedTuple
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -26,7 +27,7 @@ class Slice(NamedTuple):
     sop_class_uid: str = CT_IMAGE
 
 
-class AssociationLost(Exception):
+class AssociationLost(Exception):  # noqa: N818 - the name says it
     """The association is gone; what was not acknowledged may or may not have arrived."""
 
 
@@ -41,7 +42,9 @@ def dataset_of(file: bytes) -> bytes:
 class Association:
     """One association for CT images. Every failure of the wire is an AssociationLost."""
 
-    def __init__(self, port: int, calling_ae: str, called_ae: str = "MILLET", timeout_s: float = 15.0) -> None:
+    def __init__(
+        self, port: int, calling_ae: str, called_ae: str = "MILLET", timeout_s: float = 15.0
+    ) -> None:
         self._messages = 0
         try:
             self._socket = socket.create_connection(("127.0.0.1", port), timeout_s)
@@ -70,28 +73,22 @@ class Association:
     def half_store(self, one: Slice, sent_bytes: int) -> None:
         """Begin a C-STORE and drop the connection after so many bytes of its data set."""
         self._messages += 1
-        try:
+        with suppress(OSError):
             self._send(_store_command(one, self._messages), 3)
             self._socket.sendall(_data(one.dataset, 0)[:sent_bytes])
-        except OSError:
-            pass
         self.drop()
 
     def release(self) -> None:
         """A-RELEASE."""
-        try:
+        with suppress(OSError):
             self._socket.sendall(struct.pack(">BxI4x", 5, 4))
             self._pdu()
-        except OSError:
-            pass
         self.drop()
 
     def abort(self) -> None:
         """A-ABORT."""
-        try:
+        with suppress(OSError):
             self._socket.sendall(struct.pack(">BxI4x", 7, 4))
-        except OSError:
-            pass
         self.drop()
 
     def drop(self) -> None:

@@ -79,11 +79,13 @@ def play(plan: Plan, ground: Ground) -> Outcome:
         clusters=ground.clusters,
         mutations=ground.mutations,
     )
+    whole = False
     try:
         outcome = _Storm(plan, world).outcome(began_s)
-        if outcome.violations:
-            _keep(folder, ground.kept / f"seed-{plan.seed}")
+        whole = not outcome.violations
     finally:
+        if not whole:
+            _keep(folder, ground.kept / f"seed-{plan.seed}")
         world.close()
         shutil.rmtree(folder, ignore_errors=True)
     return outcome
@@ -95,7 +97,9 @@ class _Storm:
         self._record = Record()
         chance = random.Random(plan.seed + 2)
         self._modalities = [
-            Modality(batch.slices, batch.manner, world.dicom_port, self._record, random.Random(chance.random()))
+            Modality(
+                batch.slices, batch.manner, world.dicom_port, self._record, random.Random(chance.random())
+            )
             for batch in plan.batches
         ]
         self._violations: list[Violation] = []

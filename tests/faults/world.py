@@ -17,9 +17,6 @@ from io import BytesIO
 from pathlib import Path
 
 import sqlalchemy as sa
-from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
-
 from faults import books, cluster
 from faults.control import Control
 from faults.disk import Disk, Folder
@@ -29,6 +26,9 @@ from faults.pacs import Kept, Pacs, content_digest
 from faults.plan import TOPOLOGIES, Plan
 from faults.proxy import Proxy
 from faults.scanner import dataset_of
+from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
+
 from millet.errors import ServiceError
 
 RESTART_S = (0.1, 1.2)
@@ -265,7 +265,7 @@ class World:
 def _digest(read: Callable[[str], bytes], path: str, digest: Callable[[bytes], str]) -> str:
     try:
         return digest(read(path))
-    except (OSError, ServiceError, InvalidDicomError):
+    except (ServiceError, InvalidDicomError):
         return LOST
 
 
