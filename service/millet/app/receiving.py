@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from millet.app.asking import ArchiveDesk
 from millet.core.assembler import Waits
 from millet.core.turns import EMERGENCY, ROUTINE
 from millet.edge.journal import SqlJournal
@@ -32,6 +33,8 @@ class Receiving:
     journal: SqlJournal
     spool: LogSpool
     events: Events
+    archive: ArchiveDesk | None = None
+    """Who is asked how many instances a series has; None where no archive is configured."""
 
     @property
     def associations(self) -> int:
@@ -45,10 +48,14 @@ class Receiving:
         def start() -> None:
             self.spool.hold()
             loop.start()
+            if self.archive:
+                self.archive.loop.start()
             self._scp.start()
 
         def stop(within_s: float) -> bool:
             self._scp.stop()
+            if self.archive:
+                self.archive.loop.stop(0.0)  # a question that is out is nobody's loss
             stopped = loop.stop(within_s)
             self.spool.let_go()
             return stopped
@@ -59,7 +66,7 @@ class Receiving:
     def _intake(self) -> Intake:
         chosen = self.chosen
         waits = Waits(settle_s=chosen.settle_s, quiet_s=chosen.quiet_s, gap_wait_s=chosen.gap_wait_s)
-        completion = Completion(waits, self.journal)
+        completion = Completion(waits, self.journal, self.archive.asking if self.archive else None)
         return Intake(self.spool, self.journal, completion, self.clock, self.events.intake, self._urgency)
 
     @cached_property
