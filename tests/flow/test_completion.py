@@ -68,7 +68,7 @@ def test_what_comes_late_makes_its_sender_one_that_is_waited_for():
     """One that came back, over another association; others are not."""
     completion = Completion(WAITS)
     ended(completion, 1)
-    completion.came_late(1, 8, 104.0)
+    completion.came_late(1, CT1, 8, 104.0)
     assert completion.judge(coming(series_id=2), 100.0) is None
     assert completion.judge(coming(series_id=2), 102.0) is ClosedBy.GEOMETRY
     assert completion.judge(coming(series_id=3, sender=CT2), 100.0) is ClosedBy.GEOMETRY
@@ -78,15 +78,24 @@ def test_a_pause_of_an_association_is_no_return():
     """More over the very association that carried the series: it was still at it."""
     completion = Completion(WAITS)
     ended(completion, 1)
-    completion.came_late(1, 7, 104.0)
+    completion.came_late(1, CT1, 7, 104.0)
     assert completion.judge(coming(series_id=2), 100.0) is ClosedBy.GEOMETRY
+
+
+def test_what_another_sender_brings_late_is_not_this_ones_habit():
+    """Slices that were pulled from an archive, or sent by hand: the scanner has not come back."""
+    completion = Completion(WAITS)
+    ended(completion, 1)
+    completion.came_late(1, CT2, 8, 104.0)
+    for sender in (CT1, CT2):
+        assert completion.judge(coming(series_id=2, sender=sender), 100.0) is ClosedBy.GEOMETRY
 
 
 def test_nothing_is_learned_of_a_series_that_was_not_closed_here():
     """A series that another process closed, or one that is just new."""
     habits = MemoryHabits()
     completion = Completion(WAITS, habits)
-    completion.came_late(5, 8, 104.0)
+    completion.came_late(5, CT1, 8, 104.0)
     completion.judge(coming(), 100.0)
     assert habits.known == {}
 
@@ -129,7 +138,7 @@ def test_a_count_that_did_not_hold_is_not_believed_again(wrong):
     else:
         assert completion.judge(series, 100.0) is ClosedBy.COUNT
         completion.ended(series, ClosedBy.COUNT)
-        completion.came_late(1, 7, 104.0)
+        completion.came_late(1, CT1, 7, 104.0)
     later = replace(series, series_id=2)
     assert completion.judge(later, 100.0) is None
     assert completion.judge(replace(later, sender=CT2), 100.0) is ClosedBy.COUNT

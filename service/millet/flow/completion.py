@@ -50,7 +50,7 @@ class Completion:
         self._senders = Senders(waits, habits)
         self._asking = asking
         self._lately: OrderedDict[int, _Ended] = OrderedDict()
-        self._late: deque[tuple[int, int | None, float]] = deque()
+        self._late: deque[tuple[int, Sender, int | None, float]] = deque()
         """Told since, and not learned from yet."""
 
     def judge(self, coming: Coming, now_s: float) -> ClosedBy | None:
@@ -84,17 +84,18 @@ class Completion:
         if len(self._lately) > REMEMBERED:
             self._lately.popitem(last=False)
 
-    def came_late(self, series_id: int, association: int | None, now_s: float) -> None:
+    def came_late(self, series_id: int, sender: Sender, association: int | None, now_s: float) -> None:
         """Something new came of a series that was not open; one never closed here teaches nothing."""
-        self._late.append((series_id, association, now_s))
+        self._late.append((series_id, sender, association, now_s))
 
-    def _learn_late(self, series_id: int, association: int | None, now_s: float) -> None:
-        if (before := self._lately.pop(series_id, None)) is None:
+    def _learn_late(self, series_id: int, sender: Sender, association: int | None, now_s: float) -> None:
+        before = self._lately.pop(series_id, None)
+        if before is None or before.sender != sender:
             return
         gap_s, same = now_s - before.last_instance_s, association in before.carriers
         failed = False if before.by is ClosedBy.COUNT else None
         seen = Observation(rhythm=Rhythm().after(gap_s, came_back=not same), count_held=failed, late=True)
-        self._senders.learn(before.sender, seen)
+        self._senders.learn(sender, seen)
 
 
 def _held(coming: Coming, by: ClosedBy) -> bool | None:

@@ -187,7 +187,8 @@ class Intake:
         now_s = self._clock.monotonic_s()
         if recorded.new:
             one.headers[entry.header.sop_instance_uid] = entry.header
-            one.beat(entry.received_utc, association)
+            if _sender(entry) == one.sender:  # what is pulled from an archive is nobody's habit
+                one.beat(entry.received_utc, association)
         one.generation = max(one.generation, recorded.generation)
         one.last_instance_s = now_s
         if association is not None:
@@ -205,15 +206,20 @@ class Intake:
         except StoreError:
             self._missed = True
         now_s = self._clock.monotonic_s()
-        self._completion.came_late(recorded.series_id, association, now_s)
+        sender = _sender(entry)
+        self._completion.came_late(recorded.series_id, sender, association, now_s)
         fresh = _Open(
             generation=recorded.generation,
-            sender=Sender(entry.source.site, entry.source.calling_ae),
+            sender=sender,
             headers=headers,
             last_instance_s=now_s,
         )
         self._open[recorded.series_id] = fresh
         return fresh
+
+
+def _sender(entry: Entry) -> Sender:
+    return Sender(entry.source.site, entry.source.calling_ae)
 
 
 def _candidate(headers: Sequence[SliceHeader]) -> Candidate | None:
