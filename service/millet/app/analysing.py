@@ -19,13 +19,13 @@ from millet.flow.drain import Drain
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.progress import ProgressBoard, Reached
 from millet.flow.streaming import MOST_DECODERS, Station, Streaming
-from millet.flow.work import Analyser
+from millet.flow.work import Analyser, Routed
 from millet.ports import Clock, ObjectStore, Spool, Work
 from millet.settings import Settings
 
 log = logging.getLogger(__name__)
 
-RECONCILE_EVERY_S = 5.0
+RECONCILE_EVERY_S = 1.0
 STREAM_EVERY_S = 0.1
 PROGRESS_EVERY_S = 0.25
 PATIENCE_S = 0.003
@@ -45,6 +45,7 @@ class Analysing:
     spool: Spool
     objects: ObjectStore
     destinations: Sequence[str]
+    routed: Routed
     events: Events
     telemetry: Telemetry
 
@@ -63,13 +64,13 @@ class Analysing:
             lambda: sum(station.batcher.waiting for station in stations), lambda: streaming.held_bytes
         )
         loops = (
-            Loop("reconcile", lambda: self.work.reconcile(self.clock.utc()), RECONCILE_EVERY_S),
+            Loop("reconcile", self.work.reconcile, RECONCILE_EVERY_S),
             Loop("streaming", streaming.step, STREAM_EVERY_S),
             Loop("progress", board.step, PROGRESS_EVERY_S),
         )
 
         def start() -> None:
-            self.work.start(analyser.run, analyser.give_up, self.clock.utc())
+            self.work.start(analyser.run, analyser.give_up)
             for loop in loops:
                 loop.start()
 
@@ -129,6 +130,7 @@ class Analysing:
             objects=self.objects,
             model=model,
             destinations=self.destinations,
+            routed=self.routed,
             committed=committed,
             faulty=self.events.faulty,
             drain=drain,
