@@ -19,7 +19,7 @@ from blake3 import blake3
 from millet import __version__
 from millet.edge import copies
 from millet.edge.copies import Copy
-from millet.edge.journal import migrate, open_engine, snapshot, sqlite_url
+from millet.edge.journal import journal_url, migrate, open_engine, snapshot
 from millet.edge.store import LogSpool
 from millet.errors import ServiceError, StoreError
 from millet.settings import Settings
@@ -47,7 +47,7 @@ def make(chosen: Settings, out: Path) -> Backup:
     if out.exists() and any(out.iterdir()):
         raise ServiceError(f"{out} is not empty; a backup needs a folder of its own")
     out.mkdir(parents=True, exist_ok=True)
-    engine, rows = open_engine(_journal(chosen.state_dir)), Counter[str]()
+    engine, rows = open_engine(journal_url(chosen.journal_url, chosen.state_dir)), Counter[str]()
 
     def lines() -> Iterator[str]:
         for table, line in snapshot.dump(engine):
@@ -110,20 +110,16 @@ def restore(chosen: Settings, folder: Path) -> Backup:
     here = [name for name in (*FOLDERS, "journal.db") if _holds_something(chosen.state_dir / name)]
     if here:
         raise ServiceError(f"{chosen.state_dir} is not empty: {', '.join(here)}")
-    for name in FOLDERS:
-        list(copies.copied(folder / name, chosen.state_dir, name))
-    engine = open_engine(_journal(chosen.state_dir))
+    engine = open_engine(journal_url(chosen.journal_url, chosen.state_dir))
     try:
         migrate(engine)
         with (folder / JOURNAL).open(encoding="utf-8") as lines:
             snapshot.load(engine, lines)
     finally:
         engine.dispose()
+    for name in FOLDERS:
+        list(copies.copied(folder / name, chosen.state_dir, name))
     return read(folder)
-
-
-def _journal(state_dir: Path) -> str:
-    return sqlite_url(state_dir / "journal.db")
 
 
 def _instance(spool: LogSpool, path: str, digest: str) -> str:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from millet.core.job import State
 from millet.edge.journal.database import told
-from millet.edge.journal.tables import executor, instance, made, metadata, series
+from millet.edge.journal.tables import Utc, executor, instance, made, metadata, series
 from millet.errors import StoreError
 
 UNDER_WAY = (State.QUEUED.value, State.ANALYSING.value)
@@ -80,7 +80,7 @@ def _written(table: sa.Table, row: sa.RowMapping) -> dict[str, Any]:
 
 
 def _read(table: sa.Table, row: dict[str, Any]) -> dict[str, Any]:
-    times = {column.name for column in table.c if column.type.python_type is datetime}
+    times = {column.name for column in table.c if isinstance(column.type, Utc)}
     return {
         name: datetime.fromisoformat(value) if name in times and value else value
         for name, value in row.items()
