@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from millet import __version__
 from millet.app.doors import Doors, check
+from millet.app.keeping import keeping
 from millet.app.receiving import Receiving
 from millet.core.job import State
 from millet.core.retry import Patience
@@ -93,12 +94,17 @@ class Service:
             return True
 
         store = Part(name="journal", start=ticking.start, stop=let_go)
-        return (store, *(make() for role, make in named.items() if role in self._settings.roles))
+        roles = (make() for role, make in named.items() if role in self._settings.roles)
+        return (store, self._retention_part(), *roles)
 
     def opened(self) -> None:
         """Everything runs."""
         self._serving = True
         log.info("ready", extra={"roles": ",".join(self._settings.roles)})
+
+    def _retention_part(self) -> Part:
+        keep_days = self._settings.keep_days if "receive" in self._settings.roles else 0.0
+        return keeping(self._spool, self._journal, self._clock, keep_days)
 
     # receive: association -> durable; then -> journal -> "generation N is to be analysed"
 
