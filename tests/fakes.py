@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from instances import START_UTC
+from instances import SOURCE, START_UTC
 
+from millet.codec.ct import read_identity
 from millet.core.analysis import Analysis, Outcome
 from millet.core.job import Event, State, advance
 from millet.core.series import SliceHeader
@@ -18,8 +19,10 @@ from millet.ports import (
     Arrived,
     Delivery,
     Entry,
+    Kept,
     KeptObject,
     Known,
+    Offer,
     OpenSeries,
     Recorded,
     SeriesKey,
@@ -43,19 +46,16 @@ class HandClock:
         return START_UTC + timedelta(seconds=self.now_s)
 
 
-class MemorySpool:
-    """A `Spool` in memory."""
+class MemoryObjects:
+    """An `ObjectStore` in memory."""
 
     def __init__(self) -> None:
         self.kept: dict[str, bytes] = {}
-        self.full = False
 
     def write(self, encoded: bytes) -> Stored:
         """Keep bytes by their digest."""
-        if self.full:
-            raise RefusedInstance(0xA700, "full")
         digest = hashlib.sha256(encoded).hexdigest()
-        path = f"{digest[:2]}/{digest}.dcm"
+        path = f"{digest[:2]}/{digest}.bin"
         self.kept[path] = encoded
         return Stored(path, digest, len(encoded))
 
@@ -68,6 +68,93 @@ class MemorySpool:
     def paths(self) -> Sequence[str]:
         """Everything that was kept."""
         return sorted(self.kept)
+
+
+class MemorySpool:
+    """A `Spool` in memory: a segment for each life of its process, an instance takes one byte."""
+
+    def __init__(self) -> None:
+        self.log: list[Kept] = []
+        self.bodies: dict[str, bytes] = {}
+        self.full = False
+        self.began = [0]
+        """Where the instances of each life begin."""
+
+    def writer(self) -> MemoryWriter:
+        """Something to append with."""
+        return MemoryWriter(self)
+
+    def write(self, encoded: bytes, offer: Offer | None = None) -> Stored:
+        """Keep one instance, as a writer does."""
+        header = None if offer else read_identity(encoded)
+        named = (header.sop_class_uid, header.sop_instance_uid) if header else ("", "")
+        writer = self.writer()
+        writer.begin(offer or Offer(SOURCE, *named, "", 0), START_UTC)
+        writer.write(encoded)
+        return writer.commit()
+
+    def restart(self) -> None:
+        """What was received until now belongs to a process that is gone."""
+        self.began.append(len(self.log))
+
+    def read(self, path: str, most_bytes: int | None = None) -> bytes:
+        """What was kept."""
+        if path not in self.bodies:
+            raise StoreError("nothing there")
+        return self.bodies[path][:most_bytes]
+
+    def paths(self) -> Sequence[str]:
+        """Where everything lies that was kept."""
+        return list(self.bodies)
+
+    def readable(self) -> Mapping[str, int | None]:
+        """The segments of the lives before, and that of this one."""
+        *gone, now = (f"memory/{life:032x}" for life in range(len(self.began)))
+        return {**dict.fromkeys(gone), now: len(self.log)}
+
+    def kept(self, name: str, after: int, upto: int | None) -> Iterator[Kept]:
+        """Instances of a segment."""
+        life = int(name.partition("/")[2], 16)
+        end = [*self.began[1:], upto][life]
+        return iter(self.log[max(after, self.began[life]) : end])
+
+    def journalled(self, name: str, upto: int) -> None:
+        """Nothing to be done."""
+
+
+class MemoryWriter:
+    """A `SpoolWriter` of a `MemorySpool`."""
+
+    def __init__(self, spool: MemorySpool) -> None:
+        self._spool = spool
+        self._offer: Offer | None = None
+        self._body = b""
+
+    def begin(self, offer: Offer, received_utc: datetime) -> None:
+        """Begin an instance."""
+        if self._spool.full:
+            raise RefusedInstance(0xA700, "full")
+        self._offer, self._utc, self._body = offer, received_utc, b""
+
+    def write(self, piece: bytes | memoryview) -> None:
+        """Some of its bytes."""
+        self._body += piece
+
+    def commit(self) -> Stored:
+        """Keep it."""
+        assert self._offer is not None
+        end = len(self._spool.log) + 1
+        stored = Stored(f"memory@{end}", hashlib.sha256(self._body).hexdigest(), len(self._body))
+        self._spool.bodies[stored.path] = self._body
+        self._spool.log.append(Kept(stored, self._offer, self._utc, end))
+        return stored
+
+    def abandon(self) -> None:
+        """Drop what was begun."""
+        self._offer = None
+
+    def close(self) -> None:
+        """Nothing to be done."""
 
 
 @dataclass
@@ -238,6 +325,7 @@ class MemoryJournal:
             closed_utc=one.closed_utc,
             urgency=one.urgency,
             paths=tuple(entry.stored.path for g, entry in one.entries if g <= generation),
+            called_ae=one.entries[0][1].source.called_ae,
         )
 
     def commit(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from fakes import MemorySpool
+from fakes import MemoryObjects
 from instances import entry
 
 from millet.edge.journal import DurableWork, JournalClock, SqlJournal, migrate, open_engine, sqlite_url
@@ -46,7 +46,7 @@ class Worker:
         self.engine = open_engine(url)
         migrate(self.engine)
         self.work = DurableWork(self.engine, executor_id, max_attempts, version=version)
-        self.journal = SqlJournal(self.engine, self.work.enqueue, MemorySpool())
+        self.journal = SqlJournal(self.engine, self.work.enqueue, MemoryObjects())
         self.ran = threading.Event()
         self.runs = []
 

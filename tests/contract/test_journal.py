@@ -6,7 +6,7 @@ from datetime import timedelta
 import analyses
 import pytest
 import sqlalchemy as sa
-from fakes import MemoryJournal, MemorySpool
+from fakes import MemoryJournal, MemoryObjects
 from instances import START_UTC, entry, header
 
 from millet.core.job import State
@@ -21,7 +21,7 @@ class SqlForTest(SqlJournal):
 
     def __init__(self, url) -> None:
         self.queue: list[Job] = []
-        super().__init__(open_engine(url), lambda _, job: self.queue.append(job), MemorySpool())
+        super().__init__(open_engine(url), lambda _, job: self.queue.append(job), MemoryObjects())
 
     @property
     def jobs(self) -> list[tuple[int, int]]:

@@ -17,8 +17,8 @@ from millet.flow.drain import Drain
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.progress import ProgressBoard, Reached
 from millet.flow.streaming import Station, Streaming
-from millet.flow.work import Analyser
-from millet.ports import Clock, Spool, Work
+from millet.flow.work import Analyser, Routed
+from millet.ports import Clock, ObjectStore, Spool, Work
 from millet.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -41,8 +41,9 @@ class Analysing:
     journal: SqlJournal
     work: DurableWork
     spool: Spool
-    objects: Spool
+    objects: ObjectStore
     destinations: Sequence[str]
+    routed: Routed
     events: Events
     telemetry: Telemetry
 
@@ -124,6 +125,7 @@ class Analysing:
             objects=self.objects,
             model=model,
             destinations=self.destinations,
+            routed=self.routed,
             committed=committed,
             faulty=self.events.faulty,
             drain=drain,

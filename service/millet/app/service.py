@@ -10,36 +10,34 @@ import logging
 import random
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from prometheus_client import CollectorRegistry
 
 from millet import __version__
-from millet.app.analysing import Analysing
-from millet.core.assembler import Waits
+from millet.app.doors import Doors, check
+from millet.app.receiving import Receiving
 from millet.core.job import State
 from millet.core.retry import Patience
 from millet.edge import malloc
 from millet.edge.folder import FolderDestination
 from millet.edge.grpc_api import GrpcServer
 from millet.edge.journal import DurableWork, JournalClock, SqlJournal, journal_url, migrate, open_engine
-from millet.edge.scp import Listen, StorageScp
 from millet.edge.scu import StorageScu
-from millet.edge.spool import DirectorySpool
+from millet.edge.store import LogSpool, ObjectFolder
 from millet.edge.telemetry import Events, Telemetry, configure
 from millet.edge.web import Sources, WebServer
 from millet.errors import StoreError
 from millet.flow.event_loop import EventLoop
-from millet.flow.intake import Intake
 from millet.flow.lifecycle import Lifecycle, Loop, Part
 from millet.flow.outbox import Outbox
 from millet.ports import Delivery, Destination, WorklistQuery
 from millet.settings import Settings
+from millet.settings.security import rules
 
 log = logging.getLogger(__name__)
 
-INTAKE_EVERY_S = 0.2
 OUTBOX_EVERY_S = 1.0
 CLOCK_EVERY_S = 60.0
 """How often the database is asked for its time; in between this host counts on."""
@@ -60,17 +58,20 @@ class Service:
 
     def __init__(self, chosen: Settings) -> None:
         self._settings = chosen
+        check(chosen, list(self._destinations))
         self._telemetry = Telemetry(CollectorRegistry(), __version__)
-        self._events = Events(self._telemetry, chosen.known_peers, self._since_last_instance_s)
+        named = [one.ae_title for one in rules(chosen).peers]
+        self._events = Events(self._telemetry, named, self._since_last_instance_s)
         self._serving = False
-        self._released: list[Callable[[], None]] = []
         self._executor_id = f"{socket.gethostname()}-{chosen.slot}"
         self._engine = open_engine(journal_url(chosen.journal_url, chosen.state_dir))
         migrate(self._engine)
         self._clock = JournalClock(self._engine)
-        reserve = chosen.spool_reserve_bytes
-        self._spool = DirectorySpool(chosen.state_dir / "spool", reserve_bytes=reserve)
-        self._objects = DirectorySpool(chosen.state_dir / "objects", suffix=".bin")
+        self._spool = LogSpool(
+            chosen.state_dir / "spool", self._executor_id, reserve_bytes=chosen.spool_reserve_bytes
+        )
+        self._objects = ObjectFolder(chosen.state_dir / "objects")
+        self._doors = Doors(chosen, self._executor_id, self._clock, self._telemetry.doors)
         self._work = DurableWork(self._engine, executor_id=self._executor_id, clock=self._clock)
         self._journal = SqlJournal(self._engine, self._work.enqueue, self._objects)
 
@@ -87,6 +88,7 @@ class Service:
         def let_go(within_s: float) -> bool:
             ticking.stop(within_s)
             self._work.stop()
+            self._doors.stop()
             self._engine.dispose()
             return True
 
@@ -98,61 +100,27 @@ class Service:
         self._serving = True
         log.info("ready", extra={"roles": ",".join(self._settings.roles)})
 
-    # receive: association -> durable -> journal -> "generation N is to be analysed"
+    # receive: association -> durable; then -> journal -> "generation N is to be analysed"
 
     @cached_property
-    def _intake(self) -> Intake:
-        chosen = self._settings
-        waits = Waits(settle_s=chosen.settle_s, quiet_s=chosen.quiet_s, gap_wait_s=chosen.gap_wait_s)
-        return Intake(
-            self._spool,
-            self._journal,
-            waits,
-            self._clock,
-            self._events.intake,
-            emergency_peers=chosen.emergency_peers,
+    def _receiving(self) -> Receiving:
+        return Receiving(
+            chosen=self._settings,
+            clock=self._clock,
+            journal=self._journal,
+            spool=self._spool,
+            events=self._events,
+            doors=self._doors,
         )
-
-    @cached_property
-    def _scp(self) -> StorageScp:
-        chosen = self._settings
-        listen = Listen(
-            site=chosen.site,
-            host=chosen.dicom_host or chosen.host,
-            port=chosen.dicom_port,
-            ae_title=chosen.ae_title,
-            known_peers=chosen.known_peers,
-        )
-        return StorageScp(
-            listen,
-            self._events.counted(self._intake.admit),
-            self._association_ended,
-            self._events.asked,
-        )
-
-    def _association_ended(self, association: int) -> None:
-        self._intake.association_ended(association)
-        for wake in self._released:
-            wake()
 
     def _receive_part(self) -> Part:
-        loop = Loop("intake", self._intake.step, INTAKE_EVERY_S)
-        self._released.append(loop.wake)
-
-        def start() -> None:
-            self._intake.resume(self._settings.site)
-            loop.start()
-            self._scp.start()
-
-        def stop(within_s: float) -> bool:
-            self._scp.stop()
-            return loop.stop(within_s)
-
-        return Part(name="receive", start=start, stop=stop)
+        return self._receiving.part()
 
     # analyse: claimed work -> analysis, objects and deliveries in one commit
 
     def _analyse_part(self) -> Part:
+        from millet.app.analysing import Analysing  # which loads torch
+
         return Analysing(
             chosen=self._settings,
             name=self._executor_id,
@@ -162,6 +130,7 @@ class Service:
             spool=self._spool,
             objects=self._objects,
             destinations=tuple(self._destinations),
+            routed=self._doors.rules.destinations,
             events=self._events,
             telemetry=self._telemetry,
         ).part()
@@ -199,8 +168,16 @@ class Service:
     # api: gRPC, page, metrics and health, in one event loop
 
     def _api_part(self) -> Part:
-        chosen, loop = self._settings, EventLoop("api")
-        grpc = GrpcServer(worklist=self._journal, ready=self._ready, telemetry=self._telemetry)
+        from millet.app.gate import api_doors  # which loads gRPC and HTTP
+
+        chosen, loop, doors = self._settings, EventLoop("api"), api_doors(self._doors)
+        grpc = GrpcServer(
+            worklist=self._journal,
+            ready=self._ready,
+            telemetry=self._telemetry,
+            gate=doors.gate,
+            credentials=doors.grpc_credentials,
+        )
         web = WebServer(
             Sources(
                 worklist=self._journal,
@@ -208,7 +185,8 @@ class Service:
                 metrics=self._metrics,
                 show_patient=chosen.show_patient,
                 destination=chosen.destination,
-            )
+            ),
+            doors.web,
         )
         self._journal.watch(grpc.wake)
 
@@ -249,7 +227,8 @@ class Service:
         states, _ = self._journal.counts()
         self._telemetry.jobs({State(state): count for state, count in states.items()})
         self._telemetry.series_open(states.get(State.RECEIVING.value, 0))
-        self._telemetry.associations_open(self._scp.associations)
+        self._telemetry.associations_open(self._receiving.associations)
         self._telemetry.spool_free(self._spool.free_bytes())
+        self._doors.measure(self._clock.utc())
         self._telemetry.outbox(*self._journal.waiting(self._clock.utc()))
         return self._telemetry.exposition()

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from fakes import MemorySpool
+from fakes import MemoryObjects
 from instances import START_UTC, entry
 
 from millet.edge.journal import SqlJournal, open_engine
@@ -15,7 +15,7 @@ class Process:
     def __init__(self, url):
         self.engine = open_engine(url)
         self.jobs = []
-        self.journal = SqlJournal(self.engine, lambda _, job: self.jobs.append(job), MemorySpool())
+        self.journal = SqlJournal(self.engine, lambda _, job: self.jobs.append(job), MemoryObjects())
 
     def beat(self, name):
         """An executor is heard of."""

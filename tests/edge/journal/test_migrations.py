@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from fakes import MemorySpool
+from fakes import MemoryObjects
 from instances import START_UTC, entry
 
 from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
@@ -52,7 +52,7 @@ def test_up_down_and_up_again(engine):
 
 def filled(engine):
     """A journal through which one series has gone to its delivery, and another one that is open."""
-    journal = SqlJournal(engine, lambda *_: None, MemorySpool())
+    journal = SqlJournal(engine, lambda *_: None, MemoryObjects())
     recorded = journal.record_all([entry(1), entry(2, series_uid="1.2.9")], {"a": 7})[0]
     journal.close(recorded.series_id, 1, START_UTC)
     work = journal.claim(recorded.series_id, 1)
@@ -80,7 +80,7 @@ def test_down_to_each_revision_and_up_again_keeps_the_rows(engine, revision):
     assert counted(engine) == EXPECTED
     migrate(engine)
     assert counted(engine) == EXPECTED
-    journal = SqlJournal(engine, lambda *_: None, MemorySpool())
+    journal = SqlJournal(engine, lambda *_: None, MemoryObjects())
     assert [one.key for one in journal.series(WorklistQuery())] == [one.key for one in before]
     assert journal.series(WorklistQuery(triage=before[0].triage))[0].key == before[0].key
     assert journal.record(entry(3)).generation == 2

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
-from fakes import MemorySpool
+from fakes import MemoryObjects
 from instances import entry
 
 from millet.edge.journal import SqlJournal, open_engine
@@ -19,7 +19,7 @@ def engine(journal_url):
 
 def test_a_batch_costs_few_statements(engine):
     """256 instances of eight new series, and 256 more: some statements a batch, one a new series."""
-    journal = SqlJournal(engine, lambda *_: None, MemorySpool())
+    journal = SqlJournal(engine, lambda *_: None, MemoryObjects())
     told = []
     sa.event.listen(engine, "before_cursor_execute", lambda *found: told.append(found[2]))
     costs = []
@@ -34,7 +34,7 @@ def test_a_batch_costs_few_statements(engine):
 
 def test_a_batch_that_fails_leaves_nothing(engine):
     """Instances and marks are written together or not at all."""
-    journal = SqlJournal(engine, lambda *_: None, MemorySpool())
+    journal = SqlJournal(engine, lambda *_: None, MemoryObjects())
     with pytest.raises((StoreError, OverflowError)):
         journal.record_all([entry(1)], {"a": 2**64})
     assert (journal.indexed(), journal.open_series()) == ({}, [])
