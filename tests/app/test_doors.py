@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 
 from millet.app.doors import Doors, check, exposure, hosts
 from millet.app.service import Service
+from millet.core.doors import Caller, Why
 from millet.edge.telemetry import DoorMetrics
 from millet.edge.tls import client_context
 from millet.errors import SettingsError
@@ -310,6 +311,23 @@ def test_a_page_on_loopback_answers_to_names_of_loopback():
     assert set(hosts(Settings())) == {"localhost", "127.0.0.1", "::1"}
     assert not hosts(Settings(host="10.1.2.3"))
     assert hosts(Settings(web_hosts=("millet.example",))) == ("millet.example",)
+
+
+def test_whoever_tries_many_titles_does_not_fill_the_disk(tmp_path, caplog):
+    """One address refused for one reason is one line of the trail; log and metric have every try."""
+    registry = CollectorRegistry()
+    chosen = Settings(state_dir=tmp_path, known_peers=("CT1",))
+    doors = Doors(chosen, "host-0", Now(), DoorMetrics(registry))
+    for address in ("10.0.0.1", "10.0.0.2"):
+        for number in range(50):
+            asks = Caller(calling_ae=f"TRY{number}", called_ae="MILLET", address=address)
+            assert doors.refused(asks).why is Why.CALLING_TITLE
+    doors.stop()
+    (path,) = (tmp_path / "audit").glob("*.jsonl")
+    assert len([line for line in path.read_text().splitlines() if "Security Alert" in line]) == 2
+    assert "'TRY49'" in caplog.text
+    refused = {"reason": "calling-title"}
+    assert registry.get_sample_value("millet_dicom_associations_refused_total", refused) == 100
 
 
 def test_a_title_that_anybody_may_claim_is_warned_of(tmp_path, caplog):
