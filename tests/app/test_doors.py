@@ -161,6 +161,24 @@ def test_the_dicom_port_with_tls_takes_whom_certificate_and_title_name(tmp_path,
     assert left['millet_certificate_left_seconds{certificate="roots"}'] > 3000 * 86400
 
 
+@pytest.mark.parametrize(("called", "emergency"), [("MILLET", False), ("STAT", True)])
+def test_what_a_called_title_says_reaches_the_worklist(tmp_path, called, emergency):
+    """A series is as urgent as the title it was sent to; who may not call that title is refused."""
+    titles = (
+        CalledSection(ae_title="MILLET"),
+        CalledSection(ae_title="STAT", urgency="emergency", peers=("CT1",)),
+    )
+    (tmp_path / "one.dcm").write_bytes(ct_file(1))
+    with House(tmp_path, peer=(HERE,), known_peers=("CT2",), called=titles).open() as house:
+        refused = house.dcmtk("echoscu", "-v", "-aet", "CT2", "-aec", "STAT")
+        assert "Called AE Title Not Recognized" in refused.stdout + refused.stderr
+        assert house.dcmtk("storescu", "-aet", "CT1", "-aec", called).returncode == 0
+        with grpc.insecure_channel(f"127.0.0.1:{house.settings.grpc_port}") as channel:
+            watch = AnalysisServiceStub(channel).WatchAnalyses(pb.WatchAnalysesRequest(), timeout=20)
+            line = next(watch).series
+    assert (line.sender, line.emergency) == ("CT1", emergency)
+
+
 def access(folder, **tokens) -> dict:
     """Settings with an access file of tokens by role, and the certificate of a console."""
     digests = {role: hashlib.sha256(token.encode()).hexdigest() for role, token in tokens.items()}
