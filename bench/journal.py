@@ -23,7 +23,7 @@ from table import Row, write
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import analyses
-from fakes import MemorySpool
+from fakes import MemoryObjects
 from instances import START_UTC, entry
 from postgres import Postgres
 
@@ -82,7 +82,7 @@ class Bench:
         self.engine = open_engine(url)
         migrate(self.engine)
         self.work = DurableWork(self.engine, NAME)
-        self.journal = SqlJournal(self.engine, self.work.enqueue, MemorySpool())
+        self.journal = SqlJournal(self.engine, self.work.enqueue, MemoryObjects())
         self.stranded = Stranded(self.engine, NAME, PROTOCOL)
         Heart(self.engine, NAME, JournalClock(self.engine)).beat()
         self._series = series
@@ -100,7 +100,7 @@ class Bench:
         )
         with self.engine.begin() as connection:
             for statement in filled.split(";"):
-                connection.exec_driver_sql(statement)
+                connection.exec_driver_sql(statement.replace("%", "%%") if self._postgres else statement)
             connection.exec_driver_sql(f"UPDATE counter SET value = {self._series}")
             if self._postgres:
                 for table in ("series", "analysis", "object"):
