@@ -19,7 +19,7 @@ from millet.flow.progress import ProgressBoard, Reached
 from millet.flow.streaming import Station, Streaming
 from millet.flow.work import Analyser
 from millet.ports import Clock, Spool, Work
-from millet.settings import Settings
+from millet.settings import DestinationSection, Settings
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Analysing:
     work: DurableWork
     spool: Spool
     objects: Spool
-    destinations: Sequence[str]
+    destinations: Sequence[DestinationSection]
     events: Events
     telemetry: Telemetry
 
@@ -123,7 +123,7 @@ class Analysing:
             spool=self.spool,
             objects=self.objects,
             model=model,
-            destinations=self.destinations,
+            destinations={one.name: one.wants for one in self.destinations},
             committed=committed,
             faulty=self.events.faulty,
             drain=drain,

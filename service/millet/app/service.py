@@ -7,7 +7,6 @@ work in starts last and stops first.
 from __future__ import annotations
 
 import logging
-import random
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,15 +17,13 @@ from prometheus_client import CollectorRegistry
 
 from millet import __version__
 from millet.app.analysing import Analysing
+from millet.app.delivering import Delivering
 from millet.core.assembler import Waits
 from millet.core.job import State
-from millet.core.retry import Patience
 from millet.edge import malloc
-from millet.edge.folder import FolderDestination
 from millet.edge.grpc_api import GrpcServer
 from millet.edge.journal import DurableWork, SqlJournal, migrate, open_engine, sqlite_url
 from millet.edge.scp import Listen, StorageScp
-from millet.edge.scu import StorageScu
 from millet.edge.spool import DirectorySpool
 from millet.edge.telemetry import Events, Telemetry, configure
 from millet.edge.web import Sources, WebServer
@@ -34,14 +31,12 @@ from millet.errors import StoreError
 from millet.flow.event_loop import EventLoop
 from millet.flow.intake import Intake
 from millet.flow.lifecycle import Lifecycle, Loop, Part
-from millet.flow.outbox import Outbox
-from millet.ports import Delivery, Destination, WorklistQuery
+from millet.ports import Delivery, WorklistQuery
 from millet.settings import Settings
 
 log = logging.getLogger(__name__)
 
 INTAKE_EVERY_S = 0.2
-OUTBOX_EVERY_S = 1.0
 
 
 class SystemClock:
@@ -72,7 +67,8 @@ class Service:
     def __init__(self, chosen: Settings) -> None:
         self._settings = chosen
         self._clock = SystemClock()
-        self._telemetry = Telemetry(CollectorRegistry(), __version__)
+        names = [one.name for one in chosen.all_destinations]
+        self._telemetry = Telemetry(CollectorRegistry(), __version__, names)
         self._events = Events(self._telemetry, chosen.known_peers, self._since_last_instance_s)
         self._serving = False
         self._released: list[Callable[[], None]] = []
@@ -169,35 +165,27 @@ class Service:
             work=self._work,
             spool=self._spool,
             objects=self._objects,
-            destinations=tuple(self._destinations),
+            destinations=self._settings.all_destinations,
             events=self._events,
             telemetry=self._telemetry,
         ).part()
 
-    # deliver: the outbox to its destinations
+    # deliver: to each destination by itself
 
     @cached_property
-    def _destinations(self) -> Mapping[str, Destination]:
-        """By the name under which deliveries are journalled."""
-        chosen = self._settings
-        if (peer := chosen.destination_peer) is None:
-            return {chosen.destination: FolderDestination(chosen.state_dir / "reports")}
-        return {chosen.destination: StorageScu(peer, chosen.ae_title)}
+    def _delivering(self) -> Delivering:
+        return Delivering(
+            chosen=self._settings,
+            holder=self._executor_id,
+            clock=self._clock,
+            journal=self._journal,
+            objects=self._objects,
+            events=self._events,
+            telemetry=self._telemetry,
+        )
 
     def _deliver_part(self) -> Part:
-        chosen = self._settings
-        patience = Patience(
-            first_s=chosen.retry_first_s, longest_s=chosen.retry_longest_s, give_up_s=chosen.retry_for_s
-        )
-        outbox = Outbox(self._journal, self._objects, self._destinations, patience, self._clock)
-        loop = Loop("outbox", lambda: outbox.step(random.random, self._events.delivery), OUTBOX_EVERY_S)
-        self._journal.watch(loop.wake)
-
-        def stop(within_s: float) -> bool:
-            outbox.stop()
-            return loop.stop(within_s)
-
-        return Part(name="deliver", start=loop.start, stop=stop)
+        return self._delivering.part()
 
     def _since_last_instance_s(self, delivery: Delivery) -> float | None:
         query = WorklistQuery(site=delivery.site, series_uid=delivery.series_uid)
@@ -215,7 +203,7 @@ class Service:
                 ready=self._ready,
                 metrics=self._metrics,
                 show_patient=chosen.show_patient,
-                destination=chosen.destination,
+                destination=", ".join(one.name for one in chosen.all_destinations),
             )
         )
         self._journal.watch(grpc.wake)
@@ -259,5 +247,5 @@ class Service:
         self._telemetry.series_open(states.get(State.RECEIVING.value, 0))
         self._telemetry.associations_open(self._scp.associations)
         self._telemetry.spool_free(self._spool.free_bytes())
-        self._telemetry.outbox(*self._journal.waiting(self._clock.utc()))
+        self._delivering.tell()
         return self._telemetry.exposition()

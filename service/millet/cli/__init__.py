@@ -14,6 +14,7 @@ from millet.cli.doctor import doctor
 from millet.cli.evaluate import evaluate
 from millet.cli.evaluate_luna16 import evaluate_luna16
 from millet.cli.phantom import phantom
+from millet.cli.replay import replay
 from millet.cli.send import send
 from millet.cli.serve import serve
 from millet.cli.train import train
@@ -34,6 +35,7 @@ app.command("evaluate")(evaluate)
 app.command("evaluate-luna16")(evaluate_luna16)
 app.command("train")(train)
 app.command("doctor")(doctor)
+app.command("replay")(replay)
 app.command("demo")(demo)
 
 

@@ -7,7 +7,7 @@ analysed" with the fault as its coded reason, so that no series ends in silence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from millet.core.analysis import Analysis
@@ -27,6 +27,8 @@ ATTEMPTS = 3
 DELIVERED = ("sr", "seg")
 """The kinds of objects that go to the destinations; the others are for our own page."""
 
+Wanted = Callable[[str], bool]
+"""Whether a destination wants a kind of object."""
 Committed = Callable[[Work, Analysis], None]
 """Told once an analysis is committed."""
 Faulty = Callable[[Work, Exception], None]
@@ -42,7 +44,8 @@ class Analyser:
     spool: Spool
     objects: Spool
     model: Model
-    destinations: Sequence[str]
+    destinations: Mapping[str, Wanted]
+    """Whether each wants a kind of object, by its name."""
     committed: Committed
     faulty: Faulty
     drain: Drain
@@ -105,7 +108,7 @@ class Analyser:
 
     def _commit(self, work: Work, made: Made) -> None:
         kept = self._kept(made.analysis, made.objects)
-        if self.jobs.commit(work, made.analysis, kept, self.destinations):
+        if self.jobs.commit(work, made.analysis, kept, tuple(self.destinations)):
             self.committed(work, made.analysis)
 
     def _kept(self, analysis: Analysis, objects: Mapping[str, bytes]) -> tuple[KeptObject, ...]:
@@ -115,6 +118,7 @@ class Analyser:
                 path=self.objects.write(encoded).path,
                 sop_instance_uid=object_uid(analysis, kind) if kind in DELIVERED else "",
                 deliver=kind in DELIVERED,
+                unwanted_by=frozenset(name for name, wants in self.destinations.items() if not wants(kind)),
             )
             for kind, encoded in objects.items()
         )

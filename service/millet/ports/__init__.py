@@ -11,15 +11,18 @@ from millet.ports.arrivals import (
     Recorded,
     Site,
 )
+from millet.ports.deliveries import DeadLetters, DeliveryQueue, Later, Selection
 from millet.ports.detector import Detector, Peaks
 from millet.ports.stores import Clock, Spool, Stored
-from millet.ports.work import Delivery, DeliveryQueue, Destination, JobQueue, KeptObject, Work
+from millet.ports.verification import Verifier
+from millet.ports.work import Delivery, Destination, JobQueue, KeptObject, Work
 from millet.ports.worklist import SeriesKey, SeriesStatus, Worklist, WorklistQuery
 
 __all__ = [
     "ArrivalLog",
     "Arrived",
     "Clock",
+    "DeadLetters",
     "Delivery",
     "DeliveryQueue",
     "Destination",
@@ -28,16 +31,19 @@ __all__ = [
     "InstanceLog",
     "JobQueue",
     "KeptObject",
+    "Later",
     "OpenSeries",
     "Peaks",
     "ProgressLog",
     "Received",
     "Recorded",
+    "Selection",
     "SeriesKey",
     "SeriesStatus",
     "Site",
     "Spool",
     "Stored",
+    "Verifier",
     "Work",
     "Worklist",
     "WorklistQuery",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,14 @@ def bump(connection: sa.Connection) -> int:
         .returning(tables.counter.c.value)
     )
     return int(connection.execute(grown).scalar_one())
+
+
+def now_utc(connection: sa.Connection) -> datetime:
+    """The database's time; of SQLite, which is a file of this machine, the machine's."""
+    if connection.dialect.name == "sqlite":
+        return datetime.now(UTC)
+    now: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+    return now.astimezone(UTC)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from millet.codec import record
 from millet.core.analysis import Analysis, Outcome
 from millet.core.job import Event, State, advance
 from millet.edge.journal.base import Base
-from millet.edge.journal.database import bump
+from millet.edge.journal.database import bump, now_utc
 from millet.edge.journal.tables import analysis as analyses
 from millet.edge.journal.tables import delivery, instance, made, series
 from millet.ports import KeptObject, SeriesKey, Work
@@ -64,7 +65,8 @@ class Jobs(Base):
             for one in objects:
                 object_id = _keep(connection, analysis_id, one)
                 for destination in destinations if one.deliver else ():
-                    _send(connection, object_id, destination, analysis)
+                    if destination not in one.unwanted_by:
+                        _send(connection, object_id, destination, now_utc(connection))
             if row.generation == work.generation and row.state in WORKABLE:
                 refused = analysis.outcome is Outcome.NOT_ANALYSED
                 _move(connection, row, Event.REFUSE if refused else Event.FINISH, stage="")
@@ -124,9 +126,9 @@ def _keep(connection: sa.Connection, analysis_id: int, one: KeptObject) -> int:
     return _insert(connection, made, {"analysis_id": analysis_id, **facts})
 
 
-def _send(connection: sa.Connection, object_id: int, destination: str, analysis: Analysis) -> None:
+def _send(connection: sa.Connection, object_id: int, destination: str, now: datetime) -> None:
     """A delivery, due at once."""
-    times = {"created_utc": analysis.created_utc, "next_try_utc": analysis.created_utc}
+    times = {"created_utc": now, "next_try_utc": now}
     facts = {"object_id": object_id, "destination": destination, "state": PENDING, "attempts": 0}
     _insert(connection, delivery, facts | times)
 

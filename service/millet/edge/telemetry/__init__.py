@@ -2,12 +2,11 @@
 
 from millet.core.tag import series_tag
 from millet.edge.telemetry.events import Events
+from millet.edge.telemetry.leaving import OTHER, Delivered, Leaving
 from millet.edge.telemetry.logs import configure
 from millet.edge.telemetry.metrics import (
     CONTENT_TYPE,
     Association,
-    Delivered,
-    DestinationKind,
     GrpcCode,
     Peer,
     Rpc,
@@ -18,11 +17,12 @@ from millet.edge.telemetry.metrics import (
 
 __all__ = [
     "CONTENT_TYPE",
+    "OTHER",
     "Association",
     "Delivered",
-    "DestinationKind",
     "Events",
     "GrpcCode",
+    "Leaving",
     "Peer",
     "Rpc",
     "Stage",

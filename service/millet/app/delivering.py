@@ -1,0 +1,143 @@
+"""The part that delivers: an outbox and its threads for each destination, and what is told of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from time import monotonic
+
+from millet.core.retry import Patience
+from millet.edge.destinations import (
+    Door,
+    FolderDestination,
+    HttpDestination,
+    MllpDestination,
+    StorageScu,
+    StowDestination,
+    TlsFiles,
+)
+from millet.edge.journal import Deliveries, SqlJournal, open_engine, sqlite_url
+from millet.edge.telemetry import Events, Telemetry
+from millet.errors import StoreError
+from millet.flow.lifecycle import Loop, Part
+from millet.flow.outbox import Outbox, Route
+from millet.ports import Clock, DeadLetters, Destination, Spool, Verifier
+from millet.settings import DestinationSection, Settings
+
+OUTBOX_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivering:
+    """Deliveries that the journal holds -> their destinations, each by itself."""
+
+    chosen: Settings
+    holder: str
+    """Of this process, as the journal knows it."""
+    clock: Clock
+    journal: SqlJournal
+    objects: Spool
+    events: Events
+    telemetry: Telemetry
+    verifiers: Mapping[str, Verifier] = field(default_factory=dict)
+    """By the name of the destination."""
+
+    def part(self) -> Part:
+        """An outbox for each destination, and as many threads as it may have."""
+        loops = [loop for section in self.chosen.all_destinations for loop in self._loops(section)]
+        for loop in loops:
+            self.journal.watch(loop.wake)
+
+        def start() -> None:
+            self.journal.let_go(self.holder)
+            for loop in loops:
+                loop.start()
+
+        def stop(within_s: float) -> bool:
+            for outbox in self._outboxes.values():
+                outbox.stop()
+            ends_s = monotonic() + within_s
+            return all([loop.stop(max(ends_s - monotonic(), 0.0)) for loop in loops])
+
+        return Part(name="deliver", start=start, stop=stop)
+
+    def tell(self) -> None:
+        """Count what waits, and say where the breakers stand, as metrics."""
+        self.telemetry.leaving.backlog(self.journal.backlog())
+        for name, outbox in self._outboxes.items():
+            self.telemetry.leaving.breaker(name, outbox.position)
+
+    @cached_property
+    def _outboxes(self) -> dict[str, Outbox]:
+        return {}
+
+    def _loops(self, section: DestinationSection) -> Iterator[Loop]:
+        outbox = self._outboxes[section.name] = Outbox(
+            self._route(section), self.journal, self.objects, self.clock, self.holder, random.random
+        )
+        for number in range(section.concurrency):
+            name = f"outbox {section.name} {number}"
+            yield Loop(name, lambda: outbox.step(self.events.delivery), OUTBOX_EVERY_S)
+
+    def _route(self, section: DestinationSection) -> Route:
+        chosen = self.chosen
+        patience = Patience(
+            first_s=chosen.retry_first_s, longest_s=chosen.retry_longest_s, give_up_s=chosen.retry_for_s
+        )
+        return Route(
+            name=section.name,
+            destination=destination(section, chosen),
+            patience=patience,
+            verifier=self.verifiers.get(section.name),
+        )
+
+
+def destination(section: DestinationSection, chosen: Settings) -> Destination:
+    """What a section of the settings describes."""
+    tls = TlsFiles(roots=section.roots, certificate=section.certificate, key=section.key)
+    door = Door(
+        url=section.to,
+        tls=tls,
+        token_file=section.token_file,
+        timeout_s=section.timeout_s,
+        limit_s=section.limit_s,
+    )
+    match section.kind:
+        case "dicom":
+            return StorageScu(
+                section.peer,
+                section.calling_ae or chosen.ae_title,
+                timeout_s=section.timeout_s,
+                limit_s=section.limit_s,
+                tls=tls if section.tls else None,
+            )
+        case "stow":
+            return StowDestination(door)
+        case "http":
+            return HttpDestination(door)
+        case "mllp":
+            wanted = tls if section.tls else None
+            return MllpDestination(*section.address, wanted, section.timeout_s, section.limit_s)
+    root = chosen.state_dir / "reports" if section.to == "folder" else Path(section.to)
+    return FolderDestination(root)
+
+
+@contextmanager
+def dead_letters(chosen: Settings) -> Iterator[DeadLetters]:
+    """The journal's dead letters, whether the service runs or not. Raises StoreError."""
+    path = chosen.state_dir / "journal.db"
+    if not path.is_file():
+        raise StoreError(f"there is no journal at {path}")
+    engine = open_engine(sqlite_url(path))
+    try:
+        yield Deliveries(engine, _enqueue_nothing)
+    finally:
+        engine.dispose()
+
+
+def _enqueue_nothing(*_: object) -> None:
+    """Replaying makes no analysis."""
