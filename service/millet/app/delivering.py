@@ -29,6 +29,8 @@ from millet.ports import Clock, DeadLetters, Destination, Spool, Verifier
 from millet.settings import DestinationSection, Settings
 
 OUTBOX_EVERY_S = 1.0
+ENDING_S = 0.1
+"""Given to a thread that has nothing in hand, after another one has used up the time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,8 @@ class Delivering:
             for outbox in self._outboxes.values():
                 outbox.stop()
             ends_s = monotonic() + within_s
-            return all([loop.stop(max(ends_s - monotonic(), 0.0)) for loop in loops])
+            ended = [loop.stop(max(ends_s - monotonic(), ENDING_S)) for loop in loops]
+            return all(ended)
 
         return Part(name="deliver", start=start, stop=stop)
 

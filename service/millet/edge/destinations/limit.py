@@ -11,7 +11,8 @@ from typing import Self
 class Limit:
     """A time after which the watched socket is shut down, so that whoever waits for it is told so.
 
-    `with Limit(300) as limit:` and then `limit.watch(connected)`; the newest socket is the one that counts.
+    `with Limit(300) as limit:` and then `limit.watch(connected)`; the newest socket is the one that counts,
+    and it is closed in the end: pynetdicom forgets to close what it could not shut down.
     """
 
     def __init__(self, limit_s: float) -> None:
@@ -31,6 +32,8 @@ class Limit:
     ) -> None:
         self._timer.cancel()
         with self._lock:
+            if self._watched is not None:
+                self._watched.close()
             self._watched = None
 
     def watch(self, connected: socket.socket) -> None:
