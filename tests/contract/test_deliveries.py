@@ -7,7 +7,7 @@ from datetime import timedelta
 import analyses
 import pytest
 import sqlalchemy as sa
-from fakes import MemoryJournal, MemorySpool
+from fakes import MemoryJournal, MemoryObjects
 from instances import START_UTC, entry, header
 
 from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
@@ -25,7 +25,7 @@ class SqlForTest(SqlJournal):
     def __init__(self, url) -> None:
         engine = open_engine(url)
         migrate(engine)
-        super().__init__(engine, lambda *_: None, MemorySpool())
+        super().__init__(engine, lambda *_: None, MemoryObjects())
 
     def pass_time(self, seconds: float) -> None:
         """As MemoryJournal."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import analyses
 import pytest
-from fakes import HandClock, MemoryJournal, MemorySpool
+from fakes import HandClock, MemoryJournal, MemoryObjects
 from instances import START_UTC, entry
 
 from millet.core.breaker import FAILURES, Position
@@ -55,7 +55,7 @@ class Bench:
 
     def __init__(self, *, verify=False):
         self.clock = HandClock()
-        self.journal, self.objects = MemoryJournal(self.clock), MemorySpool()
+        self.journal, self.objects = MemoryJournal(self.clock), MemoryObjects()
         self.peers = {"folder": Peer(), "PACS": Peer()}
         self.told = []
         self.verify = verify

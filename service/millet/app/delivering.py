@@ -25,7 +25,7 @@ from millet.edge.telemetry import Events, Telemetry
 from millet.errors import StoreError
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.outbox import Outbox, Route
-from millet.ports import Clock, DeadLetters, Destination, Spool, Verifier
+from millet.ports import Clock, DeadLetters, Destination, ObjectStore, Verifier
 from millet.settings import DestinationSection, Settings
 
 OUTBOX_EVERY_S = 1.0
@@ -42,7 +42,7 @@ class Delivering:
     """Of this process, as the journal knows it."""
     clock: Clock
     journal: SqlJournal
-    objects: Spool
+    objects: ObjectStore
     events: Events
     telemetry: Telemetry
     verifiers: Mapping[str, Verifier] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from millet.core import breaker
 from millet.core.breaker import Breaker, Position
 from millet.core.retry import Patience, next_try_s, wait_s
 from millet.errors import DeliveryError, StoreError
-from millet.ports import Clock, Delivery, DeliveryQueue, Destination, Later, Spool, Verifier
+from millet.ports import Clock, Delivery, DeliveryQueue, Destination, Later, ObjectStore, Verifier
 
 MARGIN_S = 30.0
 """By which a lease is longer than the longest try, for the journal's part of it."""
@@ -57,7 +57,7 @@ class Outbox:
         self,
         route: Route,
         queue: DeliveryQueue,
-        objects: Spool,
+        objects: ObjectStore,
         clock: Clock,
         holder: str,
         chance: Callable[[], float],
