@@ -15,6 +15,7 @@ from analyses import analysis, checked, refused
 from prometheus_client import CollectorRegistry
 
 from millet.core.analysis import Outcome, TriageLevel
+from millet.core.breaker import Position
 from millet.core.job import State
 from millet.core.reasons import Reason, Weight
 from millet.edge.telemetry import (
@@ -119,12 +120,11 @@ def test_what_waits_is_told_for_each_destination_that_is_configured(metrics):
 
 def test_a_breaker_stands_in_one_place(metrics):
     """1 for where it stands, 0 for the others, from the start."""
-    def stands():
-        return [
-            value("millet_destination_breaker", destination="folder", position=one.value) for one in Position
-        ]
 
-    value = metrics.value
+    def stands():
+        name = "millet_destination_breaker"
+        return [metrics.value(name, destination="folder", position=one.value) for one in Position]
+
     assert stands() == [1, 0, 0]
     metrics.telemetry.leaving.breaker("folder", Position.OPEN)
     assert stands() == [0, 0, 1]
