@@ -14,7 +14,6 @@ from millet.codec.ct import read_identity
 from millet.core.analysis import Analysis, Outcome
 from millet.core.job import Event, State, advance
 from millet.core.series import SliceHeader
-from millet.edge.journal.arrivals import ALIVE_S
 from millet.edge.journal.base import Job
 from millet.errors import RefusedInstance, StoreError
 from millet.ports import (
@@ -197,7 +196,7 @@ class MemoryJournal:
         self._passed_s = 0.0
         self._lock = threading.Lock()
         self.queue: list[Job] = []
-        self._beats: dict[str, datetime] = {}
+        self._living: set[str] = set()
         self._order: list[tuple[int, str]] = []
         """Series and paths of all instances, in the order of arrival."""
         self._series: list[_Series] = []
@@ -218,14 +217,18 @@ class MemoryJournal:
         """How far the analysis of a series has come."""
         return self._series[series_id - 1].progress
 
-    def beat(self, analyser: str, now_utc: datetime = START_UTC) -> None:
+    def beat(self, analyser: str) -> None:
         """An analyser lives."""
-        self._beats[analyser] = now_utc
+        self._living.add(analyser)
 
-    def arrived(self, analyser: str, after: int, now_utc: datetime) -> Sequence[Arrived]:
+    def strike(self, analyser: str) -> None:
+        """An analyser is dead."""
+        self._living.discard(analyser)
+
+    def arrived(self, analyser: str, after: int) -> Sequence[Arrived]:
         """Lease what nobody living follows, and tell what came of it."""
         for one in self._series:
-            if one.state is State.RECEIVING and not self._lives(one.analyser, now_utc):
+            if one.state is State.RECEIVING and one.analyser not in self._living:
                 one.analyser = analyser
         mine = {
             i: one.urgency
@@ -243,10 +246,6 @@ class MemoryJournal:
         one = self._series[series_id - 1]
         if one.state in {State.RECEIVING, State.QUEUED, State.ANALYSING}:
             one.progress = stage, done, total
-
-    def _lives(self, analyser: str, now_utc: datetime) -> bool:
-        heard = self._beats.get(analyser)
-        return heard is not None and heard > now_utc - timedelta(seconds=ALIVE_S)
 
     def record(self, entry: Entry) -> Recorded:
         """Journal an instance."""
@@ -314,7 +313,7 @@ class MemoryJournal:
             return False
         one.state, one.closed_utc = advance(one.state, Event.CLOSE), now_utc
         one.progress = "", *one.progress[1:]
-        follower = one.analyser if self._lives(one.analyser, now_utc) else ""
+        follower = one.analyser if one.analyser in self._living else ""
         self.queue.append(Job(series_id, generation, one.urgency, follower))
         return True
 
@@ -344,14 +343,15 @@ class MemoryJournal:
         """Keep the first analysis."""
         made_by = analysis.provenance
         key = (work.series_id, work.generation, made_by.model_digest, made_by.configuration_digest)
-        if key in self._analyses:
+        one = self._series[work.series_id - 1]
+        here = one.generation == work.generation
+        if (here and one.state not in {State.QUEUED, State.ANALYSING}) or key in self._analyses:
             return False
         self._analyses[key] = analysis
         for kept in (kept for kept in objects if kept.deliver):
             for destination in (name for name in destinations if name not in kept.unwanted_by):
                 self._sent.append(self._to_send(work, analysis, kept, destination))
-        one = self._series[work.series_id - 1]
-        if one.generation == work.generation and one.state is State.ANALYSING:
+        if here:
             refused = analysis.outcome is Outcome.NOT_ANALYSED
             one.state = advance(one.state, Event.REFUSE if refused else Event.FINISH)
             one.progress = "", *one.progress[1:]

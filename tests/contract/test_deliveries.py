@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from fakes import MemoryJournal, MemoryObjects
 from instances import START_UTC, entry, header
 
-from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.journal import SqlJournal, open_engine
 from millet.edge.journal.tables import delivery as deliveries
 from millet.ports import KeptObject, Later, Selection
 
@@ -23,9 +23,7 @@ class SqlForTest(SqlJournal):
     """The real journal, whose clock goes on when told: every time that it noted lies further back then."""
 
     def __init__(self, url) -> None:
-        engine = open_engine(url)
-        migrate(engine)
-        super().__init__(engine, lambda *_: None, MemoryObjects())
+        super().__init__(open_engine(url), lambda *_: None, MemoryObjects())
 
     def pass_time(self, seconds: float) -> None:
         """As MemoryJournal."""
@@ -37,13 +35,13 @@ class SqlForTest(SqlJournal):
                 connection.execute(sa.update(deliveries).where(deliveries.c.id == row.id).values(back))
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def journal(request, tmp_path):
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def journal(request):
     """Each implementation in turn."""
     if request.param == "memory":
         yield MemoryJournal()
         return
-    made = SqlForTest(sqlite_url(tmp_path / "journal.db"))
+    made = SqlForTest(request.getfixturevalue("new_journal")(request.param))
     yield made
     made._engine.dispose()
 

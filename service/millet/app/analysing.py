@@ -23,7 +23,7 @@ from millet.settings import DestinationSection, Settings
 
 log = logging.getLogger(__name__)
 
-RECONCILE_EVERY_S = 5.0
+RECONCILE_EVERY_S = 1.0
 STREAM_EVERY_S = 0.1
 PROGRESS_EVERY_S = 0.25
 PATIENCE_S = 0.003
@@ -60,13 +60,13 @@ class Analysing:
             lambda: sum(station.batcher.waiting for station in stations), lambda: streaming.held_bytes
         )
         loops = (
-            Loop("reconcile", lambda: self.work.reconcile(self.clock.utc()), RECONCILE_EVERY_S),
+            Loop("reconcile", self.work.reconcile, RECONCILE_EVERY_S),
             Loop("streaming", streaming.step, STREAM_EVERY_S),
             Loop("progress", board.step, PROGRESS_EVERY_S),
         )
 
         def start() -> None:
-            self.work.start(analyser.run, analyser.give_up, self.clock.utc())
+            self.work.start(analyser.run, analyser.give_up)
             for loop in loops:
                 loop.start()
 

@@ -20,7 +20,7 @@ from millet.edge.destinations import (
     StowDestination,
     TlsFiles,
 )
-from millet.edge.journal import Deliveries, SqlJournal, open_engine, sqlite_url
+from millet.edge.journal import Deliveries, SqlJournal, journal_url, open_engine
 from millet.edge.telemetry import Events, Telemetry
 from millet.errors import StoreError
 from millet.flow.lifecycle import Loop, Part
@@ -132,10 +132,9 @@ def destination(section: DestinationSection, chosen: Settings) -> Destination:
 @contextmanager
 def dead_letters(chosen: Settings) -> Iterator[DeadLetters]:
     """The journal's dead letters, whether the service runs or not. Raises StoreError."""
-    path = chosen.state_dir / "journal.db"
-    if not path.is_file():
-        raise StoreError(f"there is no journal at {path}")
-    engine = open_engine(sqlite_url(path))
+    if not chosen.journal_url and not (chosen.state_dir / "journal.db").is_file():
+        raise StoreError(f"there is no journal in {chosen.state_dir}")
+    engine = open_engine(journal_url(chosen.journal_url, chosen.state_dir))
     try:
         yield Deliveries(engine, _enqueue_nothing)
     finally:

@@ -10,7 +10,6 @@ import logging
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from functools import cached_property
 
 from prometheus_client import CollectorRegistry
@@ -21,29 +20,20 @@ from millet.app.receiving import Receiving
 from millet.core.job import State
 from millet.edge import malloc
 from millet.edge.grpc_api import GrpcServer
-from millet.edge.journal import DurableWork, SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.journal import DurableWork, JournalClock, SqlJournal, journal_url, migrate, open_engine
 from millet.edge.store import LogSpool, ObjectFolder
 from millet.edge.telemetry import Events, Telemetry, configure
 from millet.edge.web import Sources, WebServer
 from millet.errors import StoreError
 from millet.flow.event_loop import EventLoop
-from millet.flow.lifecycle import Lifecycle, Part
+from millet.flow.lifecycle import Lifecycle, Loop, Part
 from millet.ports import Delivery, WorklistQuery
 from millet.settings import Settings
 
 log = logging.getLogger(__name__)
 
-
-class SystemClock:
-    """The real `Clock`."""
-
-    def monotonic_s(self) -> float:
-        """Seconds for waiting."""
-        return time.monotonic()
-
-    def utc(self) -> datetime:
-        """Timezone-aware UTC."""
-        return datetime.now(UTC)
+CLOCK_EVERY_S = 60.0
+"""How often the database is asked for its time; in between this host counts on."""
 
 
 def run(chosen: Settings) -> None:
@@ -61,19 +51,19 @@ class Service:
 
     def __init__(self, chosen: Settings) -> None:
         self._settings = chosen
-        self._clock = SystemClock()
         names = [one.name for one in chosen.all_destinations]
         self._telemetry = Telemetry(CollectorRegistry(), __version__, names)
         self._events = Events(self._telemetry, chosen.known_peers, self._since_last_instance_s)
         self._serving = False
         self._executor_id = f"{socket.gethostname()}-{chosen.slot}"
-        self._engine = open_engine(sqlite_url(chosen.state_dir / "journal.db"))
+        self._engine = open_engine(journal_url(chosen.journal_url, chosen.state_dir))
         migrate(self._engine)
+        self._clock = JournalClock(self._engine)
         self._spool = LogSpool(
             chosen.state_dir / "spool", self._executor_id, reserve_bytes=chosen.spool_reserve_bytes
         )
         self._objects = ObjectFolder(chosen.state_dir / "objects")
-        self._work = DurableWork(self._engine, executor_id=self._executor_id)
+        self._work = DurableWork(self._engine, executor_id=self._executor_id, clock=self._clock)
         self._journal = SqlJournal(self._engine, self._work.enqueue, self._objects)
 
     def parts(self) -> Sequence[Part]:
@@ -84,18 +74,21 @@ class Service:
             "deliver": self._deliver_part,
             "receive": self._receive_part,
         }
-        store = Part(name="journal", stop=self._let_go)
+        ticking = Loop("clock", self._clock.measure, CLOCK_EVERY_S)
+
+        def let_go(within_s: float) -> bool:
+            ticking.stop(within_s)
+            self._work.stop()
+            self._engine.dispose()
+            return True
+
+        store = Part(name="journal", start=ticking.start, stop=let_go)
         return (store, *(make() for role, make in named.items() if role in self._settings.roles))
 
     def opened(self) -> None:
         """Everything runs."""
         self._serving = True
         log.info("ready", extra={"roles": ",".join(self._settings.roles)})
-
-    def _let_go(self, _within_s: float) -> bool:
-        self._work.stop()
-        self._engine.dispose()
-        return True
 
     # receive: association -> durable; then -> journal -> "generation N is to be analysed"
 

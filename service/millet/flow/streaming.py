@@ -85,7 +85,7 @@ class Streaming:
                 one.ahead.advance()
             self.told(series_id, Reached(ARRIVING, *one.ahead.windows))
         full = self.held_bytes >= self.most_bytes
-        for arrived in self.log.arrived(self.name, self._last, self.clock.utc()):
+        for arrived in self.log.arrived(self.name, self._last):
             self._last = max(self._last, arrived.instance_id)
             with self._lock:
                 self._follow(arrived, has_room=self._has_room(arrived, full=full))

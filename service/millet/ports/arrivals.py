@@ -101,7 +101,7 @@ class Arrived(NamedTuple):
 class ArrivalLog(Protocol):
     """The journal as an analyser sees it while series arrive. Blocks, raises StoreError."""
 
-    def arrived(self, analyser: str, after: int, now_utc: datetime) -> Sequence[Arrived]:
+    def arrived(self, analyser: str, after: int) -> Sequence[Arrived]:
         """Instances beyond that of number `after`, oldest first, of series that are being received.
 
         A series is leased to one analyser, the first that asks, until it is complete or that one is dead;

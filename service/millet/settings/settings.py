@@ -25,6 +25,10 @@ class Settings:
     state_dir: Path = Path("millet-state")
     """Where journal, spool, objects and the default destination live. One folder, so that one volume
     holds all that must survive a restart."""
+    journal_url: str = field(default="", repr=False)
+    """Database of the journal: `postgresql://USER@HOST/NAME` for a service on several machines; empty for a
+    SQLite file in state_dir, which needs no server. A password stands best in a file of its own, named by
+    `?passfile=FILE`."""
     site: str = "default"
     """Name of the hospital whose identifiers these are; part of every key, since two hospitals share a
     patient ID one day."""
@@ -166,6 +170,12 @@ def _positive(value: float) -> str:
     return "" if 0 < value < float("inf") else f"{value} must be a finite number above 0"
 
 
+def _journal_url(value: str) -> str:
+    """Without the value, which may hold a password."""
+    good = not value or re.match(r"(sqlite|postgresql)(\+psycopg)?://", value)
+    return "" if good else "begins neither with sqlite:// nor with postgresql://"
+
+
 def _not_blank(value: str) -> str:
     return "" if value.strip() else "must not be blank"
 
@@ -203,6 +213,7 @@ def _roles(roles: tuple[str, ...]) -> str:
 
 
 _CHECKS: Mapping[str, Callable[[Any], str]] = {
+    "journal_url": _journal_url,
     "site": _not_blank,
     "host": _not_blank,
     "dicom_port": _port,

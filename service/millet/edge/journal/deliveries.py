@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from millet.edge.journal.base import Base
-from millet.edge.journal.database import bump, now_utc
+from millet.edge.journal.clock import now_utc
 from millet.edge.journal.jobs import PENDING
 from millet.edge.journal.tables import analysis, made, series
 from millet.edge.journal.tables import delivery as deliveries
@@ -40,10 +40,10 @@ class Deliveries(Base):
     def take(self, destination: str, holder: str, lease_s: float) -> Delivery | None:
         """The delivery that is longest due, for one holder; see `ports.DeliveryQueue`."""
         with self._reading() as connection:  # which locks nothing, for nearly always nothing is due
-            if connection.execute(_due(destination, now_utc(connection))).first() is None:
+            if connection.execute(_due(destination, _now(connection))).first() is None:
                 return None
         with self._writing(awaited=False) as connection:
-            now = now_utc(connection)
+            now = _now(connection)
             first = _due(destination, now).with_for_update(skip_locked=True)
             taken = connection.execute(
                 sa.update(deliveries)
@@ -60,23 +60,21 @@ class Deliveries(Base):
         """What a holder had in hand is due; see `ports.DeliveryQueue`."""
         mine = (deliveries.c.state == PENDING, deliveries.c.holder == holder)
         with self._writing() as connection:
-            freed = {"holder": "", "next_try_utc": now_utc(connection)}
+            freed = {"holder": "", "next_try_utc": now_utc()}
             connection.execute(sa.update(deliveries).where(*mine).values(freed))
 
     def delivered(self, delivery: Delivery) -> None:
         """The destination has it."""
-        with self._writing() as connection:
-            _end(connection, delivery, {"state": DONE, "done_utc": now_utc(connection), "last_error": ""})
+        self._end(delivery, {"state": DONE, "done_utc": now_utc(), "last_error": ""})
 
     def give_up(self, delivery: Delivery, why: str) -> None:
         """It becomes a dead letter."""
-        with self._writing() as connection:
-            _end(connection, delivery, {"state": DEAD, "last_error": why})
+        self._end(delivery, {"state": DEAD, "last_error": why})
 
     def postpone(self, delivery: Delivery, later: Later) -> None:
         """Something is left to be done; see `ports.DeliveryQueue`."""
         with self._writing(awaited=False) as connection:
-            now = now_utc(connection)
+            now = _now(connection)
             sent_utc = delivery.sent_utc or now
             facts = {
                 "holder": "",
@@ -90,7 +88,7 @@ class Deliveries(Base):
     def dead_letters(self, selection: Selection) -> Sequence[Delivery]:
         """What was given up; see `ports.DeadLetters`."""
         with self._reading() as connection:
-            now = now_utc(connection)
+            now = _now(connection)
             query = (
                 _deliveries().where(*_selected(selection)).order_by(deliveries.c.created_utc, deliveries.c.id)
             )
@@ -98,21 +96,29 @@ class Deliveries(Base):
 
     def replay(self, selection: Selection) -> int:
         """Have dead letters tried again from the beginning; see `ports.DeadLetters`."""
-        with self._writing() as connection:
+        with self._changing() as (connection, revision):
             chosen = sa.select(deliveries.c.id).where(*_selected(selection)).select_from(_JOINED)
             owners = sa.select(series.c.id).where(*_selected(selection)).select_from(_JOINED)
-            revision = bump(connection)
             connection.execute(
                 sa.update(series).where(series.c.id.in_(owners.scalar_subquery())).values(revision=revision)
             )
-            now = now_utc(connection)
             fresh = {"state": PENDING, "attempts": 0, "holder": "", "sent_utc": None}
-            times = {"created_utc": now, "next_try_utc": now}
+            times = {"created_utc": now_utc(), "next_try_utc": now_utc()}
             return connection.execute(
                 sa.update(deliveries)
                 .where(deliveries.c.id.in_(chosen.scalar_subquery()))
                 .values(fresh | times)
             ).rowcount
+
+    def _end(self, ended: Delivery, facts: dict[str, Any]) -> None:
+        """End a delivery, and tell who watches its series."""
+        facts = facts | {"attempts": ended.attempts + 1, "holder": ""}
+        owner = sa.select(series.c.id).where(deliveries.c.id == ended.delivery_id).select_from(_JOINED)
+        with self._changing() as (connection, revision):
+            connection.execute(_pending(ended.delivery_id).values(facts))
+            connection.execute(
+                sa.update(series).where(series.c.id == owner.scalar_subquery()).values(revision=revision)
+            )
 
     def backlog(self) -> dict[str, Backlog]:
         """What waits for each destination that the journal knows of; none waits for others."""
@@ -128,8 +134,13 @@ class Deliveries(Base):
             .group_by(deliveries.c.destination)
         )
         with self._reading() as connection:
-            now, rows = now_utc(connection), connection.execute(query).all()
+            now, rows = _now(connection), connection.execute(query).all()
         return {row.destination: Backlog(row.waiting, _age_s(now, row.oldest_utc), row.dead) for row in rows}
+
+
+def _now(connection: sa.Connection) -> datetime:
+    now: datetime = connection.execute(sa.select(now_utc())).scalar_one()
+    return now
 
 
 _JOINED = (
@@ -151,16 +162,6 @@ def _due(destination: str, now: datetime) -> sa.Select[tuple[int]]:
 
 def _pending(delivery_id: int) -> sa.Update:
     return sa.update(deliveries).where(deliveries.c.id == delivery_id, deliveries.c.state == PENDING)
-
-
-def _end(connection: sa.Connection, ended: Delivery, facts: dict[str, Any]) -> None:
-    """End a delivery, and tell who watches its series."""
-    facts = facts | {"attempts": ended.attempts + 1, "holder": ""}
-    connection.execute(_pending(ended.delivery_id).values(facts))
-    owner = sa.select(series.c.id).where(deliveries.c.id == ended.delivery_id).select_from(_JOINED)
-    connection.execute(
-        sa.update(series).where(series.c.id == owner.scalar_subquery()).values(revision=bump(connection))
-    )
 
 
 def _selected(selection: Selection) -> list[sa.ColumnElement[bool]]:

@@ -12,9 +12,8 @@ from millet.core.job import Event, State, advance
 from millet.core.series import SliceHeader
 from millet.edge.journal.arrivals import living
 from millet.edge.journal.base import Job
-from millet.edge.journal.database import bump
 from millet.edge.journal.recording import Recording
-from millet.edge.journal.tables import instance, series
+from millet.edge.journal.tables import executor, instance, series
 from millet.ports import OpenSeries
 
 
@@ -36,8 +35,7 @@ class Instances(Recording):
 
     def close(self, series_id: int, generation: int, now_utc: datetime) -> bool:
         """Journal that a generation is to be analysed, with its job, in one transaction."""
-        with self._writing() as connection:
-            revision = bump(connection)
+        with self._changing() as (connection, revision):
             to = advance(State.RECEIVING, Event.CLOSE)
             closed = connection.execute(
                 sa.update(series)
@@ -47,8 +45,8 @@ class Instances(Recording):
                 .returning(series.c.urgency, series.c.analyser)
             ).one_or_none()
             if closed:
-                alive = connection.execute(living(now_utc)).scalars().all()
-                analyser = closed.analyser if closed.analyser in alive else ""
+                alive = connection.execute(living().where(executor.c.executor_id == closed.analyser))
+                analyser = alive.scalar_one_or_none() or ""
                 self._enqueue(connection, Job(series_id, generation, closed.urgency, analyser))
             return closed is not None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +11,7 @@ from millet.codec import record
 from millet.core.analysis import Analysis, Outcome
 from millet.core.job import Event, State, advance
 from millet.edge.journal.base import Base
-from millet.edge.journal.database import bump, now_utc
+from millet.edge.journal.clock import now_utc
 from millet.edge.journal.tables import analysis as analyses
 from millet.edge.journal.tables import delivery, instance, made, series
 from millet.ports import KeptObject, SeriesKey, Work
@@ -27,11 +26,11 @@ class Jobs(Base):
 
     def claim(self, series_id: int, generation: int) -> Work | None:
         """Begin, or begin again after a crash; see `ports.JobQueue`."""
-        with self._writing() as connection:
+        with self._changing() as (connection, revision):
             row = _workable(connection, series_id, generation)
             if row is None:
                 return None
-            _move(connection, row, Event.CLAIM)
+            _move(connection, row, Event.CLAIM, revision=revision)
             paths = connection.execute(
                 sa.select(instance.c.path)
                 .where(instance.c.series_id == series_id, instance.c.generation <= generation)
@@ -55,28 +54,30 @@ class Jobs(Base):
         destinations: Sequence[str],
     ) -> bool:
         """Journal an analysis, its objects and their deliveries; see `ports.JobQueue`."""
-        with self._writing() as connection:
+        with self._changing() as (connection, revision):
             row = connection.execute(
                 sa.select(series).where(series.c.id == work.series_id).with_for_update()
             ).one()
-            if _committed(connection, work, analysis):
+            here = row.generation == work.generation
+            if (here and row.state not in WORKABLE) or _committed(connection, work, analysis):
                 return False
             analysis_id = _insert(connection, analyses, _analysis_values(work, analysis))
             for one in objects:
                 object_id = _keep(connection, analysis_id, one)
                 for destination in destinations if one.deliver else ():
                     if destination not in one.unwanted_by:
-                        _send(connection, object_id, destination, now_utc(connection))
-            if row.generation == work.generation and row.state in WORKABLE:
+                        _send(connection, object_id, destination)
+            if here:
                 refused = analysis.outcome is Outcome.NOT_ANALYSED
-                _move(connection, row, Event.REFUSE if refused else Event.FINISH, stage="")
+                event = Event.REFUSE if refused else Event.FINISH
+                _move(connection, row, event, revision=revision, stage="")
             return True
 
     def park(self, series_id: int, generation: int, reason_code: str) -> None:
         """Give up until an operator looks; see `ports.JobQueue`."""
-        with self._writing() as connection:
+        with self._changing() as (connection, revision):
             if row := _workable(connection, series_id, generation):
-                _move(connection, row, Event.PARK, parked_for=reason_code, stage="")
+                _move(connection, row, Event.PARK, revision=revision, parked_for=reason_code, stage="")
 
 
 def _workable(connection: sa.Connection, series_id: int, generation: int) -> sa.Row[Any] | None:
@@ -88,10 +89,10 @@ def _workable(connection: sa.Connection, series_id: int, generation: int) -> sa.
     ).one_or_none()
 
 
-def _move(connection: sa.Connection, row: sa.Row[Any], event: Event, **facts: str) -> None:
+def _move(connection: sa.Connection, row: sa.Row[Any], event: Event, **facts: Any) -> None:
     to = advance(State(row.state), event)
     moved = sa.update(series).where(series.c.id == row.id)
-    connection.execute(moved.values(state=to, revision=bump(connection), **facts))
+    connection.execute(moved.values(state=to, **facts))
 
 
 def _committed(connection: sa.Connection, work: Work, analysis: Analysis) -> bool:
@@ -126,11 +127,11 @@ def _keep(connection: sa.Connection, analysis_id: int, one: KeptObject) -> int:
     return _insert(connection, made, {"analysis_id": analysis_id, **facts})
 
 
-def _send(connection: sa.Connection, object_id: int, destination: str, now: datetime) -> None:
+def _send(connection: sa.Connection, object_id: int, destination: str) -> None:
     """A delivery, due at once."""
-    times = {"created_utc": now, "next_try_utc": now}
+    times = {"created_utc": now_utc(), "next_try_utc": now_utc()}
     facts = {"object_id": object_id, "destination": destination, "state": PENDING, "attempts": 0}
-    _insert(connection, delivery, facts | times)
+    connection.execute(sa.insert(delivery).values(facts | times))
 
 
 def _insert(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> int:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -59,7 +60,7 @@ counter = Table(
     "counter",
     metadata,
     Column("name", String, primary_key=True),
-    Column("value", Integer, nullable=False),
+    Column("value", BigInteger, nullable=False),
 )
 """One row, `revision`: grows with every change of any series."""
 
@@ -91,7 +92,7 @@ series = Table(
     _text("stage"),
     Column("windows_done", Integer, nullable=False, server_default="0"),
     Column("windows_total", Integer, nullable=False, server_default="0"),
-    Column("revision", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False),
     UniqueConstraint("site", "series_uid"),
     Index("ix_series_patient", "site", "issuer", "patient_id"),
     Index("ix_series_accession", "site", "accession"),
@@ -113,7 +114,7 @@ instance = Table(
     _text("transfer_syntax_uid"),
     Column("digest", String, nullable=False),
     Column("path", String, nullable=False),
-    Column("size_bytes", Integer, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
     _text("calling_ae"),
     _text("called_ae"),
     Column("received_utc", Utc, nullable=False),
@@ -184,5 +185,6 @@ executor = Table(
     metadata,
     Column("executor_id", String, primary_key=True),
     Column("heartbeat_utc", Utc, nullable=False),
+    Column("skew_s", Float, nullable=False, server_default="0"),
 )
-"""Who works: a process that has not been heard of for a while leaves its work to others."""
+"""Who works: a process that has not been heard of for a while is struck, and leaves its work to others."""
