@@ -79,6 +79,10 @@ class DeliveryError(ServiceError):
         super().__init__(why)
 
 
+class ArchiveError(ServiceError):
+    """An archive could not be asked, or its answer cannot be used."""
+
+
 class Interrupted(BaseException):
     """Work is left as it is because the service stops; the next start takes it up again.
 

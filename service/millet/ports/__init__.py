@@ -1,5 +1,6 @@
 """What the flow asks of the world: small protocols, each method stating blocking and errors."""
 
+from millet.ports.archive import Archive, FoundSeries, Retrieved, SeriesName, SeriesQuery, Take
 from millet.ports.arrivals import (
     ArrivalLog,
     Arrived,
@@ -13,10 +14,12 @@ from millet.ports.arrivals import (
 )
 from millet.ports.detector import Detector, Peaks
 from millet.ports.stores import Clock, Spool, Stored
+from millet.ports.verification import Verifier
 from millet.ports.work import Delivery, DeliveryQueue, Destination, JobQueue, KeptObject, Work
 from millet.ports.worklist import SeriesKey, SeriesStatus, Worklist, WorklistQuery
 
 __all__ = [
+    "Archive",
     "ArrivalLog",
     "Arrived",
     "Clock",
@@ -25,6 +28,7 @@ __all__ = [
     "Destination",
     "Detector",
     "Entry",
+    "FoundSeries",
     "InstanceLog",
     "JobQueue",
     "KeptObject",
@@ -33,11 +37,16 @@ __all__ = [
     "ProgressLog",
     "Received",
     "Recorded",
+    "Retrieved",
     "SeriesKey",
+    "SeriesName",
+    "SeriesQuery",
     "SeriesStatus",
     "Site",
     "Spool",
     "Stored",
+    "Take",
+    "Verifier",
     "Work",
     "Worklist",
     "WorklistQuery",

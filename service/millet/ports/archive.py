@@ -1,0 +1,80 @@
+"""Archives that we ask for series: a PACS over DIMSE, or a DICOMweb server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from millet.ports.arrivals import Received
+
+Take = Callable[[Received], None]
+"""Make one instance durable. Raises RefusedInstance for one that is not taken, StoreError."""
+
+
+class SeriesName(NamedTuple):
+    """A series as archives name it: the hierarchy of the query model wants the study too."""
+
+    study_uid: str
+    series_uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesQuery:
+    """What to look for; empty keys match everything, and at least one but the modality must be given."""
+
+    study_uid: str = ""
+    series_uid: str = ""
+    patient_id: str = ""
+    accession: str = ""
+    modality: str = "CT"
+
+    def __post_init__(self) -> None:
+        if not (self.study_uid or self.series_uid or self.patient_id or self.accession):
+            raise ValueError("a query needs a study, a series, a patient ID or an accession number")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundSeries:
+    """A series that an archive says it has. No patient data."""
+
+    name: SeriesName
+    modality: str = ""
+    description: str = ""
+    study_date: str = ""
+    """As written (DICOM DA)."""
+    instances: int | None = None
+    """Number of Series Related Instances (0020,1209); None where the archive does not say."""
+
+
+class Retrieved(NamedTuple):
+    """What an archive says, and what came, of one retrieval."""
+
+    came: frozenset[str]
+    """SOP Instance UIDs that `into` took; empty where instances come to our own SCP (C-MOVE)."""
+    refused: int
+    """Instances that came, and were not what was asked for or not taken by `into`."""
+    failed: int
+    """Instances that the archive says it could not send."""
+    why: str = ""
+    """What ended it early, without patient data; empty when it ran to its end."""
+
+
+class Archive(Protocol):
+    """One archive. Every wait has an end. Raises ArchiveError when it cannot be asked at all."""
+
+    def find_series(self, wanted: SeriesQuery) -> Sequence[FoundSeries]:
+        """The series that match; everything, however many. Blocks."""
+
+    def instances(self, name: SeriesName) -> frozenset[str]:
+        """SOP Instance UIDs of a series, as the archive tells them; empty for a series it does not have."""
+
+    def count(self, name: SeriesName) -> int | None:
+        """How many instances the archive has of a series; None when it does not know the series or number."""
+
+    def retrieve(self, name: SeriesName, only: Collection[str], into: Take) -> Retrieved:
+        """Have a series sent, or the instances `only` of it where any are named.
+
+        An instance that was not asked for is refused, whatever the archive means by it. A retrieval that
+        breaks off says what came until then. Blocks.
+        """
