@@ -8,6 +8,7 @@ ServiceError
 ├── DetectorError        the model failed on a window; retried, then parked
 │   └── OutOfMemory      so many windows at once are too much for the device
 ├── StoreError           the spool or the journal failed; the sender is told to try again
+├── ArchiveError         an archive cannot be asked, or answers nonsense; the pull ends and may be begun again
 └── DeliveryError        a destination refused or is unreachable; `.retryable` says which
 
 Beside the tree stands Interrupted: no error, but the way out of work that a stop cuts short.

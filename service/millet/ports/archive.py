@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from millet.core.uids import is_uid
 from millet.ports.arrivals import Received
 
 Take = Callable[[Received], None]
@@ -17,6 +18,12 @@ class SeriesName(NamedTuple):
 
     study_uid: str
     series_uid: str
+
+    def checked(self) -> SeriesName:
+        """Itself; ValueError where one of both is no UID, since UIDs go into identifiers and addresses."""
+        if not (is_uid(self.study_uid) and is_uid(self.series_uid)):
+            raise ValueError("a series is named by two UIDs")
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +39,11 @@ class SeriesQuery:
     def __post_init__(self) -> None:
         if not (self.study_uid or self.series_uid or self.patient_id or self.accession):
             raise ValueError("a query needs a study, a series, a patient ID or an accession number")
+        for uid in (self.study_uid, self.series_uid):
+            if uid and not is_uid(uid):
+                raise ValueError("a query's UID is no UID")
+        if set(self.patient_id + self.accession) & set("*?\\"):
+            raise ValueError("a query names one patient or order: no wildcards, no lists")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +53,7 @@ class FoundSeries:
     name: SeriesName
     modality: str = ""
     description: str = ""
-    study_date: str = ""
+    series_date: str = ""
     """As written (DICOM DA)."""
     instances: int | None = None
     """Number of Series Related Instances (0020,1209); None where the archive does not say."""

@@ -1,0 +1,7 @@
+"""Archives that we are a user of: over DIMSE and DICOMweb, for retrieval and for storage commitment."""
+
+from millet.edge.query.association import Caller, Limits
+from millet.edge.query.dimse import DimseArchive
+from millet.edge.query.web import WebArchive
+
+__all__ = ["Caller", "DimseArchive", "Limits", "WebArchive"]
