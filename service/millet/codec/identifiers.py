@@ -93,8 +93,9 @@ def row(answer: Dataset, wanted: Collection[str]) -> Row:
 
 
 def is_asked_for(answer: Row, keys: Row) -> bool:
-    """Whether a row repeats every key that was asked for; a key that the archive does not return passes,
-    except UIDs, without which nobody knows whose row it is.
+    """Whether a row repeats every key that was asked for.
+
+    A key that the archive does not return passes, except UIDs: without them nobody knows whose row it is.
     """
     for keyword, value in keys.items():
         told = answer.get(keyword, "")

@@ -1,6 +1,6 @@
 """What the flow asks of the world: small protocols, each method stating blocking and errors."""
 
-from millet.ports.archive import Archive, FoundSeries, Retrieved, SeriesName, SeriesQuery, Take
+from millet.ports.archive import Archive, FoundSeries, KeptLog, Retrieved, SeriesName, SeriesQuery, Take
 from millet.ports.arrivals import (
     ArrivalLog,
     Arrived,
@@ -12,6 +12,7 @@ from millet.ports.arrivals import (
     Recorded,
     Site,
 )
+from millet.ports.commitment import Commitment, Promise, PromiseLog, QuestionLog, Requester
 from millet.ports.detector import Detector, Peaks
 from millet.ports.stores import Clock, Spool, Stored
 from millet.ports.verification import Verifier
@@ -23,6 +24,7 @@ __all__ = [
     "ArrivalLog",
     "Arrived",
     "Clock",
+    "Commitment",
     "Delivery",
     "DeliveryQueue",
     "Destination",
@@ -31,12 +33,17 @@ __all__ = [
     "FoundSeries",
     "InstanceLog",
     "JobQueue",
+    "KeptLog",
     "KeptObject",
     "OpenSeries",
     "Peaks",
     "ProgressLog",
+    "Promise",
+    "PromiseLog",
+    "QuestionLog",
     "Received",
     "Recorded",
+    "Requester",
     "Retrieved",
     "SeriesKey",
     "SeriesName",

@@ -62,8 +62,8 @@ class FoundSeries:
 class Retrieved(NamedTuple):
     """What an archive says, and what came, of one retrieval."""
 
-    came: frozenset[str]
-    """SOP Instance UIDs that `into` took; empty where instances come to our own SCP (C-MOVE)."""
+    came: frozenset[str] | None
+    """SOP Instance UIDs that `into` took; None where instances come to our own SCP (C-MOVE)."""
     refused: int
     """Instances that came, and were not what was asked for or not taken by `into`."""
     failed: int
@@ -90,3 +90,10 @@ class Archive(Protocol):
         An instance that was not asked for is refused, whatever the archive means by it. A retrieval that
         breaks off says what came until then. Blocks.
         """
+
+
+class KeptLog(Protocol):
+    """What we keep, as the journal knows it. Blocks, raises StoreError."""
+
+    def kept(self, site: str, sop_instance_uids: Collection[str]) -> frozenset[str]:
+        """Those of a site's instances whose bytes we hold durably; what retention removed is none of them."""

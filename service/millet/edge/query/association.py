@@ -12,7 +12,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pynetdicom import AE, evt
@@ -54,9 +54,13 @@ class Caller:
 
     peer: Peer
     calling_ae: str
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     tls: Callable[[], ssl.SSLContext] | None = None
     """Asked for each association, so that a renewed certificate is used; None for a plain one."""
+
+
+class NotOffered(ArchiveError):  # noqa: N818 - no fault: an answer
+    """The peer accepts none of the services that we asked for."""
 
 
 Handlers = Sequence[EventHandlerType]
@@ -90,7 +94,7 @@ def association(
         ],
     )
     if not made.is_established:
-        raise ArchiveError(_refusal(made))
+        raise _refusal(made)
     try:
         yield made
     except BaseException:
@@ -100,12 +104,12 @@ def association(
         made.release()
 
 
-def _refusal(made: Association) -> str:
+def _refusal(made: Association) -> ArchiveError:
     if made.is_rejected:
-        return "the archive rejected the association: it does not know our AE title, or not its own"
+        return ArchiveError("it rejected the association: it does not know our AE title, or not its own")
     if made.rejected_contexts:
-        return "the archive offers no such service"
-    return "the archive cannot be reached, or does not answer"
+        return NotOffered("it offers no such service")
+    return ArchiveError("it cannot be reached, or does not answer")
 
 
 class _Bounds:

@@ -78,7 +78,7 @@ class DimseArchive(Asking):
             except (ArchiveError, RuntimeError, ValueError) as failure:
                 gathering.ended(str(failure) if isinstance(failure, ArchiveError) else type(failure).__name__)
                 break
-        return gathering.retrieved()
+        return gathering.retrieved(elsewhere=self._move_to is not None)
 
     def _ask(self, level: Level, keys: Row) -> Sequence[Row]:
         limits = self._caller.limits

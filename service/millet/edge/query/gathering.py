@@ -51,6 +51,7 @@ class Gathering:
         """It did not run to its end; the first reason is kept."""
         self._why = self._why or why
 
-    def retrieved(self) -> Retrieved:
-        """The sum."""
-        return Retrieved(frozenset(self._came), self._refused, self._failed, self._why)
+    def retrieved(self, *, elsewhere: bool = False) -> Retrieved:
+        """The sum; of instances that came `elsewhere` nothing is known here."""
+        came = None if elsewhere else frozenset(self._came)
+        return Retrieved(came, self._refused, self._failed, self._why)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
@@ -21,7 +21,7 @@ class WebCaller:
 
     url: str
     """Of the service, below which `/studies` lies."""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     tls: Callable[[], ssl.SSLContext] | None = None
     """Asked for each connection to an https URL; None for the system's authorities."""
     token_file: Path | None = None

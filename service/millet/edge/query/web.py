@@ -141,7 +141,7 @@ class WebArchive(Asking):
                 raise ArchiveError(f"the archive cannot be read: {type(error).__name__}") from None
 
 
-class _NotThere(ArchiveError):
+class _NotThere(ArchiveError):  # noqa: N818 - no fault: an answer
     """The archive has no such thing."""
 
 
@@ -161,6 +161,8 @@ def _pieces(answer: HTTPResponse, ends_s: float) -> Iterator[bytes]:
         if time.monotonic() > ends_s:
             raise ArchiveError("the archive takes too long")
         yield piece
+    if answer.length:
+        raise ArchiveError("the archive's answer breaks off")
 
 
 def _alone(pieces: Iterator[bytes], most_bytes: int) -> Iterator[Part]:
