@@ -46,7 +46,7 @@ def test_no_modules_import_each_other(package: Path) -> None:
         ("phantom/new.py", "from millet.phantom.second import fields"),
         ("flow/new.py", "from millet.train import net"),
         ("edge/new.py", "from millet.evaluate import froc"),
-        ("settings.py", "from millet.core import series"),
+        ("settings/settings.py", "from millet.core import series"),
         ("errors.py", "import numpy"),
         ("helpers/new.py", "import math"),
     ],

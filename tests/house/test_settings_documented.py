@@ -46,7 +46,7 @@ def _default(node: ast.expr) -> str:
 
 def test_every_setting_is_documented(root: Path) -> None:
     """The reference has exactly one row for each setting, with unit, default and reason as in the code."""
-    rows = _rows((root / "service/millet/settings.py").read_text("utf-8"))
+    rows = _rows((root / "service/millet/settings/settings.py").read_text("utf-8"))
     page = (root / "docs/reference/settings.md").read_text("utf-8").splitlines()
     assert [line for line in page if line.startswith("| `")] == rows
 
@@ -59,6 +59,6 @@ def test_every_field_yields_a_row() -> None:
 
 def test_no_field_lacks_its_docstring(root: Path) -> None:
     """As many rows as fields."""
-    source = (root / "service/millet/settings.py").read_text("utf-8")
+    source = (root / "service/millet/settings/settings.py").read_text("utf-8")
     body = next(n.body for n in ast.parse(source).body if isinstance(n, ast.ClassDef))
     assert len(_rows(source)) == sum(isinstance(n, ast.AnnAssign) for n in body)

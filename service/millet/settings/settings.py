@@ -1,25 +1,17 @@
-"""The configuration: one frozen value, read once, every mistake reported at once.
-
-A TOML file (`--config FILE`) holds the fields by name; an environment variable `MILLET_` + the name in
-capitals overrides it. Lists are comma-separated in the environment.
-"""
+"""The configuration: one frozen value, every mistake reported at once."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from millet.core.manifest import PRECISIONS
 from millet.core.peer import PORTS, Peer, ae_title_mistake
 from millet.errors import SettingsError
 
-PREFIX = "MILLET_"
-NOT_SETTINGS = ("MILLET_TEST_DATA",)
-"""Variables of the test suite that share our prefix."""
 ROLES = ("receive", "analyse", "deliver", "api")
 DEVICES = ("cpu", "cuda", "tensorrt")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -126,105 +118,6 @@ class Settings:
     def destination_peer(self) -> Peer | None:
         """The destination as a peer, None for the folder."""
         return None if self.destination == "folder" else Peer.parse(self.destination)
-
-
-def load(env: Mapping[str, str], file: Path | None) -> Settings:
-    """Read the file, override it from the environment, check everything. Raises SettingsError."""
-    mistakes: list[str] = []
-    given = {**_from_file(file, mistakes), **_from_environment(env, mistakes)}
-    try:
-        settings = Settings(**given)
-    except SettingsError as error:
-        mistakes.extend(error.mistakes)
-    if mistakes:
-        raise SettingsError(mistakes)
-    return settings
-
-
-def _from_file(file: Path | None, mistakes: list[str]) -> dict[str, Any]:
-    if file is None:
-        return {}
-    try:
-        table = tomllib.loads(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        mistakes.append(f"{file}: {error}")
-        return {}
-    return _typed(table, mistakes, _from_toml, str)
-
-
-def _from_environment(env: Mapping[str, str], mistakes: list[str]) -> dict[str, Any]:
-    ours = {
-        key.removeprefix(PREFIX).lower(): value
-        for key, value in env.items()
-        if key.startswith(PREFIX) and key not in NOT_SETTINGS
-    }
-    return _typed(ours, mistakes, _from_text, lambda name: PREFIX + name.upper())
-
-
-def _typed(
-    raw: Mapping[str, Any],
-    mistakes: list[str],
-    read: Callable[[Any, Any], Any],
-    shown: Callable[[str], str],
-) -> dict[str, Any]:
-    kinds = get_type_hints(Settings)
-    values = {}
-    for name, value in raw.items():
-        if name not in kinds:
-            mistakes.append(f"{shown(name)} is no setting")
-            continue
-        try:
-            values[name] = read(kinds[name], value)
-        except ValueError as error:
-            mistakes.append(f"{shown(name)}: {error}")
-    return values
-
-
-def _from_text(kind: Any, text: str) -> Any:
-    if kind is bool:
-        if text.lower() not in {"true", "false"}:
-            raise ValueError(f"{text!r} is neither true nor false")
-        return text.lower() == "true"
-    if kind in {int, float}:
-        return _number(kind, text)
-    if kind == tuple[str, ...]:
-        return tuple(part.strip() for part in text.split(",") if part.strip())
-    return text if kind is str else Path(text)
-
-
-def _number(kind: type[int | float], text: str) -> float:
-    try:
-        return kind(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no {'whole number' if kind is int else 'number'}") from None
-
-
-def _from_toml(kind: Any, value: Any) -> Any:
-    match value:
-        case bool() if kind is bool:
-            return value
-        case int() if kind is int and not isinstance(value, bool):
-            return value
-        case int() | float() if kind is float and not isinstance(value, bool):
-            return float(value)
-        case str() if kind is str:
-            return value
-        case str() if kind in {Path, Path | None}:
-            return Path(value)
-        case list() if kind == tuple[str, ...] and all(isinstance(part, str) for part in value):
-            return tuple(value)
-    raise ValueError(f"{value!r} is of the wrong type, expected {_KIND_NAMES[kind]}")
-
-
-_KIND_NAMES: Mapping[Any, str] = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "a text",
-    Path: "a path as text",
-    Path | None: "a path as text",
-    tuple[str, ...]: "a list of texts",
-}
 
 
 def _field_mistakes(settings: Settings) -> Iterator[str]:
