@@ -63,7 +63,7 @@ class Promises:
         if not self._peers.knows(requester.calling_ae):
             return self._refused(requester, PROCESSING_FAILURE, count, "nobody told us where it listens")
         try:
-            if not self._log.asked(requester, request, self._clock.utc()):
+            if not self._log.promised(requester, request, self._clock.utc()):
                 return self._refused(requester, DUPLICATE_TRANSACTION, count, "its transaction UID is in use")
         except StoreError as error:
             return self._refused(requester, PROCESSING_FAILURE, count, str(error))
@@ -72,7 +72,9 @@ class Promises:
 
     def step(self, chance: Callable[[], float]) -> int:
         """Answer what is due; how many answers were taken. Raises StoreError."""
-        return sum(self._try(promise, chance) for promise in self._log.due(self._clock.utc(), LEASE_S))
+        return sum(
+            self._try(promise, chance) for promise in self._log.promises_due(self._clock.utc(), LEASE_S)
+        )
 
     def _try(self, promise: Promise, chance: Callable[[], float]) -> bool:
         wanted, requester = promise.request, promise.requester
@@ -81,18 +83,18 @@ class Promises:
         now_utc = self._clock.utc()
         age_s = (now_utc - promise.asked_utc).total_seconds()
         if not is_ripe(verdict, age_s, self._grace_s):
-            self._log.not_told(promise.promise_id, "", now_utc + timedelta(seconds=1))
+            self._log.promise_not_told(promise.promise_id, "", now_utc + timedelta(seconds=1))
             return False
         try:
             self._peers.report(requester.calling_ae, verdict)
         except DeliveryError as error:
             wait_s = next_try_s(promise.attempts + 1, age_s, self._patience, chance())
             then = None if wait_s is None else self._clock.utc() + timedelta(seconds=wait_s)
-            self._log.not_told(promise.promise_id, str(error), then)
+            self._log.promise_not_told(promise.promise_id, str(error), then)
             what = "dead" if then is None else "retried"
             self._tell(what, requester.calling_ae, len(wanted.references), str(error))
             return False
-        self._log.told(promise.promise_id)
+        self._log.promise_told(promise.promise_id)
         self._tell("told", requester.calling_ae, len(wanted.references), "")
         return True
 

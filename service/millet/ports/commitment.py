@@ -34,16 +34,16 @@ class PromiseLog(Protocol):
     def kept_classes(self, site: str, sop_instance_uids: Collection[str]) -> Mapping[str, str]:
         """SOP class by SOP Instance UID of a site's instances whose bytes we hold durably."""
 
-    def asked(self, requester: Requester, request: Request, now_utc: datetime) -> bool:
+    def promised(self, requester: Requester, request: Request, now_utc: datetime) -> bool:
         """Journal a transaction; the same again is True, other instances under its UID are False."""
 
-    def due(self, now_utc: datetime, lease_s: float) -> Sequence[Promise]:
+    def promises_due(self, now_utc: datetime, lease_s: float) -> Sequence[Promise]:
         """Transactions to be answered now, each given to one caller only for `lease_s` seconds."""
 
-    def told(self, promise_id: int) -> None:
+    def promise_told(self, promise_id: int) -> None:
         """The requester took the answer."""
 
-    def not_told(self, promise_id: int, why: str, next_try_utc: datetime | None) -> None:
+    def promise_not_told(self, promise_id: int, why: str, next_try_utc: datetime | None) -> None:
         """It did not; without a next try it is given up. An empty `why` counts as no attempt."""
 
 
