@@ -64,14 +64,8 @@ class MemoryArchive:
 class WireArchive:
     """A real AE that answers C-FIND, C-GET and C-MOVE from lists; tests change them."""
 
-    def __init__(self, numbers: Sequence[int] = (1, 2, 3)) -> None:
-        self.datasets = [ct_dataset(n) for n in numbers]
-        self.rows: list[Dataset] | None = None
-        """C-FIND answers whatever is asked; None for honest ones."""
-        self.status = 0xFF00
-        self.identifiers: list[Dataset] = []
-        self.move_to: tuple[str, int] | None = None
-        self.after_first = lambda _event: None
+    def __init__(self) -> None:
+        self.reset()
         entity = AE(ae_title="ARCHIVE")
         for model in (FIND, GET, MOVE):
             entity.add_supported_context(model)
@@ -80,6 +74,16 @@ class WireArchive:
         handlers = [(evt.EVT_C_FIND, self._find), (evt.EVT_C_GET, self._get), (evt.EVT_C_MOVE, self._move)]
         self.server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
         self.peer = Peer(ae_title="ARCHIVE", host="127.0.0.1", port=self.server.server_address[1])
+
+    def reset(self) -> None:
+        """Three slices, and honest."""
+        self.datasets = [ct_dataset(n) for n in (1, 2, 3)]
+        self.rows: list[Dataset] | None = None
+        """What C-FIND answers whatever is asked; None for honest answers."""
+        self.status = 0xFF00
+        self.identifiers: list[Dataset] = []
+        self.move_to: tuple[str, int] | None = None
+        self.after_first = lambda _event: None
 
     def _find(self, event):
         self.identifiers.append(event.identifier)

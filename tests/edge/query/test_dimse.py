@@ -18,12 +18,19 @@ from millet.ports import SeriesQuery
 LIMITS = Limits(connect_s=5.0, answer_s=5.0, move_s=5.0, retrieve_s=20.0)
 
 
-@pytest.fixture
-def wire():
+@pytest.fixture(scope="module")
+def server():
     """A real archive."""
     made = WireArchive()
     yield made
     made.stop()
+
+
+@pytest.fixture
+def wire(server):
+    """The archive as it was at first."""
+    server.reset()
+    return server
 
 
 def over(wire, move_to=None, **limits):
@@ -179,12 +186,8 @@ def test_an_archive_that_is_not_there_cannot_be_asked():
 
 
 @pytest.mark.parametrize(
-    ("sent", "then"),
-    [
-        (b"", "silence"),
-        (b"\x02\x00\xff\xff\xff\xff", "4 GB announced"),
-        (b"\x02\x00\x00\x00\x10\x00abc", "half"),
-    ],
+    "sent",
+    [b"", b"\x02\x00\xff\xff\xff\xff", b"\x02\x00\x00\x00\x10\x00abc"],
     ids=["silence", "4 GB announced", "half a PDU"],
 )
 def test_no_archive_holds_us_for_ever(sent):

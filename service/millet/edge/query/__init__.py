@@ -1,7 +1,9 @@
 """Archives that we are a user of: over DIMSE and DICOMweb, for retrieval and for storage commitment."""
 
 from millet.edge.query.association import Caller, Limits
+from millet.edge.query.commitment import CommitmentPeers
 from millet.edge.query.dimse import DimseArchive
+from millet.edge.query.http import WebCaller
 from millet.edge.query.web import WebArchive
 
-__all__ = ["Caller", "DimseArchive", "Limits", "WebArchive"]
+__all__ = ["Caller", "CommitmentPeers", "DimseArchive", "Limits", "WebArchive", "WebCaller"]
