@@ -102,10 +102,8 @@ class WebArchive(Asking):
             wanted = [("includefield", keyword) for keyword in level.value]
             query = urlencode([*rest.items(), *wanted, ("limit", ROWS), ("offset", offset)], quote_via=quote)
             page = self._page(f"{path}?{query}", level)
-            fresh = {tuple(sorted(one.items())): one for one in page}.items() - found.keys()
-            offset += len(page)
-            before = len(found)
-            found.update(fresh)
+            offset, before = offset + len(page), len(found)
+            found.update((tuple(sorted(one.items())), one) for one in page)
             if len(found) == before:
                 return list(found.values())
             if len(found) > self._caller.limits.answers:
