@@ -42,7 +42,7 @@ class FrontDoor:
         self.reset()
         entity = AE(ae_title="MILLET")
         entity.add_supported_context(CT)
-        entity.add_supported_context(PUSH_MODEL, scu_role=True, scp_role=True)
+        entity.add_supported_context(PUSH_MODEL)
         handlers = [
             (evt.EVT_C_STORE, self._stored),
             (evt.EVT_N_ACTION, self._asked),
