@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
+from millet.app.clock import SystemClock
 from millet.core.peer import Peer
-from millet.edge.journal import SqlJournal
+from millet.edge.journal import Commitments, open_engine, sqlite_url
 from millet.edge.query import (
     Caller,
     ClientTls,
@@ -20,7 +20,7 @@ from millet.edge.query import (
 from millet.edge.scp import CT_CLASSES
 from millet.errors import ArchiveError
 from millet.flow.pull import Door, Pulled, Puller
-from millet.ports import Archive, Clock, FoundSeries, KeptLog, SeriesName, SeriesQuery, Site
+from millet.ports import Archive, Clock, FoundSeries, KeptLog, SeriesQuery, Site
 from millet.settings import ArchiveSection, Settings
 
 CLASSES = sorted(CT_CLASSES)
@@ -52,30 +52,33 @@ def puller(chosen: Settings, kept: KeptLog, door: Door, clock: Clock) -> Puller:
 
 
 def pull(
-    chosen: Settings,
-    journal: SqlJournal,
-    clock: Clock,
-    archive: str,
-    wanted: SeriesQuery,
-    tell: Callable[[Pulled], None],
+    chosen: Settings, archive: str, wanted: SeriesQuery, tell: Callable[[Pulled], None]
 ) -> Sequence[Pulled]:
-    """Pull what matches into the service that runs on this configuration, as a sender of its own.
+    """Pull what matches into the service that runs on this configuration, as one of its senders.
 
     Raises ArchiveError where nothing matches, or the archive cannot be asked.
     """
-    host = chosen.dicom_host or chosen.host
-    ours = Peer(ae_title=chosen.ae_title, host=_reached(host), port=chosen.dicom_port)
-    handing = Handing(Caller(peer=ours, calling_ae=chosen.ae_title), CLASSES)
-    door = Door(site=chosen.site, admit=handing.admit, ended=handing.ended, number=lambda: 0)
-    pulls = puller(chosen, journal, door, clock)
     names = [one.name for one in find(chosen, archive, wanted)]
     if not names:
         raise ArchiveError("the archive has no such series")
+    host = _reached(chosen.dicom_host or chosen.host)
+    ours = Peer(ae_title=chosen.ae_title, host=host, port=chosen.dicom_port)
+    handing = Handing(Caller(peer=ours, calling_ae=chosen.ae_title), CLASSES)
+    door = Door(site=chosen.site, admit=handing.admit, ended=handing.ended, number=lambda: 0)
+    engine = open_engine(sqlite_url(chosen.state_dir / "journal.db"))
     done = []
-    for name in names:
-        done.append(pulls.pull(archive, name))
-        tell(done[-1])
+    try:
+        pulls = puller(chosen, Commitments(engine, _no_work), door, SystemClock())
+        for name in names:
+            done.append(pulls.pull(archive, name))
+            tell(done[-1])
+    finally:
+        engine.dispose()
     return done
+
+
+def _no_work(_connection: object, _job: object) -> None:
+    raise AssertionError("a pull closes no series")
 
 
 def _named(known: Mapping[str, Archive], name: str) -> Archive:
@@ -90,9 +93,7 @@ def _archive(chosen: Settings, section: ArchiveSection) -> Archive:
     if section.kind == "dimse":
         move_to = (section.move_to or chosen.ae_title) if section.way == "move" else None
         return DimseArchive(caller(chosen, section), CLASSES, chosen.site, move_to)
-    web = WebCaller(
-        url=section.to, limits=_limits(section), tls=_tls(section), token_file=section.token_file
-    )
+    web = WebCaller(url=section.to, limits=_limits(section), tls=_tls(section), token_file=section.token_file)
     return WebArchive(web, Site(chosen.site, section.name, title))
 
 
@@ -114,5 +115,3 @@ def _tls(section: ArchiveSection) -> ClientTls | None:
 def _reached(host: str) -> str:
     """Where a server that binds an address is reached from this machine."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 - is looked up
-
-

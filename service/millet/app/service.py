@@ -11,13 +11,13 @@ import random
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import cached_property
 
 from prometheus_client import CollectorRegistry
 
 from millet import __version__
 from millet.app.analysing import Analysing
+from millet.app.clock import SystemClock
 from millet.core.assembler import Waits
 from millet.core.job import State
 from millet.core.retry import Patience
@@ -42,18 +42,6 @@ log = logging.getLogger(__name__)
 
 INTAKE_EVERY_S = 0.2
 OUTBOX_EVERY_S = 1.0
-
-
-class SystemClock:
-    """The real `Clock`."""
-
-    def monotonic_s(self) -> float:
-        """Seconds for waiting."""
-        return time.monotonic()
-
-    def utc(self) -> datetime:
-        """Timezone-aware UTC."""
-        return datetime.now(UTC)
 
 
 def run(chosen: Settings) -> None:

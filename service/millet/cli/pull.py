@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from millet.errors import ServiceError
 from millet.flow.pull import Pulled
@@ -25,52 +23,51 @@ Config = Annotated[Path | None, typer.Option(help="Configuration file (TOML).")]
 def find(
     archive: ArchiveName,
     study: Study = "",
-    series: Series = "",
     accession: Accession = "",
     patient_id: PatientId = "",
     modality: Modality = "CT",
     config: Config = None,
 ) -> None:
-    """List the series of an archive that match; at least one key is needed."""
+    """List the series of an archive that match; a study, an accession number or a patient is needed."""
     from millet import app
 
-    wanted = _query(study, series, accession, patient_id, modality)
+    wanted = _query(study_uid=study, accession=accession, patient_id=patient_id, modality=modality)
     found = app.find(app.settings(config), archive, wanted)
-    table = Table("study", "series", "date", "modality", "description", "instances")
     for one in found:
-        count = "" if one.instances is None else str(one.instances)
-        table.add_row(*one.name, one.series_date, one.modality, one.description, count)
-    Console(soft_wrap=True).print(table)
-    typer.echo(f"{len(found)} series")
+        count = "?" if one.instances is None else str(one.instances)
+        facts = (*one.name, one.series_date, one.modality, count, one.description)
+        typer.echo("\t".join(printable(fact) for fact in facts))
+    typer.echo(f"{len(found)} series", err=True)
 
 
 def pull(
     archive: ArchiveName,
     study: Study = "",
     series: Series = "",
-    accession: Accession = "",
-    patient_id: PatientId = "",
     modality: Modality = "CT",
     config: Config = None,
 ) -> None:
-    """Have the series that match sent to the service that runs on this configuration.
+    """Have a series, or all of a study, sent to the service that runs on this configuration.
 
     What is here already is not fetched again, so a pull that broke off goes on where it ended. Fails when an
     instance is missing in the end.
     """
     from millet import app
 
-    wanted = _query(study, series, accession, patient_id, modality)
+    wanted = _query(study_uid=study, series_uid=series, modality=modality)
     done = app.pull(app.settings(config), archive, wanted, _tell)
     if short := [one for one in done if not one.complete]:
         raise ServiceError(f"{len(short)} of {len(done)} series are not complete")
 
 
-def _query(study: str, series: str, accession: str, patient_id: str, modality: str) -> SeriesQuery:
+def printable(text: str) -> str:
+    """A text of an archive's on a terminal: nothing that moves the cursor."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _query(**keys: str) -> SeriesQuery:
     try:
-        return SeriesQuery(
-            study_uid=study, series_uid=series, accession=accession, patient_id=patient_id, modality=modality
-        )
+        return SeriesQuery(**keys)
     except ValueError as mistake:
         raise ServiceError(str(mistake)) from mistake
 
