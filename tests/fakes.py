@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from instances import START_UTC
+from instances import SOURCE, START_UTC
 
+from millet.codec.ct import read_identity
 from millet.core.analysis import Analysis, Outcome
 from millet.core.job import Event, State, advance
 from millet.core.series import SliceHeader
 from millet.edge.journal.arrivals import ALIVE_S
 from millet.edge.journal.base import Job
 from millet.errors import RefusedInstance, StoreError
-from millet.ports import Arrived, Delivery, Entry, KeptObject, OpenSeries, Recorded, SeriesKey, Stored, Work
+from millet.ports import (
+    Arrived,
+    Delivery,
+    Entry,
+    Kept,
+    KeptObject,
+    Known,
+    Offer,
+    OpenSeries,
+    Recorded,
+    SeriesKey,
+    Stored,
+    Work,
+)
 
 
 @dataclass
@@ -33,19 +47,16 @@ class HandClock:
         return START_UTC + timedelta(seconds=self.now_s)
 
 
-class MemorySpool:
-    """A `Spool` in memory."""
+class MemoryObjects:
+    """An `ObjectStore` in memory."""
 
     def __init__(self) -> None:
         self.kept: dict[str, bytes] = {}
-        self.full = False
 
     def write(self, encoded: bytes) -> Stored:
         """Keep bytes by their digest."""
-        if self.full:
-            raise RefusedInstance(0xA700, "full")
         digest = hashlib.sha256(encoded).hexdigest()
-        path = f"{digest[:2]}/{digest}.dcm"
+        path = f"{digest[:2]}/{digest}.bin"
         self.kept[path] = encoded
         return Stored(path, digest, len(encoded))
 
@@ -58,6 +69,93 @@ class MemorySpool:
     def paths(self) -> Sequence[str]:
         """Everything that was kept."""
         return sorted(self.kept)
+
+
+class MemorySpool:
+    """A `Spool` in memory: a segment for each life of its process, an instance takes one byte."""
+
+    def __init__(self) -> None:
+        self.log: list[Kept] = []
+        self.bodies: dict[str, bytes] = {}
+        self.full = False
+        self.began = [0]
+        """Where the instances of each life begin."""
+
+    def writer(self) -> MemoryWriter:
+        """Something to append with."""
+        return MemoryWriter(self)
+
+    def write(self, encoded: bytes, offer: Offer | None = None) -> Stored:
+        """Keep one instance, as a writer does."""
+        header = None if offer else read_identity(encoded)
+        named = (header.sop_class_uid, header.sop_instance_uid) if header else ("", "")
+        writer = self.writer()
+        writer.begin(offer or Offer(SOURCE, *named, "", 0), START_UTC)
+        writer.write(encoded)
+        return writer.commit()
+
+    def restart(self) -> None:
+        """What was received until now belongs to a process that is gone."""
+        self.began.append(len(self.log))
+
+    def read(self, path: str, most_bytes: int | None = None) -> bytes:
+        """What was kept."""
+        if path not in self.bodies:
+            raise StoreError("nothing there")
+        return self.bodies[path][:most_bytes]
+
+    def paths(self) -> Sequence[str]:
+        """Where everything lies that was kept."""
+        return list(self.bodies)
+
+    def readable(self) -> Mapping[str, int | None]:
+        """The segments of the lives before, and that of this one."""
+        *gone, now = (f"memory/{life:032x}" for life in range(len(self.began)))
+        return {**dict.fromkeys(gone), now: len(self.log)}
+
+    def kept(self, name: str, after: int, upto: int | None) -> Iterator[Kept]:
+        """Instances of a segment."""
+        life = int(name.partition("/")[2], 16)
+        end = [*self.began[1:], upto][life]
+        return iter(self.log[max(after, self.began[life]) : end])
+
+    def journalled(self, name: str, upto: int) -> None:
+        """Nothing to be done."""
+
+
+class MemoryWriter:
+    """A `SpoolWriter` of a `MemorySpool`."""
+
+    def __init__(self, spool: MemorySpool) -> None:
+        self._spool = spool
+        self._offer: Offer | None = None
+        self._body = b""
+
+    def begin(self, offer: Offer, received_utc: datetime) -> None:
+        """Begin an instance."""
+        if self._spool.full:
+            raise RefusedInstance(0xA700, "full")
+        self._offer, self._utc, self._body = offer, received_utc, b""
+
+    def write(self, piece: bytes | memoryview) -> None:
+        """Some of its bytes."""
+        self._body += piece
+
+    def commit(self) -> Stored:
+        """Keep it."""
+        assert self._offer is not None
+        end = len(self._spool.log) + 1
+        stored = Stored(f"memory@{end}", hashlib.sha256(self._body).hexdigest(), len(self._body))
+        self._spool.bodies[stored.path] = self._body
+        self._spool.log.append(Kept(stored, self._offer, self._utc, end))
+        return stored
+
+    def abandon(self) -> None:
+        """Drop what was begun."""
+        self._offer = None
+
+    def close(self) -> None:
+        """Nothing to be done."""
 
 
 @dataclass
@@ -85,7 +183,7 @@ class _Sent:
 
 
 class MemoryJournal:
-    """An `InstanceLog`, `ArrivalLog`, `ProgressLog`, `JobQueue` and `DeliveryQueue` in memory."""
+    """Every port of the journal but the worklist, in memory."""
 
     def __init__(self) -> None:
         self.queue: list[Job] = []
@@ -95,6 +193,7 @@ class MemoryJournal:
         self._series: list[_Series] = []
         self._analyses: dict[tuple[int, int, str, str], Analysis] = {}
         self._sent: list[_Sent] = []
+        self._segments: dict[str, int] = {}
 
     def state(self, series_id: int) -> str:
         """Where a series stands."""
@@ -141,16 +240,10 @@ class MemoryJournal:
 
     def record(self, entry: Entry) -> Recorded:
         """Journal an instance."""
-        known = [
-            (series_id, generation, old)
-            for series_id, one in enumerate(self._series, 1)
-            for generation, old in one.entries
-            if old.source.site == entry.source.site
-            and old.header.sop_instance_uid == entry.header.sop_instance_uid
-        ]
-        for series_id, generation, old in known:
+        known = self._under(entry.source.site, entry.header.sop_instance_uid)
+        for place, (series_id, generation, old) in enumerate(known):
             if old.stored.digest == entry.stored.digest:
-                return Recorded(series_id, generation, new=False, conflict=False)
+                return Recorded(series_id, generation, new=False, conflict=place > 0)
         key = SeriesKey(site=entry.source.site, series_uid=entry.header.series_uid)
         one = next((s for s in self._series if s.key == key), None)
         if one is None:
@@ -161,6 +254,36 @@ class MemoryJournal:
         one.entries.append((one.generation, entry))
         self._order.append((self._series.index(one) + 1, entry.stored.path))
         return Recorded(self._series.index(one) + 1, one.generation, new=True, conflict=bool(known))
+
+    def record_all(self, entries: Sequence[Entry], segments: Mapping[str, int]) -> Sequence[Recorded]:
+        """One after the other."""
+        self._segments |= segments
+        return [self.record(entry) for entry in entries]
+
+    def indexed(self) -> Mapping[str, int]:
+        """How far each segment is indexed."""
+        return dict(self._segments)
+
+    def forget_segments(self, names: Iterable[str]) -> None:
+        """Segments that are no more."""
+        for name in names:
+            self._segments.pop(name, None)
+
+    def known_instances(self, site: str, sop_instance_uids: Sequence[str]) -> Sequence[Known]:
+        """What is there under these UIDs."""
+        return [
+            Known(uid, old.header.sop_class_uid, old.stored.digest, old.stored.path, *place, conflict=n > 0)
+            for uid in sop_instance_uids
+            for n, (*place, old) in enumerate(self._under(site, uid))
+        ]
+
+    def _under(self, site: str, sop_instance_uid: str) -> Sequence[tuple[int, int, Entry]]:
+        return [
+            (series_id, generation, old)
+            for series_id, one in enumerate(self._series, 1)
+            for generation, old in one.entries
+            if (old.source.site, old.header.sop_instance_uid) == (site, sop_instance_uid)
+        ]
 
     def open_series(self) -> Sequence[OpenSeries]:
         """Series that are being received."""

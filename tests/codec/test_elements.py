@@ -16,11 +16,11 @@ from millet.codec.elements import (
     EXPLICIT_LITTLE,
     dataset,
     encode_raw,
-    part10,
     plain,
     read_elements,
     tag_of,
 )
+from millet.codec.part10 import part10
 
 SYNTAXES = {
     "explicit": ExplicitVRLittleEndian,

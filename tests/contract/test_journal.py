@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import analyses
 import pytest
 import sqlalchemy as sa
-from fakes import MemoryJournal, MemorySpool
+from fakes import MemoryJournal, MemoryObjects
 from instances import START_UTC, entry, header
 
 from millet.core.job import State
@@ -24,7 +24,7 @@ class SqlForTest(SqlJournal):
         self.queue: list[Job] = []
         engine = open_engine(sqlite_url(path))
         migrate(engine)
-        super().__init__(engine, lambda _, job: self.queue.append(job), MemorySpool())
+        super().__init__(engine, lambda _, job: self.queue.append(job), MemoryObjects())
 
     @property
     def jobs(self) -> list[tuple[int, int]]:
@@ -62,6 +62,12 @@ def journal(request, tmp_path):
     made = SqlForTest(tmp_path / "journal.db")
     yield made
     made._engine.dispose()
+
+
+@pytest.fixture
+def other():
+    """One to compare with."""
+    return MemoryJournal()
 
 
 def closed(journal, instances=3):
@@ -115,6 +121,52 @@ def test_two_sites_may_share_every_identifier(journal):
     there = journal.record(entry(1, source=Site("other", "CT", "MILLET")))
     assert here.series_id != there.series_id
     assert (there.new, there.conflict) == (True, False)
+
+
+def test_a_batch_is_what_its_instances_are_one_by_one(journal, other):
+    """New series, repeats, other bytes, a closed series, two sites: a batch tells what `record` tells."""
+    away = Site("other", "CT", "MILLET")
+    batches = [
+        [entry(1), entry(2, series_uid="1.2.9"), entry(1), entry(3), entry(3, source=away)],
+        [entry(2, series_uid="1.2.9"), entry(3, digest="e" * 64), entry(4), entry(3, digest="e" * 64)],
+        [entry(1, digest="f" * 64, source=away), entry(5, source=away), entry(9, series_uid="1.2.7")],
+    ]
+    for batch in batches:
+        together = journal.record_all(batch, {})
+        assert together == [other.record(one) for one in batch]
+        for one in (journal, other):
+            one.close(together[0].series_id, 1, START_UTC)
+    for one in (journal, other):
+        assert one.close(together[0].series_id, together[0].generation, START_UTC) is False
+    assert journal.open_series() == other.open_series()
+    for series_id in range(1, 5):
+        assert journal.headers(series_id) == other.headers(series_id)
+        assert journal.state(series_id) == other.state(series_id)
+
+
+def test_how_far_segments_are_indexed_is_kept_with_the_batch(journal):
+    """The later mark of a segment stands, others stay; what is forgotten is gone."""
+    assert journal.indexed() == {}
+    journal.record_all([entry(1)], {"a": 10, "b": 3_000_000_000})
+    journal.record_all([], {"a": 20})
+    assert journal.indexed() == {"a": 20, "b": 3_000_000_000}
+    journal.forget_segments(["b", "never"])
+    assert journal.indexed() == {"a": 20}
+
+
+def test_what_the_journal_holds_of_some_uids(journal):
+    """Each instance of the site under these UIDs, with other bytes too; nothing of another site."""
+    journal.record_all([entry(1), entry(2), entry(1, digest="f" * 64)], {})
+    journal.record(entry(3, source=Site("other", "CT", "MILLET")))
+    uids = [header(number).sop_instance_uid for number in (1, 2, 3)]
+    found = journal.known_instances("default", uids)
+    assert sorted((one.sop_instance_uid, one.digest, one.conflict) for one in found) == [
+        (uids[0], entry(1).stored.digest, False),
+        (uids[0], "f" * 64, True),
+        (uids[1], entry(2).stored.digest, False),
+    ]
+    assert {(one.series_id, one.generation) for one in found} == {(1, 1)}
+    assert journal.known_instances("default", []) == []
 
 
 def test_closing_makes_one_job(journal):

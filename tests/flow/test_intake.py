@@ -4,18 +4,21 @@ import threading
 from dataclasses import replace
 
 import pytest
-from fakes import HandClock, MemoryJournal, MemorySpool
-from instances import SERIES, ct_file, received
+from fakes import HandClock, MemoryJournal, MemoryObjects, MemorySpool
+from instances import SERIES, SOURCE, ct_file, received
 
 from millet.core.assembler import Waits
 from millet.core.job import State
 from millet.core.stack import FEWEST_SLICES
 from millet.core.turns import EMERGENCY, ROUTINE
 from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
-from millet.edge.spool import DirectorySpool
+from millet.edge.store import LogSpool
 from millet.errors import RefusedInstance, StoreError
 from millet.flow.intake import Intake
+from millet.flow.reception import Receptions
+from millet.ports import Offer
 
+OFFER = Offer(SOURCE, "1.2", "1.2.3", "", 0)
 WAITS = Waits(settle_s=2, quiet_s=10, gap_wait_s=60)
 
 
@@ -33,14 +36,24 @@ class Bench:
             WAITS,
             self.clock,
             lambda event, facts: self.told.append((event, facts)),
-            emergency_peers,
+            lambda source: EMERGENCY if source.calling_ae in emergency_peers else ROUTINE,
         )
-        self.intake.resume("default")
+        self.receptions = Receptions(self.spool, self.clock, lambda: None, most_bytes=10_000)
+        self.begun = set()
+        self.intake.step()
+
+    def begin(self, association):
+        """An association begins, unless it has."""
+        if association not in self.begun:
+            self.begun.add(association)
+            self.intake.association_began(association)
 
     def send(self, *numbers, association=1):
-        """Slices by number."""
+        """Slices by number, and a step."""
+        self.begin(association)
         for number in numbers:
-            self.intake.admit(received(number), association)
+            self.receptions.admit(received(number), association)
+        self.intake.step()
 
     def after(self, seconds):
         """Let time pass, and take a step."""
@@ -54,10 +67,12 @@ def bench():
     return Bench()
 
 
-def test_an_instance_is_durable_and_journalled_when_admitted(bench):
-    """When admit returns, the bytes are in the spool and the row in the journal."""
-    bench.send(1)
-    assert bench.spool.paths() == sorted(bench.journal.known_paths())
+def test_an_instance_is_durable_when_admitted_and_journalled_by_a_step(bench):
+    """When admit returns, the bytes are in the spool; with the next step the row is in the journal."""
+    bench.receptions.admit(received(1))
+    assert (len(bench.spool.paths()), bench.journal.known_paths()) == (1, frozenset())
+    bench.intake.step()
+    assert set(bench.spool.paths()) == bench.journal.known_paths()
     assert bench.told == [("instance", {"result": "new"})]
 
 
@@ -145,20 +160,55 @@ def test_open_series_are_taken_up_after_a_restart(bench):
     assert again.journal.jobs == [(1, 1)]
 
 
-def test_durable_bytes_without_a_row_are_adopted(bench):
-    """Bytes that a crash left between spool and journal become part of their series."""
+def test_what_a_crash_left_unjournalled_becomes_part_of_its_series(bench):
+    """An instance that was durable, and perhaps acknowledged, is journalled by the next process."""
     bench.send(*range(1, 10))
-    bench.spool.write(ct_file(10))
+    bench.receptions.admit(received(10))
+    bench.spool.restart()
     again = Bench(bench.spool, bench.journal)
-    assert again.told == [("adopted", {"result": "new"})]
+    assert again.told == [("instance", {"result": "new"})]
     again.after(3)
     assert len(again.journal.claim(1, 1).paths) == 10
 
 
-def test_bytes_that_are_no_instance_are_left_alone(bench):
-    """What cannot be read is not adopted, and does not stop the start."""
-    bench.spool.write(b"no instance")
-    assert Bench(bench.spool, bench.journal).told == [("adopted", {"result": "unreadable"})]
+def test_what_cannot_be_read_is_left_in_the_spool(bench):
+    """Bytes that are no instance cost no neighbour, and do not stop the start."""
+    bench.spool.write(b"no instance", OFFER)
+    bench.send(1)
+    assert bench.told == [("instance", {"result": "new"})]
+    assert len(bench.spool.paths()) == 2
+
+
+def test_instances_are_kept_while_the_journal_is_away(bench):
+    """What comes meanwhile is durable and acknowledged; once the journal is back, nothing is missing."""
+    record_all = bench.journal.record_all
+    bench.journal.record_all = lambda *_: (_ for _ in ()).throw(StoreError("away"))
+    with pytest.raises(StoreError):
+        bench.send(*range(1, 6))
+    bench.journal.record_all = record_all
+    bench.send(*range(6, 11))
+    bench.intake.association_ended(1)
+    bench.after(3)
+    assert len(bench.journal.claim(1, 1).paths) == 10
+
+
+def test_a_commit_that_was_taken_for_failed_is_no_loss(bench):
+    """The journal took a batch and its answer was lost: the series is closed all the same."""
+    record_all = bench.journal.record_all
+
+    def cut(*arguments):
+        record_all(*arguments)
+        raise StoreError("cut")
+
+    bench.journal.record_all = cut
+    with pytest.raises(StoreError):
+        bench.send(*range(1, 11))
+    bench.journal.record_all = record_all
+    bench.intake.association_ended(1)
+    bench.after(0)
+    bench.after(3)
+    assert bench.journal.jobs == [(1, 1)]
+    assert len(bench.journal.claim(1, 1).paths) == 10
 
 
 @pytest.mark.parametrize(
@@ -174,7 +224,7 @@ def test_bytes_that_are_no_instance_are_left_alone(bench):
 def test_what_is_no_instance_is_refused(bench, encoded, status):
     """Bytes that are not the instance the request names are refused with their status, and not kept."""
     with pytest.raises(RefusedInstance) as refused:
-        bench.intake.admit(received(1, encoded or b" "), 1)
+        bench.receptions.admit(received(1, encoded or b" "), 1)
     assert refused.value.status == status
     assert bench.spool.paths() == []
 
@@ -211,32 +261,12 @@ def test_a_series_that_could_not_be_opened_is_opened_later(bench):
     assert bench.journal.jobs == [(1, 1)]
 
 
-def test_an_instance_that_comes_while_its_series_is_closed_is_kept_in_mind(bench):
-    """Between the journal's record and our note a step may forget the series: it is not lost."""
-    bench.send(*range(1, 11))
-    bench.intake.association_ended(1)
-    record, stepped = bench.journal.record, []
-
-    def slow(entry):
-        recorded = record(entry)
-        if not stepped:
-            stepped.append(bench.after(3))
-        return recorded
-
-    bench.journal.record = slow
-    bench.send(11, association=2)
-    assert bench.journal.jobs == [(1, 1)]
-    bench.send(12, association=2)
-    bench.intake.association_ended(2)
-    bench.after(3)
-    assert bench.journal.jobs == [(1, 1), (1, 2)]
-
-
 def test_one_series_that_fails_does_not_hold_up_the_others(bench):
     """The journal's failure to close one series is told after the others were closed."""
     other = f"{SERIES}.7"
     bench.send(1)
-    bench.intake.admit(received(1, ct_file(1, other), other), 1)
+    bench.receptions.admit(received(1, ct_file(1, other), other), 1)
+    bench.intake.step()
     close = bench.journal.close
 
     def fails(series_id, *arguments):
@@ -255,8 +285,10 @@ def test_slices_over_parallel_associations_all_count(bench):
     start = threading.Barrier(4)
 
     def send(association):
+        bench.intake.association_began(association)
         start.wait(20)
-        bench.send(*range(association, 41, 4), association=association)
+        for number in range(association, 41, 4):
+            bench.receptions.admit(received(number), association)
         bench.intake.association_ended(association)
 
     threads = [threading.Thread(target=send, args=(n,)) for n in range(1, 5)]
@@ -264,6 +296,7 @@ def test_slices_over_parallel_associations_all_count(bench):
         thread.start()
     for thread in threads:
         thread.join()
+    bench.intake.step()
     bench.after(3)
     assert bench.told[-1] == ("closed", {"series_id": 1, "generation": 1, "closed_by": "geometry"})
     assert len(bench.journal.claim(1, 1).paths) == 40
@@ -276,13 +309,15 @@ def test_a_restart_with_the_real_journal_and_spool(tmp_path):
     def process():
         engine = open_engine(sqlite_url(tmp_path / "journal.db"))
         migrate(engine)
-        spool = DirectorySpool(tmp_path / "spool")
-        journal = SqlJournal(engine, lambda _, job: jobs.append(job[:2]), spool)
+        spool = LogSpool(tmp_path / "spool", "one")
+        spool.hold()
+        journal = SqlJournal(engine, lambda _, job: jobs.append(job[:2]), MemoryObjects())
         return Bench(spool, journal), engine
 
     first, engine = process()
     first.send(*range(1, 10))
-    first.spool.write(ct_file(10))
+    first.receptions.admit(received(10))
+    first.spool.let_go()
     engine.dispose()
     second, engine = process()
     second.after(3)
@@ -326,9 +361,11 @@ def test_a_series_over_two_associations_is_no_piece(bench):
 
 def send_one(bench, series_uid, numbers, association, sender="SCANNER"):
     """A series over an association of its own, that ends."""
+    bench.begin(association)
     for number in numbers:
         told = received(number, ct_file(number, series_uid), series_uid)
-        bench.intake.admit(replace(told, source=told.source._replace(calling_ae=sender)), association)
+        bench.receptions.admit(replace(told, source=told.source._replace(calling_ae=sender)), association)
+    bench.intake.step()
     bench.intake.association_ended(association)
     bench.after(0)
 

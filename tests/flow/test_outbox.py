@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import analyses
 import pytest
-from fakes import HandClock, MemoryJournal, MemorySpool
+from fakes import HandClock, MemoryJournal, MemoryObjects
 from instances import START_UTC, entry
 
 from millet.core.retry import Patience
@@ -33,7 +33,7 @@ class Bench:
     """An outbox with one analysed series, whose SR and SEG are to reach two peers."""
 
     def __init__(self):
-        self.journal, self.objects, self.clock = MemoryJournal(), MemorySpool(), HandClock()
+        self.journal, self.objects, self.clock = MemoryJournal(), MemoryObjects(), HandClock()
         self.peers = {"folder": Peer(), "PACS": Peer()}
         self.told = []
         self.outbox = Outbox(self.journal, self.objects, self.peers, PATIENCE, self.clock)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fakes import HandClock, MemoryJournal, MemorySpool
+from fakes import HandClock, MemoryJournal, MemoryObjects, MemorySpool
 from instances import received
 
 from millet import app
@@ -14,6 +14,7 @@ from millet.flow import work
 from millet.flow.batcher import Batcher
 from millet.flow.drain import Drain
 from millet.flow.intake import Intake
+from millet.flow.reception import Receptions
 from millet.flow.streaming import Station, Streaming
 from millet.flow.work import Analyser
 from millet.settings import Settings
@@ -31,14 +32,16 @@ class Bench:
     def __init__(self, model):
         self.spool, self.objects, self.journal, clock = (
             MemorySpool(),
-            MemorySpool(),
+            MemoryObjects(),
             MemoryJournal(),
             HandClock(),
         )
         waits = Waits(settle_s=0, quiet_s=1, gap_wait_s=1)
         intake = Intake(self.spool, self.journal, waits, clock, lambda *_: None)
+        receptions = Receptions(self.spool, clock, lambda: None, most_bytes=10**9)
         for number in range(3):
-            intake.admit(received(number), 1)
+            receptions.admit(received(number))
+        intake.step()
         clock.now_s = 2
         intake.step()
         self.faults, self.committed = [], []
@@ -97,7 +100,7 @@ def test_a_report_that_cannot_be_made_does_not_keep_a_series_from_ending(bench, 
 
 def test_a_lost_file_is_a_fault_of_the_store_that_may_be_given_up(bench):
     """A file that is gone fails the run, for it to be begun anew; given up, the series has its outcome."""
-    bench.spool.kept.pop(bench.spool.paths()[0])
+    bench.spool.bodies.pop(bench.spool.paths()[0])
     with pytest.raises(StoreError):
         bench.analyser.run(1, 1)
     assert bench.committed == []

@@ -63,7 +63,7 @@ LAYERS = {
     "flow": _layer("__version__ core codec flow ports errors", "numpy torch", no_clock=True),
     "edge": _layer(
         "__version__ core codec ports errors proto",
-        "numpy torch pydicom pynetdicom onnxruntime openvino dbos sqlalchemy alembic grpc grpc_health "
+        "numpy torch pydicom pynetdicom blake3 onnxruntime openvino dbos sqlalchemy alembic grpc grpc_health "
         "grpc_reflection google starlette uvicorn jinja2 prometheus_client",
     ),
     "proto": _layer("proto", "google grpc"),

@@ -8,7 +8,8 @@ import pytest
 from millet.codec.pixels import TRANSFER_SYNTAXES
 from millet.codec.seg import SEGMENTATION
 from millet.codec.sr import COMPREHENSIVE_3D_SR
-from millet.edge import scp
+from millet.edge.scp import negotiation, server, storing
+from millet.flow import reception
 
 
 @pytest.fixture(scope="module")
@@ -23,17 +24,17 @@ def test_the_statement_names_what_is_decoded_and_stored(rows: list[str]) -> None
     named = {uid for row in rows for uid in re.findall(r"\| (1\.2\.840\.10008\.[\d.]+) \|", row)}
     context = "1.2.840.10008.3.1.1.1"
     sent = {SEGMENTATION, COMPREHENSIVE_3D_SR}
-    assert named - {context} == {*TRANSFER_SYNTAXES, *scp.CT_CLASSES, *sent, scp.VERIFICATION}
+    assert named - {context} == {*TRANSFER_SYNTAXES, *reception.CT_CLASSES, *sent, negotiation.VERIFICATION}
 
 
 @pytest.mark.parametrize(
     "status",
     [
-        scp.SUCCESS,
-        scp.PROCESSING_FAILURE,
-        scp.SOP_CLASS_NOT_SUPPORTED,
-        scp.OUT_OF_RESOURCES,
-        scp.CANNOT_UNDERSTAND,
+        storing.SUCCESS,
+        storing.PROCESSING_FAILURE,
+        reception.SOP_CLASS_NOT_SUPPORTED,
+        reception.OUT_OF_RESOURCES,
+        reception.CANNOT_UNDERSTAND,
     ],
 )
 def test_the_statement_explains_each_status(rows: list[str], status: int) -> None:
@@ -44,5 +45,5 @@ def test_the_statement_explains_each_status(rows: list[str], status: int) -> Non
 def test_the_statement_gives_the_limits_of_associations(rows: list[str]) -> None:
     """PDU size and number of associations are those of the code."""
     text = "\n".join(rows)
-    assert f"{scp.LONGEST_PDU_BYTES:,} bytes" in text
-    assert f"| Associations at once | {scp.MOST_ASSOCIATIONS} |" in text
+    assert f"{negotiation.LONGEST_PDU_BYTES:,} bytes" in text
+    assert f"| Connections at once | {server.MOST_CONNECTIONS} |" in text

@@ -24,10 +24,10 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import encode
 
 from millet.codec import codes
-from millet.codec.ct import read_header
 from millet.core.lungs import lungs
 from millet.core.reasons import Reason, Weight
 from millet.core.tag import series_tag
+from millet.edge.store import LogSpool
 from millet.phantom import dicom, presets
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 
@@ -118,8 +118,9 @@ def log_of(service: Millet, series_uid: str) -> list[dict[str, object]]:
 
 def spooled(service: Millet) -> dict[str, bytes]:
     """What the spool holds, by SOP Instance UID."""
-    found = [path.read_bytes() for path in (service.folder / "state" / "spool").rglob("*.dcm")]
-    return {read_header(encoded).sop_instance_uid: encoded for encoded in found}
+    spool = LogSpool(service.folder / "state" / "spool", "nobody")
+    kept = [one for name in spool.segments() for one in spool.kept(name, 0, None)]
+    return {one.offer.sop_instance_uid: spool.read(one.stored.path) for one in kept}
 
 
 def assert_kept(service: Millet, datasets: Sequence[Dataset]) -> None:

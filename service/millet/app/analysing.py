@@ -18,7 +18,7 @@ from millet.flow.lifecycle import Loop, Part
 from millet.flow.progress import ProgressBoard, Reached
 from millet.flow.streaming import Station, Streaming
 from millet.flow.work import Analyser
-from millet.ports import Clock, Spool, Work
+from millet.ports import Clock, ObjectStore, Spool, Work
 from millet.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Analysing:
     journal: SqlJournal
     work: DurableWork
     spool: Spool
-    objects: Spool
+    objects: ObjectStore
     destinations: Sequence[str]
     events: Events
     telemetry: Telemetry

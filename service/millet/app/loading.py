@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from millet.flow.analyse import Model
 from millet.flow.detect import most_voxels
 from millet.flow.second_reader import SecondReader
 from millet.ports import Detector
-from millet.settings import Settings, load
+from millet.settings import Settings
 
 PROOF_VOXELS = 48
 SECOND_READER = "log/1"
@@ -31,11 +30,6 @@ WINDOWS = {"cpu": 1, "cuda": 8}
 """In a batch, at most."""
 BF16 = "bf16"
 """No graph is written in it: an fp32 one computes in it on CPUs that have it."""
-
-
-def settings(config: Path | None) -> Settings:
-    """The configuration from file and environment. Raises SettingsError."""
-    return load(os.environ, config)
 
 
 def load_model(chosen: Settings) -> Model:

@@ -17,9 +17,9 @@ from millet.edge.query import (
     WebArchive,
     WebCaller,
 )
-from millet.edge.scp import CT_CLASSES
 from millet.errors import ArchiveError
 from millet.flow.pull import Door, Pulled, Puller
+from millet.flow.reception import CT_CLASSES
 from millet.ports import Archive, Clock, FoundSeries, KeptLog, SeriesQuery, Site
 from millet.settings import ArchiveSection, Settings
 

@@ -10,29 +10,26 @@ import logging
 import random
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from prometheus_client import CollectorRegistry
 
 from millet import __version__
-from millet.app.analysing import Analysing
 from millet.app.clock import SystemClock
-from millet.core.assembler import Waits
+from millet.app.receiving import Receiving
 from millet.core.job import State
 from millet.core.retry import Patience
 from millet.edge import malloc
 from millet.edge.folder import FolderDestination
 from millet.edge.grpc_api import GrpcServer
 from millet.edge.journal import DurableWork, SqlJournal, migrate, open_engine, sqlite_url
-from millet.edge.scp import Listen, StorageScp
 from millet.edge.scu import StorageScu
-from millet.edge.spool import DirectorySpool
+from millet.edge.store import LogSpool, ObjectFolder
 from millet.edge.telemetry import Events, Telemetry, configure
 from millet.edge.web import Sources, WebServer
 from millet.errors import StoreError
 from millet.flow.event_loop import EventLoop
-from millet.flow.intake import Intake
 from millet.flow.lifecycle import Lifecycle, Loop, Part
 from millet.flow.outbox import Outbox
 from millet.ports import Delivery, Destination, WorklistQuery
@@ -40,7 +37,6 @@ from millet.settings import Settings
 
 log = logging.getLogger(__name__)
 
-INTAKE_EVERY_S = 0.2
 OUTBOX_EVERY_S = 1.0
 
 
@@ -63,13 +59,13 @@ class Service:
         self._telemetry = Telemetry(CollectorRegistry(), __version__)
         self._events = Events(self._telemetry, chosen.known_peers, self._since_last_instance_s)
         self._serving = False
-        self._released: list[Callable[[], None]] = []
         self._executor_id = f"{socket.gethostname()}-{chosen.slot}"
         self._engine = open_engine(sqlite_url(chosen.state_dir / "journal.db"))
         migrate(self._engine)
-        reserve = chosen.spool_reserve_bytes
-        self._spool = DirectorySpool(chosen.state_dir / "spool", reserve_bytes=reserve)
-        self._objects = DirectorySpool(chosen.state_dir / "objects", suffix=".bin")
+        self._spool = LogSpool(
+            chosen.state_dir / "spool", self._executor_id, reserve_bytes=chosen.spool_reserve_bytes
+        )
+        self._objects = ObjectFolder(chosen.state_dir / "objects")
         self._work = DurableWork(self._engine, executor_id=self._executor_id)
         self._journal = SqlJournal(self._engine, self._work.enqueue, self._objects)
 
@@ -94,61 +90,26 @@ class Service:
         self._engine.dispose()
         return True
 
-    # receive: association -> durable -> journal -> "generation N is to be analysed"
+    # receive: association -> durable; then -> journal -> "generation N is to be analysed"
 
     @cached_property
-    def _intake(self) -> Intake:
-        chosen = self._settings
-        waits = Waits(settle_s=chosen.settle_s, quiet_s=chosen.quiet_s, gap_wait_s=chosen.gap_wait_s)
-        return Intake(
-            self._spool,
-            self._journal,
-            waits,
-            self._clock,
-            self._events.intake,
-            emergency_peers=chosen.emergency_peers,
+    def _receiving(self) -> Receiving:
+        return Receiving(
+            chosen=self._settings,
+            clock=self._clock,
+            journal=self._journal,
+            spool=self._spool,
+            events=self._events,
         )
-
-    @cached_property
-    def _scp(self) -> StorageScp:
-        chosen = self._settings
-        listen = Listen(
-            site=chosen.site,
-            host=chosen.dicom_host or chosen.host,
-            port=chosen.dicom_port,
-            ae_title=chosen.ae_title,
-            known_peers=chosen.known_peers,
-        )
-        return StorageScp(
-            listen,
-            self._events.counted(self._intake.admit),
-            self._association_ended,
-            self._events.asked,
-        )
-
-    def _association_ended(self, association: int) -> None:
-        self._intake.association_ended(association)
-        for wake in self._released:
-            wake()
 
     def _receive_part(self) -> Part:
-        loop = Loop("intake", self._intake.step, INTAKE_EVERY_S)
-        self._released.append(loop.wake)
-
-        def start() -> None:
-            self._intake.resume(self._settings.site)
-            loop.start()
-            self._scp.start()
-
-        def stop(within_s: float) -> bool:
-            self._scp.stop()
-            return loop.stop(within_s)
-
-        return Part(name="receive", start=start, stop=stop)
+        return self._receiving.part()
 
     # analyse: claimed work -> analysis, objects and deliveries in one commit
 
     def _analyse_part(self) -> Part:
+        from millet.app.analysing import Analysing  # which loads torch
+
         return Analysing(
             chosen=self._settings,
             name=self._executor_id,
@@ -245,7 +206,7 @@ class Service:
         states, _ = self._journal.counts()
         self._telemetry.jobs({State(state): count for state, count in states.items()})
         self._telemetry.series_open(states.get(State.RECEIVING.value, 0))
-        self._telemetry.associations_open(self._scp.associations)
+        self._telemetry.associations_open(self._receiving.associations)
         self._telemetry.spool_free(self._spool.free_bytes())
         self._telemetry.outbox(*self._journal.waiting(self._clock.utc()))
         return self._telemetry.exposition()

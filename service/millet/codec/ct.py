@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,7 @@ TemporalPositionIdentifier SamplesPerPixel PhotometricInterpretation NumberOfFra
 PixelSpacing BitsAllocated BitsStored HighBit PixelRepresentation PixelPaddingValue BurnedInAnnotation
 RescaleIntercept RescaleSlope LossyImageCompression
 """
+_IDENTITY = {tag_of(word): word for word in ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID")}
 _TAGS = {keyword: tag_of(keyword) for keyword in _KEYWORDS.split()}
 _LOSSY_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 81))
 _EITHER_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (91, 93, 203))
@@ -54,6 +55,27 @@ _DESCRIPTIONS = (
     "ScanOptions",
     "BodyPartExamined",
 )
+
+
+class Identity(NamedTuple):
+    """Which instance of which series; a UID that is not there is empty."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_uid: str
+
+
+def read_identity(head: bytes) -> Identity:
+    """Read which instance this is from as much of it as has come.
+
+    Raises:
+        UnfitSeries: UNREADABLE_OBJECT, the bytes are no DICOM object.
+    """
+    try:
+        found = read_elements(head, _IDENTITY, max(_IDENTITY) + 1)
+    except pixels.MALFORMED as error:
+        raise UnfitSeries(Reason.UNREADABLE_OBJECT, type(error).__name__) from error
+    return Identity(*(_Tags(found).word(keyword) for keyword in _IDENTITY.values()))
 
 
 def read_header(encoded: bytes) -> SliceHeader:

@@ -5,7 +5,7 @@ understood: no character set can then block a report, change a byte or put a nam
 both directions work on encoded elements. `read_elements` walks any uncompressed or deflated transfer
 syntax and returns values as they stand; `dataset` encodes our own values, which are ASCII and so
 valid in every character set of PS3.3 C.12.1.1.2; an `Encoded` of ours and one of the source are
-merged as dicts, and `part10` writes the result in Explicit VR Little Endian.
+merged as dicts, and `part10` makes the result a file in Explicit VR Little Endian.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from functools import cache
 from typing import NamedTuple
 
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, tag_for_keyword
-
-from millet.core.uids import derived_uid
 
 Encoded = Mapping[int, bytes]
 """Tag to the whole element (header and value), Explicit VR Little Endian."""
@@ -44,7 +42,6 @@ _HEADS = {order: struct.Struct(f"{order}HH2sH") for order in "<>"}
 _LENGTHS = {order: struct.Struct(f"{order}I") for order in "<>"}
 _VR_NAMES = {vr.encode("ascii"): vr for vr in _VRS}
 _ITEM_START = struct.pack("<HH", 0xFFFE, 0xE000)
-_IMPLEMENTATION = derived_uid("implementation")
 
 
 class Raw(NamedTuple):
@@ -278,22 +275,6 @@ def element(keyword: str, value: Value) -> bytes:
 def joined(elements: Encoded) -> Item:
     """A data set: its elements in order of their tags (PS3.5 7.1)."""
     return b"".join(elements[tag] for tag in sorted(elements))
-
-
-def part10(elements: Encoded, *, sop_class_uid: str, sop_instance_uid: str) -> bytes:
-    """A DICOM file (PS3.10 7.1) in Explicit VR Little Endian."""
-    meta = joined(
-        dataset(
-            FileMetaInformationVersion=b"\0\1",
-            MediaStorageSOPClassUID=sop_class_uid,
-            MediaStorageSOPInstanceUID=sop_instance_uid,
-            TransferSyntaxUID=EXPLICIT_LITTLE,
-            ImplementationClassUID=_IMPLEMENTATION,
-            ImplementationVersionName="MILLET",
-        )
-    )
-    length = joined(dataset(FileMetaInformationGroupLength=len(meta)))
-    return b"".join((bytes(128), b"DICM", length, meta, *(elements[tag] for tag in sorted(elements))))
 
 
 def plain(text: str) -> str:

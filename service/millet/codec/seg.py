@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from millet.codec import codes
 from millet.codec.codes import Code, encoded
 from millet.codec.document import STATEMENT, head
-from millet.codec.elements import Encoded, dataset, part10, tag_of
+from millet.codec.elements import Encoded, dataset, tag_of
+from millet.codec.part10 import part10
 from millet.codec.source import Source, SourceImage
 from millet.core.analysis import Analysis
 from millet.core.labels import Labels

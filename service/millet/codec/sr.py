@@ -28,7 +28,8 @@ from millet.codec.content import (
     uid,
 )
 from millet.codec.document import MANUFACTURER, STATEMENT, head
-from millet.codec.elements import Item, dataset, part10
+from millet.codec.elements import Item, dataset
+from millet.codec.part10 import part10
 from millet.codec.source import Source
 from millet.core.analysis import Analysis, Effusion, Lungs, Outcome, Pattern, Provenance, Reliability
 from millet.core.nodule import Nodule, NoduleClass, Side

@@ -1,33 +1,29 @@
-"""An instance arrives: durable, journalled, acknowledged. Then: is its series complete?
+"""Instances that are durable are journalled. Then: is their series complete?
 
-Everything that must survive lies in the journal; what is kept here (headers of open series, which
-associations carried them, when) is rebuilt from it at start, with the waits beginning anew.
+Everything that must survive lies in the spool and the journal; what is kept here (headers of open series,
+which associations carried them, when) is rebuilt from the journal at start, with the waits beginning anew.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from millet.codec import ct
 from millet.core.assembler import Arrival, ClosedBy, Waits, closed
 from millet.core.series import SliceHeader
 from millet.core.stack import FEWEST_SLICES
-from millet.core.turns import EMERGENCY, ROUTINE
-from millet.errors import RefusedInstance, StoreError, UnfitSeries
-from millet.ports import Clock, Entry, InstanceLog, Received, Recorded, Site, Spool
+from millet.core.turns import ROUTINE
+from millet.errors import StoreError
+from millet.flow.indexer import Indexer, Urgency
+from millet.ports import Clock, Entry, InstanceLog, Recorded, Spool
 
-DOES_NOT_MATCH = 0xA900
-"""DIMSE "Data Set does not match SOP Class" (PS3.4 B.2.3)."""
-CANNOT_UNDERSTAND = 0xC000
 REMEMBERED = 1000
 """Closed series that are remembered, to learn which senders come back with more of one."""
 
 Tell = Callable[[str, Mapping[str, str | int]], None]
-"""Told what happened: "instance" {result: new, repeated or conflict}, "adopted" {result} and
-"closed" {series_id, generation, closed_by}. No patient data."""
+"""Told what happened: "instance" {result: new, repeated or conflict} and "closed" {series_id, generation,
+closed_by}. No patient data."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,7 +53,7 @@ class _Open:
 
 
 class Intake:
-    """From instance to "generation N of this series is to be analysed". Thread-safe."""
+    """From instance to "generation N of this series is to be analysed". One thread calls `step`."""
 
     def __init__(
         self,
@@ -66,60 +62,50 @@ class Intake:
         waits: Waits,
         clock: Clock,
         tell: Tell,
-        emergency_peers: Collection[str] = (),
+        urgency: Urgency = lambda _source: ROUTINE,
     ) -> None:
-        self._spool = spool
         self._log = log
         self._waits = waits
         self._clock = clock
         self._tell = tell
-        self._emergency_peers = emergency_peers
+        self._indexer = Indexer(spool, log, urgency, self._note)
         self._open: dict[int, _Open] = {}
         self._closed: OrderedDict[int, None] = OrderedDict()
         """Series that were closed lately."""
         self._returning: set[str] = set()
         """Senders that came back with more of a series that was taken for complete."""
-        self._missed = False
+        self._missed = True
         """Whether the journal may hold an open series that is not known here."""
-        self._lock = threading.Lock()
+        self._live: set[int] = set()
+        """Associations that are open, as far as this thread knows."""
+        self._over: dict[int, float] = {}
+        """Those that ended, and when, until all that they brought is journalled."""
+        self._told: deque[tuple[int, float | None]] = deque()
+        """Associations that began since, and those that ended, with the time."""
 
-    def resume(self, site: str) -> None:
-        """After a start: take up open series, and adopt what was durable but not journalled yet."""
-        self._take_up()
-        for path in sorted(frozenset(self._spool.paths()) - self._log.known_paths()):
-            self._adopt(path, Site(site, "", ""))
-
-    def admit(self, received: Received, association: int) -> None:
-        """Make an instance durable; success may be told when this returns.
-
-        Raises:
-            RefusedInstance: it is not taken, with the status that says why.
-            StoreError: it could not be made durable.
-        """
-        header = _header(received)
-        recorded = self._keep(header, received.encoded, received.source)
-        self._note(recorded, header, association, received.source.calling_ae)
-        self._tell("instance", {"result": _result(recorded)})
+    def association_began(self, association: int) -> None:
+        """An association may bring instances. From any thread."""
+        self._told.append((association, None))
 
     def association_ended(self, association: int) -> None:
-        """An association was released, aborted or lost."""
-        now_s = self._clock.monotonic_s()
-        with self._lock:
-            for one in self._open.values():
-                if association in one.associations:
-                    one.associations.discard(association)
-                    one.released_s = now_s
+        """An association was released, aborted or lost. From any thread."""
+        self._told.append((association, self._clock.monotonic_s()))
 
     def step(self) -> None:
-        """Close what is complete by now; the first failure is raised after all series were tried."""
+        """Journal what is durable and close what is complete by now.
+
+        The first failure is raised after all series were tried.
+        """
+        self._hear()
+        self._index()
+        self._release()
         if self._missed:
             self._take_up()
         now_s = self._clock.monotonic_s()
-        with self._lock:
-            arrivals = {
-                series_id: (one, one.arrival(returns=one.sender in self._returning))
-                for series_id, one in self._open.items()
-            }
+        arrivals = {
+            series_id: (one, one.arrival(returns=one.sender in self._returning))
+            for series_id, one in self._open.items()
+        }
         failures: list[Exception] = []
         for series_id, (one, arrival) in arrivals.items():
             try:
@@ -130,118 +116,94 @@ class Intake:
         if failures:
             raise failures[0]
 
-    def _take_up(self) -> None:
-        """Have what is open in the journal open here, waits begun anew."""
-        now_s, self._missed = self._clock.monotonic_s(), False
+    def _hear(self) -> None:
+        """Which associations began and ended; what ended ones brought is durable, and read by `_index`."""
+        while self._told:
+            association, ended_s = self._told.popleft()
+            if ended_s is None:
+                self._live.add(association)
+            else:
+                self._over[association] = ended_s
+
+    def _index(self) -> None:
         try:
-            found = self._log.open_series()
+            self._indexer.step()
         except StoreError:
             self._missed = True
             raise
-        for one in found:
-            headers = _by_uid(one.headers)
+
+    def _release(self) -> None:
+        self._live -= self._over.keys()
+        for one in self._open.values():
+            if over := one.associations & self._over.keys():
+                one.associations -= over
+                one.released_s = max(self._over[association] for association in over)
+        self._over.clear()
+
+    def _take_up(self) -> None:
+        """Have what is open in the journal open here, waits begun anew."""
+        now_s = self._clock.monotonic_s()
+        for one in self._log.open_series():
             fresh = _Open(
                 generation=one.generation,
                 sender="",
-                headers=headers,
+                headers=_by_uid(one.headers),
                 last_instance_s=now_s,
                 released_s=now_s,
             )
-            with self._lock:
-                self._open.setdefault(one.series_id, fresh)
+            self._open.setdefault(one.series_id, fresh)
+        self._missed = False
 
     def _close(self, series_id: int, one: _Open, by: ClosedBy) -> None:
-        """Forget first: an instance that comes meanwhile opens the series again, here as in the journal."""
-        with self._lock:
-            self._open.pop(series_id, None)
-        try:
-            is_ours = self._log.close(series_id, one.generation, self._clock.utc())
-        except BaseException:
-            with self._lock:
-                self._open.setdefault(series_id, one)
-            raise
+        is_ours = self._log.close(series_id, one.generation, self._clock.utc())
+        del self._open[series_id]
         self._remember(series_id)
         if is_ours:
             facts = {"series_id": series_id, "generation": one.generation, "closed_by": by.value}
             self._tell("closed", facts)
 
     def _remember(self, series_id: int) -> None:
-        with self._lock:
-            self._closed[series_id] = None
-            if len(self._closed) > REMEMBERED:
-                self._closed.popitem(last=False)
+        self._closed[series_id] = None
+        if len(self._closed) > REMEMBERED:
+            self._closed.popitem(last=False)
 
-    def _keep(self, header: SliceHeader, encoded: bytes, source: Site) -> Recorded:
-        stored = self._spool.write(encoded)
-        urgency = EMERGENCY if source.calling_ae in self._emergency_peers else ROUTINE
-        entry = Entry(
-            source=source, header=header, stored=stored, received_utc=self._clock.utc(), urgency=urgency
-        )
-        return self._log.record(entry)
-
-    def _note(
-        self, recorded: Recorded, header: SliceHeader, association: int | None, sender: str = ""
-    ) -> None:
+    def _note(self, entry: Entry, recorded: Recorded, association: int | None) -> None:
+        """An instance was journalled; `association` is None when it came to another process."""
+        self._tell("instance", {"result": _result(recorded)})
         one = self._open.get(recorded.series_id)
         if one is None:
             if not recorded.new:
                 return
-            one = self._opened(recorded, sender)
+            one = self._opened(recorded, entry.source.calling_ae)
         now_s = self._clock.monotonic_s()
-        with self._lock:
-            one = self._open.setdefault(recorded.series_id, one)  # a step may have forgotten it meanwhile
-            if recorded.new:
-                one.headers[header.sop_instance_uid] = header
-            one.generation = max(one.generation, recorded.generation)
-            one.last_instance_s = now_s
-            if association is None:
-                one.released_s = now_s
-            else:
-                one.associations.add(association)
-                one.carriers.add(association)
+        if recorded.new:
+            one.headers[entry.header.sop_instance_uid] = entry.header
+        one.generation = max(one.generation, recorded.generation)
+        one.last_instance_s = now_s
+        if association is not None:
+            one.carriers.add(association)
+        if association in self._live:
+            one.associations.add(association)
+        else:
+            one.released_s = now_s
 
     def _opened(self, recorded: Recorded, sender: str) -> _Open:
-        """A series that is new here, with what the journal has of it; another thread may be first."""
+        """A series that is new here, with what the journal has of it."""
+        headers: dict[str, SliceHeader] = {}
         try:
             headers = _by_uid(self._log.headers(recorded.series_id))
         except StoreError:
             self._missed = True
-            raise
+        if sender and recorded.series_id in self._closed:
+            self._returning.add(sender)
         fresh = _Open(
             generation=recorded.generation,
             sender=sender,
             headers=headers,
             last_instance_s=self._clock.monotonic_s(),
         )
-        with self._lock:
-            if sender and recorded.series_id in self._closed:
-                self._returning.add(sender)
-            return self._open.setdefault(recorded.series_id, fresh)
-
-    def _adopt(self, path: str, source: Site) -> None:
-        """Durable, yet not journalled: the process ended in between, and nobody was told success."""
-        encoded = self._spool.read(path)
-        try:
-            header = ct.read_header(encoded)
-        except UnfitSeries:
-            self._tell("adopted", {"result": "unreadable"})
-            return
-        recorded = self._keep(header, encoded, source)
-        self._note(recorded, header, None)
-        self._tell("adopted", {"result": _result(recorded)})
-
-
-def _header(received: Received) -> SliceHeader:
-    try:
-        header = ct.read_header(received.encoded)
-    except UnfitSeries as verdict:
-        raise RefusedInstance(CANNOT_UNDERSTAND, str(verdict)) from verdict
-    if not header.series_uid:
-        raise RefusedInstance(CANNOT_UNDERSTAND, "no Series Instance UID")
-    named = (header.sop_class_uid, header.sop_instance_uid)
-    if named != (received.sop_class_uid, received.sop_instance_uid):
-        raise RefusedInstance(DOES_NOT_MATCH, "the data set is not the instance that the request names")
-    return header
+        self._open[recorded.series_id] = fresh
+        return fresh
 
 
 def _by_uid(headers: Sequence[SliceHeader]) -> dict[str, SliceHeader]:

@@ -107,9 +107,13 @@ class Lifecycle:
 class Loop:
     """A thread around a `step`: again every so often, or at once when woken. A failed step is logged."""
 
-    def __init__(self, name: str, step: Callable[[], object], every_s: float) -> None:
+    def __init__(
+        self, name: str, step: Callable[[], object], every_s: float, *, gather_s: float = 0.0
+    ) -> None:
+        """Make a loop; `gather_s` is how long one that was woken waits for more."""
         self._step = step
         self._every_s = every_s
+        self._gather_s = gather_s
         self._woken = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -138,4 +142,5 @@ class Loop:
                 self._step()
             except Exception:
                 logging.getLogger(__name__).exception("a step of %s failed", self._thread.name)
-            self._woken.wait(self._every_s)
+            if self._woken.wait(self._every_s) and self._gather_s:
+                self._ended.wait(self._gather_s)

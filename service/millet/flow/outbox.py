@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from millet.core.retry import Patience, next_try_s
 from millet.errors import DeliveryError, StoreError
-from millet.ports import Clock, Delivery, DeliveryQueue, Destination, Spool
+from millet.ports import Clock, Delivery, DeliveryQueue, Destination, ObjectStore
 
 Tell = Callable[[str, Delivery, str], None]
 """Told what became of a try: "delivered", "retried" or "dead", the delivery, and why."""
@@ -19,7 +19,7 @@ class Outbox:
     def __init__(
         self,
         queue: DeliveryQueue,
-        objects: Spool,
+        objects: ObjectStore,
         destinations: Mapping[str, Destination],
         patience: Patience,
         clock: Clock,

@@ -20,7 +20,7 @@ from millet.flow.drain import Drain
 from millet.flow.precedence import Precedence
 from millet.flow.progress import Reached
 from millet.flow.streaming import Streaming
-from millet.ports import JobQueue, KeptObject, Spool, Work
+from millet.ports import JobQueue, KeptObject, ObjectStore, Spool, Work
 
 ATTEMPTS = 3
 """How often a fault of ours is tried again: one may be a passing lack of memory, three are not."""
@@ -40,7 +40,7 @@ class Analyser:
     jobs: JobQueue
     streaming: Streaming
     spool: Spool
-    objects: Spool
+    objects: ObjectStore
     model: Model
     destinations: Sequence[str]
     committed: Committed

@@ -5,16 +5,27 @@ from millet.ports.arrivals import (
     ArrivalLog,
     Arrived,
     Entry,
+    InstanceIndex,
     InstanceLog,
+    Known,
     OpenSeries,
     ProgressLog,
     Received,
+    Reception,
     Recorded,
-    Site,
 )
 from millet.ports.commitment import Commitment, Promise, PromiseLog, QuestionLog, Requester
 from millet.ports.detector import Detector, Peaks
-from millet.ports.stores import Clock, Spool, Stored
+from millet.ports.stores import (
+    Clock,
+    Kept,
+    ObjectStore,
+    Offer,
+    Site,
+    Spool,
+    SpoolWriter,
+    Stored,
+)
 from millet.ports.verification import Verifier
 from millet.ports.work import Delivery, DeliveryQueue, Destination, JobQueue, KeptObject, Work
 from millet.ports.worklist import SeriesKey, SeriesStatus, Worklist, WorklistQuery
@@ -31,10 +42,15 @@ __all__ = [
     "Detector",
     "Entry",
     "FoundSeries",
+    "InstanceIndex",
     "InstanceLog",
     "JobQueue",
+    "Kept",
     "KeptLog",
     "KeptObject",
+    "Known",
+    "ObjectStore",
+    "Offer",
     "OpenSeries",
     "Peaks",
     "ProgressLog",
@@ -42,6 +58,7 @@ __all__ = [
     "PromiseLog",
     "QuestionLog",
     "Received",
+    "Reception",
     "Recorded",
     "Requester",
     "Retrieved",
@@ -51,6 +68,7 @@ __all__ = [
     "SeriesStatus",
     "Site",
     "Spool",
+    "SpoolWriter",
     "Stored",
     "Take",
     "Verifier",

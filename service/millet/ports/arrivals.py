@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from millet.core.series import SliceHeader
-from millet.ports.stores import Stored
-
-
-class Site(NamedTuple):
-    """Where an instance came from."""
-
-    site: str
-    calling_ae: str
-    called_ae: str
+from millet.ports.stores import Offer, Site, Stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """One instance as an association delivered it."""
+    """One instance that came whole, by another way than an association."""
 
     source: Site
     sop_class_uid: str
@@ -29,6 +21,25 @@ class Received:
     transfer_syntax_uid: str
     encoded: bytes
     """A DICOM file: preamble, file meta information, and the data set's bytes as they were sent."""
+
+
+class Reception(Protocol):
+    """What comes over one association: one instance after the other; of one thread. Blocks."""
+
+    def begin(self, offer: Offer) -> None:
+        """An instance is coming. Raises RefusedInstance before its bytes come, or StoreError."""
+
+    def write(self, piece: bytes | memoryview) -> None:
+        """Some of its bytes, a DICOM file (PS3.10). Raises RefusedInstance or StoreError."""
+
+    def end(self) -> None:
+        """It is all there: durable when this returns. Raises RefusedInstance or StoreError."""
+
+    def abandon(self) -> None:
+        """The rest of it does not come, or was refused. Does not raise."""
+
+    def close(self) -> None:
+        """The association ended. Does not raise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +63,19 @@ class Recorded(NamedTuple):
     """False when the same bytes were there already: success, and nothing to do."""
     conflict: bool
     """Its SOP Instance UID is known with other bytes; both are kept."""
+
+
+class Known(NamedTuple):
+    """An instance that the journal holds."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    digest: str
+    path: str
+    """In the spool."""
+    series_id: int
+    generation: int
+    conflict: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +116,31 @@ class ProgressLog(Protocol):
         """So many of the windows of a series are looked at in this stage."""
 
 
-class InstanceLog(Protocol):
-    """The journal as intake sees it. Each method is one transaction, blocks, raises StoreError."""
+class InstanceIndex(Protocol):
+    """The journal as the indexer of the spool sees it.
 
-    def record(self, entry: Entry) -> Recorded:
-        """Journal a durable instance; a new one re-opens a closed series as its next generation."""
+    Each method is one transaction, blocks, raises StoreError.
+    """
+
+    def record_all(self, entries: Sequence[Entry], segments: Mapping[str, int]) -> Sequence[Recorded]:
+        """Journal durable instances in their order, and the bytes of each segment that are indexed by that.
+
+        A new one re-opens a closed series as its next generation. The same bytes again, also within the
+        batch, are no new one.
+        """
+
+    def indexed(self) -> Mapping[str, int]:
+        """How many bytes of each segment are indexed."""
+
+    def forget_segments(self, names: Iterable[str]) -> None:
+        """These segments are no more; of one that was not known nothing is said."""
+
+    def known_instances(self, site: str, sop_instance_uids: Sequence[str]) -> Sequence[Known]:
+        """Each instance of a site that is journalled under one of these UIDs; two where bytes differ."""
+
+
+class InstanceLog(InstanceIndex, Protocol):
+    """The journal as intake sees it. Each method is one transaction, blocks, raises StoreError."""
 
     def open_series(self) -> Sequence[OpenSeries]:
         """Every series that is being received, as after a restart."""
@@ -106,6 +150,3 @@ class InstanceLog(Protocol):
 
     def close(self, series_id: int, generation: int, now_utc: datetime) -> bool:
         """Journal that a generation is to be analysed, with its job; False if it no longer is open."""
-
-    def known_paths(self) -> frozenset[str]:
-        """The spool paths of all journalled instances."""

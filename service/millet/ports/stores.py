@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -21,23 +21,90 @@ class Stored(NamedTuple):
     """Bytes that are durable."""
 
     path: str
-    """Where they lie, as the store names it; a function of the bytes alone."""
+    """Where they lie, as the store names it."""
     digest: str
-    """SHA-256 in hex."""
+    """In hex, 64 digits: BLAKE3 of what was received, SHA-256 of our objects."""
     size_bytes: int
 
 
-class Spool(Protocol):
-    """Bytes by their content. Thread-safe."""
+class Site(NamedTuple):
+    """Where an instance came from."""
+
+    site: str
+    calling_ae: str
+    called_ae: str
+
+
+class Offer(NamedTuple):
+    """An instance that a sender wants to be kept, before its bytes came."""
+
+    source: Site
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    association: int
+    """Its number in this process; 0 for what came otherwise."""
+
+
+class Kept(NamedTuple):
+    """An instance in the spool."""
+
+    stored: Stored
+    offer: Offer
+    received_utc: datetime
+    end: int
+    """Where the next record of its segment begins."""
+
+
+class ObjectStore(Protocol):
+    """Bytes of ours by their content. Thread-safe."""
 
     def write(self, encoded: bytes) -> Stored:
-        """Make bytes durable before returning; twice is once. Blocks.
-
-        Raises RefusedInstance (0xA700) when the disk is too full, StoreError when it fails.
-        """
+        """Make bytes durable before returning; twice is once. Blocks; raises StoreError."""
 
     def read(self, path: str) -> bytes:
         """The bytes of a `Stored.path`. Blocks; raises StoreError."""
 
     def paths(self) -> Sequence[str]:
         """Everything that is stored. Blocks."""
+
+
+class SpoolWriter(Protocol):
+    """Takes one instance after the other; of one thread. Blocks, raises StoreError."""
+
+    def begin(self, offer: Offer, received_utc: datetime) -> None:
+        """Begin an instance. Raises RefusedInstance (0xA700) when the disk is too full for any."""
+
+    def write(self, piece: bytes | memoryview) -> None:
+        """Append to what was begun: a DICOM file (PS3.10), piece by piece."""
+
+    def commit(self) -> Stored:
+        """Make it durable before returning."""
+
+    def abandon(self) -> None:
+        """Drop what was begun; nothing where nothing was. Does not raise."""
+
+    def close(self) -> None:
+        """No more instances come. Does not raise."""
+
+
+class Spool(Protocol):
+    """What was received. Thread-safe. Blocks, raises StoreError."""
+
+    def writer(self) -> SpoolWriter:
+        """Something to append with, of one thread."""
+
+    def read(self, path: str, most_bytes: int | None = None) -> bytes:
+        """The bytes of a `Stored.path`, a DICOM file; no more than its first so many."""
+
+    def readable(self) -> Mapping[str, int | None]:
+        """Segments that may hold what is not journalled, and up to where they are durable.
+
+        None for those of a receiver that is gone: all that is whole in them.
+        """
+
+    def kept(self, name: str, after: int, upto: int | None) -> Iterator[Kept]:
+        """The instances of a segment, from `after` (0 for the first) on, up to what `readable` said."""
+
+    def journalled(self, name: str, upto: int) -> None:
+        """All of a segment up to there is in the journal."""

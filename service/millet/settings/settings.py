@@ -101,6 +101,9 @@ class Settings:
     spool_reserve_bytes: int = 2_000_000_000
     """Free space below which instances are refused with 0xA700; room for the series in hand and the
     reports."""
+    most_instance_bytes: int = 4_000_000_000
+    """Largest instance that is taken; a larger one is refused with 0xA700. Room for a multi-frame CT of four
+    thousand slices."""
     retry_first_s: float = 5.0
     """First wait before a delivery is tried again; a PACS that only restarts is back soon."""
     retry_longest_s: float = 3600.0
@@ -220,6 +223,7 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "quiet_s": _positive,
     "gap_wait_s": _positive,
     "spool_reserve_bytes": _not_negative,
+    "most_instance_bytes": _positive,
     "retry_first_s": _positive,
     "retry_longest_s": _positive,
     "retry_for_s": _positive,

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from fakes import MemorySpool
+from fakes import MemoryObjects
 from instances import START_UTC, entry
 
 from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
@@ -22,7 +22,7 @@ class Process:
         self.engine = open_engine(sqlite_url(path))
         migrate(self.engine)
         self.jobs = []
-        self.journal = SqlJournal(self.engine, lambda _, job: self.jobs.append(job), MemorySpool())
+        self.journal = SqlJournal(self.engine, lambda _, job: self.jobs.append(job), MemoryObjects())
 
     def beat(self, name):
         """An executor is heard of for the first time, at the start."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from fakes import MemorySpool
+from fakes import MemoryObjects
 from instances import entry
 
 from millet.edge.journal import DurableWork, SqlJournal, migrate, open_engine, sqlite_url
@@ -43,7 +43,7 @@ class Worker:
         self.engine = open_engine(sqlite_url(path))
         migrate(self.engine)
         self.work = DurableWork(self.engine, executor_id, max_attempts)
-        self.journal = SqlJournal(self.engine, self.work.enqueue, MemorySpool())
+        self.journal = SqlJournal(self.engine, self.work.enqueue, MemoryObjects())
         self.ran = threading.Event()
         self.runs = []
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import analyses
 import pytest
-from fakes import MemorySpool
+from fakes import MemoryObjects
 from instances import START_UTC, entry
 
 from millet.core.analysis import Outcome, Triage, TriageLevel
@@ -21,7 +21,7 @@ class Bench:
     def __init__(self, path):
         self.engine = open_engine(sqlite_url(path))
         migrate(self.engine)
-        self.objects = MemorySpool()
+        self.objects = MemoryObjects()
         self.journal = SqlJournal(self.engine, lambda *_: None, self.objects)
         for number, level in LEVELS.items():
             self.analyse(self.receive(number), level)

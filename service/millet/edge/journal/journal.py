@@ -19,17 +19,17 @@ from millet.edge.journal.deliveries import Deliveries
 from millet.edge.journal.instances import Instances
 from millet.edge.journal.jobs import Jobs
 from millet.edge.journal.worklist import Worklist
-from millet.ports import SeriesKey, Spool
+from millet.ports import ObjectStore, SeriesKey
 
 
 class SqlJournal(Instances, Arrivals, Jobs, Deliveries, Worklist, Commitments):
     """Every port of the journal. Thread-safe.
 
-    `InstanceLog`, `ArrivalLog`, `ProgressLog`, `JobQueue`, `DeliveryQueue`, `Worklist`, `KeptLog`,
-    `PromiseLog` and `QuestionLog`.
+    `InstanceLog`, `InstanceIndex`, `ArrivalLog`, `ProgressLog`, `JobQueue`, `DeliveryQueue`, `Worklist`,
+    `KeptLog`, `PromiseLog` and `QuestionLog`.
     """
 
-    def __init__(self, engine: sa.Engine, enqueue: Enqueue, objects: Spool) -> None:
+    def __init__(self, engine: sa.Engine, enqueue: Enqueue, objects: ObjectStore) -> None:
         super().__init__(engine, enqueue)
         self._objects = objects
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -122,6 +123,14 @@ instance = Table(
     Index("ix_instance_series", "series_id"),
     Index("ix_instance_path", "path"),
 )
+
+segment = Table(
+    "segment",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("indexed_bytes", BigInteger, nullable=False),
+)
+"""How far each segment of the spool is indexed: what lies before is journalled."""
 
 analysis = Table(
     "analysis",

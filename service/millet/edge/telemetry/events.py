@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
-from time import perf_counter
 
 from millet.core.analysis import Analysis
 from millet.core.assembler import ClosedBy
 from millet.core.tag import series_tag
 from millet.edge.telemetry.metrics import Association, Delivered, DestinationKind, Peer, Stage, Telemetry
-from millet.errors import RefusedInstance
-from millet.ports import Delivery, Received, Work
+from millet.ports import Delivery, Work
 
 log = logging.getLogger(__name__)
-
-Store = Callable[[Received, int], None]
 
 
 class Events:
@@ -36,23 +32,11 @@ class Events:
         result = Association.ACCEPTED if accepted else Association.REJECTED
         self._telemetry.association(self._peer(calling_ae), result)
 
-    def counted(self, store: Store) -> Store:
-        """A `store` whose outcomes are counted, whatever becomes of the instance."""
-
-        def counting(received: Received, association: int) -> None:
-            started_s, status = perf_counter(), 0xA700
-            try:
-                store(received, association)
-                status = 0x0000
-            except RefusedInstance as refusal:
-                status = refusal.status
-                log.warning("instance refused", extra={"status": f"0x{status:04X}", "why": str(refusal)})
-                raise
-            finally:
-                peer, size_bytes = self._peer(received.source.calling_ae), len(received.encoded)
-                self._telemetry.stored(peer, status, size_bytes, perf_counter() - started_s)
-
-        return counting
+    def stored(self, calling_ae: str, status: int, why: str, size_bytes: int, seconds: float) -> None:
+        """A C-STORE was answered."""
+        if status:
+            log.warning("instance refused", extra={"status": f"0x{status:04X}", "why": why})
+        self._telemetry.stored(self._peer(calling_ae), status, size_bytes, seconds)
 
     def intake(self, what: str, facts: Mapping[str, str | int]) -> None:
         """See `flow.intake.Tell`."""

@@ -11,69 +11,66 @@ import hashlib
 import os
 import re
 import shutil
+import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from millet.errors import RefusedInstance, StoreError
+from millet.edge.store.disk import sync_folder, told
+from millet.errors import StoreError
 from millet.ports import Stored
 
-OUT_OF_RESOURCES = 0xA700
-"""DIMSE status "Refused: Out of Resources" (PS3.4 B.2.3)."""
 TEMPORARY = ".part"
+STALE_S = 3600.0
+"""What was half written this long ago no process is still writing; several may share the folder."""
 FOLDERS = tuple(f"{n:02x}" for n in range(256))
 _PATH = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}\.\w{1,8}")
 
 
-class DirectorySpool:
-    """A `Spool` in one folder. Making it removes what a crash left half written. Raises StoreError."""
+class ObjectFolder:
+    """An `ObjectStore` in one folder. Making it removes what a crash left half written. Raises StoreError."""
 
-    def __init__(self, root: Path, *, reserve_bytes: int = 0, suffix: str = ".dcm") -> None:
+    def __init__(self, root: Path, suffix: str = ".bin") -> None:
         self._root = root
-        self._reserve_bytes = reserve_bytes
         self._suffix = suffix
-        with _told():
+        with told():
             for name in FOLDERS:
                 (root / name).mkdir(parents=True, exist_ok=True)
             for half in root.glob(f"??/*{TEMPORARY}"):
-                half.unlink()
+                if time.time() - half.stat().st_mtime > STALE_S:
+                    half.unlink(missing_ok=True)
             for folder in (root, *root.absolute().parents[:2]):
                 with suppress(PermissionError):  # a parent of others, which we have not made
-                    _sync_folder(folder)
+                    sync_folder(folder)
 
     def write(self, encoded: bytes) -> Stored:
-        """Make bytes durable before returning; see `ports.Spool`."""
+        """Make bytes durable before returning; see `ports.ObjectStore`."""
         digest = hashlib.sha256(encoded).hexdigest()
         stored = Stored(f"{digest[:2]}/{digest}{self._suffix}", digest, len(encoded))
         path = self._root / stored.path
-        with _told():
+        with told():
             if not _holds(path, len(encoded)):
-                self._refuse_when_full(len(encoded))
                 _write_durably(path, encoded)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         return stored
 
     def read(self, path: str) -> bytes:
-        """The bytes of a `Stored.path`; see `ports.Spool`."""
+        """The bytes of a `Stored.path`; see `ports.ObjectStore`."""
         if not _PATH.fullmatch(path):
             raise StoreError("not a path of this store")
-        with _told():
+        with told():
             return (self._root / path).read_bytes()
 
     def paths(self) -> Sequence[str]:
         """Everything that is stored."""
-        with _told():
+        with told():
             return sorted(f"{p.parent.name}/{p.name}" for p in self._root.glob(f"??/*{self._suffix}"))
 
     def free_bytes(self) -> int:
         """Space left on the disk."""
-        with _told():
+        with told():
             return shutil.disk_usage(self._root).free
-
-    def _refuse_when_full(self, size_bytes: int) -> None:
-        if self._reserve_bytes and self.free_bytes() - size_bytes < self._reserve_bytes:
-            raise RefusedInstance(OUT_OF_RESOURCES, "the spool has reached its reserve")
 
 
 def _holds(path: Path, size_bytes: int) -> bool:
@@ -95,20 +92,3 @@ def _write_durably(path: Path, encoded: bytes) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Say it in our words when the disk fails."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"the disk failed: {error.strerror or type(error).__name__}") from error

@@ -1,0 +1,97 @@
+"""The part that receives: the DICOM port, what is durable, and when a series is complete."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from millet.core.assembler import Waits
+from millet.core.turns import EMERGENCY, ROUTINE
+from millet.edge.journal import SqlJournal
+from millet.edge.scp import Behind, Caller, Listen, Refusal, StorageScp
+from millet.edge.store import LogSpool
+from millet.edge.telemetry import Events
+from millet.flow.intake import Intake
+from millet.flow.lifecycle import Loop, Part
+from millet.flow.reception import Receptions
+from millet.ports import Clock, Site
+from millet.settings import Settings
+
+INTAKE_EVERY_S = 0.2
+GATHER_S = 0.005
+"""How long instances are gathered before they are journalled together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receiving:
+    """Association -> durable and acknowledged; then -> journal -> "generation N is to be analysed"."""
+
+    chosen: Settings
+    clock: Clock
+    journal: SqlJournal
+    spool: LogSpool
+    events: Events
+
+    @property
+    def associations(self) -> int:
+        """How many associations are open."""
+        return self._scp.associations
+
+    def part(self) -> Part:
+        """Make the part."""
+        loop = self._loop
+
+        def start() -> None:
+            self.spool.hold()
+            loop.start()
+            self._scp.start()
+
+        def stop(within_s: float) -> bool:
+            self._scp.stop()
+            stopped = loop.stop(within_s)
+            self.spool.let_go()
+            return stopped
+
+        return Part(name="receive", start=start, stop=stop)
+
+    @cached_property
+    def _intake(self) -> Intake:
+        chosen = self.chosen
+        waits = Waits(settle_s=chosen.settle_s, quiet_s=chosen.quiet_s, gap_wait_s=chosen.gap_wait_s)
+        return Intake(self.spool, self.journal, waits, self.clock, self.events.intake, self._urgency)
+
+    @cached_property
+    def _loop(self) -> Loop:
+        return Loop("intake", self._intake.step, INTAKE_EVERY_S, gather_s=GATHER_S)
+
+    @cached_property
+    def receptions(self) -> Receptions:
+        """Where instances become durable, by whichever way they come."""
+        return Receptions(self.spool, self.clock, self._loop.wake, most_bytes=self.chosen.most_instance_bytes)
+
+    @cached_property
+    def _scp(self) -> StorageScp:
+        chosen = self.chosen
+        behind = Behind(
+            site=chosen.site,
+            judge=self._judge,
+            reception=self.receptions.associated,
+            came=lambda came: self.events.stored(*came),
+            began=self._intake.association_began,
+            ended=self._ended,
+            asked=lambda caller, refusal: self.events.asked(caller.calling_ae, refusal is None),
+        )
+        return StorageScp(Listen(host=chosen.dicom_host or chosen.host, port=chosen.dicom_port), behind)
+
+    def _ended(self, association: int) -> None:
+        self._intake.association_ended(association)
+        self._loop.wake()
+
+    def _judge(self, caller: Caller) -> Refusal | None:
+        known = self.chosen.known_peers
+        if known and caller.calling_ae not in known:
+            return Refusal("its calling AE title is not among the known peers", reason=3)
+        return None
+
+    def _urgency(self, source: Site) -> int:
+        return EMERGENCY if source.calling_ae in self.chosen.emergency_peers else ROUTINE

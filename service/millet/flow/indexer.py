@@ -1,0 +1,110 @@
+"""From the spool to the journal: instances that are durable become rows, in batches.
+
+The spool is the queue: how far it is journalled is written in the same transaction as the rows, so that a
+crash, a restart and a database that was away all end in reading on from there. Twice is once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from millet.codec import ct
+from millet.core.series import SliceHeader
+from millet.errors import StoreError, UnfitSeries
+from millet.ports import Entry, InstanceLog, Kept, Recorded, Site, Spool
+
+BATCH = 256
+"""Instances that are journalled in one transaction, at most."""
+
+HEADER_BYTES = 1 << 24
+"""Of an instance, read for its header: all but pixels of whole volumes in one object."""
+
+Urgency = Callable[[Site], int]
+"""Of what comes from there, as `core.turns`."""
+Noted = Callable[[Entry, Recorded, int | None], None]
+"""Told of each journalled instance, and which association of this process brought it; None for none."""
+
+
+class Indexer:
+    """One thread calls `step`."""
+
+    def __init__(self, spool: Spool, log: InstanceLog, urgency: Urgency, noted: Noted) -> None:
+        self._spool = spool
+        self._log = log
+        self._urgency = urgency
+        self._noted = noted
+        self._at: dict[str, int] = {}
+        """How far each segment is journalled."""
+        self._begun = False
+        self._left: set[str] = set()
+        """Segments of receivers that are gone that were read to their end."""
+
+    def step(self) -> int:
+        """Journal all that is durable now; how many instances. Raises StoreError."""
+        if not self._begun:
+            self._at = dict(self._log.indexed())
+            self._begun = True
+        try:
+            return sum(self._journal(batch) for batch in _batches(self._unread()))
+        except StoreError:
+            self._begun = False  # it may be journalled all the same
+            raise
+
+    def _unread(self) -> Iterator[_Found]:
+        for name, upto in self._spool.readable().items():
+            if name in self._left or self._at.get(name, 0) == upto:
+                continue
+            for kept in self._spool.kept(name, self._at.get(name, 0), upto):
+                yield _Found(name, kept, upto is not None)
+            if upto is None:
+                self._left.add(name)
+
+    def _journal(self, batch: list[_Found]) -> int:
+        read = [(one, entry) for one in batch if (entry := self._entry(one.kept))]
+        ends = {one.segment: one.kept.end for one in batch}
+        recorded = self._log.record_all([entry for _, entry in read], ends)
+        for (one, entry), made in zip(read, recorded, strict=True):
+            self._noted(entry, made, one.kept.offer.association if one.is_ours else None)
+        for name, end in ends.items():
+            self._at[name] = end
+            self._spool.journalled(name, end)
+        return len(read)
+
+    def _entry(self, kept: Kept) -> Entry | None:
+        header = self._header(kept)
+        if header is None:  # it was readable when it was acknowledged
+            logging.getLogger(__name__).error("an instance in the spool cannot be read; its bytes stay there")
+            return None
+        source = kept.offer.source
+        return Entry(
+            source=source,
+            header=header,
+            stored=kept.stored,
+            received_utc=kept.received_utc,
+            urgency=self._urgency(source),
+        )
+
+    def _header(self, kept: Kept) -> SliceHeader | None:
+        try:
+            return ct.read_header(self._spool.read(kept.stored.path, HEADER_BYTES))
+        except UnfitSeries:
+            return None
+
+
+class _Found(NamedTuple):
+    segment: str
+    kept: Kept
+    is_ours: bool
+
+
+def _batches(found: Iterator[_Found]) -> Iterator[list[_Found]]:
+    batch: list[_Found] = []
+    for one in found:
+        batch.append(one)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

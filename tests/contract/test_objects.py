@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+from fakes import MemoryObjects
+
+from millet.edge.store import ObjectFolder
+from millet.errors import StoreError
+
+
+@pytest.fixture(params=["memory", "directory"])
+def objects(request, tmp_path):
+    """Each implementation in turn."""
+    return MemoryObjects() if request.param == "memory" else ObjectFolder(tmp_path / "objects")
+
+
+def test_what_was_written_is_read(objects):
+    """Bytes come back as they were given, with their digest and size."""
+    stored = objects.write(b"instance")
+    assert objects.read(stored.path) == b"instance"
+    assert (len(stored.digest), stored.size_bytes) == (64, 8)
+
+
+def test_the_same_bytes_are_kept_once(objects):
+    """Writing twice is writing once."""
+    assert objects.write(b"same") == objects.write(b"same")
+    objects.write(b"other")
+    assert len(objects.paths()) == 2
+
+
+@pytest.mark.parametrize("path", ["00/" + "0" * 64 + ".bin", "../secret", "/etc/passwd", ""])
+def test_nothing_else_is_read(objects, path):
+    """A path that the store did not give is an error, wherever it points."""
+    with pytest.raises(StoreError):
+        objects.read(path)
