@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from millet import __version__
 from millet.app.clock import SystemClock
+from millet.app.committing import Committing
 from millet.app.receiving import Receiving
 from millet.core.job import State
 from millet.core.retry import Patience
@@ -27,12 +28,12 @@ from millet.edge.journal import DurableWork, SqlJournal, migrate, open_engine, s
 from millet.edge.scu import StorageScu
 from millet.edge.store import LogSpool, ObjectFolder
 from millet.edge.telemetry import Events, Telemetry, configure
-from millet.edge.web import Sources, WebServer
+from millet.edge.web import Sources, Stow, WebServer
 from millet.errors import StoreError
 from millet.flow.event_loop import EventLoop
 from millet.flow.lifecycle import Lifecycle, Loop, Part
 from millet.flow.outbox import Outbox
-from millet.ports import Delivery, Destination, WorklistQuery
+from millet.ports import Delivery, Destination, Site, WorklistQuery
 from millet.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -77,8 +78,10 @@ class Service:
             "deliver": self._deliver_part,
             "receive": self._receive_part,
         }
+        roles = self._settings.roles
         store = Part(name="journal", stop=self._let_go)
-        return (store, *(make() for role, make in named.items() if role in self._settings.roles))
+        promises = [self._committing.part()] if "receive" in roles else []
+        return (store, *promises, *(make() for role, make in named.items() if role in roles))
 
     def opened(self) -> None:
         """Everything runs."""
@@ -100,10 +103,31 @@ class Service:
             journal=self._journal,
             spool=self._spool,
             events=self._events,
+            services=self._committing.services,
         )
+
+    @cached_property
+    def _committing(self) -> Committing:
+        return Committing(chosen=self._settings, clock=self._clock, journal=self._journal)
 
     def _receive_part(self) -> Part:
         return self._receiving.part()
+
+    def _stow(self) -> Stow | None:
+        """Instances over HTTP, where this process receives and it is wanted."""
+        chosen = self._settings
+        if not chosen.stow or "receive" not in chosen.roles:
+            return None
+        door = self._receiving.door
+        return Stow(
+            source=lambda _request: Site(chosen.site, "STOW-RS", chosen.ae_title),
+            admit=door.admit,
+            ended=door.ended,
+            number=door.number,
+            body_bytes=chosen.stow_body_bytes,
+            object_bytes=chosen.most_instance_bytes,
+            requests=chosen.stow_requests,
+        )
 
     # analyse: claimed work -> analysis, objects and deliveries in one commit
 
@@ -165,6 +189,7 @@ class Service:
                 metrics=self._metrics,
                 show_patient=chosen.show_patient,
                 destination=chosen.destination,
+                stow=self._stow(),
             )
         )
         self._journal.watch(grpc.wake)
