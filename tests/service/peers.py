@@ -104,6 +104,12 @@ class Orthanc:
         """A REST answer."""
         return json.loads(http(f"http://127.0.0.1:{self.http_port}/{path}"))
 
+    def put(self, path: str, body: bytes) -> None:
+        """Put something at an address of its REST interface."""
+        url = f"http://127.0.0.1:{self.http_port}/{path}"
+        with urllib.request.urlopen(urllib.request.Request(url, body, method="PUT"), timeout=20):
+            pass
+
     def post(self, path: str, body: bytes) -> object:
         """A REST answer to what is posted."""
         return json.loads(http(f"http://127.0.0.1:{self.http_port}/{path}", body))
@@ -154,6 +160,16 @@ class Dcmqrscp:
         self.process.wait(20)
 
 
+def _toml(value: object) -> str:
+    """A setting's value; a section is an inline table."""
+    match value:
+        case list() | tuple():
+            return f"[{', '.join(map(_toml, value))}]"
+        case dict():
+            return f"{{ {', '.join(f'{name} = {_toml(one)}' for name, one in value.items())} }}"
+    return json.dumps(value)
+
+
 class Millet:
     """`millet serve` as its own process, on a folder and free ports."""
 
@@ -169,7 +185,7 @@ class Millet:
             "settle_s": 0.5,
             "retry_first_s": 0.5,
         }
-        lines = [f"{name} = {json.dumps(value)}\n" for name, value in (own | dict(settings)).items()]
+        lines = [f"{name} = {_toml(value)}\n" for name, value in (own | dict(settings)).items()]
         (folder / "millet.toml").write_text("".join(lines))
         self.start()
 
@@ -180,6 +196,15 @@ class Millet:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         until("Millet is ready", lambda: self.page("readyz"), 90, self.process)
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """`millet WORDS` on the configuration of this service."""
+        config = ["--config", str(self.folder / "millet.toml")]
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("MILLET_")}
+        command = [sys.executable, "-m", "millet", *words, *config]
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=300, check=False, env=environment
+        )
 
     def page(self, path: str) -> str:
         """A page of its web server."""
