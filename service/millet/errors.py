@@ -8,6 +8,7 @@ ServiceError
 ├── DetectorError        the model failed on a window; retried, then parked
 │   └── OutOfMemory      so many windows at once are too much for the device
 ├── StoreError           the spool or the journal failed; the sender is told to try again
+├── ArchiveError         an archive cannot be asked, or answers nonsense; the pull ends and may be begun again
 └── DeliveryError        a destination refused or is unreachable; `.retryable` and `.away` say which
 
 Beside the tree stands Interrupted: no error, but the way out of work that a stop cuts short.
@@ -81,6 +82,10 @@ class DeliveryError(ServiceError):
         self.after_s = after_s
         """The destination asked not to be tried again any sooner."""
         super().__init__(why)
+
+
+class ArchiveError(ServiceError):
+    """An archive could not be asked, or its answer cannot be used."""
 
 
 class Interrupted(BaseException):

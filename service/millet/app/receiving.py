@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
+from time import perf_counter
 
 from millet.core.assembler import Waits
 from millet.core.turns import EMERGENCY, ROUTINE
 from millet.edge.journal import SqlJournal
-from millet.edge.scp import Behind, Caller, Listen, Refusal, StorageScp
+from millet.edge.scp import Behind, Caller, Listen, Refusal, Service, StorageScp
 from millet.edge.store import LogSpool
 from millet.edge.telemetry import Events
+from millet.errors import RefusedInstance
 from millet.flow.intake import Intake
 from millet.flow.lifecycle import Loop, Part
+from millet.flow.pull import Door
 from millet.flow.reception import Receptions
-from millet.ports import Clock, Site
+from millet.ports import Clock, Received, Site
 from millet.settings import Settings
 
 INTAKE_EVERY_S = 0.2
+OUT_OF_RESOURCES = 0xA700
 GATHER_S = 0.005
 """How long instances are gathered before they are journalled together."""
 
@@ -31,6 +37,8 @@ class Receiving:
     journal: SqlJournal
     spool: LogSpool
     events: Events
+    services: Mapping[str, Service] = field(default_factory=dict)
+    """What the DICOM port offers beside storage, by abstract syntax."""
 
     @property
     def associations(self) -> int:
@@ -69,6 +77,33 @@ class Receiving:
         """Where instances become durable, by whichever way they come."""
         return Receptions(self.spool, self.clock, self._loop.wake, most_bytes=self.chosen.most_instance_bytes)
 
+    @property
+    def door(self) -> Door:
+        """For instances that come by other ways than the DICOM port, under numbers below 0."""
+        return Door(site=self.chosen.site, admit=self._admit, ended=self._ended, number=self._number)
+
+    @cached_property
+    def _numbers(self) -> Iterator[int]:
+        return count(-1, -1)
+
+    def _number(self) -> int:
+        number = next(self._numbers)
+        self._intake.association_began(number)
+        return number
+
+    def _admit(self, received: Received, association: int) -> None:
+        """As for an association, counted too."""
+        began_s, status, why = perf_counter(), OUT_OF_RESOURCES, "it could not be made durable"
+        try:
+            self.receptions.admit(received, association)
+            status, why = 0x0000, ""
+        except RefusedInstance as refusal:
+            status, why = refusal.status, str(refusal)
+            raise
+        finally:
+            size_bytes, took_s = len(received.encoded), perf_counter() - began_s
+            self.events.stored(received.source.calling_ae, status, why, size_bytes, took_s)
+
     @cached_property
     def _scp(self) -> StorageScp:
         chosen = self.chosen
@@ -79,6 +114,7 @@ class Receiving:
             came=lambda came: self.events.stored(*came),
             began=self._intake.association_began,
             ended=self._ended,
+            services=self.services,
             asked=lambda caller, refusal: self.events.asked(caller.calling_ae, refusal is None),
         )
         return StorageScp(Listen(host=chosen.dicom_host or chosen.host, port=chosen.dicom_port), behind)

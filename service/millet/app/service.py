@@ -15,6 +15,7 @@ from functools import cached_property
 from prometheus_client import CollectorRegistry
 
 from millet import __version__
+from millet.app.committing import Committing
 from millet.app.delivering import Delivering
 from millet.app.receiving import Receiving
 from millet.core.job import State
@@ -23,11 +24,11 @@ from millet.edge.grpc_api import GrpcServer
 from millet.edge.journal import DurableWork, JournalClock, SqlJournal, journal_url, migrate, open_engine
 from millet.edge.store import LogSpool, ObjectFolder
 from millet.edge.telemetry import Events, Telemetry, configure
-from millet.edge.web import Sources, WebServer
+from millet.edge.web import Sources, Stow, WebServer
 from millet.errors import StoreError
 from millet.flow.event_loop import EventLoop
 from millet.flow.lifecycle import Lifecycle, Loop, Part
-from millet.ports import Delivery, WorklistQuery
+from millet.ports import Delivery, Site, WorklistQuery
 from millet.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,9 @@ class Service:
             return True
 
         store = Part(name="journal", start=ticking.start, stop=let_go)
-        return (store, *(make() for role, make in named.items() if role in self._settings.roles))
+        roles = self._settings.roles
+        promises = [self._committing.part()] if "receive" in roles else []
+        return (store, *promises, *(make() for role, make in named.items() if role in roles))
 
     def opened(self) -> None:
         """Everything runs."""
@@ -100,10 +103,31 @@ class Service:
             journal=self._journal,
             spool=self._spool,
             events=self._events,
+            services=self._committing.services,
         )
+
+    @cached_property
+    def _committing(self) -> Committing:
+        return Committing(chosen=self._settings, clock=self._clock, journal=self._journal)
 
     def _receive_part(self) -> Part:
         return self._receiving.part()
+
+    def _stow(self) -> Stow | None:
+        """Instances over HTTP, where this process receives and it is wanted."""
+        chosen = self._settings
+        if not chosen.stow or "receive" not in chosen.roles:
+            return None
+        door = self._receiving.door
+        return Stow(
+            source=lambda _request: Site(chosen.site, "STOW-RS", chosen.ae_title),
+            admit=door.admit,
+            ended=door.ended,
+            number=door.number,
+            body_bytes=chosen.stow_body_bytes,
+            object_bytes=chosen.most_instance_bytes,
+            requests=chosen.stow_requests,
+        )
 
     # analyse: claimed work -> analysis, objects and deliveries in one commit
 
@@ -157,6 +181,7 @@ class Service:
                 metrics=self._metrics,
                 show_patient=chosen.show_patient,
                 destination=", ".join(one.name for one in chosen.all_destinations),
+                stow=self._stow(),
             )
         )
         self._journal.watch(grpc.wake)

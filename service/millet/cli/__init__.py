@@ -14,6 +14,7 @@ from millet.cli.doctor import doctor
 from millet.cli.evaluate import evaluate
 from millet.cli.evaluate_luna16 import evaluate_luna16
 from millet.cli.phantom import phantom
+from millet.cli.pull import find, pull
 from millet.cli.replay import replay
 from millet.cli.send import send
 from millet.cli.serve import serve
@@ -28,6 +29,8 @@ app = typer.Typer(
 )
 app.command("serve")(serve)
 app.command("send")(send)
+app.command("find")(find)
+app.command("pull")(pull)
 app.command("analyse")(analyse)
 app.command("phantom")(phantom)
 app.add_typer(models.app, name="models")

@@ -1,5 +1,6 @@
 """The configuration: what may be set, and how it is read."""
 
+from millet.settings.archives import ArchiveSection
 from millet.settings.destinations import DestinationSection
 from millet.settings.reading import NOT_SETTINGS, PREFIX, load
 from millet.settings.settings import DEVICES, LOG_LEVELS, ROLES, Settings
@@ -10,6 +11,7 @@ __all__ = [
     "NOT_SETTINGS",
     "PREFIX",
     "ROLES",
+    "ArchiveSection",
     "DestinationSection",
     "Settings",
     "load",

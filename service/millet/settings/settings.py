@@ -11,6 +11,7 @@ from typing import Any
 from millet.core.manifest import PRECISIONS
 from millet.core.peer import PORTS, Peer, ae_title_mistake
 from millet.errors import SettingsError
+from millet.settings.archives import ArchiveSection, archive_names_mistake
 from millet.settings.destinations import DestinationSection, from_simple, name_mistake
 
 ROLES = ("receive", "analyse", "deliver", "api")
@@ -55,6 +56,15 @@ class Settings:
     destinations: tuple[DestinationSection, ...] = ()
     """More destinations, each a table with settings of its own: docs/how-to/destinations.md. None, since one
     is enough for a first trial."""
+    archive: tuple[ArchiveSection, ...] = ()
+    """Whom we ask for series, by name: priors, gaps, and pulls by UID (`[[archive]]`)."""
+    stow: bool = False
+    """Whether instances are taken over HTTP too, by DICOMweb STOW-RS at `/studies`, in a process that has the
+    roles receive and api. Off: a door that nobody needs stays shut."""
+    stow_body_bytes: int = 16_000_000_000
+    """Longest body of one such request: some senders put whole studies into one."""
+    stow_requests: int = 4
+    """Such requests at once; each holds one instance in memory. Further ones are told to come again."""
     model: str = "millet/1"
     """Folder below the models' root: name/version. The trained network that comes with Millet."""
     model_precision: str = "auto"
@@ -223,6 +233,9 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "grpc_port": _port,
     "web_port": _port,
     "destination": _destination,
+    "archive": archive_names_mistake,
+    "stow_body_bytes": _positive,
+    "stow_requests": _positive,
     "model": _model,
     "model_precision": _one_of(*PRECISIONS, "bf16", "auto"),
     "device": _device,

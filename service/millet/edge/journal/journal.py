@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from millet.edge.journal.arrivals import Arrivals
 from millet.edge.journal.base import Enqueue
+from millet.edge.journal.commitments import Commitments
 from millet.edge.journal.deliveries import Deliveries
 from millet.edge.journal.instances import Instances
 from millet.edge.journal.jobs import Jobs
@@ -21,10 +22,11 @@ from millet.edge.journal.worklist import Worklist
 from millet.ports import ObjectStore, SeriesKey
 
 
-class SqlJournal(Instances, Arrivals, Jobs, Deliveries, Worklist):
+class SqlJournal(Instances, Arrivals, Jobs, Deliveries, Worklist, Commitments):
     """Every port of the journal. Thread-safe.
 
-    `InstanceLog`, `InstanceIndex`, `ArrivalLog`, `ProgressLog`, `JobQueue`, `DeliveryQueue` and `Worklist`.
+    `InstanceLog`, `InstanceIndex`, `ArrivalLog`, `ProgressLog`, `JobQueue`, `DeliveryQueue`, `Worklist`,
+    `KeptLog`, `PromiseLog` and `QuestionLog`.
     """
 
     def __init__(self, engine: sa.Engine, enqueue: Enqueue, objects: ObjectStore) -> None:

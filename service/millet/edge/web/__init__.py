@@ -2,5 +2,6 @@
 
 from millet.edge.web.application import Sources, application
 from millet.edge.web.server import WebServer
+from millet.edge.web.stow import Stow
 
-__all__ = ["Sources", "WebServer", "application"]
+__all__ = ["Sources", "Stow", "WebServer", "application"]

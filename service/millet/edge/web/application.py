@@ -24,6 +24,7 @@ from millet.core.analysis import Analysis
 from millet.core.wording import WEIGHT_TEXT, words
 from millet.edge.telemetry import CONTENT_TYPE
 from millet.edge.web import lines
+from millet.edge.web.stow import Stow, routes
 from millet.errors import StoreError
 from millet.ports import SeriesKey, SeriesStatus, Worklist, WorklistQuery
 
@@ -54,6 +55,8 @@ class Sources:
     """Whether patient names are shown."""
     destination: str = ""
     """Where reports go, in words."""
+    stow: Stow | None = None
+    """Where instances go that come over HTTP; None takes none."""
 
 
 class SecurityHeaders:
@@ -81,6 +84,7 @@ def application(sources: Sources) -> Starlette:
             Route("/", pages.worklist),
             Route("/series/{site}/{series_uid}", pages.series),
             Route("/series/{site}/{series_uid}/{picture}", pages.picture),
+            *(routes(sources.stow) if sources.stow else ()),
             Route("/metrics", probes.metrics),
             Route("/healthz", probes.live),
             Route("/readyz", probes.ready),
