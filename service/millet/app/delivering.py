@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from time import monotonic
@@ -21,11 +21,13 @@ from millet.edge.destinations import (
     TlsFiles,
 )
 from millet.edge.journal import Deliveries, SqlJournal, journal_url, open_engine
+from millet.edge.query import Caller, DimseArchive, Limits, WebArchive, WebCaller
 from millet.edge.telemetry import Events, Telemetry
 from millet.errors import StoreError
+from millet.flow.kept import Queries
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.outbox import Outbox, Route
-from millet.ports import Clock, DeadLetters, Destination, ObjectStore, Verifier
+from millet.ports import Archive, Clock, DeadLetters, Destination, ObjectStore, Site, Verifier
 from millet.settings import DestinationSection, Settings
 
 OUTBOX_EVERY_S = 1.0
@@ -45,8 +47,8 @@ class Delivering:
     objects: ObjectStore
     events: Events
     telemetry: Telemetry
-    verifiers: Mapping[str, Verifier] = field(default_factory=dict)
-    """By the name of the destination."""
+    questions: Verifier
+    """For destinations that are asked to commit."""
 
     def part(self) -> Part:
         """An outbox for each destination, and as many threads as it may have."""
@@ -95,13 +97,21 @@ class Delivering:
             name=section.name,
             destination=destination(section, chosen),
             patience=patience,
-            verifier=self.verifiers.get(section.name),
+            verifier=self._verifier(section),
         )
+
+    def _verifier(self, section: DestinationSection) -> Verifier | None:
+        match section.verify:
+            case "commitment":
+                return self.questions
+            case "query":
+                return Queries(_archive(section, self.chosen))
+        return None
 
 
 def destination(section: DestinationSection, chosen: Settings) -> Destination:
     """What a section of the settings describes."""
-    tls = TlsFiles(roots=section.roots, certificate=section.certificate, key=section.key)
+    tls = _tls(section)
     door = Door(
         url=section.to,
         tls=tls,
@@ -127,6 +137,36 @@ def destination(section: DestinationSection, chosen: Settings) -> Destination:
             return MllpDestination(*section.address, wanted, section.timeout_s, section.limit_s)
     root = chosen.state_dir / "reports" if section.to == "folder" else Path(section.to)
     return FolderDestination(root)
+
+
+def askable(chosen: Settings) -> Mapping[str, Caller]:
+    """Whom we ask to commit, by the name of the destination."""
+    return {one.name: _caller(one, chosen) for one in chosen.all_destinations if one.verify == "commitment"}
+
+
+def _archive(section: DestinationSection, chosen: Settings) -> Archive:
+    """A destination as one that can be searched."""
+    if section.kind == "dicom":
+        return DimseArchive(_caller(section, chosen), (), chosen.site, None)
+    web = WebCaller(url=section.to, limits=_limits(section), tls=_tls(section), token_file=section.token_file)
+    return WebArchive(web, Site(chosen.site, section.name, chosen.ae_title))
+
+
+def _caller(section: DestinationSection, chosen: Settings) -> Caller:
+    return Caller(
+        peer=section.peer,
+        calling_ae=section.calling_ae or chosen.ae_title,
+        limits=_limits(section),
+        tls=_tls(section) if section.tls else None,
+    )
+
+
+def _limits(section: DestinationSection) -> Limits:
+    return Limits(connect_s=section.timeout_s, answer_s=section.timeout_s, retrieve_s=section.limit_s)
+
+
+def _tls(section: DestinationSection) -> TlsFiles:
+    return TlsFiles(roots=section.roots, certificate=section.certificate, key=section.key)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from millet import __version__
 from millet.app.committing import Committing
-from millet.app.delivering import Delivering
+from millet.app.delivering import Delivering, askable
 from millet.app.receiving import Receiving
 from millet.core.job import State
 from millet.edge import malloc
@@ -108,7 +108,12 @@ class Service:
 
     @cached_property
     def _committing(self) -> Committing:
-        return Committing(chosen=self._settings, clock=self._clock, journal=self._journal)
+        return Committing(
+            chosen=self._settings,
+            clock=self._clock,
+            journal=self._journal,
+            destinations=askable(self._settings),
+        )
 
     def _receive_part(self) -> Part:
         return self._receiving.part()
@@ -159,6 +164,7 @@ class Service:
             objects=self._objects,
             events=self._events,
             telemetry=self._telemetry,
+            questions=self._committing.questions,
         )
 
     def _deliver_part(self) -> Part:
