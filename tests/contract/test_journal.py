@@ -9,7 +9,9 @@ import sqlalchemy as sa
 from fakes import MemoryJournal, MemoryObjects
 from instances import START_UTC, entry, header
 
+from millet.core.analysis import Predecessor
 from millet.core.job import State
+from millet.core.uids import object_uid
 from millet.edge.journal import SqlJournal, open_engine
 from millet.edge.journal.base import Job
 from millet.edge.journal.tables import executor
@@ -233,6 +235,25 @@ def test_a_commit_that_was_overtaken_does_not_end_the_next_generation(journal):
     journal.record(entry(4))
     assert journal.commit(work, analyses.analysis(), [], [])
     assert journal.state(work.series_id) == State.RECEIVING
+
+
+def test_a_generation_is_told_the_report_before_it(journal):
+    """The newest earlier report by its UIDs, which are those that it was sent under; a first one has none."""
+    work = committed(journal)
+    assert work.predecessor is None
+    made = replace(analyses.analysis(), site=work.key.site, series_uid=work.key.series_uid)
+    for generation in (2, 3):
+        journal.record(entry(generation + 2))
+        assert journal.close(work.series_id, generation, START_UTC)
+        again = journal.claim(work.series_id, generation)
+        assert again.predecessor == Predecessor(
+            generation=1,
+            study_uid=work.study_uid,
+            series_uid=object_uid(made, "sr-series"),
+            sop_instance_uid="1.9",
+        )
+        told = replace(made, generation=generation)
+        assert journal.commit(again, told, [], [])  # without a report of its own
 
 
 def test_what_fails_is_parked_and_a_late_instance_frees_it(journal):

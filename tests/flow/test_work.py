@@ -14,6 +14,7 @@ from millet.core.job import State
 from millet.errors import DetectorError, Interrupted, StoreError
 from millet.flow import work
 from millet.flow.batcher import Batcher
+from millet.flow.completion import Completion
 from millet.flow.drain import Drain
 from millet.flow.intake import Intake
 from millet.flow.reception import Receptions
@@ -39,7 +40,7 @@ class Bench:
             HandClock(),
         )
         waits = Waits(settle_s=0, quiet_s=1, gap_wait_s=1)
-        intake = Intake(self.spool, self.journal, waits, clock, lambda *_: None)
+        intake = Intake(self.spool, self.journal, Completion(waits), clock, lambda *_: None)
         receptions = Receptions(self.spool, clock, lambda: None, most_bytes=10**9)
         for number in range(3):
             receptions.admit(received(number))

@@ -39,7 +39,8 @@ SliceThickness TriggerTime NominalCardiacTriggerDelayTime StudyInstanceUID Serie
 AcquisitionNumber InstanceNumber ImagePositionPatient ImageOrientationPatient FrameOfReferenceUID
 TemporalPositionIdentifier SamplesPerPixel PhotometricInterpretation NumberOfFrames Rows Columns
 PixelSpacing BitsAllocated BitsStored HighBit PixelRepresentation PixelPaddingValue BurnedInAnnotation
-RescaleIntercept RescaleSlope LossyImageCompression
+RescaleIntercept RescaleSlope LossyImageCompression NumberOfSeriesRelatedInstances NumberOfSlices
+ImagesInAcquisition ConcatenationUID InConcatenationTotalNumber
 """
 _IDENTITY = {tag_of(word): word for word in ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID")}
 _IDENTIFIED = max(_IDENTITY) + 1
@@ -227,6 +228,11 @@ def _header(tags: _Tags, syntax: str) -> SliceHeader:
         samples_per_pixel=tags.whole("SamplesPerPixel") or 1,
         padding_value=tags.whole("PixelPaddingValue", signed=signed),
         frames=tags.integer("NumberOfFrames") or 1,
+        stated_instances=tags.integer("NumberOfSeriesRelatedInstances"),
+        stated_slices=tags.whole("NumberOfSlices"),
+        stated_in_acquisition=tags.integer("ImagesInAcquisition"),
+        concatenation_uid=tags.word("ConcatenationUID"),
+        concatenation_parts=tags.whole("InConcatenationTotalNumber"),
     )
 
 
