@@ -67,7 +67,7 @@ LAYERS = {
         "grpc_reflection google starlette uvicorn jinja2 prometheus_client cryptography jwt",
     ),
     "proto": _layer("proto", "google grpc"),
-    "settings": _layer("errors core.manifest core.peer core.doors core.turns settings"),
+    "settings": _layer("errors core.manifest core.media core.peer core.doors core.turns settings"),
     "app": _layer(f"{EVERYTHING} app", "numpy torch uvicorn grpc rich prometheus_client sqlalchemy"),
     "phantom": _layer("__version__ core codec phantom errors", "numpy scipy torch pydicom cc3d imagecodecs"),
     "train": _layer(
