@@ -38,13 +38,19 @@ def dump(engine: sa.Engine) -> Iterator[tuple[str, str]]:
                 yield table.name, json.dumps(facts, ensure_ascii=False)
 
 
+def count(engine: sa.Engine) -> int:
+    """How many series are journalled. Raises StoreError."""
+    with told(), engine.connect() as connection:
+        return int(connection.execute(sa.select(sa.func.count()).select_from(series)).scalar_one())
+
+
 def load(engine: sa.Engine, lines: Iterable[str]) -> int:
     """Fill an empty journal with what `dump` gave; how many rows.
 
     Raises:
         StoreError: The journal is not empty, of another revision, or a line is none of `dump`.
     """
-    tables, count = {table.name: table for table in _tables()}, 0
+    tables, loaded = {table.name: table for table in _tables()}, 0
     with told(), engine.begin() as connection:
         if connection.execute(sa.select(series.c.id).limit(1)).first():
             raise StoreError("the journal is not empty")
@@ -54,9 +60,9 @@ def load(engine: sa.Engine, lines: Iterable[str]) -> int:
             if name not in tables:
                 raise StoreError(f"the backup has a table {name}, which this version does not know")
             connection.execute(sa.insert(tables[name]), [_read(tables[name], row) for row in rows])
-            count += len(rows)
+            loaded += len(rows)
         _renumber(connection)
-    return count
+    return loaded
 
 
 class Reference(NamedTuple):
