@@ -347,6 +347,7 @@ class MemoryJournal:
             closed_utc=one.closed_utc,
             urgency=one.urgency,
             paths=tuple(entry.stored.path for g, entry in one.entries if g <= generation),
+            called_ae=one.entries[0][1].source.called_ae,
             predecessor=self._predecessor(series_id, generation),
         )
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from millet.app.asking import ArchiveDesk
+from millet.app.doors import Doors
+from millet.core import doors
 from millet.core.assembler import Waits
-from millet.core.turns import EMERGENCY, ROUTINE
+from millet.core.doors import Certificate
 from millet.edge.journal import SqlJournal
 from millet.edge.scp import Behind, Caller, Listen, Refusal, StorageScp
 from millet.edge.store import LogSpool
@@ -20,8 +22,8 @@ from millet.ports import Clock, Site
 from millet.settings import Settings
 
 INTAKE_EVERY_S = 0.2
-GATHER_S = 0.005
-"""How long instances are gathered before they are journalled together."""
+GATHER_S = 0.1
+"""How long instances are gathered to be journalled together; the end of an association does not wait."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,7 @@ class Receiving:
     journal: SqlJournal
     spool: LogSpool
     events: Events
+    doors: Doors
     archive: ArchiveDesk | None = None
     """Who is asked how many instances a series has; None where no archive is configured."""
 
@@ -90,17 +93,25 @@ class Receiving:
             ended=self._ended,
             asked=lambda caller, refusal: self.events.asked(caller.calling_ae, refusal is None),
         )
-        return StorageScp(Listen(host=chosen.dicom_host or chosen.host, port=chosen.dicom_port), behind)
+        listen = Listen(
+            host=chosen.dicom_host or chosen.host, port=chosen.dicom_port, tls=self.doors.dicom_context
+        )
+        return StorageScp(listen, behind)
 
     def _ended(self, association: int) -> None:
         self._intake.association_ended(association)
         self._loop.wake()
 
     def _judge(self, caller: Caller) -> Refusal | None:
-        known = self.chosen.known_peers
-        if known and caller.calling_ae not in known:
-            return Refusal("its calling AE title is not among the known peers", reason=3)
-        return None
+        shown = Certificate(common_name=caller.certificate, sha256=caller.fingerprint)
+        asks = doors.Caller(
+            calling_ae=caller.calling_ae,
+            called_ae=caller.called_ae,
+            address=caller.address,
+            certificate=shown if caller.fingerprint else None,
+        )
+        refused = self.doors.refused(asks)
+        return None if refused is None else Refusal(refused.words, *refused.codes)
 
     def _urgency(self, source: Site) -> int:
-        return EMERGENCY if source.calling_ae in self.chosen.emergency_peers else ROUTINE
+        return self.doors.rules.urgency(source.calling_ae, source.called_ae)

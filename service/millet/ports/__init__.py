@@ -14,6 +14,7 @@ from millet.ports.arrivals import (
     Recorded,
 )
 from millet.ports.detector import Detector, Peaks
+from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
 from millet.ports.habits import Habits, Sender
 from millet.ports.stores import (
     Clock,
@@ -29,14 +30,17 @@ from millet.ports.work import Delivery, DeliveryQueue, Destination, JobQueue, Ke
 from millet.ports.worklist import SeriesKey, SeriesStatus, Worklist, WorklistQuery
 
 __all__ = [
+    "Answer",
     "ArrivalLog",
     "Arrived",
+    "Ask",
     "Clock",
     "Delivery",
     "DeliveryQueue",
     "Destination",
     "Detector",
     "Entry",
+    "Gate",
     "Habits",
     "InstanceIndex",
     "InstanceLog",
@@ -48,6 +52,7 @@ __all__ = [
     "Offer",
     "OpenSeries",
     "Peaks",
+    "Pems",
     "ProgressLog",
     "Received",
     "Reception",
@@ -55,6 +60,7 @@ __all__ = [
     "Sender",
     "SeriesKey",
     "SeriesStatus",
+    "Shown",
     "Site",
     "Spool",
     "SpoolWriter",

@@ -32,11 +32,11 @@ class Jobs(Base):
             if row is None:
                 return None
             _move(connection, row, Event.CLAIM, revision=revision)
-            paths = connection.execute(
-                sa.select(instance.c.path)
+            instances = connection.execute(
+                sa.select(instance.c.path, instance.c.called_ae)
                 .where(instance.c.series_id == series_id, instance.c.generation <= generation)
                 .order_by(instance.c.id)
-            )
+            ).all()
             return Work(
                 series_id=series_id,
                 generation=generation,
@@ -44,7 +44,8 @@ class Jobs(Base):
                 study_uid=row.study_uid,
                 closed_utc=row.closed_utc,
                 urgency=row.urgency,
-                paths=tuple(paths.scalars()),
+                paths=tuple(path for path, _ in instances),
+                called_ae=instances[0].called_ae if instances else "",
                 predecessor=predecessor(connection, row, generation),
             )
 

@@ -19,6 +19,7 @@ from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.core.assembler import ClosedBy
 from millet.core.job import State
 from millet.core.reasons import UNRELIABLE_COUNT, Reason, Weight
+from millet.edge.telemetry.doors import DoorMetrics
 
 CLINIC_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 """Buckets for what a person waits for."""
@@ -132,6 +133,7 @@ class Telemetry:
         self._declare_receiving()
         self._declare_series()
         self._declare_leaving()
+        self.doors = DoorMetrics(registry)
         self._gauge("build_info", "The running version.", "version").labels(version).set(1)
 
     def _declare_receiving(self) -> None:
