@@ -401,3 +401,11 @@ def test_what_is_parked_is_at_no_stage(journal):
     journal.reached(series_id, "detect", 1, 7)
     journal.park(series_id, 1, "internal-error")
     assert journal.progress(series_id)[0] == ""
+
+
+def test_work_knows_the_title_that_its_first_instance_was_sent_to(journal):
+    """Its policy is that of the first, whatever comes later and by which way."""
+    for number, called in ((1, "STAT"), (2, "MILLET"), (3, "")):
+        recorded = journal.record(entry(number, source=Site("default", "CT", called)))
+    assert journal.close(recorded.series_id, 1, START_UTC)
+    assert journal.claim(recorded.series_id, 1).called_ae == "STAT"

@@ -79,7 +79,12 @@ class Receiving:
     @cached_property
     def receptions(self) -> Receptions:
         """Where instances become durable, by whichever way they come."""
-        return Receptions(self.spool, self.clock, self._loop.wake, most_bytes=self.chosen.most_instance_bytes)
+        return Receptions(
+            self.spool,
+            self.clock,
+            lambda: self._loop.wake(hurry=False),
+            most_bytes=self.chosen.most_instance_bytes,
+        )
 
     @cached_property
     def _scp(self) -> StorageScp:

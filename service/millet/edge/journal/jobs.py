@@ -13,8 +13,8 @@ from millet.core.job import Event, State, advance
 from millet.edge.journal import studies
 from millet.edge.journal.base import Base
 from millet.edge.journal.generations import predecessor, raise_alert
+from millet.edge.journal.tables import ORDER, delivery, instance, made, series
 from millet.edge.journal.tables import analysis as analyses
-from millet.edge.journal.tables import delivery, instance, made, series
 from millet.ports import KeptObject, SeriesKey, Work
 
 PENDING = "pending"
@@ -65,6 +65,7 @@ class Jobs(Base):
             if (here and row.state not in WORKABLE) or _committed(connection, work, analysis):
                 return False
             analysis_id = _insert(connection, analyses, _analysis_values(work, analysis))
+            _sort(connection, work, analysis)
             for one in objects:
                 object_id = _keep(connection, analysis_id, one)
                 for destination in destinations if one.deliver else ():
@@ -108,6 +109,13 @@ def _committed(connection: sa.Connection, work: Work, analysis: Analysis) -> boo
         analyses.c.configuration_digest == by.configuration_digest,
     )
     return connection.execute(query).first() is not None
+
+
+def _sort(connection: sa.Connection, work: Work, analysis: Analysis) -> None:
+    """The worklist is sorted by the newest analysis: of the latest generation, and of that the last."""
+    later = sa.exists().where(analyses.c.series_id == work.series_id, analyses.c.generation > work.generation)
+    here = sa.update(series).where(series.c.id == work.series_id, ~later)
+    connection.execute(here.values(triage_order=ORDER[analysis.triage.level]))
 
 
 def _analysis_values(work: Work, analysis: Analysis) -> dict[str, Any]:
