@@ -8,13 +8,14 @@ import grpc
 import pytest
 from analyses import analysis
 from certificates import Authority
-from gates import MemoryGate
+from gates import TOKENS, MemoryGate
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import CollectorRegistry
 from worklists import MemoryWorklist, status
 
 from millet.edge.grpc_api import GrpcServer, credentials
+from millet.edge.grpc_api.gate import GateInterceptor
 from millet.edge.telemetry import Telemetry
 from millet.edge.tls import Files, ServerTls
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
@@ -28,10 +29,10 @@ class Bench:
 
     def __init__(self, tls: ServerTls | None = None, *, require: bool = False) -> None:
         self.gate = MemoryGate()
-        worklist = MemoryWorklist()
-        worklist.put(status(1), analysis(2))
+        self.worklist = MemoryWorklist()
+        self.worklist.put(status(1), analysis(2))
         self.server = GrpcServer(
-            worklist=worklist,
+            worklist=self.worklist,
             ready=dict,
             telemetry=Telemetry(CollectorRegistry(), "0.1.0"),
             gate=self.gate,
@@ -140,6 +141,24 @@ def test_a_viewer_s_token_opens_answers_and_streams_and_each_is_told():
     ]
     assert {asked.shown.address for asked in bench.gate.asked} == {"127.0.0.1"}
     assert "viewer-token" not in repr(bench.gate.asked)
+
+
+def test_a_stream_ends_when_its_reader_may_no_longer_read(monkeypatch):
+    """A token that is taken back, or expires, ends the stream at its next message."""
+    bench = Bench()
+    bench.server._interceptors = [GateInterceptor(bench.gate, again_s=0.0)]
+
+    async def test(port):
+        async with plain(port) as channel:
+            stub = AnalysisServiceStub(channel)
+            watch = stub.WatchAnalyses(pb.WatchAnalysesRequest(), metadata=bearer("viewer-token"))
+            assert (await watch.read()).series.revision == 1
+            monkeypatch.delitem(TOKENS, "viewer-token")
+            bench.worklist.put(status(2), analysis(2))
+            await asyncio.to_thread(bench.server.wake)
+            assert await refused(watch.read()) == "UNAUTHENTICATED"
+
+    bench.run(test)
 
 
 def test_health_is_told_to_everybody():

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import logging
+import socket
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
-from millet.core.audit import Head
+from millet.core.audit import Event, Head, Kind
 from millet.edge.audit import AuditTrail, Place, key_at
+from millet.errors import StoreError
 from millet.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -37,6 +40,17 @@ def open_trail(
 
     place = Place(folder=folder_of(settings), process=process, key=key_at(settings.state_dir / "audit.key"))
     return AuditTrail(place, utc, noted=noted, lost=lost)
+
+
+def operated(settings: Settings, what: str) -> None:
+    """Keep what an operator did on the command line, durable when this returns. Raises StoreError."""
+    trail = open_trail(settings, f"{socket.gethostname()}-cli", lambda: datetime.now(UTC), _lost)
+    trail.write(Event(kind=Kind.OPERATED, who=getpass.getuser(), role="admin", what=what))
+    trail.stop()
+
+
+def _lost(events: int) -> None:
+    raise StoreError(f"the audit trail has no room for {events} events")
 
 
 def heads_of(settings: Settings) -> dict[str, dict[int, str]]:

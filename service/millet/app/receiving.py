@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from millet.app.asking import ArchiveDesk
 from millet.app.doors import Doors
 from millet.core import doors
 from millet.core.assembler import Waits
@@ -13,6 +14,7 @@ from millet.edge.journal import SqlJournal
 from millet.edge.scp import Behind, Caller, Listen, Refusal, StorageScp
 from millet.edge.store import LogSpool
 from millet.edge.telemetry import Events
+from millet.flow.completion import Completion
 from millet.flow.intake import Intake
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.reception import Receptions
@@ -34,6 +36,8 @@ class Receiving:
     spool: LogSpool
     events: Events
     doors: Doors
+    archive: ArchiveDesk | None = None
+    """Who is asked how many instances a series has; None where no archive is configured."""
 
     @property
     def associations(self) -> int:
@@ -47,10 +51,14 @@ class Receiving:
         def start() -> None:
             self.spool.hold()
             loop.start()
+            if self.archive:
+                self.archive.loop.start()
             self._scp.start()
 
         def stop(within_s: float) -> bool:
             self._scp.stop()
+            if self.archive:
+                self.archive.loop.stop(0.0)  # a question that is out is nobody's loss
             stopped = loop.stop(within_s)
             self.spool.let_go()
             return stopped
@@ -61,7 +69,8 @@ class Receiving:
     def _intake(self) -> Intake:
         chosen = self.chosen
         waits = Waits(settle_s=chosen.settle_s, quiet_s=chosen.quiet_s, gap_wait_s=chosen.gap_wait_s)
-        return Intake(self.spool, self.journal, waits, self.clock, self.events.intake, self._urgency)
+        completion = Completion(waits, self.journal, self.archive.asking if self.archive else None)
+        return Intake(self.spool, self.journal, completion, self.clock, self.events.intake, self._urgency)
 
     @cached_property
     def _loop(self) -> Loop:
@@ -70,7 +79,12 @@ class Receiving:
     @cached_property
     def receptions(self) -> Receptions:
         """Where instances become durable, by whichever way they come."""
-        return Receptions(self.spool, self.clock, self._loop.wake, most_bytes=self.chosen.most_instance_bytes)
+        return Receptions(
+            self.spool,
+            self.clock,
+            lambda: self._loop.wake(hurry=False),
+            most_bytes=self.chosen.most_instance_bytes,
+        )
 
     @cached_property
     def _scp(self) -> StorageScp:

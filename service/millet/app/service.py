@@ -226,6 +226,7 @@ class Service:
         """The exposition, with the gauges as they are now."""
         states, _ = self._journal.counts()
         self._telemetry.jobs({State(state): count for state, count in states.items()})
+        self._telemetry.triage_changes(self._journal.triage_changes())
         self._telemetry.series_open(states.get(State.RECEIVING.value, 0))
         self._telemetry.associations_open(self._receiving.associations)
         self._telemetry.spool_free(self._spool.free_bytes())

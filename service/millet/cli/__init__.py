@@ -9,6 +9,7 @@ from rich.console import Console
 
 from millet.cli import audit, models
 from millet.cli.analyse import analyse
+from millet.cli.backup import backup, restore
 from millet.cli.demo import demo
 from millet.cli.doctor import doctor
 from millet.cli.evaluate import evaluate
@@ -35,6 +36,8 @@ app.command("evaluate")(evaluate)
 app.command("evaluate-luna16")(evaluate_luna16)
 app.command("train")(train)
 app.command("doctor")(doctor)
+app.command("backup")(backup)
+app.command("restore")(restore)
 app.command("demo")(demo)
 
 

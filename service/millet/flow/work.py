@@ -136,4 +136,5 @@ def _order(work: Work) -> Order:
         series_uid=work.key.series_uid,
         generation=work.generation,
         created_utc=work.closed_utc,
+        predecessor=work.predecessor,
     )

@@ -15,6 +15,7 @@ from millet.ports.arrivals import (
 )
 from millet.ports.detector import Detector, Peaks
 from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
+from millet.ports.habits import Habits, Sender
 from millet.ports.stores import (
     Clock,
     Kept,
@@ -40,6 +41,7 @@ __all__ = [
     "Detector",
     "Entry",
     "Gate",
+    "Habits",
     "InstanceIndex",
     "InstanceLog",
     "JobQueue",
@@ -55,6 +57,7 @@ __all__ = [
     "Received",
     "Reception",
     "Recorded",
+    "Sender",
     "SeriesKey",
     "SeriesStatus",
     "Shown",

@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from time import monotonic
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
@@ -19,6 +20,7 @@ from millet.ports import Ask, Gate, Pems, Shown
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Admit = Callable[[Context], Awaitable[tuple[Ask, Who | None]]]
+AGAIN_S = 60.0
 REFUSED = {
     Verdict.UNKNOWN: (grpc.StatusCode.UNAUTHENTICATED, "show a bearer token or a certificate"),
     Verdict.DENIED: (grpc.StatusCode.PERMISSION_DENIED, "your role may not call this"),
@@ -51,10 +53,17 @@ def _configuration(pems: Pems) -> grpc.ServerCertificateConfiguration:
 
 
 class GateInterceptor(grpc.aio.ServerInterceptor):
-    """Asks the gate before each call, and tells it what was given out."""
+    """Asks the gate before each call, and tells it what was given out.
 
-    def __init__(self, gate: Gate) -> None:
+    Args:
+        gate: whom it asks.
+        again_s: how old an answer may be for the next message of a stream, so that whoever may no longer
+            read is not read to for days.
+    """
+
+    def __init__(self, gate: Gate, again_s: float = AGAIN_S) -> None:
         self._gate = gate
+        self._again_s = again_s
 
     async def intercept_service(
         self,
@@ -94,7 +103,11 @@ class GateInterceptor(grpc.aio.ServerInterceptor):
         async def many(request: Any, context: Context) -> AsyncIterator[Any]:
             asked, who = await admit(context)
             self._gate.served(asked, who, getattr(request, "series_uid", ""))
+            admitted_s = monotonic()
             async for answer in inner(request, context):
+                if monotonic() - admitted_s >= self._again_s:
+                    await admit(context)
+                    admitted_s = monotonic()
                 yield answer
 
         made = getattr(grpc, f"{name}_rpc_method_handler")

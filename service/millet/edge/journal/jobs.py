@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from millet.codec import record
 from millet.core.analysis import Analysis, Outcome
 from millet.core.job import Event, State, advance
+from millet.edge.journal import studies
 from millet.edge.journal.base import Base
+from millet.edge.journal.generations import predecessor, raise_alert
 from millet.edge.journal.tables import ORDER, delivery, instance, made, series
 from millet.edge.journal.tables import analysis as analyses
 from millet.ports import KeptObject, SeriesKey, Work
@@ -44,6 +46,7 @@ class Jobs(Base):
                 urgency=row.urgency,
                 paths=tuple(path for path, _ in instances),
                 called_ae=instances[0].called_ae if instances else "",
+                predecessor=predecessor(connection, row, generation),
             )
 
     def commit(
@@ -71,6 +74,8 @@ class Jobs(Base):
                 refused = analysis.outcome is Outcome.NOT_ANALYSED
                 event = Event.REFUSE if refused else Event.FINISH
                 _move(connection, row, event, revision=revision, stage="")
+                studies.committed(connection, work.series_id, analysis)
+            raise_alert(connection, work, analysis)
             return True
 
     def park(self, series_id: int, generation: int, reason_code: str) -> None:

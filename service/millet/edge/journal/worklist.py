@@ -13,7 +13,7 @@ from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.edge.journal.base import Base
 from millet.edge.journal.deliveries import DEAD
 from millet.edge.journal.jobs import PENDING
-from millet.edge.journal.tables import ORDER, analysis, delivery, made, series
+from millet.edge.journal.tables import ORDER, alert, analysis, delivery, made, series
 from millet.ports import SeriesKey, SeriesStatus, WorklistQuery
 
 EQUAL = ("site", "issuer", "patient_id", "accession", "sender", "study_uid", "series_uid")
@@ -24,8 +24,8 @@ class Worklist(Base):
     """A `ports.Worklist` but for the bytes of objects, which lie in the object store."""
 
     def series(self, query: WorklistQuery) -> Sequence[SeriesStatus]:
-        """Series that match, most urgent triage first, then longest waiting."""
-        order = series.c.triage_order, series.c.first_received_utc, series.c.id
+        """Series that match, most urgent triage first, then the best of a study, then longest waiting."""
+        order = series.c.triage_order, series.c.is_other, series.c.first_received_utc, series.c.id
         wanted = sa.select(series.c.id).where(*_conditions(query)).order_by(*order)
         if query.limit or query.offset:
             wanted = wanted.limit(query.limit or 2**31 - 1).offset(query.offset)
@@ -93,8 +93,11 @@ def _series_statuses() -> sa.Select[Any]:
         analysis.c.triage,
         analysis.c.nodules,
         analysis.c.count_reliable,
+        alert.c.triage_before,
     )
-    joined = series.outerjoin(analysis, analysis.c.id == newest)
+    joined = series.outerjoin(analysis, analysis.c.id == newest).outerjoin(
+        alert, sa.and_(alert.c.series_id == series.c.id, alert.c.generation == analysis.c.generation)
+    )
     sent = (_deliveries(PENDING).label("deliveries_pending"), _deliveries(DEAD).label("deliveries_dead"))
     return sa.select(series, *found, *sent).select_from(joined)
 
@@ -123,11 +126,16 @@ def _status(row: sa.RowMapping) -> SeriesStatus:
         key=SeriesKey(site=row["site"], series_uid=row["series_uid"]),
         outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
         reason_code=row["reason_code"] or row["parked_for"],
-        triage=None if row["triage"] is None else TriageLevel(row["triage"]),
+        triage=_level(row["triage"]),
+        triage_before=_level(row["triage_before"]),
         **taken,
     )
 
 
-_NOT_TAKEN = {"key", "outcome", "reason_code", "triage"}
+def _level(kept: str | None) -> TriageLevel | None:
+    return None if kept is None else TriageLevel(kept)
+
+
+_NOT_TAKEN = {"key", "outcome", "reason_code", "triage", "triage_before"}
 _TAKEN = tuple(one.name for one in fields(SeriesStatus) if one.name not in _NOT_TAKEN)
 """Fields that the query's columns are named after."""
