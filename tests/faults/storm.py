@@ -105,6 +105,7 @@ class _Storm:
         self._violations: list[Violation] = []
 
     def outcome(self, began_s: float) -> Outcome:
+        self._world.wait_until_it_listens()
         for modality in self._modalities:
             modality.start()
         self._rage()

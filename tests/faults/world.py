@@ -144,6 +144,16 @@ class World:
             self.folder / f"{process.name}.log",
         )
 
+    def wait_until_it_listens(self, within_s: float = 60.0) -> None:
+        """Until instances can be sent; a storm over a service that only starts would tell little."""
+        deadline_s = time.monotonic() + within_s
+        while time.monotonic() < deadline_s:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self._dicom_port), 1):
+                return
+            self.tend()
+            time.sleep(0.02)
+        raise TimeoutError("the service does not come up")
+
     def tend(self) -> None:
         """Start again what has ended, a moment later."""
         now_s = time.monotonic()
