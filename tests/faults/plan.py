@@ -24,8 +24,16 @@ TOPOLOGIES: Mapping[str, Mapping[str, str]] = {
         "analyse-2": "analyse",
         "deliver": "deliver",
     },
+    "two receivers": {
+        "receive": "receive",
+        "receive-2": "receive",
+        "analyse": "analyse",
+        "deliver": "deliver",
+    },
 }
 """Process -> its roles."""
+SECOND = {"two analysers": "analyse-2", "two receivers": "receive-2"}
+"""Who may go for good: another one does its work."""
 ALWAYS = ("kill", "kill", "die", "die", "die", "pause", "stop", "clock", "cut", "cut", "stall", "delay")
 """Kinds of faults that can be had everywhere, as often as they are to come."""
 
@@ -99,6 +107,11 @@ def weather(seed: int, means: Means) -> tuple[Setting, Sequence[Fault]]:
     destination = chance.choice(("pacs", "pacs", "pacs", "folder"))
     setting = Setting(topology=topology, database=database, destination=destination)
     return setting, _faults(chance, setting, means)
+
+
+def receivers(topology: str) -> list[str]:
+    """The processes that receive; a wire of that name leads to each."""
+    return [name for name, roles in TOPOLOGIES[topology].items() if "receive" in roles]
 
 
 def _batches(seed: int) -> list[Batch]:
@@ -186,7 +199,7 @@ WAYS: Mapping[str, Callable[[list[Slice], list[Slice], random.Random], Parts]] =
 
 def _faults(chance: random.Random, setting: Setting, means: Means) -> list[Fault]:
     processes = tuple(TOPOLOGIES[setting.topology])
-    wires, kinds = ["senders"], list(ALWAYS)
+    wires, kinds = receivers(setting.topology), list(ALWAYS)
     if means.disks:
         kinds += ["power", "power", "full", "full"]
     if setting.destination == "pacs":
@@ -199,8 +212,8 @@ def _faults(chance: random.Random, setting: Setting, means: Means) -> list[Fault
         DRAWS[kind](chance, processes, wires)
         for kind in (chance.choice(kinds) for _ in range(chance.randrange(3, 7)))
     ]
-    if setting.topology == "two analysers" and chance.random() < 0.5:
-        drawn.append(Fault(kind="gone", at_s=chance.uniform(0.5, STORM_S), on="analyse-2"))
+    if setting.topology in SECOND and chance.random() < 0.5:
+        drawn.append(Fault(kind="gone", at_s=chance.uniform(0.5, STORM_S), on=SECOND[setting.topology]))
     return sorted(drawn, key=lambda fault: fault.at_s)
 
 

@@ -109,7 +109,7 @@ def test_a_modality_sends_until_all_is_acknowledged(taker) -> None:
     port, taken = taker
     slices = cases.make("refused", "bench", random.Random(1))
     record = Record()
-    modality = Modality(slices, Manner(per_association=7, aborts=0.5), port, record, random.Random(2))
+    modality = Modality(slices, Manner(per_association=7, aborts=0.5), [port], record, random.Random(2))
     modality.start()
     modality.join(30)
     assert modality.left == 0
