@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 from instances import SOURCE, START_UTC
 
 from millet.codec.ct import read_identity
-from millet.core.analysis import Analysis, Outcome
+from millet.core.analysis import Analysis, Outcome, Predecessor
+from millet.core.best import Candidate
 from millet.core.job import Event, State, advance
 from millet.core.series import SliceHeader
+from millet.core.uids import object_uid
 from millet.edge.journal.base import Job
 from millet.errors import RefusedInstance, StoreError
 from millet.ports import (
@@ -168,6 +170,7 @@ class _Series:
     closed_utc: datetime = START_UTC
     analyser: str = ""
     progress: tuple[str, int, int] = ("", 0, 0)
+    candidate: Candidate | None = None
 
     @property
     def urgency(self) -> int:
@@ -181,6 +184,17 @@ class _Sent:
     next_try_utc: datetime = START_UTC
 
 
+def _report(work: Work, analysis: Analysis, kept: KeptObject) -> Predecessor:
+    """A report, as the next generation's refers to it."""
+    told = replace(analysis, site=work.key.site, series_uid=work.key.series_uid, generation=work.generation)
+    return Predecessor(
+        generation=work.generation,
+        study_uid=work.study_uid,
+        series_uid=object_uid(told, "sr-series"),
+        sop_instance_uid=kept.sop_instance_uid,
+    )
+
+
 class MemoryJournal:
     """Every port of the journal but the worklist, in memory."""
 
@@ -192,6 +206,7 @@ class MemoryJournal:
         self._series: list[_Series] = []
         self._analyses: dict[tuple[int, int, str, str], Analysis] = {}
         self._sent: list[_Sent] = []
+        self._reports: dict[int, list[Predecessor]] = {}
         self._segments: dict[str, int] = {}
 
     def state(self, series_id: int) -> str:
@@ -206,6 +221,10 @@ class MemoryJournal:
     def progress(self, series_id: int) -> tuple[str, int, int]:
         """How far the analysis of a series has come."""
         return self._series[series_id - 1].progress
+
+    def candidate(self, series_id: int) -> Candidate | None:
+        """What a series was closed with."""
+        return self._series[series_id - 1].candidate
 
     def beat(self, analyser: str) -> None:
         """An analyser lives."""
@@ -296,9 +315,12 @@ class MemoryJournal:
         """Headers of a series."""
         return tuple(entry.header for _, entry in self._series[series_id - 1].entries)
 
-    def close(self, series_id: int, generation: int, now_utc: datetime) -> bool:
+    def close(
+        self, series_id: int, generation: int, now_utc: datetime, candidate: Candidate | None = None
+    ) -> bool:
         """Close a generation and note its job."""
         one = self._series[series_id - 1]
+        one.candidate = candidate
         if (one.state, one.generation) != (State.RECEIVING, generation):
             return False
         one.state, one.closed_utc = advance(one.state, Event.CLOSE), now_utc
@@ -325,7 +347,13 @@ class MemoryJournal:
             closed_utc=one.closed_utc,
             urgency=one.urgency,
             paths=tuple(entry.stored.path for g, entry in one.entries if g <= generation),
+            called_ae=one.entries[0][1].source.called_ae,
+            predecessor=self._predecessor(series_id, generation),
         )
+
+    def _predecessor(self, series_id: int, generation: int) -> Predecessor | None:
+        earlier = [one for one in self._reports.get(series_id, ()) if one.generation < generation]
+        return max(earlier, key=lambda one: one.generation, default=None)
 
     def commit(
         self, work: Work, analysis: Analysis, objects: Sequence[KeptObject], destinations: Sequence[str]
@@ -338,6 +366,8 @@ class MemoryJournal:
         if (here and one.state not in {State.QUEUED, State.ANALYSING}) or key in self._analyses:
             return False
         self._analyses[key] = analysis
+        for kept in (kept for kept in objects if kept.kind == "sr"):
+            self._reports.setdefault(work.series_id, []).append(_report(work, analysis, kept))
         for kept in (kept for kept in objects if kept.deliver):
             for destination in destinations:
                 self._sent.append(self._to_send(work, analysis, kept, destination))

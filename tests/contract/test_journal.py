@@ -9,7 +9,9 @@ import sqlalchemy as sa
 from fakes import MemoryJournal, MemoryObjects
 from instances import START_UTC, entry, header
 
+from millet.core.analysis import Predecessor
 from millet.core.job import State
+from millet.core.uids import object_uid
 from millet.edge.journal import SqlJournal, open_engine
 from millet.edge.journal.base import Job
 from millet.edge.journal.tables import executor
@@ -235,6 +237,25 @@ def test_a_commit_that_was_overtaken_does_not_end_the_next_generation(journal):
     assert journal.state(work.series_id) == State.RECEIVING
 
 
+def test_a_generation_is_told_the_report_before_it(journal):
+    """The newest earlier report by its UIDs, which are those that it was sent under; a first one has none."""
+    work = committed(journal)
+    assert work.predecessor is None
+    made = replace(analyses.analysis(), site=work.key.site, series_uid=work.key.series_uid)
+    for generation in (2, 3):
+        journal.record(entry(generation + 2))
+        assert journal.close(work.series_id, generation, START_UTC)
+        again = journal.claim(work.series_id, generation)
+        assert again.predecessor == Predecessor(
+            generation=1,
+            study_uid=work.study_uid,
+            series_uid=object_uid(made, "sr-series"),
+            sop_instance_uid="1.9",
+        )
+        told = replace(made, generation=generation)
+        assert journal.commit(again, told, [], [])  # without a report of its own
+
+
 def test_what_fails_is_parked_and_a_late_instance_frees_it(journal):
     """A parked series is not worked on, until an instance makes it a new generation."""
     series_id = closed(journal)
@@ -380,3 +401,11 @@ def test_what_is_parked_is_at_no_stage(journal):
     journal.reached(series_id, "detect", 1, 7)
     journal.park(series_id, 1, "internal-error")
     assert journal.progress(series_id)[0] == ""
+
+
+def test_work_knows_the_title_that_its_first_instance_was_sent_to(journal):
+    """Its policy is that of the first, whatever comes later and by which way."""
+    for number, called in ((1, "STAT"), (2, "MILLET"), (3, "")):
+        recorded = journal.record(entry(number, source=Site("default", "CT", called)))
+    assert journal.close(recorded.series_id, 1, START_UTC)
+    assert journal.claim(recorded.series_id, 1).called_ae == "STAT"

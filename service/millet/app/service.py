@@ -16,6 +16,7 @@ from functools import cached_property
 from prometheus_client import CollectorRegistry
 
 from millet import __version__
+from millet.app.doors import Doors, check
 from millet.app.receiving import Receiving
 from millet.core.job import State
 from millet.core.retry import Patience
@@ -33,6 +34,7 @@ from millet.flow.lifecycle import Lifecycle, Loop, Part
 from millet.flow.outbox import Outbox
 from millet.ports import Delivery, Destination, WorklistQuery
 from millet.settings import Settings
+from millet.settings.security import rules
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +58,10 @@ class Service:
 
     def __init__(self, chosen: Settings) -> None:
         self._settings = chosen
+        check(chosen, list(self._destinations))
         self._telemetry = Telemetry(CollectorRegistry(), __version__)
-        self._events = Events(self._telemetry, chosen.known_peers, self._since_last_instance_s)
+        named = [one.ae_title for one in rules(chosen).peers]
+        self._events = Events(self._telemetry, named, self._since_last_instance_s)
         self._serving = False
         self._executor_id = f"{socket.gethostname()}-{chosen.slot}"
         self._engine = open_engine(journal_url(chosen.journal_url, chosen.state_dir))
@@ -67,6 +71,7 @@ class Service:
             chosen.state_dir / "spool", self._executor_id, reserve_bytes=chosen.spool_reserve_bytes
         )
         self._objects = ObjectFolder(chosen.state_dir / "objects")
+        self._doors = Doors(chosen, self._executor_id, self._clock, self._telemetry.doors)
         self._work = DurableWork(self._engine, executor_id=self._executor_id, clock=self._clock)
         self._journal = SqlJournal(self._engine, self._work.enqueue, self._objects)
 
@@ -83,6 +88,7 @@ class Service:
         def let_go(within_s: float) -> bool:
             ticking.stop(within_s)
             self._work.stop()
+            self._doors.stop()
             self._engine.dispose()
             return True
 
@@ -104,6 +110,7 @@ class Service:
             journal=self._journal,
             spool=self._spool,
             events=self._events,
+            doors=self._doors,
         )
 
     def _receive_part(self) -> Part:
@@ -123,6 +130,7 @@ class Service:
             spool=self._spool,
             objects=self._objects,
             destinations=tuple(self._destinations),
+            routed=self._doors.rules.destinations,
             events=self._events,
             telemetry=self._telemetry,
         ).part()
@@ -160,8 +168,16 @@ class Service:
     # api: gRPC, page, metrics and health, in one event loop
 
     def _api_part(self) -> Part:
-        chosen, loop = self._settings, EventLoop("api")
-        grpc = GrpcServer(worklist=self._journal, ready=self._ready, telemetry=self._telemetry)
+        from millet.app.gate import api_doors  # which loads gRPC and HTTP
+
+        chosen, loop, doors = self._settings, EventLoop("api"), api_doors(self._doors)
+        grpc = GrpcServer(
+            worklist=self._journal,
+            ready=self._ready,
+            telemetry=self._telemetry,
+            gate=doors.gate,
+            credentials=doors.grpc_credentials,
+        )
         web = WebServer(
             Sources(
                 worklist=self._journal,
@@ -169,7 +185,8 @@ class Service:
                 metrics=self._metrics,
                 show_patient=chosen.show_patient,
                 destination=chosen.destination,
-            )
+            ),
+            doors.web,
         )
         self._journal.watch(grpc.wake)
 
@@ -209,8 +226,10 @@ class Service:
         """The exposition, with the gauges as they are now."""
         states, _ = self._journal.counts()
         self._telemetry.jobs({State(state): count for state, count in states.items()})
+        self._telemetry.triage_changes(self._journal.triage_changes())
         self._telemetry.series_open(states.get(State.RECEIVING.value, 0))
         self._telemetry.associations_open(self._receiving.associations)
         self._telemetry.spool_free(self._spool.free_bytes())
+        self._doors.measure(self._clock.utc())
         self._telemetry.outbox(*self._journal.waiting(self._clock.utc()))
         return self._telemetry.exposition()

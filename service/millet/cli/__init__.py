@@ -7,8 +7,9 @@ import sys
 import typer
 from rich.console import Console
 
-from millet.cli import models
+from millet.cli import audit, models
 from millet.cli.analyse import analyse
+from millet.cli.backup import backup, restore
 from millet.cli.demo import demo
 from millet.cli.doctor import doctor
 from millet.cli.evaluate import evaluate
@@ -30,10 +31,13 @@ app.command("send")(send)
 app.command("analyse")(analyse)
 app.command("phantom")(phantom)
 app.add_typer(models.app, name="models")
+app.add_typer(audit.app, name="audit")
 app.command("evaluate")(evaluate)
 app.command("evaluate-luna16")(evaluate_luna16)
 app.command("train")(train)
 app.command("doctor")(doctor)
+app.command("backup")(backup)
+app.command("restore")(restore)
 app.command("demo")(demo)
 
 

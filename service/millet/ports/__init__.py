@@ -14,6 +14,8 @@ from millet.ports.arrivals import (
     Recorded,
 )
 from millet.ports.detector import Detector, Peaks
+from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
+from millet.ports.habits import Habits, Sender
 from millet.ports.stores import (
     Clock,
     Kept,
@@ -28,14 +30,18 @@ from millet.ports.work import Delivery, DeliveryQueue, Destination, JobQueue, Ke
 from millet.ports.worklist import SeriesKey, SeriesStatus, Worklist, WorklistQuery
 
 __all__ = [
+    "Answer",
     "ArrivalLog",
     "Arrived",
+    "Ask",
     "Clock",
     "Delivery",
     "DeliveryQueue",
     "Destination",
     "Detector",
     "Entry",
+    "Gate",
+    "Habits",
     "InstanceIndex",
     "InstanceLog",
     "JobQueue",
@@ -46,12 +52,15 @@ __all__ = [
     "Offer",
     "OpenSeries",
     "Peaks",
+    "Pems",
     "ProgressLog",
     "Received",
     "Reception",
     "Recorded",
+    "Sender",
     "SeriesKey",
     "SeriesStatus",
+    "Shown",
     "Site",
     "Spool",
     "SpoolWriter",

@@ -64,6 +64,21 @@ def test_the_most_urgent_series_comes_first(bench):
     assert bench.uids() == [2, 1, 3, 4]
 
 
+def test_the_newest_analysis_decides_the_place(bench):
+    """Of the latest generation, also where that of an earlier one is committed after it."""
+    source = Site("north", "CT3", "MILLET")
+    first = bench.journal.record(entry(10, source=source, series_uid="1.2.3"))
+    bench.journal.close(first.series_id, first.generation, START_UTC)
+    early = bench.journal.claim(first.series_id, first.generation)
+    later = bench.journal.record(entry(11, source=source, series_uid="1.2.3"))
+    bench.analyse(later, TriageLevel.CRITICAL)
+    assert bench.uids()[:2] == [2, 3]
+    told = Triage(level=TriageLevel.UNFLAGGED, reasons=("because",))
+    assert bench.journal.commit(early, replace(analyses.analysis(), triage=told, generation=2), [], [])
+    assert bench.uids()[:2] == [2, 3]
+    assert bench.uids(triage=TriageLevel.UNFLAGGED) == []
+
+
 def test_pages_follow_each_other(bench):
     """A limit and an offset cut the list; no limit is all."""
     assert bench.uids(limit=2) == [2, 1]

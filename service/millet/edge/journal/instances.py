@@ -8,8 +8,10 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from millet.codec import header as header_codec
+from millet.core.best import Candidate
 from millet.core.job import Event, State, advance
 from millet.core.series import SliceHeader
+from millet.edge.journal import studies
 from millet.edge.journal.arrivals import living
 from millet.edge.journal.base import Job
 from millet.edge.journal.recording import Recording
@@ -33,7 +35,9 @@ class Instances(Recording):
         with self._reading() as connection:
             return tuple(header_codec.decode(document) for document in connection.execute(query).scalars())
 
-    def close(self, series_id: int, generation: int, now_utc: datetime) -> bool:
+    def close(
+        self, series_id: int, generation: int, now_utc: datetime, candidate: Candidate | None = None
+    ) -> bool:
         """Journal that a generation is to be analysed, with its job, in one transaction."""
         with self._changing() as (connection, revision):
             to = advance(State.RECEIVING, Event.CLOSE)
@@ -48,6 +52,8 @@ class Instances(Recording):
                 alive = connection.execute(living().where(executor.c.executor_id == closed.analyser))
                 analyser = alive.scalar_one_or_none() or ""
                 self._enqueue(connection, Job(series_id, generation, closed.urgency, analyser))
+                if candidate:
+                    studies.closed(connection, series_id, candidate)
             return closed is not None
 
     def known_paths(self) -> frozenset[str]:

@@ -10,9 +10,11 @@ import sqlalchemy as sa
 from millet.codec import record
 from millet.core.analysis import Analysis, Outcome
 from millet.core.job import Event, State, advance
+from millet.edge.journal import studies
 from millet.edge.journal.base import Base
+from millet.edge.journal.generations import predecessor, raise_alert
+from millet.edge.journal.tables import ORDER, delivery, instance, made, series
 from millet.edge.journal.tables import analysis as analyses
-from millet.edge.journal.tables import delivery, instance, made, series
 from millet.ports import KeptObject, SeriesKey, Work
 
 PENDING = "pending"
@@ -30,11 +32,11 @@ class Jobs(Base):
             if row is None:
                 return None
             _move(connection, row, Event.CLAIM, revision=revision)
-            paths = connection.execute(
-                sa.select(instance.c.path)
+            instances = connection.execute(
+                sa.select(instance.c.path, instance.c.called_ae)
                 .where(instance.c.series_id == series_id, instance.c.generation <= generation)
                 .order_by(instance.c.id)
-            )
+            ).all()
             return Work(
                 series_id=series_id,
                 generation=generation,
@@ -42,7 +44,9 @@ class Jobs(Base):
                 study_uid=row.study_uid,
                 closed_utc=row.closed_utc,
                 urgency=row.urgency,
-                paths=tuple(paths.scalars()),
+                paths=tuple(path for path, _ in instances),
+                called_ae=instances[0].called_ae if instances else "",
+                predecessor=predecessor(connection, row, generation),
             )
 
     def commit(
@@ -61,6 +65,7 @@ class Jobs(Base):
             if (here and row.state not in WORKABLE) or _committed(connection, work, analysis):
                 return False
             analysis_id = _insert(connection, analyses, _analysis_values(work, analysis))
+            _sort(connection, work, analysis)
             for one in objects:
                 object_id = _keep(connection, analysis_id, one)
                 for destination in destinations if one.deliver else ():
@@ -69,6 +74,8 @@ class Jobs(Base):
                 refused = analysis.outcome is Outcome.NOT_ANALYSED
                 event = Event.REFUSE if refused else Event.FINISH
                 _move(connection, row, event, revision=revision, stage="")
+                studies.committed(connection, work.series_id, analysis)
+            raise_alert(connection, work, analysis)
             return True
 
     def park(self, series_id: int, generation: int, reason_code: str) -> None:
@@ -102,6 +109,13 @@ def _committed(connection: sa.Connection, work: Work, analysis: Analysis) -> boo
         analyses.c.configuration_digest == by.configuration_digest,
     )
     return connection.execute(query).first() is not None
+
+
+def _sort(connection: sa.Connection, work: Work, analysis: Analysis) -> None:
+    """The worklist is sorted by the newest analysis: of the latest generation, and of that the last."""
+    later = sa.exists().where(analyses.c.series_id == work.series_id, analyses.c.generation > work.generation)
+    here = sa.update(series).where(series.c.id == work.series_id, ~later)
+    connection.execute(here.values(triage_order=ORDER[analysis.triage.level]))
 
 
 def _analysis_values(work: Work, analysis: Analysis) -> dict[str, Any]:

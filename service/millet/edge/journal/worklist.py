@@ -13,7 +13,7 @@ from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.edge.journal.base import Base
 from millet.edge.journal.deliveries import DEAD
 from millet.edge.journal.jobs import PENDING
-from millet.edge.journal.tables import analysis, delivery, made, series
+from millet.edge.journal.tables import ORDER, alert, analysis, delivery, made, series
 from millet.ports import SeriesKey, SeriesStatus, WorklistQuery
 
 EQUAL = ("site", "issuer", "patient_id", "accession", "sender", "study_uid", "series_uid")
@@ -24,15 +24,14 @@ class Worklist(Base):
     """A `ports.Worklist` but for the bytes of objects, which lie in the object store."""
 
     def series(self, query: WorklistQuery) -> Sequence[SeriesStatus]:
-        """Series that match, most urgent triage first, then longest waiting."""
-        urgency = sa.case(
-            *((analysis.c.triage == level, rank) for rank, level in enumerate(TriageLevel)), else_=-1
-        )
-        wanted = _series_statuses().where(*_conditions(query))
-        wanted = wanted.order_by(urgency.desc(), series.c.first_received_utc, series.c.id)
+        """Series that match, most urgent triage first, then the best of a study, then longest waiting."""
+        order = series.c.triage_order, series.c.is_other, series.c.first_received_utc, series.c.id
+        wanted = sa.select(series.c.id).where(*_conditions(query)).order_by(*order)
         if query.limit or query.offset:
             wanted = wanted.limit(query.limit or 2**31 - 1).offset(query.offset)
-        return self._statuses(wanted)
+        page = wanted.subquery()
+        here = _series_statuses().where(series.c.id.in_(sa.select(page.c.id)))
+        return self._statuses(here.order_by(*order))
 
     def changed(self, after_revision: int) -> Sequence[SeriesStatus]:
         """Series changed after a revision, oldest change first."""
@@ -94,8 +93,11 @@ def _series_statuses() -> sa.Select[Any]:
         analysis.c.triage,
         analysis.c.nodules,
         analysis.c.count_reliable,
+        alert.c.triage_before,
     )
-    joined = series.outerjoin(analysis, analysis.c.id == newest)
+    joined = series.outerjoin(analysis, analysis.c.id == newest).outerjoin(
+        alert, sa.and_(alert.c.series_id == series.c.id, alert.c.generation == analysis.c.generation)
+    )
     sent = (_deliveries(PENDING).label("deliveries_pending"), _deliveries(DEAD).label("deliveries_dead"))
     return sa.select(series, *found, *sent).select_from(joined)
 
@@ -114,7 +116,7 @@ def _deliveries(state: str) -> sa.ScalarSelect[int]:
 def _conditions(query: WorklistQuery) -> list[sa.ColumnElement[bool]]:
     equal = [series.c[name] == value for name in EQUAL if (value := getattr(query, name))]
     if query.triage is not None:
-        equal.append(analysis.c.triage == query.triage)
+        equal.append(series.c.triage_order == ORDER[query.triage])
     return [*equal, series.c.revision > query.after_revision]
 
 
@@ -124,11 +126,16 @@ def _status(row: sa.RowMapping) -> SeriesStatus:
         key=SeriesKey(site=row["site"], series_uid=row["series_uid"]),
         outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
         reason_code=row["reason_code"] or row["parked_for"],
-        triage=None if row["triage"] is None else TriageLevel(row["triage"]),
+        triage=_level(row["triage"]),
+        triage_before=_level(row["triage_before"]),
         **taken,
     )
 
 
-_NOT_TAKEN = {"key", "outcome", "reason_code", "triage"}
+def _level(kept: str | None) -> TriageLevel | None:
+    return None if kept is None else TriageLevel(kept)
+
+
+_NOT_TAKEN = {"key", "outcome", "reason_code", "triage", "triage_before"}
 _TAKEN = tuple(one.name for one in fields(SeriesStatus) if one.name not in _NOT_TAKEN)
 """Fields that the query's columns are named after."""
