@@ -8,7 +8,7 @@ STAMP := .venv/installed-$(EXTRA)
 BENCHES := $(filter-out table,$(basename $(notdir $(wildcard bench/*.py))))
 SOURCES := service tests bench tools
 
-.PHONY: help install demo serve test check check-deploy bench proto docs clean
+.PHONY: help install demo serve test check check-deploy bench faults proto docs clean
 .DEFAULT_GOAL := help
 
 help:  ## say what there is
@@ -46,6 +46,10 @@ bench-detector-full: install  ## judge the detector on everything; goes on where
 
 bench-%: install  ## run one benchmark: bench-NAME runs bench/NAME.py
 	@sh tools/alone.sh $(BIN)/python bench/$(subst -,_,$*).py
+
+faults: install  ## play SEEDS=200 seeds of faults against a ledger (FIRST=1 JOBS=cores ANEW=1); goes on where it was stopped
+	@PYTHONPATH=tests sh tools/alone.sh $(BIN)/python -m faults --seeds $(or $(SEEDS),200) --first $(or $(FIRST),1) \
+		$(if $(JOBS),--jobs $(JOBS)) $(if $(ANEW),--anew)
 
 proto: install  ## regenerate the gRPC code from proto/
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Imillet/proto=proto \

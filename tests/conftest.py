@@ -13,6 +13,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+pytest_plugins = ("postgres",)
+
 _ENDED = pytest.StashKey[int]()
 
 

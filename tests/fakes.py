@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from instances import SOURCE, START_UTC
 
 from millet.codec.ct import read_identity
-from millet.core.analysis import Analysis, Outcome
+from millet.core.analysis import Analysis, Outcome, Predecessor
+from millet.core.best import Candidate
 from millet.core.job import Event, State, advance
 from millet.core.series import SliceHeader
-from millet.edge.journal.arrivals import ALIVE_S
+from millet.core.uids import object_uid
 from millet.edge.journal.base import Job
 from millet.errors import RefusedInstance, StoreError
 from millet.ports import (
@@ -169,6 +170,7 @@ class _Series:
     closed_utc: datetime = START_UTC
     analyser: str = ""
     progress: tuple[str, int, int] = ("", 0, 0)
+    candidate: Candidate | None = None
 
     @property
     def urgency(self) -> int:
@@ -182,17 +184,29 @@ class _Sent:
     next_try_utc: datetime = START_UTC
 
 
+def _report(work: Work, analysis: Analysis, kept: KeptObject) -> Predecessor:
+    """A report, as the next generation's refers to it."""
+    told = replace(analysis, site=work.key.site, series_uid=work.key.series_uid, generation=work.generation)
+    return Predecessor(
+        generation=work.generation,
+        study_uid=work.study_uid,
+        series_uid=object_uid(told, "sr-series"),
+        sop_instance_uid=kept.sop_instance_uid,
+    )
+
+
 class MemoryJournal:
     """Every port of the journal but the worklist, in memory."""
 
     def __init__(self) -> None:
         self.queue: list[Job] = []
-        self._beats: dict[str, datetime] = {}
+        self._living: set[str] = set()
         self._order: list[tuple[int, str]] = []
         """Series and paths of all instances, in the order of arrival."""
         self._series: list[_Series] = []
         self._analyses: dict[tuple[int, int, str, str], Analysis] = {}
         self._sent: list[_Sent] = []
+        self._reports: dict[int, list[Predecessor]] = {}
         self._segments: dict[str, int] = {}
 
     def state(self, series_id: int) -> str:
@@ -208,14 +222,22 @@ class MemoryJournal:
         """How far the analysis of a series has come."""
         return self._series[series_id - 1].progress
 
-    def beat(self, analyser: str, now_utc: datetime = START_UTC) -> None:
-        """An analyser lives."""
-        self._beats[analyser] = now_utc
+    def candidate(self, series_id: int) -> Candidate | None:
+        """What a series was closed with."""
+        return self._series[series_id - 1].candidate
 
-    def arrived(self, analyser: str, after: int, now_utc: datetime) -> Sequence[Arrived]:
+    def beat(self, analyser: str) -> None:
+        """An analyser lives."""
+        self._living.add(analyser)
+
+    def strike(self, analyser: str) -> None:
+        """An analyser is dead."""
+        self._living.discard(analyser)
+
+    def arrived(self, analyser: str, after: int) -> Sequence[Arrived]:
         """Lease what nobody living follows, and tell what came of it."""
         for one in self._series:
-            if one.state is State.RECEIVING and not self._lives(one.analyser, now_utc):
+            if one.state is State.RECEIVING and one.analyser not in self._living:
                 one.analyser = analyser
         mine = {
             i: one.urgency
@@ -233,10 +255,6 @@ class MemoryJournal:
         one = self._series[series_id - 1]
         if one.state in {State.RECEIVING, State.QUEUED, State.ANALYSING}:
             one.progress = stage, done, total
-
-    def _lives(self, analyser: str, now_utc: datetime) -> bool:
-        heard = self._beats.get(analyser)
-        return heard is not None and heard > now_utc - timedelta(seconds=ALIVE_S)
 
     def record(self, entry: Entry) -> Recorded:
         """Journal an instance."""
@@ -297,14 +315,17 @@ class MemoryJournal:
         """Headers of a series."""
         return tuple(entry.header for _, entry in self._series[series_id - 1].entries)
 
-    def close(self, series_id: int, generation: int, now_utc: datetime) -> bool:
+    def close(
+        self, series_id: int, generation: int, now_utc: datetime, candidate: Candidate | None = None
+    ) -> bool:
         """Close a generation and note its job."""
         one = self._series[series_id - 1]
+        one.candidate = candidate
         if (one.state, one.generation) != (State.RECEIVING, generation):
             return False
         one.state, one.closed_utc = advance(one.state, Event.CLOSE), now_utc
         one.progress = "", *one.progress[1:]
-        follower = one.analyser if self._lives(one.analyser, now_utc) else ""
+        follower = one.analyser if one.analyser in self._living else ""
         self.queue.append(Job(series_id, generation, one.urgency, follower))
         return True
 
@@ -326,7 +347,13 @@ class MemoryJournal:
             closed_utc=one.closed_utc,
             urgency=one.urgency,
             paths=tuple(entry.stored.path for g, entry in one.entries if g <= generation),
+            called_ae=one.entries[0][1].source.called_ae,
+            predecessor=self._predecessor(series_id, generation),
         )
+
+    def _predecessor(self, series_id: int, generation: int) -> Predecessor | None:
+        earlier = [one for one in self._reports.get(series_id, ()) if one.generation < generation]
+        return max(earlier, key=lambda one: one.generation, default=None)
 
     def commit(
         self, work: Work, analysis: Analysis, objects: Sequence[KeptObject], destinations: Sequence[str]
@@ -334,14 +361,17 @@ class MemoryJournal:
         """Keep the first analysis."""
         made_by = analysis.provenance
         key = (work.series_id, work.generation, made_by.model_digest, made_by.configuration_digest)
-        if key in self._analyses:
+        one = self._series[work.series_id - 1]
+        here = one.generation == work.generation
+        if (here and one.state not in {State.QUEUED, State.ANALYSING}) or key in self._analyses:
             return False
         self._analyses[key] = analysis
+        for kept in (kept for kept in objects if kept.kind == "sr"):
+            self._reports.setdefault(work.series_id, []).append(_report(work, analysis, kept))
         for kept in (kept for kept in objects if kept.deliver):
             for destination in destinations:
                 self._sent.append(self._to_send(work, analysis, kept, destination))
-        one = self._series[work.series_id - 1]
-        if one.generation == work.generation and one.state is State.ANALYSING:
+        if here:
             refused = analysis.outcome is Outcome.NOT_ANALYSED
             one.state = advance(one.state, Event.REFUSE if refused else Event.FINISH)
             one.progress = "", *one.progress[1:]

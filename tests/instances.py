@@ -108,8 +108,13 @@ def ct_dataset(number: int, series_uid: str = SERIES, sop_class: str = CTImageSt
 
 def ct_file(number: int, series_uid: str = SERIES) -> bytes:
     """Slice `number` as a DICOM file."""
+    return file_of(ct_dataset(number, series_uid))
+
+
+def file_of(made: Dataset) -> bytes:
+    """A dataset as a DICOM file."""
     buffer = BytesIO()
-    ct_dataset(number, series_uid).save_as(buffer, enforce_file_format=True)
+    made.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
 
 

@@ -2,8 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from millet.core.turns import EMERGENCY
 from millet.errors import SettingsError
 from millet.settings import ROLES, Settings, load
+from millet.settings.security import rules
 
 
 def _mistakes_of(env: dict[str, str], file: Path | None = None) -> tuple[str, ...]:
@@ -100,3 +102,61 @@ def test_the_destination_is_a_peer_or_the_folder() -> None:
 def test_one_process_has_all_roles_by_default() -> None:
     """Without a choice of roles one process is a whole service."""
     assert Settings().roles == ROLES
+
+
+PEERS = """
+[[peer]]
+ae_title = "CT1"
+addresses = ["10.1.0.0/16"]
+certificate = "ct1.example"
+urgency = "emergency"
+host = "10.1.2.3"
+port = 104
+
+[[called]]
+ae_title = "STAT"
+peers = ["CT1"]
+destinations = ["folder"]
+"""
+
+
+def test_peers_and_called_titles_are_sections(tmp_path: Path) -> None:
+    """From a file, or as an inline list in the environment; the simple lists are the same rules."""
+    file = tmp_path / "millet.toml"
+    file.write_text(PEERS)
+    found = rules(load({"MILLET_KNOWN_PEERS": "CT2", "MILLET_EMERGENCY_PEERS": "CT2"}, file))
+    assert [one.ae_title for one in found.peers] == ["CT2", "CT1"]
+    assert found.peers[1].addresses == ("10.1.0.0/16",)
+    assert (found.urgency("CT1", "STAT"), found.urgency("CT2", "STAT")) == (EMERGENCY, EMERGENCY)
+    (one,) = load({"MILLET_PEER": '[{ae_title = "*", addresses = ["::1"]}]'}, None).peer
+    assert one.known().addresses == ("::1",)
+    assert str(load({}, file).peer[0].listens()) == "CT1@10.1.2.3:104"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('peer = [{ae_title = "*"}]', "anybody may come in"),
+        ('peer = [{ae_title = "A", addresses = ["10.1.2.3/8"]}]', "no network"),
+        ('peer = [{ae_title = "A", urgency = "high"}]', "routine, emergency"),
+        ('peer = [{ae_title = "A", host = "h"}]', "port 0"),
+        ('peer = [{ae_title = "*", addresses = ["::1"], host = "h", port = 1}]', "cannot be called back"),
+        ("peer = [{addresses = []}]", "missing: ae_title"),
+        ('called = [{ae_title = "A", peers = ["B"]}]', "'B' is no peer"),
+        ('called = [{ae_title = "A"}, {ae_title = "A"}]', "twice"),
+        ('called = [{ae_title = "A", model = "log/1"}]', "one process runs one model"),
+        ('tls_certificate = "c"', "each needs the other"),
+        ('tls_roots = "r"', "needs tls_certificate"),
+        ("dicom_tls = true", "both ends prove who they are"),
+        ("grpc_client_certificates = true", "needs tls_roots"),
+        ('oidc_issuer = "https://i"', "each needs the other"),
+        ('oidc_keys = "k"', "needs oidc_issuer"),
+        ('oidc_issuer = "http://i"\noidc_audience = "a"', "forged on the way"),
+        ('oidc_role_claim = " "', "must not be blank"),
+    ],
+)
+def test_security_that_does_not_fit_together_is_a_mistake(tmp_path: Path, text: str, says: str) -> None:
+    """Each is named in words, before anything listens."""
+    file = tmp_path / "millet.toml"
+    file.write_text(text)
+    assert any(says in mistake for mistake in _mistakes_of({}, file))

@@ -31,7 +31,7 @@ if [ -e ".venv/installed-$other" ]; then
     .venv/bin/uv pip uninstall --python .venv/bin/python onnxruntime onnxruntime-gpu
 fi
 rm -f .venv/installed-*
-.venv/bin/uv pip install --python .venv/bin/python -e ".[$extra,dev]"
+.venv/bin/uv pip install --compile-bytecode --python .venv/bin/python -e ".[$extra,dev]"
 # pip may have been offered torch's CPU build, which leaves a GPU to ONNX Runtime alone.
 [ "$extra" = cpu ] || .venv/bin/python -c '
 import sys, torch, onnxruntime

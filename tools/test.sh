@@ -14,6 +14,7 @@ deselect() {
     echo "== deselected: tests marked $1: $2"
 }
 [ -d "$MILLET_TEST_DATA" ] || deselect real_data "no folder $MILLET_TEST_DATA (MILLET_TEST_DATA)"
+PYTHONPATH=tests .venv/bin/python -m faults.disk || deselect loop_devices "no loop device can be mounted (root)"
 .venv/bin/python tools/has_gpu.py || deselect gpu "no CUDA device with a runtime for it"
 
 mkdir -p build/test

@@ -302,3 +302,16 @@ def test_the_syntaxes_are_offered() -> None:
     assert {"1.2.840.10008.1.2", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.5"} < {
         *pixels.TRANSFER_SYNTAXES
     }
+
+
+def test_what_states_a_count_is_read() -> None:
+    """Counts of series, volume and acquisition, and the parts of a concatenation; absent where absent."""
+    made = _slice()
+    plain = read_header(ct.encoded(made))
+    assert (plain.stated_instances, plain.stated_slices, plain.stated_in_acquisition) == (None,) * 3
+    assert (plain.concatenation_uid, plain.concatenation_parts, plain.frames) == ("", None, 1)
+    made.NumberOfSeriesRelatedInstances, made.NumberOfSlices, made.ImagesInAcquisition = 301, 302, 303
+    made.ConcatenationUID, made.InConcatenationTotalNumber, made.NumberOfFrames = "1.2.7", 4, 50
+    told = read_header(ct.encoded(made))
+    assert (told.stated_instances, told.stated_slices, told.stated_in_acquisition) == (301, 302, 303)
+    assert (told.concatenation_uid, told.concatenation_parts, told.frames) == ("1.2.7", 4, 50)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import fields, replace
 
 from instances import header
@@ -14,6 +15,15 @@ def test_a_header_comes_back_as_it_was():
     assert back == there
     for field in fields(there):
         assert type(getattr(back, field.name)) is type(getattr(there, field.name)), field.name
+
+
+def test_a_header_of_an_older_version_still_reads():
+    """What was kept before counts were read is absent; what is of more than one frame stays so."""
+    younger = ("stated_instances", "stated_slices", "stated_in_acquisition")
+    younger += ("concatenation_uid", "concatenation_parts")
+    kept = json.loads(encode(replace(header(7), frames=3)))
+    document = json.dumps({name: value for name, value in kept.items() if name not in younger})
+    assert decode(document) == replace(header(7), frames=3)
 
 
 def test_absent_facts_stay_absent():

@@ -7,8 +7,10 @@ import pytest
 from analyses import analysis, checked, refused
 
 from millet.codec import record
-from millet.core.analysis import Effusion
+from millet.core.analysis import Effusion, Predecessor
 from millet.core.nodule import Side
+
+BEFORE = Predecessor(generation=1, study_uid="1.2", series_uid="2.25.3", sop_instance_uid="2.25.4")
 
 
 @pytest.mark.parametrize(
@@ -19,8 +21,9 @@ from millet.core.nodule import Side
         refused(),
         replace(analysis(1), effusions=(Effusion(side=Side.LEFT, volume_ml=120.0),)),
         checked(analysis(2)),
+        replace(analysis(1), generation=2, predecessor=BEFORE),
     ],
-    ids=["findings", "none-found", "not-analysed", "effusion", "checked"],
+    ids=["findings", "none-found", "not-analysed", "effusion", "checked", "next generation"],
 )
 def test_a_document_reads_back_as_the_same_analysis(made):
     """Nothing is lost or changed between an analysis and its document."""

@@ -22,6 +22,7 @@ from reports import FRAME, LEFT_EFFUSION, NOTE, REFUSED, SERIES, analysis, cases
 
 from millet.codec import codes, sr
 from millet.codec.source import Source
+from millet.core.analysis import Predecessor
 from millet.core.nodule import NoduleClass, Side
 from millet.core.reasons import Reason, Remark, Weight
 
@@ -248,3 +249,19 @@ def test_an_unknown_slice_is_replaced_by_the_series(source):
     (item,) = _items(ds, codes.SOURCE_SERIES)
     assert item.UID == SERIES
     assert highdicom.sr.srread(io.BytesIO(sr.encode(analysis([nodule]), source))).SeriesNumber == 9901
+
+
+def test_a_report_refers_to_the_one_whose_place_it_takes(source):
+    """Predecessor Documents Sequence (PS3.3 C.17.2): study, series and instance of the earlier report."""
+    before = Predecessor(generation=1, study_uid="1.2.3", series_uid="2.25.4", sop_instance_uid="2.25.5")
+    made = replace(analysis(nodules(2)), generation=2, predecessor=before)
+    report = _read(sr.encode(made, source))
+    (study,) = report.PredecessorDocumentsSequence
+    (series,) = study.ReferencedSeriesSequence
+    (instance,) = series.ReferencedSOPSequence
+    assert (study.StudyInstanceUID, series.SeriesInstanceUID) == ("1.2.3", "2.25.4")
+    assert instance.ReferencedSOPInstanceUID == "2.25.5"
+    assert instance.ReferencedSOPClassUID == sr.COMPREHENSIVE_3D_SR
+    alone = _read(sr.encode(replace(made, predecessor=None), source))
+    assert "PredecessorDocumentsSequence" not in alone
+    assert alone.SOPInstanceUID == report.SOPInstanceUID

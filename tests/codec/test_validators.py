@@ -1,11 +1,14 @@
 """The reports, judged by other people's programs."""
 
+from dataclasses import replace
+
 import pytest
-from reports import GRID, LEFT_EFFUSION, NOTE, analysis, cases, ct_series, labels, nodules
+from reports import GRID, LEFT_EFFUSION, NOTE, STUDY, analysis, cases, ct_series, labels, nodules
 from validators import assert_dciodvfy, assert_dsrdump, assert_pixelmed, program, said
 
 from millet.codec import seg, sr
 from millet.codec.source import Source
+from millet.core.analysis import Predecessor
 
 CASES = cases()
 
@@ -24,6 +27,8 @@ def folder(tmp_path_factory):
             (path / f"seg-{name}.dcm").write_bytes(mask)
     few = analysis(nodules(3, mass=True), [LEFT_EFFUSION], [NOTE])
     (path / "sr-few.dcm").write_bytes(sr.encode(few, source))
+    before = Predecessor(generation=1, study_uid=STUDY, series_uid="2.25.4", sop_instance_uid="2.25.5")
+    (path / "sr-next.dcm").write_bytes(sr.encode(replace(few, generation=2, predecessor=before), source))
     return path
 
 

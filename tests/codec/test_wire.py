@@ -78,6 +78,9 @@ reliabilities = st.builds(
     detectability=st.none() | numbers,
     detectability_mm=numbers,
 )
+predecessors = st.builds(
+    values.Predecessor, generation=counts, study_uid=uids, series_uid=uids, sop_instance_uid=uids
+)
 
 
 @st.composite
@@ -110,6 +113,7 @@ def analyses(draw: st.DrawFn) -> values.Analysis:
         not_assessed=tuple(draw(st.lists(words, max_size=3))),
         provenance=draw(provenances),
         reliability=draw(st.none() | reliabilities),
+        predecessor=draw(st.none() | predecessors),
     )
 
 

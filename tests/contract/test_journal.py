@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import analyses
 import pytest
@@ -9,22 +9,21 @@ import sqlalchemy as sa
 from fakes import MemoryJournal, MemoryObjects
 from instances import START_UTC, entry, header
 
+from millet.core.analysis import Predecessor
 from millet.core.job import State
-from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
-from millet.edge.journal.arrivals import ALIVE_S
+from millet.core.uids import object_uid
+from millet.edge.journal import SqlJournal, open_engine
 from millet.edge.journal.base import Job
 from millet.edge.journal.tables import executor
 from millet.ports import Arrived, KeptObject, SeriesStatus, Site, WorklistQuery
 
 
 class SqlForTest(SqlJournal):
-    """The real journal on SQLite, with the jobs it enqueued in a list."""
+    """The real journal, with the jobs it enqueued in a list."""
 
-    def __init__(self, path) -> None:
+    def __init__(self, url) -> None:
         self.queue: list[Job] = []
-        engine = open_engine(sqlite_url(path))
-        migrate(engine)
-        super().__init__(engine, lambda _, job: self.queue.append(job), MemoryObjects())
+        super().__init__(open_engine(url), lambda _, job: self.queue.append(job), MemoryObjects())
 
     @property
     def jobs(self) -> list[tuple[int, int]]:
@@ -40,26 +39,29 @@ class SqlForTest(SqlJournal):
         status = self._status(series_id)
         return status.stage, status.windows_done, status.windows_total
 
-    def beat(self, analyser: str, now_utc: datetime = START_UTC) -> None:
+    def beat(self, analyser: str) -> None:
         """An analyser lives."""
         with self._engine.begin() as connection:
-            mine = executor.c.executor_id == analyser
-            connection.execute(sa.delete(executor).where(mine))
-            facts = {"executor_id": analyser, "heartbeat_utc": now_utc}
+            facts = {"executor_id": analyser, "heartbeat_utc": START_UTC}
             connection.execute(sa.insert(executor).values(facts))
+
+    def strike(self, analyser: str) -> None:
+        """An analyser is dead."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(executor).where(executor.c.executor_id == analyser))
 
     def _status(self, series_id: int) -> SeriesStatus:
         """Series are made in order here."""
         return sorted(self.series(WorklistQuery()), key=lambda s: s.first_received_utc)[series_id - 1]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def journal(request, tmp_path):
     """Each implementation in turn."""
     if request.param == "memory":
         yield MemoryJournal()
         return
-    made = SqlForTest(tmp_path / "journal.db")
+    made = SqlForTest(request.getfixturevalue("new_journal")(request.param))
     yield made
     made._engine.dispose()
 
@@ -212,6 +214,14 @@ def test_the_first_commit_wins(journal):
     assert len(journal.due(START_UTC)) == 1
 
 
+def test_of_two_commits_by_different_models_the_first_wins(journal):
+    """A process that was frozen, and given up, says its own word too late; one generation is told once."""
+    work = committed(journal)
+    late = replace(analyses.analysis(0), provenance=replace(analyses.analysis().provenance, model_digest="x"))
+    assert not journal.commit(work, late, [KeptObject(kind="sr", path="cc/sr", deliver=True)], ["folder"])
+    assert len(journal.due(START_UTC)) == 1
+
+
 def test_a_refused_series_ends_not_analysed(journal):
     """A verdict ends the series as not analysed."""
     work = journal.claim(closed(journal), 1)
@@ -225,6 +235,25 @@ def test_a_commit_that_was_overtaken_does_not_end_the_next_generation(journal):
     journal.record(entry(4))
     assert journal.commit(work, analyses.analysis(), [], [])
     assert journal.state(work.series_id) == State.RECEIVING
+
+
+def test_a_generation_is_told_the_report_before_it(journal):
+    """The newest earlier report by its UIDs, which are those that it was sent under; a first one has none."""
+    work = committed(journal)
+    assert work.predecessor is None
+    made = replace(analyses.analysis(), site=work.key.site, series_uid=work.key.series_uid)
+    for generation in (2, 3):
+        journal.record(entry(generation + 2))
+        assert journal.close(work.series_id, generation, START_UTC)
+        again = journal.claim(work.series_id, generation)
+        assert again.predecessor == Predecessor(
+            generation=1,
+            study_uid=work.study_uid,
+            series_uid=object_uid(made, "sr-series"),
+            sop_instance_uid="1.9",
+        )
+        told = replace(made, generation=generation)
+        assert journal.commit(again, told, [], [])  # without a report of its own
 
 
 def test_what_fails_is_parked_and_a_late_instance_frees_it(journal):
@@ -269,23 +298,19 @@ def test_a_dead_letter_stays_visible(journal):
     assert [d.last_error for d in journal.dead_letters()] == ["refused"]
 
 
-LATER = START_UTC + timedelta(seconds=ALIVE_S)
-"""When who was last heard of at the start is dead."""
-
-
 def test_the_first_analyser_that_asks_follows_a_series(journal):
     """It is told of each instance once, oldest first; others are told nothing while it lives."""
     journal.beat("one")
     series_id = journal.record(entry(1)).series_id
-    first = journal.arrived("one", 0, START_UTC)
+    first = journal.arrived("one", 0)
     assert first == [Arrived(first[0].instance_id, series_id, entry(1).stored.path, 0)]
     journal.record(entry(2))
     journal.record(entry(3))
-    assert journal.arrived("two", 0, START_UTC) == []
-    more = journal.arrived("one", first[0].instance_id, START_UTC)
+    assert journal.arrived("two", 0) == []
+    more = journal.arrived("one", first[0].instance_id)
     assert [one.path for one in more] == [entry(n).stored.path for n in (2, 3)]
     assert first[0].instance_id < more[0].instance_id < more[1].instance_id
-    assert journal.arrived("one", more[1].instance_id, START_UTC) == []
+    assert journal.arrived("one", more[1].instance_id) == []
 
 
 def test_each_new_series_goes_to_who_asks_first(journal):
@@ -293,10 +318,10 @@ def test_each_new_series_goes_to_who_asks_first(journal):
     here = journal.record(entry(1)).series_id
     for name in ("one", "two"):
         journal.beat(name)
-    assert [a.series_id for a in journal.arrived("one", 0, START_UTC)] == [here]
+    assert [a.series_id for a in journal.arrived("one", 0)] == [here]
     there = journal.record(entry(2, series_uid="1.2.9")).series_id
-    assert [a.series_id for a in journal.arrived("two", 0, START_UTC)] == [there]
-    assert [a.series_id for a in journal.arrived("one", 0, START_UTC)] == [here]
+    assert [a.series_id for a in journal.arrived("two", 0)] == [there]
+    assert [a.series_id for a in journal.arrived("one", 0)] == [here]
 
 
 def test_the_open_series_of_a_dead_analyser_go_to_the_next(journal):
@@ -304,20 +329,21 @@ def test_the_open_series_of_a_dead_analyser_go_to_the_next(journal):
     journal.beat("one")
     for number in (1, 2):
         journal.record(entry(number))
-    assert len(journal.arrived("one", 0, START_UTC)) == 2
-    journal.beat("two", LATER)
-    assert len(journal.arrived("two", 0, LATER)) == 2
-    journal.beat("one", LATER)
-    assert journal.arrived("one", 0, LATER) == []
+    assert len(journal.arrived("one", 0)) == 2
+    journal.beat("two")
+    journal.strike("one")
+    assert len(journal.arrived("two", 0)) == 2
+    journal.beat("one")
+    assert journal.arrived("one", 0) == []
 
 
 def test_a_series_that_is_complete_is_followed_no_longer(journal):
     """What waits or is analysed arrives no more, until a late instance opens it again."""
     journal.beat("one")
     series_id = closed(journal)
-    assert journal.arrived("one", 0, START_UTC) == []
+    assert journal.arrived("one", 0) == []
     late = journal.record(entry(4))
-    (newest,) = [a for a in journal.arrived("one", 0, START_UTC) if a.path == entry(4).stored.path]
+    (newest,) = [a for a in journal.arrived("one", 0) if a.path == entry(4).stored.path]
     assert (newest.series_id, late.generation) == (series_id, 2)
 
 
@@ -326,11 +352,12 @@ def test_a_job_goes_to_the_living_follower(journal):
     journal.beat("one")
     numbers = {"followed": 1, "left": 2, "unseen": 3}
     made = {name: journal.record(entry(n, series_uid=f"1.2.{n}")) for name, n in list(numbers.items())[:2]}
-    journal.arrived("one", 0, START_UTC)
+    journal.arrived("one", 0)
     made["unseen"] = journal.record(entry(3, series_uid="1.2.3"))
     assert journal.close(made["followed"].series_id, 1, START_UTC)
+    journal.strike("one")
     for name in ("left", "unseen"):
-        assert journal.close(made[name].series_id, 1, LATER)
+        assert journal.close(made[name].series_id, 1, START_UTC)
     assert [job.analyser for job in journal.queue] == ["one", "", ""]
 
 
@@ -339,7 +366,7 @@ def test_an_emergency_is_one_from_its_first_instance_to_its_job(journal):
     journal.beat("one")
     series_id = journal.record(replace(entry(1), urgency=1)).series_id
     journal.record(entry(2))
-    assert [one.urgency for one in journal.arrived("one", 0, START_UTC)] == [1, 1]
+    assert [one.urgency for one in journal.arrived("one", 0)] == [1, 1]
     assert journal.close(series_id, 1, START_UTC)
     assert journal.queue == [Job(series_id, 1, 1, "one")]
     assert journal.claim(series_id, 1).urgency == 1
@@ -374,3 +401,11 @@ def test_what_is_parked_is_at_no_stage(journal):
     journal.reached(series_id, "detect", 1, 7)
     journal.park(series_id, 1, "internal-error")
     assert journal.progress(series_id)[0] == ""
+
+
+def test_work_knows_the_title_that_its_first_instance_was_sent_to(journal):
+    """Its policy is that of the first, whatever comes later and by which way."""
+    for number, called in ((1, "STAT"), (2, "MILLET"), (3, "")):
+        recorded = journal.record(entry(number, source=Site("default", "CT", called)))
+    assert journal.close(recorded.series_id, 1, START_UTC)
+    assert journal.claim(recorded.series_id, 1).called_ae == "STAT"

@@ -13,7 +13,6 @@ from millet.core import detectability as detectability_module
 from millet.core.detectability import (
     SOLID_CONTRAST_HU,
     Resolution,
-    blur_mm,
     detectability,
     noise_hu,
 )
@@ -92,13 +91,3 @@ def test_a_scan_without_lung_has_no_noise_to_measure(chest):
     hu, mask = chest
     empty = replace(mask, label=np.zeros_like(mask.label))
     assert noise_hu(chests.volume(GRID, hu), empty) is None
-
-
-@pytest.mark.parametrize(
-    ("kernel", "expected"),
-    [("BONE", 0.9), ("B70f", 0.9), ("FC86", 0.9), ("STANDARD", 1.2), ("B31f", 1.2), ("", 1.2), ("SOFT", 1.4),
-     ("B20s", 1.4), ("Br64d\\3", 0.9)],
-)  # fmt: skip
-def test_kernels_by_their_vendors_names(kernel, expected):
-    """Sharp, usual and soft kernels; an unknown one is taken for usual."""
-    assert blur_mm(kernel) == expected

@@ -286,6 +286,25 @@ def test_how_far_an_analysis_has_come_is_listed_and_watched(bench):
     bench.run(test)
 
 
+def test_the_best_series_and_a_changed_level_are_listed(bench):
+    """Which series of a study to open first and why, and what a level was before late instances came."""
+    best = "1.2.826.0.1.1"
+    told = {"best_series_uid": best, "triage_before": TriageLevel.UNFLAGGED}
+    bench.worklist.put(status(1, best_reason="best of 2: thin slices", **told))
+    bench.worklist.put(status(2, best_series_uid=best, best_reason="the best one: thin slices"))
+    bench.worklist.put(status(3))
+
+    async def test(stub):
+        found = {line.revision: line for line in (await stub.ListAnalyses(pb.ListAnalysesRequest())).series}
+        assert [found[n].best_of_study for n in (1, 2, 3)] == [True, False, False]
+        assert [found[n].best_series_uid for n in (1, 2, 3)] == [best, best, ""]
+        assert found[2].best_reason == "the best one: thin slices"
+        levels = pb.TRIAGE_LEVEL_UNFLAGGED, pb.TRIAGE_LEVEL_UNSPECIFIED
+        assert [found[n].triage_before for n in (1, 2)] == list(levels)
+
+    bench.run(test)
+
+
 def test_a_watch_resumes_where_it_was_left(bench):
     """With the last token a new watch begins with the first change that was not seen."""
     for number in range(1, 4):

@@ -200,6 +200,15 @@ def test_the_worklist_says_how_far_a_series_has_come(site):
     assert html.count("3 of 7 windows looked at") == 2
 
 
+def test_a_changed_level_and_the_best_series_are_said(site):
+    """The row says what the level was before late instances came, the series' page where it stands."""
+    facts = {"best_series_uid": "1.2.826.0.1.1", "best_reason": "best of 2: thin slices"}
+    line = site.worklist.put(status(1, triage_before=TriageLevel.CRITICAL, **facts), analysis(2))
+    site.start()
+    assert "2 nodules; was critical before late instances" in site.get("/").text
+    assert "best of 2: thin slices" in site.get(page_of(line)).text
+
+
 def test_a_count_that_is_not_reliable_is_said_beside_the_count(site):
     """Worklist and series page never show such a number by itself, and tell what speaks against it."""
     doubted = checked(analysis(2), Reason.READERS_DISAGREE)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from fakes import HandClock, MemoryJournal, MemoryObjects, MemorySpool
-from instances import SERIES, SOURCE, ct_file, received
+from instances import SERIES, SOURCE, ct_dataset, ct_file, file_of, received
 
 from millet.core.assembler import Waits
 from millet.core.job import State
@@ -14,6 +14,7 @@ from millet.core.turns import EMERGENCY, ROUTINE
 from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
 from millet.edge.store import LogSpool
 from millet.errors import RefusedInstance, StoreError
+from millet.flow.completion import Completion
 from millet.flow.intake import Intake
 from millet.flow.reception import Receptions
 from millet.ports import Offer
@@ -33,7 +34,7 @@ class Bench:
         self.intake = Intake(
             self.spool,
             self.journal,
-            WAITS,
+            Completion(WAITS),
             self.clock,
             lambda event, facts: self.told.append((event, facts)),
             lambda source: EMERGENCY if source.calling_ae in emergency_peers else ROUTINE,
@@ -399,3 +400,35 @@ def test_an_emergency_is_one_by_its_sender():
     send_one(bench, f"{SERIES}.1", range(1, 31), 1)
     send_one(bench, f"{SERIES}.2", range(1, 31), 2, "ER")
     assert [job.urgency for job in bench.journal.queue] == [ROUTINE, EMERGENCY]
+
+
+def test_a_stated_count_that_is_reached_closes_at_once(bench):
+    """While its association is still open: nothing more is to come of it."""
+    for number in range(1, 31):
+        made = ct_dataset(number)
+        made.ImagesInAcquisition = 30
+        bench.begin(1)
+        bench.receptions.admit(received(number, file_of(made)), 1)
+        bench.after(0)
+    assert bench.journal.jobs == [(1, 1)]
+    assert ("closed", {"series_id": 1, "generation": 1, "closed_by": "count"}) in bench.told
+
+
+def test_a_sender_that_takes_its_time_is_given_it(bench):
+    """Pieces of each series four seconds apart: after three series that fell apart none does any more."""
+    for number in range(1, 5):
+        for association, piece in enumerate((range(1, 16), range(16, 31))):
+            send_one(bench, f"{SERIES}.{number}", piece, 10 * number + association)
+            bench.after(4)
+        bench.after(20)
+    assert [job for job in bench.journal.jobs if job[0] == 1] == [(1, 1), (1, 2)]
+    assert bench.journal.jobs[-1] == (4, 1)
+
+
+def test_a_series_is_closed_with_what_its_study_is_ranked_by(bench):
+    """What its headers say beside the others of the study goes into the same transaction."""
+    bench.send(*range(1, 31))
+    bench.intake.association_ended(1)
+    bench.after(0)
+    found = bench.journal.candidate(1)
+    assert (found.series_uid, found.slices, found.refusal) == (SERIES, 30, "")

@@ -164,3 +164,23 @@ def test_a_loop_that_is_busy_says_so():
     assert not loop.stop(0.01)
     release.set()
     assert loop.stop(WITHIN_S)
+
+
+def test_a_loop_gathers_until_there_is_hurry():
+    """What is not urgent waits for more to be done with it; what is urgent takes all of it along."""
+    steps, taken = [], threading.Event()
+
+    def step():
+        steps.append(1)
+        taken.set()
+
+    loop = Loop("gathering", step, 3600.0, gather_s=3600.0)
+    loop.start()
+    assert taken.wait(WITHIN_S)
+    taken.clear()
+    loop.wake(hurry=False)
+    loop.wake(hurry=False)
+    loop.wake()
+    assert taken.wait(WITHIN_S)
+    assert loop.stop(WITHIN_S)
+    assert len(steps) == 2

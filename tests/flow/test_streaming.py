@@ -238,7 +238,6 @@ def test_what_nobody_claims_is_forgotten_in_the_end(benches):
     bench.step()
     bench.clock.now_s += FORGOTTEN_S
     bench.receive(sent[-1:])
-    bench.journal.beat("one", bench.clock.utc())
     bench.step()
     assert bench.arriving(which[0])[0] == len(sent)
     bench.clock.now_s += FORGOTTEN_S + 1

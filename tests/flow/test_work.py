@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from fakes import HandClock, MemoryJournal, MemoryObjects, MemorySpool
 from instances import received
@@ -12,6 +14,7 @@ from millet.core.job import State
 from millet.errors import DetectorError, Interrupted, StoreError
 from millet.flow import work
 from millet.flow.batcher import Batcher
+from millet.flow.completion import Completion
 from millet.flow.drain import Drain
 from millet.flow.intake import Intake
 from millet.flow.reception import Receptions
@@ -37,7 +40,7 @@ class Bench:
             HandClock(),
         )
         waits = Waits(settle_s=0, quiet_s=1, gap_wait_s=1)
-        intake = Intake(self.spool, self.journal, waits, clock, lambda *_: None)
+        intake = Intake(self.spool, self.journal, Completion(waits), clock, lambda *_: None)
         receptions = Receptions(self.spool, clock, lambda: None, most_bytes=10**9)
         for number in range(3):
             receptions.admit(received(number))
@@ -83,6 +86,19 @@ def test_a_series_ends_with_a_report_of_why(bench):
     bench.analyser.run(1, 1)
     assert [one.reason_code for one in bench.committed] == ["too-few-slices"]
     assert [one.kind for one in bench.journal.due(HandClock(1e6).utc())] == ["sr"]
+
+
+def test_reports_go_where_the_called_title_says(bench):
+    """Of the usual destinations, or others; the title is that of the series."""
+    asked = []
+
+    def routed(called_ae, usual):
+        asked.append((called_ae, usual))
+        return ("er-pacs",)
+
+    replace(bench.analyser, routed=routed).run(1, 1)
+    assert asked == [(received(0).source.called_ae, ("folder",))]
+    assert [one.destination for one in bench.journal.due(HandClock(1e6).utc())] == ["er-pacs"]
 
 
 def test_a_report_that_cannot_be_made_does_not_keep_a_series_from_ending(bench, monkeypatch):

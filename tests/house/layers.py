@@ -64,10 +64,10 @@ LAYERS = {
     "edge": _layer(
         "__version__ core codec ports errors proto",
         "numpy torch pydicom pynetdicom blake3 onnxruntime openvino dbos sqlalchemy alembic grpc grpc_health "
-        "grpc_reflection google starlette uvicorn jinja2 prometheus_client",
+        "grpc_reflection google starlette uvicorn jinja2 prometheus_client cryptography jwt",
     ),
     "proto": _layer("proto", "google grpc"),
-    "settings": _layer("errors core.manifest core.peer settings"),
+    "settings": _layer("errors core.manifest core.peer core.doors core.turns settings"),
     "app": _layer(f"{EVERYTHING} app", "numpy torch uvicorn grpc rich prometheus_client sqlalchemy"),
     "phantom": _layer("__version__ core codec phantom errors", "numpy scipy torch pydicom cc3d imagecodecs"),
     "train": _layer(

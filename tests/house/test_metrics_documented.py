@@ -6,7 +6,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from millet.edge.telemetry import Telemetry
+from millet.edge.telemetry import CertificateOf, Telemetry
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = re.compile(r"^\| `(millet_\w+)` \| (\w+) \| ([^|]*)\|", re.MULTILINE)
@@ -17,6 +17,7 @@ def declared() -> Iterator[tuple[str, str, frozenset[str]]]:
     registry = CollectorRegistry()
     telemetry = Telemetry(registry, "0")
     telemetry.model("", "", "", "", "")
+    telemetry.doors.certificate_left(CertificateOf.SERVER, 0)
     for metric in registry.collect():
         name = f"{metric.name}_total" if metric.type == "counter" else metric.name
         yield name, metric.type, frozenset(label for s in metric.samples for label in s.labels) - {"le"}

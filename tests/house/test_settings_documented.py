@@ -35,6 +35,8 @@ def _default(node: ast.expr) -> str:
     match node:
         case ast.Call(func=ast.Name(id="Path"), args=[ast.Constant(value=path)]):
             return f"`{path}`"
+        case ast.Call(keywords=[ast.keyword(value=ast.Constant(value="")), ast.keyword(arg="repr")]):
+            return "empty"
         case ast.Call(keywords=[ast.keyword(arg="default")]):
             return "all"
         case ast.BinOp() | ast.Constant(value=int() | float()):

@@ -62,3 +62,10 @@ def test_each_archive_has_a_name_of_its_own():
     twice = '[{name = "x", kind = "dimse", to = "X@h:1"}, {name = "x", kind = "dimse", to = "Y@h:1"}]'
     with pytest.raises(SettingsError, match="x: each needs a name of its own"):
         load({"MILLET_ARCHIVE": twice}, None)
+
+
+def test_one_archive_completes_series():
+    """Two might tell two numbers."""
+    both = [f'{{name = "{n}", kind = "dimse", to = "{n}@h:1", completes = true}}' for n in ("X", "Y")]
+    with pytest.raises(SettingsError, match="X, Y: one archive completes series"):
+        load({"MILLET_ARCHIVE": f"[{', '.join(both)}]"}, None)

@@ -16,7 +16,8 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 
 {{- /* A setting as a TOML value. YAML numbers come as floats, so whole ones are written without exponent. */ -}}
 {{- define "millet.toml" -}}
-{{- if kindIs "slice" . }}{{ toJson . }}
+{{- if kindIs "slice" . }}[{{ range $at, $one := . }}{{ if $at }}, {{ end }}{{ include "millet.toml" $one }}{{ end }}]
+{{- else if kindIs "map" . }}{ {{- range $at, $name := keys . | sortAlpha }}{{ if $at }},{{ end }} {{ $name }} = {{ include "millet.toml" (get $ $name) }}{{ end }} }
 {{- else if kindIs "string" . }}{{ toJson . }}
 {{- else if kindIs "bool" . }}{{ . }}
 {{- else if eq (float64 .) (floor .) }}{{ int64 . }}

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from millet.app.loading import STREAMS, WINDOWS, load_models, prove
+from millet.codec.decoders import Decode
 from millet.core import count_limit
 from millet.core.analysis import Analysis
+from millet.edge.decoding.pool import Decoders
 from millet.edge.journal import DurableWork, SqlJournal
 from millet.edge.telemetry import Events, Telemetry
 from millet.flow.analyse import Model
@@ -16,14 +18,14 @@ from millet.flow.batcher import Batcher
 from millet.flow.drain import Drain
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.progress import ProgressBoard, Reached
-from millet.flow.streaming import Station, Streaming
-from millet.flow.work import Analyser
+from millet.flow.streaming import MOST_DECODERS, Station, Streaming
+from millet.flow.work import Analyser, Routed
 from millet.ports import Clock, ObjectStore, Spool, Work
 from millet.settings import Settings
 
 log = logging.getLogger(__name__)
 
-RECONCILE_EVERY_S = 5.0
+RECONCILE_EVERY_S = 1.0
 STREAM_EVERY_S = 0.1
 PROGRESS_EVERY_S = 0.25
 PATIENCE_S = 0.003
@@ -43,6 +45,7 @@ class Analysing:
     spool: Spool
     objects: ObjectStore
     destinations: Sequence[str]
+    routed: Routed
     events: Events
     telemetry: Telemetry
 
@@ -54,19 +57,20 @@ class Analysing:
         self._say(models[0])
         stations = [Station(self._batcher(model), model.readers) for model in models]
         board, drain = ProgressBoard(self.journal), Drain()
-        streaming = self._streaming(stations, board)
+        decoders = Decoders(MOST_DECODERS)
+        streaming = self._streaming(stations, board, decoders.decode)
         analyser = self._analyser(models[0], streaming, board, drain)
         self.telemetry.streaming(
             lambda: sum(station.batcher.waiting for station in stations), lambda: streaming.held_bytes
         )
         loops = (
-            Loop("reconcile", lambda: self.work.reconcile(self.clock.utc()), RECONCILE_EVERY_S),
+            Loop("reconcile", self.work.reconcile, RECONCILE_EVERY_S),
             Loop("streaming", streaming.step, STREAM_EVERY_S),
             Loop("progress", board.step, PROGRESS_EVERY_S),
         )
 
         def start() -> None:
-            self.work.start(analyser.run, analyser.give_up, self.clock.utc())
+            self.work.start(analyser.run, analyser.give_up)
             for loop in loops:
                 loop.start()
 
@@ -75,6 +79,7 @@ class Analysing:
                 loop.stop(1.0)
             drained = drain.stop(within_s)
             streaming.stop()
+            decoders.stop()
             for station in stations:
                 station.batcher.stop()
             return drained
@@ -96,7 +101,7 @@ class Analysing:
             patience_s=0.0 if kind == "cpu" else PATIENCE_S,
         )
 
-    def _streaming(self, stations: Sequence[Station], board: ProgressBoard) -> Streaming:
+    def _streaming(self, stations: Sequence[Station], board: ProgressBoard, decode: Decode) -> Streaming:
         return Streaming(
             name=self.name,
             log=self.journal,
@@ -106,6 +111,7 @@ class Analysing:
             most_bytes=self.chosen.stream_bytes,
             faulty=self.events.read_ahead_failed,
             told=board.tell,
+            decode=decode,
         )
 
     def _analyser(self, model: Model, streaming: Streaming, board: ProgressBoard, drain: Drain) -> Analyser:
@@ -124,6 +130,7 @@ class Analysing:
             objects=self.objects,
             model=model,
             destinations=self.destinations,
+            routed=self.routed,
             committed=committed,
             faulty=self.events.faulty,
             drain=drain,

@@ -8,13 +8,17 @@ from functools import cached_property
 from itertools import count
 from time import perf_counter
 
+from millet.app.asking import ArchiveDesk
+from millet.app.doors import Doors
+from millet.core import doors
 from millet.core.assembler import Waits
-from millet.core.turns import EMERGENCY, ROUTINE
+from millet.core.doors import Certificate
 from millet.edge.journal import SqlJournal
 from millet.edge.scp import Behind, Caller, Listen, Refusal, Service, StorageScp
 from millet.edge.store import LogSpool
 from millet.edge.telemetry import Events
 from millet.errors import RefusedInstance
+from millet.flow.completion import Completion
 from millet.flow.intake import Intake
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.pull import Door
@@ -24,8 +28,8 @@ from millet.settings import Settings
 
 INTAKE_EVERY_S = 0.2
 OUT_OF_RESOURCES = 0xA700
-GATHER_S = 0.005
-"""How long instances are gathered before they are journalled together."""
+GATHER_S = 0.1
+"""How long instances are gathered to be journalled together; the end of an association does not wait."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,9 @@ class Receiving:
     journal: SqlJournal
     spool: LogSpool
     events: Events
+    doors: Doors
+    archive: ArchiveDesk | None = None
+    """Who is asked how many instances a series has; None where no archive is configured."""
     services: Mapping[str, Service] = field(default_factory=dict)
     """What the DICOM port offers beside storage, by abstract syntax."""
 
@@ -52,10 +59,14 @@ class Receiving:
         def start() -> None:
             self.spool.hold()
             loop.start()
+            if self.archive:
+                self.archive.loop.start()
             self._scp.start()
 
         def stop(within_s: float) -> bool:
             self._scp.stop()
+            if self.archive:
+                self.archive.loop.stop(0.0)  # a question that is out is nobody's loss
             stopped = loop.stop(within_s)
             self.spool.let_go()
             return stopped
@@ -66,7 +77,8 @@ class Receiving:
     def _intake(self) -> Intake:
         chosen = self.chosen
         waits = Waits(settle_s=chosen.settle_s, quiet_s=chosen.quiet_s, gap_wait_s=chosen.gap_wait_s)
-        return Intake(self.spool, self.journal, waits, self.clock, self.events.intake, self._urgency)
+        completion = Completion(waits, self.journal, self.archive.asking if self.archive else None)
+        return Intake(self.spool, self.journal, completion, self.clock, self.events.intake, self._urgency)
 
     @cached_property
     def _loop(self) -> Loop:
@@ -75,7 +87,12 @@ class Receiving:
     @cached_property
     def receptions(self) -> Receptions:
         """Where instances become durable, by whichever way they come."""
-        return Receptions(self.spool, self.clock, self._loop.wake, most_bytes=self.chosen.most_instance_bytes)
+        return Receptions(
+            self.spool,
+            self.clock,
+            lambda: self._loop.wake(hurry=False),
+            most_bytes=self.chosen.most_instance_bytes,
+        )
 
     @property
     def door(self) -> Door:
@@ -117,17 +134,25 @@ class Receiving:
             services=self.services,
             asked=lambda caller, refusal: self.events.asked(caller.calling_ae, refusal is None),
         )
-        return StorageScp(Listen(host=chosen.dicom_host or chosen.host, port=chosen.dicom_port), behind)
+        listen = Listen(
+            host=chosen.dicom_host or chosen.host, port=chosen.dicom_port, tls=self.doors.dicom_context
+        )
+        return StorageScp(listen, behind)
 
     def _ended(self, association: int) -> None:
         self._intake.association_ended(association)
         self._loop.wake()
 
     def _judge(self, caller: Caller) -> Refusal | None:
-        known = self.chosen.known_peers
-        if known and caller.calling_ae not in known:
-            return Refusal("its calling AE title is not among the known peers", reason=3)
-        return None
+        shown = Certificate(common_name=caller.certificate, sha256=caller.fingerprint)
+        asks = doors.Caller(
+            calling_ae=caller.calling_ae,
+            called_ae=caller.called_ae,
+            address=caller.address,
+            certificate=shown if caller.fingerprint else None,
+        )
+        refused = self.doors.refused(asks)
+        return None if refused is None else Refusal(refused.words, *refused.codes)
 
     def _urgency(self, source: Site) -> int:
-        return EMERGENCY if source.calling_ae in self.chosen.emergency_peers else ROUTINE
+        return self.doors.rules.urgency(source.calling_ae, source.called_ae)

@@ -16,15 +16,17 @@ from functools import cached_property
 from prometheus_client import CollectorRegistry
 
 from millet import __version__
-from millet.app.clock import SystemClock
+from millet.app.asking import ArchiveDesk
 from millet.app.committing import Committing
+from millet.app.doors import Doors, check
+from millet.app.pulling import completing
 from millet.app.receiving import Receiving
 from millet.core.job import State
 from millet.core.retry import Patience
 from millet.edge import malloc
 from millet.edge.folder import FolderDestination
 from millet.edge.grpc_api import GrpcServer
-from millet.edge.journal import DurableWork, SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.journal import DurableWork, JournalClock, SqlJournal, journal_url, migrate, open_engine
 from millet.edge.scu import StorageScu
 from millet.edge.store import LogSpool, ObjectFolder
 from millet.edge.telemetry import Events, Telemetry, configure
@@ -35,10 +37,13 @@ from millet.flow.lifecycle import Lifecycle, Loop, Part
 from millet.flow.outbox import Outbox
 from millet.ports import Delivery, Destination, Site, WorklistQuery
 from millet.settings import Settings
+from millet.settings.security import rules
 
 log = logging.getLogger(__name__)
 
 OUTBOX_EVERY_S = 1.0
+CLOCK_EVERY_S = 60.0
+"""How often the database is asked for its time; in between this host counts on."""
 
 
 def run(chosen: Settings) -> None:
@@ -56,18 +61,21 @@ class Service:
 
     def __init__(self, chosen: Settings) -> None:
         self._settings = chosen
-        self._clock = SystemClock()
+        check(chosen, list(self._destinations))
         self._telemetry = Telemetry(CollectorRegistry(), __version__)
-        self._events = Events(self._telemetry, chosen.known_peers, self._since_last_instance_s)
+        named = [one.ae_title for one in rules(chosen).peers]
+        self._events = Events(self._telemetry, named, self._since_last_instance_s)
         self._serving = False
         self._executor_id = f"{socket.gethostname()}-{chosen.slot}"
-        self._engine = open_engine(sqlite_url(chosen.state_dir / "journal.db"))
+        self._engine = open_engine(journal_url(chosen.journal_url, chosen.state_dir))
         migrate(self._engine)
+        self._clock = JournalClock(self._engine)
         self._spool = LogSpool(
             chosen.state_dir / "spool", self._executor_id, reserve_bytes=chosen.spool_reserve_bytes
         )
         self._objects = ObjectFolder(chosen.state_dir / "objects")
-        self._work = DurableWork(self._engine, executor_id=self._executor_id)
+        self._doors = Doors(chosen, self._executor_id, self._clock, self._telemetry.doors)
+        self._work = DurableWork(self._engine, executor_id=self._executor_id, clock=self._clock)
         self._journal = SqlJournal(self._engine, self._work.enqueue, self._objects)
 
     def parts(self) -> Sequence[Part]:
@@ -78,8 +86,17 @@ class Service:
             "deliver": self._deliver_part,
             "receive": self._receive_part,
         }
+        ticking = Loop("clock", self._clock.measure, CLOCK_EVERY_S)
+
+        def let_go(within_s: float) -> bool:
+            ticking.stop(within_s)
+            self._work.stop()
+            self._doors.stop()
+            self._engine.dispose()
+            return True
+
+        store = Part(name="journal", start=ticking.start, stop=let_go)
         roles = self._settings.roles
-        store = Part(name="journal", stop=self._let_go)
         promises = [self._committing.part()] if "receive" in roles else []
         return (store, *promises, *(make() for role, make in named.items() if role in roles))
 
@@ -87,11 +104,6 @@ class Service:
         """Everything runs."""
         self._serving = True
         log.info("ready", extra={"roles": ",".join(self._settings.roles)})
-
-    def _let_go(self, _within_s: float) -> bool:
-        self._work.stop()
-        self._engine.dispose()
-        return True
 
     # receive: association -> durable; then -> journal -> "generation N is to be analysed"
 
@@ -103,8 +115,14 @@ class Service:
             journal=self._journal,
             spool=self._spool,
             events=self._events,
+            doors=self._doors,
+            archive=self._archive,
             services=self._committing.services,
         )
+
+    @cached_property
+    def _archive(self) -> ArchiveDesk | None:
+        return completing(self._settings, self._journal, lambda: self._receiving.door, self._clock)
 
     @cached_property
     def _committing(self) -> Committing:
@@ -143,6 +161,7 @@ class Service:
             spool=self._spool,
             objects=self._objects,
             destinations=tuple(self._destinations),
+            routed=self._doors.rules.destinations,
             events=self._events,
             telemetry=self._telemetry,
         ).part()
@@ -180,8 +199,16 @@ class Service:
     # api: gRPC, page, metrics and health, in one event loop
 
     def _api_part(self) -> Part:
-        chosen, loop = self._settings, EventLoop("api")
-        grpc = GrpcServer(worklist=self._journal, ready=self._ready, telemetry=self._telemetry)
+        from millet.app.gate import api_doors  # which loads gRPC and HTTP
+
+        chosen, loop, doors = self._settings, EventLoop("api"), api_doors(self._doors)
+        grpc = GrpcServer(
+            worklist=self._journal,
+            ready=self._ready,
+            telemetry=self._telemetry,
+            gate=doors.gate,
+            credentials=doors.grpc_credentials,
+        )
         web = WebServer(
             Sources(
                 worklist=self._journal,
@@ -190,7 +217,8 @@ class Service:
                 show_patient=chosen.show_patient,
                 destination=chosen.destination,
                 stow=self._stow(),
-            )
+            ),
+            doors.web,
         )
         self._journal.watch(grpc.wake)
 
@@ -230,8 +258,10 @@ class Service:
         """The exposition, with the gauges as they are now."""
         states, _ = self._journal.counts()
         self._telemetry.jobs({State(state): count for state, count in states.items()})
+        self._telemetry.triage_changes(self._journal.triage_changes())
         self._telemetry.series_open(states.get(State.RECEIVING.value, 0))
         self._telemetry.associations_open(self._receiving.associations)
         self._telemetry.spool_free(self._spool.free_bytes())
+        self._doors.measure(self._clock.utc())
         self._telemetry.outbox(*self._journal.waiting(self._clock.utc()))
         return self._telemetry.exposition()

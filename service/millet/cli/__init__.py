@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from millet.cli import models
+from millet.cli import audit, models
 from millet.cli.analyse import analyse
 from millet.cli.demo import demo
 from millet.cli.doctor import doctor
@@ -33,6 +33,7 @@ app.command("pull")(pull)
 app.command("analyse")(analyse)
 app.command("phantom")(phantom)
 app.add_typer(models.app, name="models")
+app.add_typer(audit.app, name="audit")
 app.command("evaluate")(evaluate)
 app.command("evaluate-luna16")(evaluate_luna16)
 app.command("train")(train)

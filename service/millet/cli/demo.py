@@ -14,19 +14,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import grpc
 import typer
 from rich.console import Console
 
 from millet.cli.phantom import make_phantom
 from millet.cli.send import send_folder
-from millet.codec import wire
-from millet.core.analysis import Analysis
 from millet.errors import ServiceError
-from millet.proto.millet.v1 import analysis_service_pb2 as pb
-from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
+
+if TYPE_CHECKING:
+    from millet.core.analysis import Analysis
+    from millet.proto.millet.v1 import analysis_service_pb2 as pb
+    from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
 
 START_WITHIN_S = 120.0
 ANSWER_WITHIN_S = 900.0
@@ -57,6 +57,10 @@ def demo(
     folder: Annotated[Path, typer.Option(help="Folder for phantom, state and log.")] = Path("build/demo"),
 ) -> None:
     """Start the service on its defaults, send it the case phantom, and show what comes back."""
+    import grpc
+
+    from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
+
     console = Console()
     shutil.rmtree(folder / "state", ignore_errors=True)
     phantom = folder / "case"
@@ -132,6 +136,8 @@ def _followed(
     place: Place, stub: AnalysisServiceStub, console: Console, process: subprocess.Popen[bytes]
 ) -> pb.SeriesStatus:
     """Print each state of the series until it ended and its reports are out."""
+    from millet.proto.millet.v1 import analysis_service_pb2 as pb
+
     seen, started_s = "", time.monotonic()
     with console.status("") as spinner:
         for event in stub.WatchAnalyses(pb.WatchAnalysesRequest(), timeout=ANSWER_WITHIN_S):
@@ -147,6 +153,9 @@ def _followed(
 
 
 def _analysis(stub: AnalysisServiceStub, status: pb.SeriesStatus) -> Analysis:
+    from millet.codec import wire
+    from millet.proto.millet.v1 import analysis_service_pb2 as pb
+
     request = pb.GetAnalysisRequest(site=status.site, series_uid=status.series_uid)
     return wire.analysis_from_wire(stub.GetAnalysis(request, timeout=30).analysis)
 

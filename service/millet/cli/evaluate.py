@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from millet.cli import cases, figures
+from millet.cli import cases
 from millet.cli.progress import Tick, bar
 from millet.codec.tables import Mark
 from millet.errors import ServiceError
@@ -84,6 +84,8 @@ def evaluate(
     summary = summarise(done.judged, done.sweeps, edges)
     _write(work, done, summary)
     console = Console()
+    from millet.cli import figures
+
     figures.show(console, summary, work.operating)
     _tell(console, done, out)
     if done.failed:

@@ -14,7 +14,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from millet.codec import pixels, text
+from millet.codec import bounds, decoders, pixels, text
+from millet.codec.decoders import MALFORMED, Decode
 from millet.codec.elements import Raw, read_elements, tag_of, transfer_syntax
 from millet.core.geometry import PointMm, Vector
 from millet.core.reasons import Reason
@@ -38,10 +39,14 @@ SliceThickness TriggerTime NominalCardiacTriggerDelayTime StudyInstanceUID Serie
 AcquisitionNumber InstanceNumber ImagePositionPatient ImageOrientationPatient FrameOfReferenceUID
 TemporalPositionIdentifier SamplesPerPixel PhotometricInterpretation NumberOfFrames Rows Columns
 PixelSpacing BitsAllocated BitsStored HighBit PixelRepresentation PixelPaddingValue BurnedInAnnotation
-RescaleIntercept RescaleSlope LossyImageCompression
+RescaleIntercept RescaleSlope LossyImageCompression NumberOfSeriesRelatedInstances NumberOfSlices
+ImagesInAcquisition ConcatenationUID InConcatenationTotalNumber
 """
 _IDENTITY = {tag_of(word): word for word in ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID")}
+_IDENTIFIED = max(_IDENTITY) + 1
+"""What identifies an instance stands before this tag."""
 _TAGS = {keyword: tag_of(keyword) for keyword in _KEYWORDS.split()}
+_WANTED = frozenset(_TAGS.values())
 _LOSSY_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 81))
 _EITHER_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (91, 93, 203))
 """Lossy or lossless; lossy unless (0028,2110) denies it."""
@@ -69,50 +74,75 @@ def read_identity(head: bytes) -> Identity:
     """Read which instance this is from as much of it as has come.
 
     Raises:
-        UnfitSeries: UNREADABLE_OBJECT, the bytes are no DICOM object.
+        UnfitSeries: UNREADABLE_OBJECT, the bytes are no DICOM object, or no honest one.
     """
     try:
-        found = read_elements(head, _IDENTITY, max(_IDENTITY) + 1)
-    except pixels.MALFORMED as error:
+        found = read_elements(head, _IDENTITY, _IDENTIFIED)
+    except MALFORMED as error:
         raise UnfitSeries(Reason.UNREADABLE_OBJECT, type(error).__name__) from error
-    return Identity(*(_Tags(found).word(keyword) for keyword in _IDENTITY.values()))
+    return _identity(_Tags(found))
+
+
+def _identity(tags: _Tags) -> Identity:
+    uids = [tags.word(keyword) for keyword in _IDENTITY.values()]
+    if max(map(len, uids)) > bounds.LONGEST_UID:
+        raise UnfitSeries(Reason.UNREADABLE_OBJECT, f"a UID of more than {bounds.LONGEST_UID} characters")
+    return Identity(*uids)
 
 
 def read_header(encoded: bytes) -> SliceHeader:
     """Read what one instance says of itself; for an object of another kind most fields stay empty.
 
+    What `read_identity` takes this takes too, so that everything acknowledged ends as something: of an
+    instance that would cost too much to read, what stands before the end of its identity is read.
+
     Raises:
-        UnfitSeries: UNREADABLE_OBJECT, the bytes are no DICOM object.
+        UnfitSeries: UNREADABLE_OBJECT, the bytes are no DICOM object, or no honest one.
     """
     try:
-        found = read_elements(encoded, frozenset(_TAGS.values()))
-        syntax = transfer_syntax(encoded)
-    except pixels.MALFORMED as error:
+        tags, syntax = _Tags(_affordable(encoded)), transfer_syntax(encoded)
+    except MALFORMED as error:
         raise UnfitSeries(Reason.UNREADABLE_OBJECT, type(error).__name__) from error
-    tags = _Tags(found)
-    if not (tags.word("SOPClassUID") and tags.word("SOPInstanceUID")):
+    identity = _identity(tags)
+    if not (identity.sop_class_uid and identity.sop_instance_uid):
         raise UnfitSeries(Reason.UNREADABLE_OBJECT, "no SOP Class or SOP Instance UID")
     return _header(tags, syntax)
 
 
-def read_slice(encoded: bytes, header: SliceHeader) -> Hu:
+def _affordable(encoded: bytes) -> Mapping[int, Raw]:
+    try:
+        return read_elements(encoded, _WANTED)
+    except bounds.Excessive:
+        return read_elements(encoded, _WANTED, _IDENTIFIED)
+
+
+def read_slice(encoded: bytes, header: SliceHeader, decode: Decode = decoders.decode) -> Hu:
     """Decode one slice to HU (rows, columns); padding and anything below is `PADDING_HU`.
 
     HU that are whole numbers, as nearly always, are int16, which holds them exactly; others are float32.
 
     Raises:
         UnfitSeries: RESCALE_MISSING or any reason of `pixels.stored`.
+        StoreError: As `decode` does.
     """
     slope, intercept = header.rescale_slope, header.rescale_intercept
     if slope is None or intercept is None or slope == 0:
         raise UnfitSeries(Reason.RESCALE_MISSING)
-    values = _numbers(pixels.stored(encoded, header), header)
+    values = _numbers(pixels.stored(encoded, header, decode), header)
     padding = None if header.padding_value is None else values == header.padding_value
     whole = _whole(values, slope, intercept)
-    hu: Hu = values.astype(np.float32) * np.float32(slope) + np.float32(intercept) if whole is None else whole
+    hu: Hu = _fractional(values, slope, intercept) if whole is None else whole
     if padding is not None:
         hu[padding] = PADDING_HU
     return np.maximum(hu, hu.dtype.type(PADDING_HU), out=hu)
+
+
+def _fractional(values: NDArray[np.integer], slope: float, intercept: float) -> NDArray[np.float32]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        hu: NDArray[np.float32] = values.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+    if not np.isfinite(hu).all():
+        raise UnfitSeries(Reason.RESCALE_MISSING, "no rescale of a CT")
+    return hu
 
 
 def _whole(values: NDArray[np.integer], slope: float, intercept: float) -> NDArray[np.int16] | None:
@@ -129,7 +159,7 @@ def _whole(values: NDArray[np.integer], slope: float, intercept: float) -> NDArr
     return hu
 
 
-def _numbers(bits: pixels.Bits, header: SliceHeader) -> NDArray[np.integer]:
+def _numbers(bits: decoders.Bits, header: SliceHeader) -> NDArray[np.integer]:
     """Stored bits as numbers: what lies outside bits stored is cut off, the sign is spread."""
     spare = header.bits_allocated - header.bits_stored
     above = (
@@ -144,18 +174,16 @@ def _numbers(bits: pixels.Bits, header: SliceHeader) -> NDArray[np.integer]:
 
 
 def _header(tags: _Tags, syntax: str) -> SliceHeader:
-    """Put the values in their places."""
     orientation = tags.numbers("ImageOrientationPatient", 6)
     position = tags.numbers("ImagePositionPatient", 3)
-    spacing = tags.numbers("PixelSpacing", 2)
     signed = tags.whole("PixelRepresentation") == 1
     birth = _date(tags.word("PatientBirthDate"))
     return SliceHeader(
         sop_instance_uid=tags.word("SOPInstanceUID"),
         sop_class_uid=tags.word("SOPClassUID"),
         series_uid=tags.word("SeriesInstanceUID"),
-        study_uid=tags.word("StudyInstanceUID"),
-        frame_of_reference_uid=tags.word("FrameOfReferenceUID"),
+        study_uid=tags.uid("StudyInstanceUID"),
+        frame_of_reference_uid=tags.uid("FrameOfReferenceUID"),
         transfer_syntax_uid=syntax,
         modality=tags.word("Modality"),
         patient=_patient(tags),
@@ -182,8 +210,10 @@ def _header(tags: _Tags, syntax: str) -> SliceHeader:
         lossy=_lossy(tags.word("LossyImageCompression"), syntax),
         rows=tags.whole("Rows") or 0,
         columns=tags.whole("Columns") or 0,
-        pixel_spacing_mm=(spacing[0], spacing[1]) if spacing and min(spacing) > 0 else None,
-        position_mm=PointMm(*position) if position else None,
+        pixel_spacing_mm=_spacing(tags),
+        position_mm=PointMm(*position)
+        if position and max(map(abs, position)) <= bounds.FARTHEST_MM
+        else None,
         row_direction=_direction(orientation[:3]),
         column_direction=_direction(orientation[3:]),
         slice_thickness_mm=tags.number("SliceThickness"),
@@ -198,6 +228,11 @@ def _header(tags: _Tags, syntax: str) -> SliceHeader:
         samples_per_pixel=tags.whole("SamplesPerPixel") or 1,
         padding_value=tags.whole("PixelPaddingValue", signed=signed),
         frames=tags.integer("NumberOfFrames") or 1,
+        stated_instances=tags.integer("NumberOfSeriesRelatedInstances"),
+        stated_slices=tags.whole("NumberOfSlices"),
+        stated_in_acquisition=tags.integer("ImagesInAcquisition"),
+        concatenation_uid=tags.word("ConcatenationUID"),
+        concatenation_parts=tags.whole("InConcatenationTotalNumber"),
     )
 
 
@@ -206,7 +241,7 @@ def _patient(tags: _Tags) -> Patient:
     return Patient(
         patient_id=tags.text("PatientID"),
         issuer=tags.text("IssuerOfPatientID"),
-        name=name.value,
+        name=_without_nul(name.value),
         birth_date=tags.word("PatientBirthDate"),
         sex=tags.word("PatientSex"),
         name_undecodable=name.undecodable,
@@ -222,6 +257,15 @@ def _age(tags: _Tags, birth: date | None) -> float | None:
     if birth is None or examined is None or birth > examined:
         return None
     return (examined - birth).days / 365.25
+
+
+def _spacing(tags: _Tags) -> tuple[float, float] | None:
+    """Between rows and between columns, of a slice that a scanner can have made."""
+    spacing = tags.numbers("PixelSpacing", 2)
+    if not spacing or min(spacing) < bounds.SMALLEST_PIXEL_MM:
+        return None
+    sides = (spacing[0] * (tags.whole("Rows") or 0), spacing[1] * (tags.whole("Columns") or 0))
+    return (spacing[0], spacing[1]) if max(sides) <= bounds.LARGEST_SIDE_MM else None
 
 
 def _lossy(flag: str, syntax: str) -> bool:
@@ -245,6 +289,11 @@ def _date(written: str) -> date | None:
         return None
 
 
+def _without_nul(value: str) -> str:
+    """What databases take: text ends at a NUL for some, and others refuse it."""
+    return value.replace("\0", "")
+
+
 def _first(*values: T | None) -> T | None:
     return next((value for value in values if value is not None), None)
 
@@ -260,10 +309,15 @@ class _Tags:
         return found.value if found else b""
 
     def text(self, keyword: str) -> str:
-        return text.decode(self.raw(keyword), self.word("SpecificCharacterSet")).value
+        return _without_nul(text.decode(self.raw(keyword), self.word("SpecificCharacterSet")).value)
 
     def word(self, keyword: str) -> str:
-        return self.raw(keyword).decode("ascii", "replace").strip(" \0")
+        return _without_nul(self.raw(keyword).decode("ascii", "replace").strip(" \0"))
+
+    def uid(self, keyword: str) -> str:
+        """Empty where it is none that we can keep."""
+        word = self.word(keyword)
+        return word if len(word) <= bounds.LONGEST_UID else ""
 
     def words(self, keyword: str) -> list[str]:
         return self.word(keyword).split("\\") if self.word(keyword) else []
@@ -281,8 +335,9 @@ class _Tags:
         found = self._found.get(_TAGS[keyword])
         if found and found.vr in {"FD", "FL"}:
             kind = np.dtype("<f8" if found.vr == "FD" else "<f4")
-            values = np.frombuffer(found.value[: kind.itemsize], kind) if found.value else np.zeros(0)
-            return float(values[0]) if len(values) and np.isfinite(values[0]) else None
+            first = found.value[: kind.itemsize].ljust(kind.itemsize, b"\xff")  # cut short, it is no number
+            binary = float(np.frombuffer(first, kind)[0])
+            return binary if np.isfinite(binary) else None
         try:
             value = float(self.words(keyword)[0])
         except (ValueError, IndexError):
@@ -292,7 +347,7 @@ class _Tags:
     def integer(self, keyword: str) -> int | None:
         """An integer string."""
         value = self.number(keyword)
-        return None if value is None else int(value)
+        return None if value is None or int(value) not in bounds.INTEGERS else int(value)
 
     def whole(self, keyword: str, *, signed: bool = False) -> int | None:
         """A two-byte binary integer, whatever sign its VR claims."""

@@ -1,19 +1,18 @@
 """Stored pixel values of one instance, whatever transfer syntax they came in (PS3.5 8.2, Annex A).
 
-The decoders are imagecodecs': they release the interpreter lock, so slices decode side by side.
+Uncompressed ones are a view of the bytes. Of compressed ones all that they claim is compared first, then
+whoever decodes gets them (`codec.decoders`).
 """
 
 from __future__ import annotations
 
 import struct
-import zlib
-from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
-import imagecodecs
 import numpy as np
-from numpy.typing import NDArray
 
+from millet.codec import bounds, decoders
+from millet.codec.decoders import MALFORMED, Bits, Coded, Decode
 from millet.codec.elements import PixelElement, pixel_element
 from millet.core.reasons import Reason
 from millet.core.series import SliceHeader
@@ -21,41 +20,10 @@ from millet.errors import UnfitSeries
 
 LARGEST_PIXELS = 4096 * 4096
 """A CT matrix has at most 2048 squared today; what claims more than this is not decoded."""
-MALFORMED = (
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    RuntimeError,
-    AttributeError,
-    OSError,
-    EOFError,
-    MemoryError,
-    NotImplementedError,
-    struct.error,
-    zlib.error,
-)
-"""Everything that parsers and decoders raise on damaged bytes (RuntimeError: imagecodecs, recursion)."""
-
-Bits = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]
-_Decoder = Callable[[bytes], NDArray[Any]]
 _NATIVE = frozenset(
     ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")
 )
-_RLE = "1.2.840.10008.1.2.5"
-# HTJ2K goes to OpenJPEG: OpenJPH's binding drops the errors of damaged codestreams and returns rubbish
-_DECODERS: dict[str, _Decoder] = {
-    "1.2.840.10008.1.2.4.57": imagecodecs.ljpeg_decode,  # JPEG lossless, process 14
-    "1.2.840.10008.1.2.4.70": imagecodecs.ljpeg_decode,  # the same, first-order prediction
-    "1.2.840.10008.1.2.4.80": imagecodecs.jpegls_decode,
-    "1.2.840.10008.1.2.4.81": imagecodecs.jpegls_decode,
-    "1.2.840.10008.1.2.4.90": imagecodecs.jpeg2k_decode,
-    "1.2.840.10008.1.2.4.91": imagecodecs.jpeg2k_decode,
-    "1.2.840.10008.1.2.4.201": imagecodecs.jpeg2k_decode,
-    "1.2.840.10008.1.2.4.202": imagecodecs.jpeg2k_decode,
-    "1.2.840.10008.1.2.4.203": imagecodecs.jpeg2k_decode,
-}
-TRANSFER_SYNTAXES = (*sorted(_NATIVE), _RLE, *_DECODERS)
+TRANSFER_SYNTAXES = (*sorted(_NATIVE), decoders.RLE, *decoders.DECODERS)
 """What can be decoded; the presentation contexts to accept."""
 
 _ITEM, _END = 0xE000, 0xE0DD
@@ -66,20 +34,24 @@ _SIZE_MARKERS = frozenset((0xC0, 0xC1, 0xC2, 0xC3, 0xF7))
 """Start of frame of JPEG (T.81 B.2.2) and JPEG-LS (T.87 C.2.2)."""
 
 
-def stored(encoded: bytes, header: SliceHeader) -> Bits:
+def stored(encoded: bytes, header: SliceHeader, decode: Decode = decoders.decode) -> Bits:
     """The stored values of a slice (rows, columns), still as raw bits.
 
     Raises:
         UnfitSeries: UNSUPPORTED_PIXELS, UNSUPPORTED_TRANSFER_SYNTAX, PIXELS_TRUNCATED or PIXELS_UNREADABLE.
+        StoreError: As `decode` does.
     """
     _check(header)
     try:
         element = pixel_element(encoded)
         if element is None:
             raise UnfitSeries(Reason.PIXELS_TRUNCATED, "no pixel data")
-        return _decoded(element, header)
+        if header.transfer_syntax_uid in _NATIVE:
+            return _native(element, header)
+        coded = _coded(element, header)
     except MALFORMED as error:
         raise UnfitSeries(Reason.PIXELS_UNREADABLE, type(error).__name__) from error
+    return decode(coded)
 
 
 def _check(header: SliceHeader) -> None:
@@ -98,20 +70,25 @@ def _check(header: SliceHeader) -> None:
         raise UnfitSeries(Reason.UNSUPPORTED_PIXELS, f"{header.rows} x {header.columns} pixels")
 
 
-def _decoded(element: PixelElement, header: SliceHeader) -> Bits:
+def _coded(element: PixelElement, header: SliceHeader) -> Coded:
+    """A compressed frame that claims to be whole and of the size and depth that the header claims."""
     syntax = header.transfer_syntax_uid
-    if syntax in _NATIVE:
-        return _native(element, header)
     whole, code = _fragments(element)
-    if syntax == _RLE:
+    if syntax == decoders.RLE:
         if not whole:
             raise UnfitSeries(Reason.PIXELS_TRUNCATED, "run-length segments end early")
-        return _run_lengths(code, header)
-    if not whole or _END_OF_IMAGE not in code[-_TAIL_BYTES:]:
+    elif not whole or _END_OF_IMAGE not in code[-_TAIL_BYTES:]:
         raise UnfitSeries(Reason.PIXELS_TRUNCATED, "the compressed image ends early")
-    if _size(code) != (header.rows, header.columns):
+    else:
+        _compare(_frame(code), header)
+    return Coded(syntax, header.rows, header.columns, header.bits_allocated, code, header.series_uid)
+
+
+def _compare(frame: _Frame, header: SliceHeader) -> None:
+    if (frame.rows, frame.columns) != (header.rows, header.columns):
         raise UnfitSeries(Reason.PIXELS_UNREADABLE, "the compressed image has another size than its header")
-    return _as_bits(_DECODERS[syntax](code), header)
+    if frame.components != 1:
+        raise UnfitSeries(Reason.UNSUPPORTED_PIXELS, "the compressed image is not grey")
 
 
 def _native(element: PixelElement, header: SliceHeader) -> Bits:
@@ -135,45 +112,52 @@ def _fragments(element: PixelElement) -> tuple[bool, bytes]:
     while at + 8 <= len(element.value):
         group, item, length = struct.unpack_from("<HHI", element.value, at)
         if (group, item) == (0xFFFE, _END):
-            return True, b"".join(parts[1:])
+            return True, _joined(parts)
         if (group, item) != (0xFFFE, _ITEM):
             raise UnfitSeries(Reason.PIXELS_UNREADABLE, "a fragment does not begin with an item")
         parts.append(bytes(element.value[at + 8 : at + 8 + length]))
+        if len(parts) > bounds.MOST_FRAGMENTS:
+            raise bounds.Excessive(f"a frame in more than {bounds.MOST_FRAGMENTS} fragments")
         at += 8 + length
-    return False, b"".join(parts[1:])
+    return False, _joined(parts)
 
 
-def _run_lengths(code: bytes, header: SliceHeader) -> Bits:
-    """RLE segments, most significant byte first (PS3.5 Annex G)."""
-    planar = bytes(imagecodecs.dicomrle_decode(code, f"<u{header.bits_allocated // 8}"))
-    needed = header.rows * header.columns * header.bits_allocated // 8
-    if len(planar) < needed:
-        raise UnfitSeries(Reason.PIXELS_TRUNCATED, f"{len(planar)} of {needed} bytes")
-    values = np.frombuffer(planar[:needed], f"<u{header.bits_allocated // 8}")
-    return values.reshape(header.rows, header.columns)
+def _joined(parts: list[bytes]) -> bytes:
+    """Fragments without the offset table that stands before them."""
+    code = b"".join(parts[1:])
+    if len(code) > bounds.MOST_CODE_BYTES:
+        raise bounds.Excessive(f"a compressed frame of more than {bounds.MOST_CODE_BYTES} bytes")
+    return code
 
 
-def _as_bits(decoded: NDArray[Any], header: SliceHeader) -> Bits:
-    """What a decoder returned, as unsigned words of the allocated width."""
-    if decoded.shape != (header.rows, header.columns):
-        raise UnfitSeries(Reason.UNSUPPORTED_PIXELS, "the compressed image is not grey")
-    return decoded.astype(f"u{header.bits_allocated // 8}", copy=False)
+class _Frame(NamedTuple):
+    """What a compressed frame says of itself."""
+
+    rows: int
+    columns: int
+    components: int
 
 
-def _size(code: bytes) -> tuple[int, int]:
-    """Rows and columns as a JPEG family codestream states them, read before anything is allocated."""
+def _frame(code: bytes) -> _Frame:
+    """A JPEG family codestream in its own words, read before anything is allocated.
+
+    Raises ValueError or struct.error where it has none.
+    """
     if code[4:8] == b"jP  ":
         code = code[code.index(b"\xff\x4f\xff\x51") :]
     if code[:4] == b"\xff\x4f\xff\x51":  # JPEG 2000: SIZ follows SOC (T.800 A.5.1)
         right, bottom, left, top = struct.unpack_from(">4I", code, 8)
-        return bottom - top, right - left
+        (components,) = struct.unpack_from(">H", code, 40)
+        return _Frame(bottom - top, right - left, components)
     at = 2
-    while True:
+    for _ in range(bounds.MOST_SEGMENTS):
         marker, length = struct.unpack_from(">HH", code, at)
+        if marker >> 8 != 0xFF or length < 2:
+            raise ValueError("no marker segment")
         if marker & 0xFF in _SIZE_MARKERS:
-            rows, columns = struct.unpack_from(">HH", code, at + 5)
-            return rows, columns
+            return _Frame(*struct.unpack_from(">HHB", code, at + 5))
         at += 2 + length
+    raise bounds.Excessive(f"more than {bounds.MOST_SEGMENTS} marker segments")
 
 
 def _safe_uid(uid: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from millet.codec.decoders import MALFORMED
 from millet.codec.elements import DEFLATED, pixel_element
-from millet.codec.pixels import MALFORMED
 
 
 def without_pixels(encoded: bytes) -> bytes:

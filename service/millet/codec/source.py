@@ -109,7 +109,7 @@ class Source:
 
     images: tuple[SourceImage, ...]
     inherited: Encoded = field(repr=False)
-    """Patient and study modules as the first instance has them, character set and all."""
+    """Patient and study modules as the first instance has them whose can be read, character set and all."""
 
     @classmethod
     def read(cls, encoded: Sequence[bytes]) -> Source:
@@ -128,7 +128,9 @@ class Source:
         """As `read`, of instances (with the DICOM files that they are) that were read one by one."""
         if not read:
             raise UnfitSeries(Reason.UNREADABLE_OBJECT)
-        inherited = encode_raw(read_elements(read[0][1], INHERITED))
+        inherited = next((found for _, data in read if (found := _inherited(data)) is not None), None)
+        if inherited is None:
+            raise UnfitSeries(Reason.UNREADABLE_OBJECT)
         return cls(images=tuple(image for image, _ in read), inherited={**_TYPE_2, **inherited})
 
     @classmethod
@@ -175,6 +177,14 @@ class Source:
             )
             for study_uid, series in studies.items()
         ]
+
+
+def _inherited(encoded: bytes) -> Encoded | None:
+    """What is copied, None where reading it would cost too much."""
+    try:
+        return encode_raw(read_elements(encoded, INHERITED))
+    except ValueError:
+        return None
 
 
 def read_image(encoded: bytes) -> SourceImage | None:

@@ -22,16 +22,26 @@ from millet.codec.content import (
     container,
     image,
     number,
+    reference,
     root,
     sphere,
     text,
     uid,
 )
 from millet.codec.document import MANUFACTURER, STATEMENT, head
-from millet.codec.elements import Item, dataset
+from millet.codec.elements import Encoded, Item, dataset
 from millet.codec.part10 import part10
 from millet.codec.source import Source
-from millet.core.analysis import Analysis, Effusion, Lungs, Outcome, Pattern, Provenance, Reliability
+from millet.core.analysis import (
+    Analysis,
+    Effusion,
+    Lungs,
+    Outcome,
+    Pattern,
+    Predecessor,
+    Provenance,
+    Reliability,
+)
 from millet.core.nodule import Nodule, NoduleClass, Side
 from millet.core.reasons import Reason, Remark
 from millet.core.uids import derived_uid, object_uid
@@ -59,10 +69,22 @@ def encode(analysis: Analysis, source: Source) -> bytes:
     )
     common = head(analysis, source, kind="sr", sop_class_uid=COMPREHENSIVE_3D_SR, modality="SR")
     return part10(
-        {**common, **document, **content},
+        {**common, **document, **_predecessor(analysis.predecessor), **content},
         sop_class_uid=COMPREHENSIVE_3D_SR,
         sop_instance_uid=object_uid(analysis, "sr"),
     )
+
+
+def _predecessor(before: Predecessor | None) -> Encoded:
+    """Predecessor Documents Sequence (PS3.3 C.17.2): the report whose content this one replaces."""
+    if before is None:
+        return {}
+    series = dataset(
+        SeriesInstanceUID=before.series_uid,
+        ReferencedSOPSequence=[reference(COMPREHENSIVE_3D_SR, before.sop_instance_uid)],
+    )
+    study = dataset(StudyInstanceUID=before.study_uid, ReferencedSeriesSequence=[series])
+    return dataset(PredecessorDocumentsSequence=[study])
 
 
 def _context(analysis: Analysis) -> Iterator[Item]:

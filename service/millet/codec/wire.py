@@ -18,6 +18,7 @@ from millet.core.analysis import (
     Lungs,
     Outcome,
     Pattern,
+    Predecessor,
     Provenance,
     Reliability,
     Triage,
@@ -150,6 +151,7 @@ def analysis_to_wire(analysis: Analysis, nodules: Sequence[Nodule] | None = None
         provenance=_provenance_to_wire(analysis.provenance),
         count_reliable=analysis.count_reliable,
         reliability=_reliability_to_wire(analysis.reliability) if analysis.reliability else None,
+        predecessor=_predecessor_to_wire(analysis.predecessor) if analysis.predecessor else None,
     )
 
 
@@ -175,6 +177,7 @@ def analysis_from_wire(message: pb.Analysis) -> Analysis:
         not_assessed=tuple(message.not_assessed),
         provenance=_provenance_from_wire(message.provenance),
         reliability=_reliability_from_wire(message.reliability) if message.HasField("reliability") else None,
+        predecessor=_predecessor_from_wire(message.predecessor) if message.HasField("predecessor") else None,
     )
 
 
@@ -262,6 +265,24 @@ def _reliability_from_wire(message: pb.Reliability) -> Reliability:
         noise_hu=message.noise_hu if message.HasField("noise_hu") else None,
         detectability=message.detectability if message.HasField("detectability") else None,
         detectability_mm=message.detectability_mm,
+    )
+
+
+def _predecessor_to_wire(before: Predecessor) -> pb.Predecessor:
+    return pb.Predecessor(
+        generation=before.generation,
+        study_uid=before.study_uid,
+        series_uid=before.series_uid,
+        sop_instance_uid=before.sop_instance_uid,
+    )
+
+
+def _predecessor_from_wire(message: pb.Predecessor) -> Predecessor:
+    return Predecessor(
+        generation=message.generation,
+        study_uid=message.study_uid,
+        series_uid=message.series_uid,
+        sop_instance_uid=message.sop_instance_uid,
     )
 
 

@@ -125,6 +125,17 @@ class VolumeSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Predecessor:
+    """The report of an earlier generation, whose place this one's takes."""
+
+    generation: int
+    study_uid: str
+    series_uid: str
+    """Of the report, not of the CT series."""
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """All nodules, triage and provenance of one generation of one series."""
 
@@ -147,6 +158,8 @@ class Analysis:
     provenance: Provenance
     reliability: Reliability | None = None
     """None where nothing was counted, and in analyses that were made before this was judged."""
+    predecessor: Predecessor | None = None
+    """None for a first generation, and where the one before left no report."""
 
     def __post_init__(self) -> None:
         if self.created_utc.utcoffset() is None:

@@ -14,7 +14,6 @@ texture no longer go together. It includes what the parenchyma adds, which hides
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,10 +36,6 @@ PARENCHYMA_HU = (-980.0, -700.0)
 """Lung without vessels and walls, by the mean of the two voxels, which says nothing of their difference."""
 MOST_PLANES = 24
 FEWEST_PAIRS = 2000
-SHARP_MM, USUAL_BLUR_MM, SOFT_MM = 0.9, 1.2, 1.4
-"""Width at half height of a point in the plane, by the kernel."""
-_SHARP = re.compile(r"BONE|LUNG|EDGE|SHARP|DETAIL|\b[BIHU][A-Z]?[5-9]\d|^FC[58]\d|^Y[A-D]$|^L$")
-_SOFT = re.compile(r"SOFT|SMOOTH|\b[BIHU][A-Z]?[12]\d|^FC[01]\d|^[AB]$")
 _FREQUENCIES = (np.arange(200) + 0.5) * 0.01
 """Cycles per mm; a blur of 0.9 mm leaves nothing beyond."""
 _PLANES = 48
@@ -53,14 +48,6 @@ class Resolution:
     pixel_mm: float
     slice_mm: float
     fwhm_mm: float
-
-
-def blur_mm(kernel: str) -> float:
-    """The in-plane blur of a convolution kernel by its vendor's name, roughly; an unknown one is usual."""
-    name = kernel.strip().upper()
-    if _SHARP.search(name):
-        return SHARP_MM
-    return SOFT_MM if _SOFT.search(name) else USUAL_BLUR_MM
 
 
 def detectability(diameter_mm: float, contrast_hu: float, noise_hu: float, seen_at: Resolution) -> float:

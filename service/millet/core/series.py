@@ -87,3 +87,13 @@ class SliceHeader:
     descriptions: tuple[str, ...] = ()
     """What people and protocols wrote about the scan (study, series, protocol, model, scan options);
     upper case, read by the gate only."""
+    stated_instances: int | None = None
+    """Number of Series Related Instances (0020,1209); see `core.stated` for all that states a count."""
+    stated_slices: int | None = None
+    """Number of Slices (0054,0081)."""
+    stated_in_acquisition: int | None = None
+    """Images in Acquisition (0020,1002)."""
+    concatenation_uid: str = ""
+    """Of the multi-frame object that this instance is a part of (PS3.3 C.7.6.16.2.2.4)."""
+    concatenation_parts: int | None = None
+    """In-concatenation Total Number (0020,9163)."""

@@ -6,11 +6,22 @@ import hashlib
 import json
 import re
 import uuid
+from typing import NamedTuple
 
 from millet.core.analysis import Analysis
 
 LONGEST_UID = 64
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+
+
+class Making(NamedTuple):
+    """What one analysis is told apart by, and what its objects are named after."""
+
+    site: str
+    series_uid: str
+    generation: int
+    model_digest: str
+    configuration_digest: str
 
 
 def derived_uid(kind: str, *parts: str) -> str:
@@ -25,21 +36,26 @@ def derived_uid(kind: str, *parts: str) -> str:
     return f"2.25.{uuid.UUID(int=bits).int}"
 
 
-def object_uid(analysis: Analysis, kind: str) -> str:
+def made_uid(making: Making, kind: str) -> str:
     """The UID of one object or series made from an analysis.
 
     It depends on site, series, generation, model digest and configuration digest, so the same analysis
     made twice, on any machine, is sent as the same object.
     """
+    return derived_uid(kind, *(str(part) for part in making))
+
+
+def object_uid(analysis: Analysis, kind: str) -> str:
+    """As `made_uid`, of an analysis at hand."""
     made_by = analysis.provenance
-    return derived_uid(
-        kind,
-        analysis.site,
-        analysis.series_uid,
-        str(analysis.generation),
-        made_by.model_digest,
-        made_by.configuration_digest,
+    making = Making(
+        site=analysis.site,
+        series_uid=analysis.series_uid,
+        generation=analysis.generation,
+        model_digest=made_by.model_digest,
+        configuration_digest=made_by.configuration_digest,
     )
+    return made_uid(making, kind)
 
 
 def is_uid(text: str) -> bool:

@@ -20,6 +20,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from millet.codec import decoders
+from millet.codec.decoders import Decode
 from millet.core.boxes import Proposal, Selected
 from millet.core.cover import cell_planes
 from millet.core.geometry import Grid
@@ -84,6 +86,7 @@ class Ahead:
         haste: Haste | None = None,
         *,
         everything: bool = False,
+        decode: Decode = decoders.decode,
     ) -> None:
         """Begin with nothing.
 
@@ -93,8 +96,9 @@ class Ahead:
             batcher: of the device that it is looked at on.
             haste: how urgent it is.
             everything: collect candidates down to the models' floor and not only what is reported.
+            decode: who decodes compressed slices.
         """
-        self.shelf = Shelf()
+        self.shelf = Shelf(decode)
         self._everything = everything
         self._series, self._readers, self._batcher = series, readers, batcher
         self._haste = haste or Haste()

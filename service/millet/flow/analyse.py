@@ -22,8 +22,9 @@ from millet.codec import presentation, seg, sr
 from millet.codec.source import Source
 from millet.core import count_limit, digest, reliability, triage
 from millet.core import pattern as patterns
-from millet.core.analysis import Analysis, Effusion, Outcome, Provenance, Triage, TriageLevel
-from millet.core.detectability import Resolution, blur_mm
+from millet.core.analysis import Analysis, Effusion, Outcome, Predecessor, Provenance, Triage, TriageLevel
+from millet.core.detectability import Resolution
+from millet.core.kernel import blur_mm
 from millet.core.lungs import LungMask, lungs_of
 from millet.core.manifest import Manifest
 from millet.core.measure import Measurement, label, measure
@@ -99,6 +100,7 @@ class Order:
     series_uid: str
     generation: int
     created_utc: datetime
+    predecessor: Predecessor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +166,7 @@ def _blank(order: Order, model: Model) -> Analysis:
             provider=model.provider,
             precision=model.precision,
         ),
+        predecessor=order.predecessor,
     )
 
 

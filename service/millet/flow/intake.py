@@ -6,20 +6,21 @@ which associations carried them, when) is rebuilt from the journal at start, wit
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from millet.core.assembler import Arrival, ClosedBy, Waits, closed
+from millet.core.assembler import Arrival, ClosedBy, planes
+from millet.core.best import Candidate, candidate
+from millet.core.habits import Rhythm
 from millet.core.series import SliceHeader
 from millet.core.stack import FEWEST_SLICES
 from millet.core.turns import ROUTINE
 from millet.errors import StoreError
+from millet.flow.completion import Coming, Completion
 from millet.flow.indexer import Indexer, Urgency
-from millet.ports import Clock, Entry, InstanceLog, Recorded, Spool
-
-REMEMBERED = 1000
-"""Closed series that are remembered, to learn which senders come back with more of one."""
+from millet.ports import Clock, Entry, InstanceLog, Recorded, Sender, Spool
 
 Tell = Callable[[str, Mapping[str, str | int]], None]
 """Told what happened: "instance" {result: new, repeated or conflict} and "closed" {series_id, generation,
@@ -31,7 +32,7 @@ class _Open:
     """A series that is being received."""
 
     generation: int
-    sender: str
+    sender: Sender | None
     headers: dict[str, SliceHeader]
     """By SOP Instance UID."""
     last_instance_s: float
@@ -41,15 +42,33 @@ class _Open:
     """All that carried an instance of it."""
     released_s: float | None = None
 
-    def arrival(self, *, returns: bool) -> Arrival:
-        one_piece = len(self.carriers) == 1 and len(self.headers) >= FEWEST_SLICES
-        return Arrival(
-            may_return=returns or not one_piece,
-            headers=tuple(self.headers.values()),
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    received_utc: datetime | None = None
+    """When the newest instance was received, which was some time before it was journalled."""
+
+    def coming(self, series_id: int) -> Coming:
+        headers = tuple(self.headers.values())
+        arrival = Arrival(
+            may_return=len(self.carriers) != 1 or planes(headers) < FEWEST_SLICES,
+            headers=headers,
             last_instance_s=self.last_instance_s,
             open_associations=len(self.associations),
             released_s=self.released_s,
         )
+        return Coming(
+            series_id=series_id,
+            sender=self.sender,
+            arrival=arrival,
+            rhythm=self.rhythm,
+            carriers=frozenset(self.carriers),
+        )
+
+    def beat(self, received_utc: datetime, association: int | None) -> None:
+        """An instance more: how long after the one before, and whether its sender came back with it."""
+        gap_s = (received_utc - (self.received_utc or received_utc)).total_seconds()
+        another = association is not None and bool(self.carriers) and association not in self.carriers
+        self.rhythm = self.rhythm.after(max(gap_s, 0.0), came_back=another and not self.associations)
+        self.received_utc = received_utc
 
 
 class Intake:
@@ -59,21 +78,17 @@ class Intake:
         self,
         spool: Spool,
         log: InstanceLog,
-        waits: Waits,
+        completion: Completion,
         clock: Clock,
         tell: Tell,
         urgency: Urgency = lambda _source: ROUTINE,
     ) -> None:
         self._log = log
-        self._waits = waits
+        self._completion = completion
         self._clock = clock
         self._tell = tell
         self._indexer = Indexer(spool, log, urgency, self._note)
         self._open: dict[int, _Open] = {}
-        self._closed: OrderedDict[int, None] = OrderedDict()
-        """Series that were closed lately."""
-        self._returning: set[str] = set()
-        """Senders that came back with more of a series that was taken for complete."""
         self._missed = True
         """Whether the journal may hold an open series that is not known here."""
         self._live: set[int] = set()
@@ -102,15 +117,12 @@ class Intake:
         if self._missed:
             self._take_up()
         now_s = self._clock.monotonic_s()
-        arrivals = {
-            series_id: (one, one.arrival(returns=one.sender in self._returning))
-            for series_id, one in self._open.items()
-        }
+        all_open = [(one, one.coming(series_id)) for series_id, one in self._open.items()]
         failures: list[Exception] = []
-        for series_id, (one, arrival) in arrivals.items():
+        for one, coming in all_open:
             try:
-                if by := closed(arrival, now_s, self._waits):
-                    self._close(series_id, one, by)
+                if by := self._completion.judge(coming, now_s):
+                    self._close(one, coming, by)
             except Exception as failure:  # noqa: BLE001 - one bad series must not hold up the others
                 failures.append(failure)
         if failures:
@@ -146,7 +158,7 @@ class Intake:
         for one in self._log.open_series():
             fresh = _Open(
                 generation=one.generation,
-                sender="",
+                sender=None,
                 headers=_by_uid(one.headers),
                 last_instance_s=now_s,
                 released_s=now_s,
@@ -154,18 +166,15 @@ class Intake:
             self._open.setdefault(one.series_id, fresh)
         self._missed = False
 
-    def _close(self, series_id: int, one: _Open, by: ClosedBy) -> None:
-        is_ours = self._log.close(series_id, one.generation, self._clock.utc())
+    def _close(self, one: _Open, coming: Coming, by: ClosedBy) -> None:
+        series_id = coming.series_id
+        ranked_by = _candidate(coming.arrival.headers)
+        is_ours = self._log.close(series_id, one.generation, self._clock.utc(), ranked_by)
         del self._open[series_id]
-        self._remember(series_id)
+        self._completion.ended(coming, by)
         if is_ours:
             facts = {"series_id": series_id, "generation": one.generation, "closed_by": by.value}
             self._tell("closed", facts)
-
-    def _remember(self, series_id: int) -> None:
-        self._closed[series_id] = None
-        if len(self._closed) > REMEMBERED:
-            self._closed.popitem(last=False)
 
     def _note(self, entry: Entry, recorded: Recorded, association: int | None) -> None:
         """An instance was journalled; `association` is None when it came to another process."""
@@ -174,10 +183,12 @@ class Intake:
         if one is None:
             if not recorded.new:
                 return
-            one = self._opened(recorded, entry.source.calling_ae)
+            one = self._opened(recorded, entry, association)
         now_s = self._clock.monotonic_s()
         if recorded.new:
             one.headers[entry.header.sop_instance_uid] = entry.header
+            if _sender(entry) == one.sender:  # what is pulled from an archive is nobody's habit
+                one.beat(entry.received_utc, association)
         one.generation = max(one.generation, recorded.generation)
         one.last_instance_s = now_s
         if association is not None:
@@ -187,23 +198,33 @@ class Intake:
         else:
             one.released_s = now_s
 
-    def _opened(self, recorded: Recorded, sender: str) -> _Open:
+    def _opened(self, recorded: Recorded, entry: Entry, association: int | None) -> _Open:
         """A series that is new here, with what the journal has of it."""
         headers: dict[str, SliceHeader] = {}
         try:
             headers = _by_uid(self._log.headers(recorded.series_id))
         except StoreError:
             self._missed = True
-        if sender and recorded.series_id in self._closed:
-            self._returning.add(sender)
+        now_s = self._clock.monotonic_s()
+        sender = _sender(entry)
+        self._completion.came_late(recorded.series_id, sender, association, now_s)
         fresh = _Open(
             generation=recorded.generation,
             sender=sender,
             headers=headers,
-            last_instance_s=self._clock.monotonic_s(),
+            last_instance_s=now_s,
         )
         self._open[recorded.series_id] = fresh
         return fresh
+
+
+def _sender(entry: Entry) -> Sender:
+    return Sender(entry.source.site, entry.source.calling_ae)
+
+
+def _candidate(headers: Sequence[SliceHeader]) -> Candidate | None:
+    """What it is compared by with the others of its study."""
+    return candidate(headers[0].series_uid, headers) if headers else None
 
 
 def _by_uid(headers: Sequence[SliceHeader]) -> dict[str, SliceHeader]:

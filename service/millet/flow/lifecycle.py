@@ -110,11 +110,12 @@ class Loop:
     def __init__(
         self, name: str, step: Callable[[], object], every_s: float, *, gather_s: float = 0.0
     ) -> None:
-        """Make a loop; `gather_s` is how long one that was woken waits for more."""
+        """Make a loop; `gather_s` is how long one that was woken waits for more, unless there is hurry."""
         self._step = step
         self._every_s = every_s
         self._gather_s = gather_s
         self._woken = threading.Event()
+        self._hurried = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -122,20 +123,23 @@ class Loop:
         """Begin; the first step is taken at once."""
         self._thread.start()
 
-    def wake(self) -> None:
-        """Take the next step now."""
+    def wake(self, *, hurry: bool = True) -> None:
+        """Take the next step: now, or where there is no hurry once more has been gathered for it."""
+        if hurry:
+            self._hurried.set()
         self._woken.set()
 
     def stop(self, within_s: float) -> bool:
         """Take no further step; False when the one in hand did not end in time."""
         self._ended.set()
-        self._woken.set()
+        self.wake()
         self._thread.join(within_s)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
         while not self._ended.is_set():
             self._woken.clear()
+            self._hurried.clear()
             if self._ended.is_set():
                 return
             try:
@@ -143,4 +147,4 @@ class Loop:
             except Exception:
                 logging.getLogger(__name__).exception("a step of %s failed", self._thread.name)
             if self._woken.wait(self._every_s) and self._gather_s:
-                self._ended.wait(self._gather_s)
+                self._hurried.wait(self._gather_s)

@@ -15,7 +15,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from millet.codec import decoders
 from millet.codec.ct import Hu, read_header, read_slice
+from millet.codec.decoders import Decode
 from millet.codec.shortened import without_pixels
 from millet.codec.source import SourceImage, read_image
 from millet.core.series import SliceHeader
@@ -51,7 +53,8 @@ class Taken:
 class Shelf:
     """What was taken so far. Thread-safe: instances are decoded side by side."""
 
-    def __init__(self) -> None:
+    def __init__(self, decode: Decode = decoders.decode) -> None:
+        self._decode = decode
         self._taken: dict[str, Taken] = {}
         self._blocks: dict[tuple[int, ...], _Block] = {}
         self._lock = threading.Lock()
@@ -92,7 +95,7 @@ class Shelf:
 
     def _voxels(self, encoded: bytes, header: SliceHeader) -> Hu | UnfitSeries:
         try:
-            hu = read_slice(encoded, header)
+            hu = read_slice(encoded, header, self._decode)
         except UnfitSeries as verdict:
             return verdict
         if hu.dtype != np.int16:

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
 
+from millet.codec import decoders
+from millet.codec.decoders import Decode
 from millet.core.turns import EMERGENCY
 from millet.flow.ahead import Ahead, Haste, Reader
 from millet.flow.batcher import Batcher
@@ -65,6 +67,8 @@ class Streaming:
     faulty: Faulty
     told: Callable[[int, Reached], None] = lambda _series_id, _reached: None
     """Told how far a series that arrives has come."""
+    decode: Decode = decoders.decode
+    """Who decodes compressed slices."""
     _arriving: dict[int, _InHand] = field(default_factory=dict, init=False)
     _claimed: dict[tuple[int, int], _InHand] = field(default_factory=dict, init=False)
     """By series and generation: what arrives from now on belongs to the next one."""
@@ -85,7 +89,7 @@ class Streaming:
                 one.ahead.advance()
             self.told(series_id, Reached(ARRIVING, *one.ahead.windows))
         full = self.held_bytes >= self.most_bytes
-        for arrived in self.log.arrived(self.name, self._last, self.clock.utc()):
+        for arrived in self.log.arrived(self.name, self._last):
             self._last = max(self._last, arrived.instance_id)
             with self._lock:
                 self._follow(arrived, has_room=self._has_room(arrived, full=full))
@@ -168,7 +172,7 @@ class Streaming:
     def _made(self, series_id: int, urgency: int) -> _InHand:
         station = min(self.stations, key=lambda each: each.batcher.waiting)
         known_by = series_id, next(self._numbers)
-        ahead = Ahead(known_by, station.readers, station.batcher, Haste(urgency=urgency))
+        ahead = Ahead(known_by, station.readers, station.batcher, Haste(urgency=urgency), decode=self.decode)
         return _InHand(ahead, self.clock.monotonic_s())
 
     def _read(self, one: _InHand, paths: Sequence[str]) -> None:

@@ -27,6 +27,8 @@ ATTEMPTS = 3
 DELIVERED = ("sr", "seg")
 """The kinds of objects that go to the destinations; the others are for our own page."""
 
+Routed = Callable[[str, Sequence[str]], Sequence[str]]
+"""Which of the destinations get the reports of a series that was sent to a called AE title."""
 Committed = Callable[[Work, Analysis], None]
 """Told once an analysis is committed."""
 Faulty = Callable[[Work, Exception], None]
@@ -48,6 +50,7 @@ class Analyser:
     drain: Drain
     told: Callable[[Work, Reached], None]
     """Told how far the work has come."""
+    routed: Routed = lambda _called_ae, destinations: destinations
     precedence: Precedence = field(default_factory=Precedence)
 
     def run(self, series_id: int, generation: int) -> None:
@@ -105,7 +108,8 @@ class Analyser:
 
     def _commit(self, work: Work, made: Made) -> None:
         kept = self._kept(made.analysis, made.objects)
-        if self.jobs.commit(work, made.analysis, kept, self.destinations):
+        destinations = self.routed(work.called_ae, tuple(self.destinations))
+        if self.jobs.commit(work, made.analysis, kept, destinations):
             self.committed(work, made.analysis)
 
     def _kept(self, analysis: Analysis, objects: Mapping[str, bytes]) -> tuple[KeptObject, ...]:
@@ -132,4 +136,5 @@ def _order(work: Work) -> Order:
         series_uid=work.key.series_uid,
         generation=work.generation,
         created_utc=work.closed_utc,
+        predecessor=work.predecessor,
     )

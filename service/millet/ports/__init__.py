@@ -16,6 +16,8 @@ from millet.ports.arrivals import (
 )
 from millet.ports.commitment import Commitment, Promise, PromiseLog, QuestionLog, Requester
 from millet.ports.detector import Detector, Peaks
+from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
+from millet.ports.habits import Habits, Sender
 from millet.ports.stores import (
     Clock,
     Kept,
@@ -31,9 +33,11 @@ from millet.ports.work import Delivery, DeliveryQueue, Destination, JobQueue, Ke
 from millet.ports.worklist import SeriesKey, SeriesStatus, Worklist, WorklistQuery
 
 __all__ = [
+    "Answer",
     "Archive",
     "ArrivalLog",
     "Arrived",
+    "Ask",
     "Clock",
     "Commitment",
     "Delivery",
@@ -42,6 +46,8 @@ __all__ = [
     "Detector",
     "Entry",
     "FoundSeries",
+    "Gate",
+    "Habits",
     "InstanceIndex",
     "InstanceLog",
     "JobQueue",
@@ -53,6 +59,7 @@ __all__ = [
     "Offer",
     "OpenSeries",
     "Peaks",
+    "Pems",
     "ProgressLog",
     "Promise",
     "PromiseLog",
@@ -62,10 +69,12 @@ __all__ = [
     "Recorded",
     "Requester",
     "Retrieved",
+    "Sender",
     "SeriesKey",
     "SeriesName",
     "SeriesQuery",
     "SeriesStatus",
+    "Shown",
     "Site",
     "Spool",
     "SpoolWriter",

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from millet.core.series import SliceHeader
 from millet.ports.stores import Offer, Site, Stored
+
+if TYPE_CHECKING:
+    from millet.core.best import Candidate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +104,7 @@ class Arrived(NamedTuple):
 class ArrivalLog(Protocol):
     """The journal as an analyser sees it while series arrive. Blocks, raises StoreError."""
 
-    def arrived(self, analyser: str, after: int, now_utc: datetime) -> Sequence[Arrived]:
+    def arrived(self, analyser: str, after: int) -> Sequence[Arrived]:
         """Instances beyond that of number `after`, oldest first, of series that are being received.
 
         A series is leased to one analyser, the first that asks, until it is complete or that one is dead;
@@ -148,5 +151,10 @@ class InstanceLog(InstanceIndex, Protocol):
     def headers(self, series_id: int) -> tuple[SliceHeader, ...]:
         """The headers of all instances of a series."""
 
-    def close(self, series_id: int, generation: int, now_utc: datetime) -> bool:
-        """Journal that a generation is to be analysed, with its job; False if it no longer is open."""
+    def close(
+        self, series_id: int, generation: int, now_utc: datetime, candidate: Candidate | None = None
+    ) -> bool:
+        """Journal that a generation is to be analysed, with its job; False if it no longer is open.
+
+        `candidate` is what its headers say of it beside the others of its study, which are ranked anew.
+        """

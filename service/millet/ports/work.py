@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from millet.ports.worklist import SeriesKey
 
 if TYPE_CHECKING:
-    from millet.core.analysis import Analysis
+    from millet.core.analysis import Analysis, Predecessor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,10 @@ class Work:
     """`core.turns`: 0 routine, 1 an emergency."""
     paths: tuple[str, ...]
     """Spool paths of all its instances, in the order of arrival."""
+    called_ae: str = ""
+    """The AE title of ours that its first instance was sent to; empty where it came another way."""
+    predecessor: Predecessor | None = None
+    """The report of an earlier generation, as far as one was committed when this was claimed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,17 @@ class SeriesStatus:
     """Reports that were given up: an operator must look."""
     count_reliable: bool | None = None
     """Whether the number of nodules is to be relied on; None where there is none, or it was not judged."""
+    best_series_uid: str = ""
+    """The series of the study that a reader should open first; empty while none is judged or fit."""
+    best_reason: str = ""
+    """By which rule of `core.best` this one is it, or is not."""
+    triage_before: TriageLevel | None = None
+    """The level of the generation before, where that of the newest analysis is another one."""
+
+    @property
+    def best_of_study(self) -> bool:
+        """Whether it is the series of its study that a reader should open first."""
+        return self.best_series_uid == self.key.series_uid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +93,7 @@ class Worklist(Protocol):
     """What gRPC and the page read. Blocking; raises StoreError."""
 
     def series(self, query: WorklistQuery) -> Sequence[SeriesStatus]:
-        """Series that match, most urgent triage first, then longest waiting."""
+        """Series that match: most urgent triage first, then the best of each study, then longest waiting."""
 
     def changed(self, after_revision: int) -> Sequence[SeriesStatus]:
         """Series changed after a revision, oldest change first."""

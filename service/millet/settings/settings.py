@@ -11,7 +11,10 @@ from typing import Any
 from millet.core.manifest import PRECISIONS
 from millet.core.peer import PORTS, Peer, ae_title_mistake
 from millet.errors import SettingsError
-from millet.settings.archives import ArchiveSection, archive_names_mistake
+from millet.settings.archives import ArchiveSection, archives_mistake
+from millet.settings.called import CalledSection
+from millet.settings.peers import PeerSection
+from millet.settings.security import security_mistakes
 
 ROLES = ("receive", "analyse", "deliver", "api")
 DEVICES = ("cpu", "cuda", "tensorrt")
@@ -25,6 +28,10 @@ class Settings:
     state_dir: Path = Path("millet-state")
     """Where journal, spool, objects and the default destination live. One folder, so that one volume
     holds all that must survive a restart."""
+    journal_url: str = field(default="", repr=False)
+    """Database of the journal: `postgresql://USER@HOST/NAME` for a service on several machines; empty for a
+    SQLite file in state_dir, which needs no server. A password stands best in a file of its own, named by
+    `?passfile=FILE`."""
     site: str = "default"
     """Name of the hospital whose identifiers these are; part of every key, since two hospitals share a
     patient ID one day."""
@@ -32,15 +39,52 @@ class Settings:
     """Address that all servers bind. Loopback, so that nothing is exposed by accident."""
     dicom_host: str = ""
     """Address that the DICOM port alone binds; empty for `host`. Scanners must reach DICOM, while gRPC and
-    the page have no lock of their own yet and may stay on loopback."""
+    the page may stay on loopback."""
     dicom_port: int = 11112
     """DICOM port. IANA's registered alternative to 104, which needs root."""
     ae_title: str = "MILLET"
     """Our application entity title, called by senders and calling at destinations."""
     known_peers: tuple[str, ...] = ()
-    """Calling AE titles that may send; empty for any, so that a first trial needs no list."""
+    """Calling AE titles that may send, from any address: simple, but a title is no secret. Empty here and no
+    `peer` either: only this machine itself may, so that a first trial needs no list."""
     emergency_peers: tuple[str, ...] = ()
     """Calling AE titles whose series go before all others: the scanner of the emergency room."""
+    peer: tuple[PeerSection, ...] = ()
+    """Who may send, by AE title, addresses and certificate, and where each is called back (`[[peer]]`)."""
+    called: tuple[CalledSection, ...] = ()
+    """Our AE titles, each with its urgency, destinations and peers (`[[called]]`). Empty: every called title
+    is taken, since senders often have another and it protects nothing."""
+    dicom_tls: bool = False
+    """Whether the DICOM port speaks TLS, and nothing but TLS; senders then must show a certificate. Those
+    that cannot need a second receive process on a port of its own."""
+    tls_certificate: Path | None = None
+    """PEM file of our certificate with its chain. With it the gRPC and HTTP ports speak TLS only. Renewed
+    files are used from the next connection on."""
+    tls_key: Path | None = None
+    """PEM file of that certificate's key, unencrypted, readable by this service alone."""
+    tls_roots: Path | None = None
+    """PEM file of who signs the certificates of clients. With it HTTP clients may show one."""
+    grpc_client_certificates: bool = False
+    """Whether every gRPC client must show a certificate. gRPC cannot make it optional."""
+    access_file: Path | None = None
+    """TOML file of who may call gRPC and HTTP: names, roles, and the SHA-256 of a token or a certificate's
+    name. With it, or with `oidc_issuer`, nobody is answered who is not recognised."""
+    oidc_issuer: str = ""
+    """Issuer of OpenID Connect tokens that are taken, as their `iss` says it."""
+    oidc_audience: str = ""
+    """What their `aud` must name."""
+    oidc_keys: str = ""
+    """File or https:// address of the issuer's keys (JWKS); empty asks the issuer where they are."""
+    oidc_role_claim: str = "roles"
+    """Claim that lists millet-viewer, millet-ops or millet-admin; dots lead into nested ones."""
+    insecure: bool = False
+    """Accept gRPC and HTTP ports that others can reach without TLS or without recognising callers: where a
+    mesh or a container's network does that."""
+    web_hosts: tuple[str, ...] = ()
+    """Names by which browsers may address the page; empty for those of loopback where it is bound to it,
+    else for any."""
+    audit_dir: Path | None = None
+    """Folder of the audit trail; empty for state_dir/audit. May lie on a volume of its own."""
     grpc_port: int = 50051
     """gRPC port, the customary one."""
     web_port: int = 8080
@@ -146,6 +190,7 @@ def _joint_mistakes(settings: Settings) -> Iterator[str]:
         yield "dicom_port, grpc_port, web_port: each needs a port of its own"
     if settings.retry_longest_s < settings.retry_first_s:
         yield "retry_longest_s: must not be below retry_first_s"
+    yield from security_mistakes(settings)
 
 
 def _one_of(*allowed: str) -> Callable[[str], str]:
@@ -162,6 +207,12 @@ def _not_negative(value: float) -> str:
 
 def _positive(value: float) -> str:
     return "" if 0 < value < float("inf") else f"{value} must be a finite number above 0"
+
+
+def _journal_url(value: str) -> str:
+    """Without the value, which may hold a password."""
+    good = not value or re.match(r"(sqlite|postgresql)(\+psycopg)?://", value)
+    return "" if good else "begins neither with sqlite:// nor with postgresql://"
 
 
 def _not_blank(value: str) -> str:
@@ -201,16 +252,18 @@ def _roles(roles: tuple[str, ...]) -> str:
 
 
 _CHECKS: Mapping[str, Callable[[Any], str]] = {
+    "journal_url": _journal_url,
     "site": _not_blank,
     "host": _not_blank,
     "dicom_port": _port,
     "ae_title": ae_title_mistake,
     "known_peers": _peer_titles,
     "emergency_peers": _peer_titles,
+    "oidc_role_claim": _not_blank,
     "grpc_port": _port,
     "web_port": _port,
     "destination": _destination,
-    "archive": archive_names_mistake,
+    "archive": archives_mistake,
     "stow_body_bytes": _positive,
     "stow_requests": _positive,
     "model": _model,

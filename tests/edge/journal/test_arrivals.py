@@ -1,37 +1,35 @@
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from fakes import MemoryObjects
 from instances import START_UTC, entry
 
-from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
-from millet.edge.journal.arrivals import ALIVE_S, living
+from millet.edge.journal import SqlJournal, open_engine
 from millet.edge.journal.tables import executor
 from millet.ports import WorklistQuery
-
-DEAD_UTC = START_UTC + timedelta(seconds=ALIVE_S)
-"""When who was heard of at the start is dead, and not a second before."""
 
 
 class Process:
     """One process's view of the journal."""
 
-    def __init__(self, path):
-        self.engine = open_engine(sqlite_url(path))
-        migrate(self.engine)
+    def __init__(self, url):
+        self.engine = open_engine(url)
         self.jobs = []
         self.journal = SqlJournal(self.engine, lambda _, job: self.jobs.append(job), MemoryObjects())
 
     def beat(self, name):
-        """An executor is heard of for the first time, at the start."""
+        """An executor is heard of."""
         with self.engine.begin() as connection:
             connection.execute(executor.insert().values(executor_id=name, heartbeat_utc=START_UTC))
 
-    def arrived(self, name, after=0, now_utc=START_UTC):
+    def strike(self, name):
+        """An executor is dead."""
+        with self.engine.begin() as connection:
+            connection.execute(executor.delete().where(executor.c.executor_id == name))
+
+    def arrived(self, name, after=0):
         """The slices that an analyser is told of, by number."""
-        told = self.journal.arrived(name, after, now_utc)
+        told = self.journal.arrived(name, after)
         return [int(one.path[3:-4], 16) for one in told]
 
     def status(self):
@@ -41,12 +39,12 @@ class Process:
 
 
 @pytest.fixture
-def processes(tmp_path):
-    """Make processes on one file."""
+def processes(journal_url):
+    """Make processes on one database."""
     made = []
 
     def make():
-        made.append(Process(tmp_path / "journal.db"))
+        made.append(Process(journal_url))
         return made[-1]
 
     yield make
@@ -69,23 +67,15 @@ def test_two_processes_never_follow_the_same_series(processes):
 
 
 def test_the_lease_holds_until_the_follower_is_dead(processes):
-    """A second before it is still its own; then all of the series is told to the next."""
+    """While it lives it is its own; then all of the series is told to the next."""
     process = processes()
     for name in ("host-0", "host-1"):
         process.beat(name)
     process.journal.record(entry(1))
     assert process.arrived("host-0") == [1]
-    assert process.arrived("host-1", now_utc=DEAD_UTC - timedelta(seconds=1)) == []
-    assert process.arrived("host-1", now_utc=DEAD_UTC) == [1]
-
-
-def test_the_living_are_those_that_were_heard_of_lately(processes):
-    """By the caller's clock."""
-    process = processes()
-    process.beat("host-0")
-    for now_utc, expected in ((DEAD_UTC - timedelta(seconds=1), ["host-0"]), (DEAD_UTC, [])):
-        with process.engine.connect() as connection:
-            assert connection.execute(living(now_utc)).scalars().all() == expected
+    assert process.arrived("host-1") == []
+    process.strike("host-0")
+    assert process.arrived("host-1") == [1]
 
 
 def test_asking_again_changes_nothing_and_wakes_nobody(processes):

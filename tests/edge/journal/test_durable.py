@@ -15,7 +15,10 @@ from instances import entry
 
 from millet.edge.journal import DurableWork, SqlJournal, migrate, open_engine, sqlite_url
 from millet.edge.journal.base import Job
-from millet.edge.journal.durable import LEASE_S, WORKFLOW
+from millet.edge.journal.durable import PROTOCOL
+from millet.edge.journal.heartbeat import LEASE_S
+from millet.edge.journal.stranded import WORKFLOW
+from millet.edge.journal.tables import executor
 from millet.errors import Interrupted, StoreError
 
 PATIENCE_S = 30
@@ -32,20 +35,32 @@ def until(reached, worker):
     deadline_s = time.monotonic() + PATIENCE_S
     while not reached():
         assert time.monotonic() < deadline_s, worker.statuses()
-        worker.work.reconcile(datetime.now(UTC))
+        worker.work.reconcile()
         worker.ran.wait(0.05)  # let the database be written by somebody else, too
 
 
 class Worker:
     """One process's view: journal and durable work on the same file."""
 
-    def __init__(self, path, executor_id="host-0", max_attempts=10):
-        self.engine = open_engine(sqlite_url(path))
+    def __init__(self, url, executor_id="host-0", max_attempts=10, version=PROTOCOL):
+        self.engine = open_engine(url)
         migrate(self.engine)
-        self.work = DurableWork(self.engine, executor_id, max_attempts)
+        self.work = DurableWork(self.engine, executor_id, max_attempts, version=version)
         self.journal = SqlJournal(self.engine, self.work.enqueue, MemoryObjects())
         self.ran = threading.Event()
         self.runs = []
+
+    @property
+    def table(self):
+        """Where the engine keeps the work."""
+        return "dbos.workflow_status" if self.engine.dialect.name == "postgresql" else "workflow_status"
+
+    def silence(self, executor_id):
+        """An executor was heard of last before its lease."""
+        then = datetime.now(UTC) - timedelta(seconds=LEASE_S + 1)
+        with self.engine.begin() as connection:
+            mine = executor.c.executor_id == executor_id
+            connection.execute(sa.update(executor).where(mine).values(heartbeat_utc=then))
 
     def run(self, series_id, generation):
         """Note what is run."""
@@ -62,13 +77,13 @@ class Worker:
         """What the engine says of the work."""
         with self.engine.connect() as connection:
             return connection.execute(
-                sa.text("SELECT workflow_uuid, status, executor_id FROM workflow_status ORDER BY 1")
+                sa.text(f"SELECT workflow_uuid, status, executor_id FROM {self.table} ORDER BY 1")
             ).all()
 
     def queues(self):
         """Where the work waits or waited."""
         with self.engine.connect() as connection:
-            return list(connection.execute(sa.text("SELECT queue_name FROM workflow_status")).scalars())
+            return list(connection.execute(sa.text(f"SELECT queue_name FROM {self.table}")).scalars())
 
     def stop(self):
         """As at the end of a process."""
@@ -81,8 +96,9 @@ def workers(tmp_path):
     """Make workers on one database; all are stopped at the end."""
     made = []
 
-    def make(executor_id="host-0", max_attempts=10):
-        made.append(Worker(tmp_path / "journal.db", executor_id, max_attempts))
+    def make(executor_id="host-0", max_attempts=10, url=None, version=PROTOCOL):
+        url = url or sqlite_url(tmp_path / "journal.db")
+        made.append(Worker(url, executor_id, max_attempts, version))
         return made[-1]
 
     yield make
@@ -93,7 +109,7 @@ def workers(tmp_path):
 def test_a_closed_series_is_run(workers):
     """What the journal closed is run with its series and generation."""
     worker = workers()
-    worker.work.start(worker.run, never, NOW)
+    worker.work.start(worker.run, never)
     series_id = worker.close_series()
     assert worker.ran.wait(PATIENCE_S)
     assert worker.runs == [(series_id, 1)]
@@ -105,7 +121,7 @@ def test_work_waits_for_a_worker(workers):
     receiver.close_series()
     receiver.stop()
     worker = workers()
-    worker.work.start(worker.run, never, NOW)
+    worker.work.start(worker.run, never)
     assert worker.ran.wait(PATIENCE_S)
 
 
@@ -140,7 +156,7 @@ def test_work_that_fails_is_given_up_and_told(workers):
         given_up.append((series_id, generation))
         told.set()
 
-    worker.work.start(fails, give_up, NOW)
+    worker.work.start(fails, give_up)
     series_id = worker.close_series()
     assert told.wait(PATIENCE_S)
     assert given_up == [(series_id, 1)]
@@ -157,7 +173,7 @@ def test_a_failure_of_the_store_may_pass(workers):
             raise StoreError("the disk failed")
         done.set()
 
-    worker.work.start(fails_at_first, never, NOW)
+    worker.work.start(fails_at_first, never)
     worker.close_series()
     until(done.is_set, worker)
 
@@ -171,7 +187,7 @@ def test_a_store_that_goes_on_failing_is_given_up(workers):
         worker.run(series_id, generation)
         raise StoreError("the disk failed")
 
-    worker.work.start(fails, lambda *_: told.set(), NOW)
+    worker.work.start(fails, lambda *_: told.set())
     series_id = worker.close_series()
     until(told.is_set, worker)
     assert worker.runs == [(series_id, 1)] * 2
@@ -185,12 +201,12 @@ def test_interrupted_work_is_run_again_after_a_restart(workers):
         first.run(series_id, generation)
         raise Interrupted
 
-    first.work.start(interrupted, never, NOW)
+    first.work.start(interrupted, never)
     series_id = first.close_series()
     assert first.ran.wait(PATIENCE_S)
     first.stop()
     second = workers()
-    second.work.start(second.run, never, NOW)
+    second.work.start(second.run, never)
     assert second.ran.wait(PATIENCE_S)
     assert second.runs == [(series_id, 1)]
 
@@ -206,51 +222,50 @@ def test_nothing_is_pickled(workers):
 
 DIES = """
 import sys, os, signal
-from datetime import UTC, datetime
-from pathlib import Path
-from millet.edge.journal import DurableWork, open_engine, sqlite_url
+from millet.edge.journal import DurableWork, open_engine
 
 def dies(series_id, generation):
     os.kill(os.getpid(), signal.SIGKILL)
 
-engine = open_engine(sqlite_url(Path(sys.argv[1])))
+engine = open_engine(sys.argv[1])
 work = DurableWork(engine, sys.argv[2], max_attempts=1)
-work.start(dies, dies, datetime.now(UTC))
+work.start(dies, dies)
 signal.pause()
 """
 
 
-def die_at_work(path, executor_id):
+def die_at_work(worker, executor_id):
     """A process of its own takes the work and is killed in the midst of it."""
-    ended = subprocess.run([sys.executable, "-c", DIES, str(path), executor_id], check=False, timeout=60)
+    url = worker.engine.url.render_as_string(hide_password=False)
+    ended = subprocess.run([sys.executable, "-c", DIES, url, executor_id], check=False, timeout=60)
     assert ended.returncode == -9
 
 
-def test_kill_9_and_a_restart_run_the_work_again(workers, tmp_path):
+def test_kill_9_and_a_restart_run_the_work_again(workers):
     """An executor that died takes its own work up again when it comes back."""
     receiver = workers("receiver")
     series_id = receiver.close_series()
     receiver.stop()
-    die_at_work(tmp_path / "journal.db", "host-0")
+    die_at_work(receiver, "host-0")
     worker = workers("host-0")
     assert worker.statuses()[0][1:] == ("PENDING", "host-0")
-    worker.work.start(worker.run, never, NOW)
+    worker.work.start(worker.run, never)
     assert worker.ran.wait(PATIENCE_S)
     assert worker.runs == [(series_id, 1)]
 
 
-def test_the_work_of_a_dead_executor_is_taken_over(workers, tmp_path):
+def test_the_work_of_a_dead_executor_is_taken_over(workers, work_url):
     """Work of an executor that does not come back stays with it for the lease, then goes to another."""
-    receiver = workers("receiver")
+    receiver = workers("receiver", url=work_url)
     series_id = receiver.close_series()
     receiver.stop()
-    die_at_work(tmp_path / "journal.db", "gone-0")
-    worker = workers("host-1")
-    worker.work.start(worker.run, never, datetime.now(UTC))
-    assert worker.work.reconcile(datetime.now(UTC)) == []
-    taken = worker.work.reconcile(datetime.now(UTC) + timedelta(seconds=LEASE_S + 1))
-    assert taken == [f"{WORKFLOW}-{series_id}-1"]
-    assert worker.ran.wait(PATIENCE_S)
+    die_at_work(receiver, "gone-0")
+    worker = workers("host-1", url=work_url)
+    worker.work.start(worker.run, never)
+    assert worker.work.reconcile() == []
+    worker.silence("gone-0")
+    assert worker.work.reconcile() == []
+    until(worker.ran.is_set, worker)
     assert worker.runs == [(series_id, 1)]
 
 
@@ -268,32 +283,32 @@ def test_work_that_cannot_even_be_ended_is_begun_anew(workers):
         failed.set()
         raise failures.pop(0)
 
-    worker.work.start(run, give_up, NOW)
+    worker.work.start(run, give_up)
     series_id = worker.close_series()
     assert failed.wait(PATIENCE_S)
     until(worker.ran.is_set, worker)
     assert worker.runs == [(series_id, 1)]
 
 
-def test_a_series_that_kills_the_process_is_given_up(workers, tmp_path):
+def test_a_series_that_kills_the_process_is_given_up(workers):
     """After its attempts, work that always kills its process is ended, once, without being run again."""
     receiver = workers("receiver")
     series_id = receiver.close_series()
     receiver.stop()
     for _ in range(2):
-        die_at_work(tmp_path / "journal.db", "host-0")
+        die_at_work(receiver, "host-0")
     worker = workers("host-0", max_attempts=1)
     given_up = []
-    worker.work.start(worker.run, lambda *which: given_up.append(which), NOW)
+    worker.work.start(worker.run, lambda *which: given_up.append(which))
     until(lambda: given_up, worker)
-    worker.work.reconcile(datetime.now(UTC))
+    worker.work.reconcile()
     assert (given_up, worker.runs) == ([(series_id, 1)], [])
 
 
 def test_dbos_prints_nothing(workers, capfd):
     """No line of the engine reaches the console."""
     worker = workers()
-    worker.work.start(worker.run, never, NOW)
+    worker.work.start(worker.run, never)
     worker.close_series()
     assert worker.ran.wait(PATIENCE_S)
     worker.stop()
@@ -321,9 +336,9 @@ def test_a_job_waits_in_the_queue_of_its_follower_and_urgency(workers, job, queu
 def test_who_followed_a_series_analyses_it(workers):
     """From the first instance to the run: the lease in the journal becomes the queue of the job."""
     worker = workers("host-0")
-    worker.work.start(worker.run, never, NOW)
+    worker.work.start(worker.run, never)
     recorded = worker.journal.record(replace(entry(1), urgency=1))
-    assert worker.journal.arrived("host-0", 0, NOW)
+    assert worker.journal.arrived("host-0", 0)
     assert worker.journal.close(recorded.series_id, 1, NOW)
     assert worker.queues() == ["emergency@host-0"]
     assert worker.ran.wait(PATIENCE_S)
@@ -338,7 +353,7 @@ def test_what_waits_for_a_dead_executor_is_put_back(workers):
             receiver.work.enqueue(connection, Job(series_id, 1, analyser=analyser))
     receiver.stop()
     worker = workers("host-1")
-    worker.work.start(worker.run, never, datetime.now(UTC))
-    assert worker.work.reconcile(datetime.now(UTC)) == [f"{WORKFLOW}-1-1"]
+    worker.work.start(worker.run, never)
+    assert worker.work.reconcile() == [f"{WORKFLOW}-1-1"]
     until(lambda: len(worker.runs) == 2, worker)
     assert sorted(worker.runs) == [(1, 1), (2, 1)]

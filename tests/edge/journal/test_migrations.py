@@ -1,19 +1,27 @@
 from __future__ import annotations
 
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import analyses
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from fakes import MemoryObjects
+from instances import START_UTC, entry
 
-from millet.edge.journal import migrate, open_engine, sqlite_url
+from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
 from millet.edge.journal.tables import metadata
 from millet.errors import StoreError
+from millet.ports import KeptObject, WorklistQuery
 
 
 @pytest.fixture
-def engine(tmp_path):
-    """An empty database."""
-    made = open_engine(sqlite_url(tmp_path / "journal.db"))
+def engine(empty_url):
+    """An empty database of either kind."""
+    made = open_engine(empty_url)
     yield made
     made.dispose()
 
@@ -42,33 +50,80 @@ def test_up_down_and_up_again(engine):
     assert ours(engine) == set(metadata.tables)
 
 
-def test_an_older_journal_keeps_its_analyses(engine):
-    """An analysis that was journalled before its count was judged stays, and nothing is said of its count."""
+def filled(engine):
+    """A journal through which one series has gone to its delivery, and another one that is open."""
+    journal = SqlJournal(engine, lambda *_: None, MemoryObjects())
+    recorded = journal.record_all([entry(1), entry(2, series_uid="1.2.9")], {"a": 7})[0]
+    journal.close(recorded.series_id, 1, START_UTC)
+    work = journal.claim(recorded.series_id, 1)
+    kept = KeptObject(kind="sr", path="aa/sr", deliver=True)
+    journal.commit(work, replace(analyses.analysis(), created_utc=START_UTC), [kept], ["folder"])
+    return journal
+
+
+def counted(engine):
+    """How many rows each of the first tables holds."""
+    names = "series", "instance", "analysis", "object", "delivery", "counter"
+    with engine.connect() as connection:
+        return {name: connection.scalar(sa.text(f"SELECT count(*) FROM {name}")) for name in names}
+
+
+EXPECTED = {"series": 2, "instance": 2, "analysis": 1, "object": 1, "delivery": 1, "counter": 1}
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004"])
+def test_down_to_each_revision_and_up_again_keeps_the_rows(engine, revision):
+    """A journal that is full goes back to what an older version reads, and comes again."""
+    migrate(engine)
+    before = filled(engine).series(WorklistQuery())
+    migrate(engine, revision)
+    assert counted(engine) == EXPECTED
+    migrate(engine)
+    assert counted(engine) == EXPECTED
+    journal = SqlJournal(engine, lambda *_: None, MemoryObjects())
+    assert [one.key for one in journal.series(WorklistQuery())] == [one.key for one in before]
+    assert journal.record(entry(3)).generation == 2
+    assert [one.kind for one in journal.due(START_UTC)] == ["sr"]
+
+
+def test_of_an_older_analysis_nothing_is_said_of_its_count(engine):
+    """What was not judged when it was journalled is not known later."""
+    migrate(engine)
+    filled(engine)
     migrate(engine, "0001")
-    now = "2026-01-02 03:04:05"
-    with engine.begin() as connection:
-        columns = {c["name"]: c for c in sa.inspect(connection).get_columns("analysis")}
-        assert "count_reliable" not in columns
-        connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
-        row = dict.fromkeys(columns, "x") | {"id": 1, "series_id": 1, "generation": 1, "nodules": 3}
-        row["created_utc"] = now
-        series = sa.table(
-            "series", *(sa.column(c["name"]) for c in sa.inspect(connection).get_columns("series"))
-        )
-        connection.execute(series.insert().values({c.name: 1 for c in series.columns}))
-        analysis = sa.table("analysis", *(sa.column(name) for name in columns))
-        connection.execute(analysis.insert().values(row))
     migrate(engine)
     with engine.connect() as connection:
-        kept = connection.exec_driver_sql("SELECT nodules, count_reliable FROM analysis").all()
-    assert kept == [(3, None)]
+        kept = connection.execute(sa.text("SELECT nodules, count_reliable FROM analysis")).all()
+    assert kept == [(len(analyses.analysis().nodules), None)]
 
 
-def test_sqlite_is_opened_durably(engine):
-    """Write-ahead log, flushed at every commit, foreign keys held."""
+def test_processes_that_start_at_once_migrate_once(engine):
+    """Each comes back with the tables there."""
+    others = [open_engine(engine.url.render_as_string(hide_password=False)) for _ in range(3)]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(migrate, others))
+    assert ours(engine) == set(metadata.tables)
+    for other in others:
+        other.dispose()
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense sesame", "mysql://u:sesame@h/d", "postgresql://u:sesame@127.0.0.1:1/none"]
+)
+def test_a_password_is_told_to_nobody(url, caplog):
+    """A URL that cannot be read, or leads nowhere, is told of without what is in it."""
+    with pytest.raises(StoreError) as failure:
+        migrate(open_engine(url))
+    assert "sesame" not in "".join(traceback.format_exception(failure.value)) + caplog.text
+
+
+def test_sqlite_is_opened_durably(tmp_path):
+    """Write-ahead log, flushed at every commit, foreign keys held, after a migration too."""
+    migrate(engine := open_engine(sqlite_url(tmp_path / "journal.db")))
     wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
     with engine.connect() as connection:
         asked = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in wanted}
+    engine.dispose()
     assert asked == wanted
 
 

@@ -9,7 +9,7 @@ from fakes import MemoryObjects
 from instances import START_UTC, entry
 
 from millet.core.analysis import Outcome, Triage, TriageLevel
-from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.journal import SqlJournal, open_engine
 from millet.ports import KeptObject, SeriesKey, Site, WorklistQuery
 
 LEVELS = {1: TriageLevel.NOTABLE, 2: TriageLevel.CRITICAL, 3: TriageLevel.UNFLAGGED}
@@ -18,9 +18,8 @@ LEVELS = {1: TriageLevel.NOTABLE, 2: TriageLevel.CRITICAL, 3: TriageLevel.UNFLAG
 class Bench:
     """A journal with four series: notable, critical, unflagged, and one that is being received."""
 
-    def __init__(self, path):
-        self.engine = open_engine(sqlite_url(path))
-        migrate(self.engine)
+    def __init__(self, url):
+        self.engine = open_engine(url)
         self.objects = MemoryObjects()
         self.journal = SqlJournal(self.engine, lambda *_: None, self.objects)
         for number, level in LEVELS.items():
@@ -48,9 +47,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path):
+def bench(journal_url):
     """The four series."""
-    made = Bench(tmp_path / "journal.db")
+    made = Bench(journal_url)
     yield made
     made.engine.dispose()
 

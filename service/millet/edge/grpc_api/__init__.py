@@ -1,5 +1,6 @@
 """The worklist and its analyses over gRPC, with health and reflection."""
 
+from millet.edge.grpc_api.gate import credentials
 from millet.edge.grpc_api.server import GrpcServer
 
-__all__ = ["GrpcServer"]
+__all__ = ["GrpcServer", "credentials"]

@@ -48,6 +48,10 @@ def status_to_wire(status: SeriesStatus) -> pb.SeriesStatus:
         windows_done=status.windows_done,
         windows_total=status.windows_total,
         count_reliable=status.count_reliable,
+        best_of_study=status.best_of_study,
+        best_series_uid=wire.text(status.best_series_uid),
+        best_reason=wire.text(status.best_reason),
+        triage_before=wire.level_to_wire(status.triage_before),
     )
 
 

@@ -12,9 +12,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
+from millet.edge.grpc_api.gate import GateInterceptor
 from millet.edge.grpc_api.service import AnalysisService
 from millet.edge.telemetry import Telemetry
-from millet.ports import Worklist
+from millet.ports import Gate, Worklist
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 from millet.proto.millet.v1 import analysis_service_pb2_grpc as rpc
 
@@ -24,6 +25,15 @@ SERVICE: str = pb.DESCRIPTOR.services_by_name["AnalysisService"].full_name
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
 
+def offer(
+    server: grpc.aio.Server, service: rpc.AnalysisServiceServicer, healthy: health.HealthServicer
+) -> None:
+    """Register everything that is served; each method stands in the table of roles."""
+    rpc.add_AnalysisServiceServicer_to_server(service, server)
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    reflection.enable_server_reflection((SERVICE, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
+
+
 class GrpcServer:
     """One server on one event loop.
 
@@ -31,6 +41,8 @@ class GrpcServer:
         worklist: what is read; its methods are called in threads.
         ready: each part of the service and why it is not ready, empty where it is; may block.
         telemetry: counts calls and watchers.
+        gate: who may call; None for everybody.
+        credentials: TLS; None for none.
         poll_s: how often the journal is looked at for commits that nobody announced with `wake`.
     """
 
@@ -40,10 +52,14 @@ class GrpcServer:
         worklist: Worklist,
         ready: Callable[[], Mapping[str, str]],
         telemetry: Telemetry,
+        gate: Gate | None = None,
+        credentials: grpc.ServerCredentials | None = None,
         poll_s: float = 0.5,
     ) -> None:
         self._worklist = worklist
         self._ready = ready
+        self._interceptors = [GateInterceptor(gate)] if gate else []
+        self._credentials = credentials
         self._poll_s = poll_s
         self._service = AnalysisService(worklist, telemetry)
         self._health = health.HealthServicer()
@@ -56,14 +72,14 @@ class GrpcServer:
     async def start(self, host: str, port: int) -> int:
         """Listen and return the port (a free one for 0); raises OSError where it is taken."""
         self._loop = asyncio.get_running_loop()
-        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-        rpc.add_AnalysisServiceServicer_to_server(self._service, server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        reflection.enable_server_reflection(
-            (SERVICE, "grpc.health.v1.Health", reflection.SERVICE_NAME), server
-        )
+        server = grpc.aio.server(interceptors=self._interceptors, options=[("grpc.so_reuseport", 0)])
+        offer(server, self._service, self._health)
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            bound = server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+            if self._credentials is None:
+                bound = server.add_insecure_port(address)
+            else:
+                bound = server.add_secure_port(address, self._credentials)
         except RuntimeError as error:
             await server.stop(None)
             raise OSError(f"gRPC cannot listen on {host}:{port}") from error

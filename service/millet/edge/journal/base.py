@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from millet.edge.journal.database import told
+from millet.edge.journal.database import bump, told
 
 
 class Job(NamedTuple):
@@ -50,6 +50,12 @@ class Base:
             yield connection
         for changed in self._watchers if awaited else ():
             changed()
+
+    @contextmanager
+    def _changing(self, *, awaited: bool = True) -> Iterator[tuple[sa.Connection, int]]:
+        """One transaction that changes series, with the revision it makes; one after the other."""
+        with self._writing(awaited=awaited) as connection:
+            yield connection, bump(connection)
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:

@@ -11,6 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import event
 
 from millet.edge.journal import tables
@@ -19,6 +21,23 @@ from millet.errors import StoreError
 BUSY_MS = 30_000
 """How long a writer waits for another one before it fails."""
 MIGRATIONS = Path(__file__).parent / "migrations"
+VERSION_TABLE = "millet_version"
+MIGRATION_LOCK = 0x6D696C6C6574
+"""Of PostgreSQL's advisory locks, the one of who migrates."""
+POSTGRESQL: dict[str, Any] = {
+    "pool_pre_ping": True,
+    "pool_size": 10,
+    "max_overflow": 20,
+    "connect_args": {
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+        "application_name": "millet",
+    },
+}
+"""A connection that a restart broke is replaced before use; a host that is gone is noticed within 30 s."""
 
 
 def sqlite_url(path: Path) -> str:
@@ -26,16 +45,35 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path.absolute()}"
 
 
-def open_engine(url: str) -> sa.Engine:
-    """Open a database by URL; SQLite with a write-ahead log that is flushed at every commit.
+def journal_url(configured: str, state_dir: Path) -> str:
+    """The URL as it was configured, or that of a SQLite file in the folder of the state."""
+    return configured or sqlite_url(state_dir / "journal.db")
 
-    The folder of a SQLite file is made when there is none. Raises StoreError.
+
+def open_engine(url: str) -> sa.Engine:
+    """Open a database by URL: SQLite (write-ahead log, flushed at every commit) or PostgreSQL.
+
+    The folder of a SQLite file is made when there is none. Raises StoreError, without the URL, which may
+    hold a password.
     """
-    engine = sa.create_engine(url)
-    if engine.dialect.name == "sqlite" and engine.url.database:
-        _make_folder(Path(engine.url.database).parent)
-        event.listen(engine, "connect", _durable_sqlite)
+    parsed = _parsed(url)
+    if parsed.get_backend_name() == "postgresql":
+        return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), **POSTGRESQL)
+    engine = sa.create_engine(parsed)
+    if parsed.database:
+        _make_folder(Path(parsed.database).parent)
+    event.listen(engine, "connect", _durable_sqlite)
     return engine
+
+
+def _parsed(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise StoreError("the journal's URL cannot be read") from None
+    if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise StoreError("the journal's URL must begin with sqlite: or postgresql:")
+    return parsed
 
 
 def _make_folder(folder: Path) -> None:
@@ -55,19 +93,46 @@ def _durable_sqlite(connection: Any, _record: Any) -> None:
 
 
 def migrate(engine: sa.Engine, revision: str = "head") -> None:
-    """Bring our tables to a revision, up or down ("base" drops them). Raises StoreError."""
+    """Bring our tables to a revision, up or down ("base" drops them). Raises StoreError.
+
+    Of several processes that start at once one migrates, and the others wait for it.
+    """
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with told(), engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+        else:  # a table that is made anew must not take with it the rows that refer to it
+            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
-        step = command.downgrade if revision == "base" else command.upgrade
-        step(config, revision)
+        down = revision in _below(config, _revision(connection))
+        (command.downgrade if down else command.upgrade)(config, revision)
         connection.commit()
+        connection.detach()
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    """Where the database stands."""
+    return MigrationContext.configure(
+        connection, opts={"version_table": VERSION_TABLE}
+    ).get_current_revision()
+
+
+def _below(config: Config, revision: str | None) -> set[str]:
+    """The revisions that are reached by going down."""
+    scripts = ScriptDirectory.from_config(config)
+    older = {one.revision for one in scripts.walk_revisions("base", revision or "base")}
+    return (older | {"base"}) - {revision}
 
 
 def bump(connection: sa.Connection) -> int:
-    """The next revision. Its row is locked until the commit, so revisions appear in their order."""
+    """The next revision. Its row is locked until the commit, so revisions appear in their order.
+
+    Whoever changes a series begins with it: were the row of a series locked before it, two writers could
+    wait for each other.
+    """
     grown = (
         sa.update(tables.counter)
         .where(tables.counter.c.name == "revision")

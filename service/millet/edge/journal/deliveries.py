@@ -9,7 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from millet.edge.journal.base import Base
-from millet.edge.journal.database import bump
 from millet.edge.journal.jobs import PENDING
 from millet.edge.journal.tables import analysis, delivery, made, series
 from millet.ports import Delivery
@@ -46,7 +45,7 @@ class Deliveries(Base):
         return number, 0.0 if oldest is None else (now_utc - oldest).total_seconds()
 
     def _tried(self, delivery_id: int, facts: dict[str, Any]) -> None:
-        with self._writing() as connection:
+        with self._changing() as (connection, revision):
             connection.execute(
                 sa.update(delivery)
                 .where(delivery.c.id == delivery_id, delivery.c.state == PENDING)
@@ -59,9 +58,7 @@ class Deliveries(Base):
                 .where(delivery.c.id == delivery_id)
                 .scalar_subquery()
             )
-            connection.execute(
-                sa.update(series).where(series.c.id == owner).values(revision=bump(connection))
-            )
+            connection.execute(sa.update(series).where(series.c.id == owner).values(revision=revision))
 
     def _deliveries(self, *conditions: sa.ColumnElement[bool]) -> Sequence[Delivery]:
         query = (

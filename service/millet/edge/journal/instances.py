@@ -8,13 +8,14 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from millet.codec import header as header_codec
+from millet.core.best import Candidate
 from millet.core.job import Event, State, advance
 from millet.core.series import SliceHeader
+from millet.edge.journal import studies
 from millet.edge.journal.arrivals import living
 from millet.edge.journal.base import Job
-from millet.edge.journal.database import bump
 from millet.edge.journal.recording import Recording
-from millet.edge.journal.tables import instance, series
+from millet.edge.journal.tables import executor, instance, series
 from millet.ports import OpenSeries
 
 
@@ -34,10 +35,11 @@ class Instances(Recording):
         with self._reading() as connection:
             return tuple(header_codec.decode(document) for document in connection.execute(query).scalars())
 
-    def close(self, series_id: int, generation: int, now_utc: datetime) -> bool:
+    def close(
+        self, series_id: int, generation: int, now_utc: datetime, candidate: Candidate | None = None
+    ) -> bool:
         """Journal that a generation is to be analysed, with its job, in one transaction."""
-        with self._writing() as connection:
-            revision = bump(connection)
+        with self._changing() as (connection, revision):
             to = advance(State.RECEIVING, Event.CLOSE)
             closed = connection.execute(
                 sa.update(series)
@@ -47,9 +49,11 @@ class Instances(Recording):
                 .returning(series.c.urgency, series.c.analyser)
             ).one_or_none()
             if closed:
-                alive = connection.execute(living(now_utc)).scalars().all()
-                analyser = closed.analyser if closed.analyser in alive else ""
+                alive = connection.execute(living().where(executor.c.executor_id == closed.analyser))
+                analyser = alive.scalar_one_or_none() or ""
                 self._enqueue(connection, Job(series_id, generation, closed.urgency, analyser))
+                if candidate:
+                    studies.closed(connection, series_id, candidate)
             return closed is not None
 
     def known_paths(self) -> frozenset[str]:

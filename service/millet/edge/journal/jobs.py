@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from millet.codec import record
 from millet.core.analysis import Analysis, Outcome
 from millet.core.job import Event, State, advance
+from millet.edge.journal import studies
 from millet.edge.journal.base import Base
-from millet.edge.journal.database import bump
+from millet.edge.journal.generations import predecessor, raise_alert
 from millet.edge.journal.tables import analysis as analyses
 from millet.edge.journal.tables import delivery, instance, made, series
 from millet.ports import KeptObject, SeriesKey, Work
@@ -26,16 +27,16 @@ class Jobs(Base):
 
     def claim(self, series_id: int, generation: int) -> Work | None:
         """Begin, or begin again after a crash; see `ports.JobQueue`."""
-        with self._writing() as connection:
+        with self._changing() as (connection, revision):
             row = _workable(connection, series_id, generation)
             if row is None:
                 return None
-            _move(connection, row, Event.CLAIM)
-            paths = connection.execute(
-                sa.select(instance.c.path)
+            _move(connection, row, Event.CLAIM, revision=revision)
+            instances = connection.execute(
+                sa.select(instance.c.path, instance.c.called_ae)
                 .where(instance.c.series_id == series_id, instance.c.generation <= generation)
                 .order_by(instance.c.id)
-            )
+            ).all()
             return Work(
                 series_id=series_id,
                 generation=generation,
@@ -43,7 +44,9 @@ class Jobs(Base):
                 study_uid=row.study_uid,
                 closed_utc=row.closed_utc,
                 urgency=row.urgency,
-                paths=tuple(paths.scalars()),
+                paths=tuple(path for path, _ in instances),
+                called_ae=instances[0].called_ae if instances else "",
+                predecessor=predecessor(connection, row, generation),
             )
 
     def commit(
@@ -54,27 +57,31 @@ class Jobs(Base):
         destinations: Sequence[str],
     ) -> bool:
         """Journal an analysis, its objects and their deliveries; see `ports.JobQueue`."""
-        with self._writing() as connection:
+        with self._changing() as (connection, revision):
             row = connection.execute(
                 sa.select(series).where(series.c.id == work.series_id).with_for_update()
             ).one()
-            if _committed(connection, work, analysis):
+            here = row.generation == work.generation
+            if (here and row.state not in WORKABLE) or _committed(connection, work, analysis):
                 return False
             analysis_id = _insert(connection, analyses, _analysis_values(work, analysis))
             for one in objects:
                 object_id = _keep(connection, analysis_id, one)
                 for destination in destinations if one.deliver else ():
                     _send(connection, object_id, destination, analysis)
-            if row.generation == work.generation and row.state in WORKABLE:
+            if here:
                 refused = analysis.outcome is Outcome.NOT_ANALYSED
-                _move(connection, row, Event.REFUSE if refused else Event.FINISH, stage="")
+                event = Event.REFUSE if refused else Event.FINISH
+                _move(connection, row, event, revision=revision, stage="")
+                studies.committed(connection, work.series_id, analysis)
+            raise_alert(connection, work, analysis)
             return True
 
     def park(self, series_id: int, generation: int, reason_code: str) -> None:
         """Give up until an operator looks; see `ports.JobQueue`."""
-        with self._writing() as connection:
+        with self._changing() as (connection, revision):
             if row := _workable(connection, series_id, generation):
-                _move(connection, row, Event.PARK, parked_for=reason_code, stage="")
+                _move(connection, row, Event.PARK, revision=revision, parked_for=reason_code, stage="")
 
 
 def _workable(connection: sa.Connection, series_id: int, generation: int) -> sa.Row[Any] | None:
@@ -86,10 +93,10 @@ def _workable(connection: sa.Connection, series_id: int, generation: int) -> sa.
     ).one_or_none()
 
 
-def _move(connection: sa.Connection, row: sa.Row[Any], event: Event, **facts: str) -> None:
+def _move(connection: sa.Connection, row: sa.Row[Any], event: Event, **facts: Any) -> None:
     to = advance(State(row.state), event)
     moved = sa.update(series).where(series.c.id == row.id)
-    connection.execute(moved.values(state=to, revision=bump(connection), **facts))
+    connection.execute(moved.values(state=to, **facts))
 
 
 def _committed(connection: sa.Connection, work: Work, analysis: Analysis) -> bool:

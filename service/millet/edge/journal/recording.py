@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from millet.codec import header as header_codec
 from millet.core.job import Event, State, advance
 from millet.edge.journal.base import Base
-from millet.edge.journal.database import bump
 from millet.edge.journal.tables import instance, segment, series
 from millet.ports import Entry, Known, Recorded, SeriesKey
 
@@ -58,8 +57,7 @@ class Recording(Base):
         self, entries: Sequence[Entry], segments: Mapping[str, int] = NO_SEGMENTS
     ) -> Sequence[Recorded]:
         """Journal a batch, and how far segments are indexed; see `ports.InstanceIndex`."""
-        with self._writing(awaited=False) as connection:
-            revision = bump(connection)
+        with self._changing(awaited=False) as (connection, revision):
             held = _held(connection, entries)
             new = _new(entries, held)
             here = _places(connection, new.values(), revision)

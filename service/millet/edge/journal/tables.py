@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -59,7 +60,7 @@ counter = Table(
     "counter",
     metadata,
     Column("name", String, primary_key=True),
-    Column("value", Integer, nullable=False),
+    Column("value", BigInteger, nullable=False),
 )
 """One row, `revision`: grows with every change of any series."""
 
@@ -91,7 +92,10 @@ series = Table(
     _text("stage"),
     Column("windows_done", Integer, nullable=False, server_default="0"),
     Column("windows_total", Integer, nullable=False, server_default="0"),
-    Column("revision", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    _text("candidate"),
+    _text("best_series_uid"),
+    _text("best_reason"),
     UniqueConstraint("site", "series_uid"),
     Index("ix_series_patient", "site", "issuer", "patient_id"),
     Index("ix_series_accession", "site", "accession"),
@@ -113,7 +117,7 @@ instance = Table(
     _text("transfer_syntax_uid"),
     Column("digest", String, nullable=False),
     Column("path", String, nullable=False),
-    Column("size_bytes", Integer, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
     _text("calling_ae"),
     _text("called_ae"),
     Column("received_utc", Utc, nullable=False),
@@ -177,10 +181,33 @@ delivery = Table(
     Index("ix_delivery_due", "state", "next_try_utc"),
 )
 
+alert = Table(
+    "alert",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("series_id", ForeignKey("series.id"), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("triage_before", String, nullable=False),
+    Column("triage_after", String, nullable=False),
+    Column("created_utc", Utc, nullable=False),
+    UniqueConstraint("series_id", "generation"),
+)
+"""A generation whose triage level is another one than that of the generation before."""
+
+sender_habit = Table(
+    "sender_habit",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("calling_ae", String, primary_key=True),
+    Column("document", Text, nullable=False),
+)
+"""What was learned of a sender: how long it pauses, and whether it comes back (`core.habits`)."""
+
 executor = Table(
     "executor",
     metadata,
     Column("executor_id", String, primary_key=True),
     Column("heartbeat_utc", Utc, nullable=False),
+    Column("skew_s", Float, nullable=False, server_default="0"),
 )
-"""Who works: a process that has not been heard of for a while leaves its work to others."""
+"""Who works: a process that has not been heard of for a while is struck, and leaves its work to others."""

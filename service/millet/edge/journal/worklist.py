@@ -13,7 +13,7 @@ from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.edge.journal.base import Base
 from millet.edge.journal.deliveries import DEAD
 from millet.edge.journal.jobs import PENDING
-from millet.edge.journal.tables import analysis, delivery, made, series
+from millet.edge.journal.tables import alert, analysis, delivery, made, series
 from millet.ports import SeriesKey, SeriesStatus, WorklistQuery
 
 EQUAL = ("site", "issuer", "patient_id", "accession", "sender", "study_uid", "series_uid")
@@ -24,12 +24,12 @@ class Worklist(Base):
     """A `ports.Worklist` but for the bytes of objects, which lie in the object store."""
 
     def series(self, query: WorklistQuery) -> Sequence[SeriesStatus]:
-        """Series that match, most urgent triage first, then longest waiting."""
+        """Series that match, most urgent triage first, then the best of a study, then longest waiting."""
         urgency = sa.case(
             *((analysis.c.triage == level, rank) for rank, level in enumerate(TriageLevel)), else_=-1
         )
         wanted = _series_statuses().where(*_conditions(query))
-        wanted = wanted.order_by(urgency.desc(), series.c.first_received_utc, series.c.id)
+        wanted = wanted.order_by(urgency.desc(), _another_is_best(), series.c.first_received_utc, series.c.id)
         if query.limit or query.offset:
             wanted = wanted.limit(query.limit or 2**31 - 1).offset(query.offset)
         return self._statuses(wanted)
@@ -94,8 +94,11 @@ def _series_statuses() -> sa.Select[Any]:
         analysis.c.triage,
         analysis.c.nodules,
         analysis.c.count_reliable,
+        alert.c.triage_before,
     )
-    joined = series.outerjoin(analysis, analysis.c.id == newest)
+    joined = series.outerjoin(analysis, analysis.c.id == newest).outerjoin(
+        alert, sa.and_(alert.c.series_id == series.c.id, alert.c.generation == analysis.c.generation)
+    )
     sent = (_deliveries(PENDING).label("deliveries_pending"), _deliveries(DEAD).label("deliveries_dead"))
     return sa.select(series, *found, *sent).select_from(joined)
 
@@ -111,6 +114,12 @@ def _deliveries(state: str) -> sa.ScalarSelect[int]:
     )
 
 
+def _another_is_best() -> sa.ColumnElement[int]:
+    """0 for the best series of its study and where none is known, 1 for the others."""
+    best = series.c.best_series_uid
+    return sa.case((best.in_(("", series.c.series_uid)), 0), else_=1)
+
+
 def _conditions(query: WorklistQuery) -> list[sa.ColumnElement[bool]]:
     equal = [series.c[name] == value for name in EQUAL if (value := getattr(query, name))]
     if query.triage is not None:
@@ -124,11 +133,16 @@ def _status(row: sa.RowMapping) -> SeriesStatus:
         key=SeriesKey(site=row["site"], series_uid=row["series_uid"]),
         outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
         reason_code=row["reason_code"] or row["parked_for"],
-        triage=None if row["triage"] is None else TriageLevel(row["triage"]),
+        triage=_level(row["triage"]),
+        triage_before=_level(row["triage_before"]),
         **taken,
     )
 
 
-_NOT_TAKEN = {"key", "outcome", "reason_code", "triage"}
+def _level(kept: str | None) -> TriageLevel | None:
+    return None if kept is None else TriageLevel(kept)
+
+
+_NOT_TAKEN = {"key", "outcome", "reason_code", "triage", "triage_before"}
 _TAKEN = tuple(one.name for one in fields(SeriesStatus) if one.name not in _NOT_TAKEN)
 """Fields that the query's columns are named after."""

@@ -1,6 +1,7 @@
 """What the service tells its operators: metrics and logs."""
 
 from millet.core.tag import series_tag
+from millet.edge.telemetry.doors import ApiDoor, CertificateOf, DoorMetrics, SecretFile
 from millet.edge.telemetry.events import Events
 from millet.edge.telemetry.logs import configure
 from millet.edge.telemetry.metrics import (
@@ -18,13 +19,17 @@ from millet.edge.telemetry.metrics import (
 
 __all__ = [
     "CONTENT_TYPE",
+    "ApiDoor",
     "Association",
+    "CertificateOf",
     "Delivered",
     "DestinationKind",
+    "DoorMetrics",
     "Events",
     "GrpcCode",
     "Peer",
     "Rpc",
+    "SecretFile",
     "Stage",
     "Storing",
     "Telemetry",

@@ -14,10 +14,12 @@ from time import perf_counter
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 
+from millet.core.alert import TriageChange
 from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.core.assembler import ClosedBy
 from millet.core.job import State
 from millet.core.reasons import UNRELIABLE_COUNT, Reason, Weight
+from millet.edge.telemetry.doors import DoorMetrics
 
 CLINIC_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 """Buckets for what a person waits for."""
@@ -131,6 +133,7 @@ class Telemetry:
         self._declare_receiving()
         self._declare_series()
         self._declare_leaving()
+        self.doors = DoorMetrics(registry)
         self._gauge("build_info", "The running version.", "version").labels(version).set(1)
 
     def _declare_receiving(self) -> None:
@@ -175,6 +178,10 @@ class Telemetry:
         self._nodules = self._histogram("nodules_per_series", "Nodules of each analysed series.", NODULES)
         self._levels = self._counter("triage_level", "Series by triage level.", "level")
         _start(self._levels, TriageLevel)
+        self._changes = self._gauge(
+            "triage_changes", "Generations that changed the triage level of their series.", "before after"
+        )
+        _start(self._changes, TriageLevel, TriageLevel)
         self._model = self._gauge(
             "model_info", "The model that runs.", "model version digest provider precision"
         )
@@ -255,6 +262,11 @@ class Telemetry:
         """Series were counted by state; a state that is not named has none."""
         for state in State:
             self._jobs.labels(state).set(counts.get(state, 0))
+
+    def triage_changes(self, counts: Mapping[TriageChange, int]) -> None:
+        """Alerts in the journal were counted; a change that is not named there happened never."""
+        for change, number in counts.items():
+            self._changes.labels(change.before, change.after).set(number)
 
     def stage_began(self, work: str, stage: Stage) -> None:
         """A piece of work is in a stage, which may be told often; the stage before it is over."""

@@ -6,7 +6,7 @@ Nothing is cached anywhere, everything is escaped, and a page may load only what
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,28 +18,21 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from millet.core.analysis import Analysis
 from millet.core.wording import WEIGHT_TEXT, words
 from millet.edge.telemetry import CONTENT_TYPE
 from millet.edge.web import lines
+from millet.edge.web.gate import GateKeeper
+from millet.edge.web.hygiene import BodyLimit, HostCheck, SameSite, SecurityHeaders
 from millet.edge.web.stow import Stow, routes
 from millet.errors import StoreError
-from millet.ports import SeriesKey, SeriesStatus, Worklist, WorklistQuery
+from millet.ports import Gate, SeriesKey, SeriesStatus, Worklist, WorklistQuery
 
 HERE = Path(__file__).parent
 ROWS = 100
 """Series on one page of the worklist; the next page is a link."""
 PICTURES = ("mip-axial.png", "mip-coronal.png")
-HEADERS = {
-    b"content-security-policy": b"default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; "
-    b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    b"x-content-type-options": b"nosniff",
-    b"x-frame-options": b"DENY",
-    b"referrer-policy": b"no-referrer",
-    b"cache-control": b"no-store",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,25 +52,19 @@ class Sources:
     """Where instances go that come over HTTP; None takes none."""
 
 
-class SecurityHeaders:
-    """Adds `HEADERS` to every answer."""
+def application(
+    sources: Sources,
+    *,
+    gate: Gate | None = None,
+    hosts: Collection[str] = (),
+) -> Starlette:
+    """The application over its sources.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, with headers."""
-
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *HEADERS.items()]
-            await send(message)
-
-        await self._app(scope, receive, sending)
-
-
-def application(sources: Sources) -> Starlette:
-    """The application over its sources."""
+    Args:
+        sources: what is shown.
+        gate: who may see it; None for everybody.
+        hosts: names by which it may be addressed; none for any.
+    """
     pages, probes = Pages(sources), Probes(sources)
     return Starlette(
         routes=[
@@ -91,7 +78,13 @@ def application(sources: Sources) -> Starlette:
             Route("/startupz", probes.started),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(HostCheck, hosts=hosts),
+            Middleware(SameSite),
+            Middleware(BodyLimit),
+            *([Middleware(GateKeeper, gate=gate)] if gate else []),
+        ],
         exception_handlers={404: pages.not_found, StoreError: pages.unavailable},
     )
 

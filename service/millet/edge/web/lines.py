@@ -102,6 +102,13 @@ def minute(moment_utc: datetime) -> str:
 
 def findings(status: SeriesStatus) -> str:
     """One short sentence for the worklist's row."""
+    found = _found(status)
+    if status.triage_before is None:
+        return found
+    return f"{found}; was {LEVELS[status.triage_before].label.lower()} before late instances"
+
+
+def _found(status: SeriesStatus) -> str:
     if status.reason_code:
         return words(status.reason_code)
     if status.nodules is None:

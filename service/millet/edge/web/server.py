@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from millet.core.doors import Certificate
 from millet.edge.web.application import Sources, application
+from millet.edge.web.gate import CERTIFICATE
+from millet.ports import Gate
 
 GRACE_S = 3
 """How long a stop waits for answers that are being sent."""
@@ -22,11 +28,34 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _Protocol(H11Protocol):
+    """HTTP/1.1 whose requests know the certificate that their connection showed."""
+
+    certificate_of: Callable[[ssl.SSLObject], Certificate | None]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        if (secured := transport.get_extra_info("ssl_object")) is not None:
+            self.app_state = {**self.app_state, CERTIFICATE: self.certificate_of(secured)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebDoor:
+    """Who may come in, and how what is said stays between both ends."""
+
+    gate: Gate | None = None
+    hosts: Collection[str] = ()
+    tls: ssl.SSLContext | None = None
+    """One that gives each connection the newest certificate."""
+    certificate_of: Callable[[ssl.SSLObject], Certificate | None] = lambda _connection: None
+
+
 class WebServer:
     """The page, `/metrics` and the probes on one port, on the caller's event loop."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: Sources, door: WebDoor = WebDoor()) -> None:
         self.sources = sources
+        self._door = door
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -35,13 +64,18 @@ class WebServer:
         listener = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
         )
+        door = self._door
+        protocol = type("Protocol", (_Protocol,), {"certificate_of": staticmethod(door.certificate_of)})
+        tls = door.tls
         config = uvicorn.Config(
-            application(self.sources),
+            application(self.sources, gate=door.gate, hosts=door.hosts),
+            http=protocol,
             log_config=None,
             access_log=False,
             server_header=False,
             lifespan="off",
             timeout_graceful_shutdown=GRACE_S,
+            ssl_context_factory=None if tls is None else lambda _config, _usual: tls,
         )
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]))

@@ -568,6 +568,40 @@ class Provenance(_message.Message):
 Global___Provenance: _TypeAlias = Provenance  # noqa: Y015
 
 @_typing.final
+class Predecessor(_message.Message):
+    """Predecessor is the report of an earlier generation, whose place this one's takes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: _builtins.int
+    STUDY_UID_FIELD_NUMBER: _builtins.int
+    SERIES_UID_FIELD_NUMBER: _builtins.int
+    SOP_INSTANCE_UID_FIELD_NUMBER: _builtins.int
+    generation: _builtins.int
+    """The generation that it tells of."""
+    study_uid: _builtins.str
+    """Study Instance UID of the report."""
+    series_uid: _builtins.str
+    """Series Instance UID of the report."""
+    sop_instance_uid: _builtins.str
+    """SOP Instance UID of the report."""
+    def __init__(
+        self,
+        *,
+        generation: _builtins.int = ...,
+        study_uid: _builtins.str = ...,
+        series_uid: _builtins.str = ...,
+        sop_instance_uid: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "series_uid", b"series_uid", "sop_instance_uid", b"sop_instance_uid", "study_uid", b"study_uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Predecessor: _TypeAlias = Predecessor  # noqa: Y015
+
+@_typing.final
 class Analysis(_message.Message):
     """Analysis is all that was found in one generation of one series."""
 
@@ -593,6 +627,7 @@ class Analysis(_message.Message):
     PROVENANCE_FIELD_NUMBER: _builtins.int
     COUNT_RELIABLE_FIELD_NUMBER: _builtins.int
     RELIABILITY_FIELD_NUMBER: _builtins.int
+    PREDECESSOR_FIELD_NUMBER: _builtins.int
     site: _builtins.str
     """The hospital whose identifiers these are."""
     study_uid: _builtins.str
@@ -657,6 +692,10 @@ class Analysis(_message.Message):
     def reliability(self) -> Global___Reliability:
         """What the number was checked by; absent where nothing was counted."""
 
+    @_builtins.property
+    def predecessor(self) -> Global___Predecessor:
+        """The report that this analysis' report refers to as its predecessor; absent for a first generation."""
+
     def __init__(
         self,
         *,
@@ -680,10 +719,11 @@ class Analysis(_message.Message):
         provenance: Global___Provenance | None = ...,
         count_reliable: _builtins.bool | None = ...,
         reliability: Global___Reliability | None = ...,
+        predecessor: Global___Predecessor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "count_reliable", b"count_reliable", "created_time", b"created_time", "lungs", b"lungs", "pattern", b"pattern", "provenance", b"provenance", "reliability", b"reliability", "triage", b"triage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "count_reliable", b"count_reliable", "created_time", b"created_time", "lungs", b"lungs", "pattern", b"pattern", "predecessor", b"predecessor", "provenance", b"provenance", "reliability", b"reliability", "triage", b"triage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "count_reliable", b"count_reliable", "created_time", b"created_time", "effusions", b"effusions", "frame_of_reference_uid", b"frame_of_reference_uid", "generation", b"generation", "lungs", b"lungs", "nodules", b"nodules", "not_assessed", b"not_assessed", "outcome", b"outcome", "pattern", b"pattern", "provenance", b"provenance", "reason_code", b"reason_code", "reason_text", b"reason_text", "reliability", b"reliability", "remarks", b"remarks", "series_uid", b"series_uid", "site", b"site", "study_uid", b"study_uid", "triage", b"triage", "volumes", b"volumes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "count_reliable", b"count_reliable", "created_time", b"created_time", "effusions", b"effusions", "frame_of_reference_uid", b"frame_of_reference_uid", "generation", b"generation", "lungs", b"lungs", "nodules", b"nodules", "not_assessed", b"not_assessed", "outcome", b"outcome", "pattern", b"pattern", "predecessor", b"predecessor", "provenance", b"provenance", "reason_code", b"reason_code", "reason_text", b"reason_text", "reliability", b"reliability", "remarks", b"remarks", "series_uid", b"series_uid", "site", b"site", "study_uid", b"study_uid", "triage", b"triage", "volumes", b"volumes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__count_reliable: _TypeAlias = _typing.Literal["count_reliable"]  # noqa: Y015
     _WhichOneofArgType__count_reliable: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable"]  # noqa: Y015
@@ -727,6 +767,10 @@ class SeriesStatus(_message.Message):
     STAGE_FIELD_NUMBER: _builtins.int
     WINDOWS_DONE_FIELD_NUMBER: _builtins.int
     WINDOWS_TOTAL_FIELD_NUMBER: _builtins.int
+    BEST_OF_STUDY_FIELD_NUMBER: _builtins.int
+    BEST_SERIES_UID_FIELD_NUMBER: _builtins.int
+    BEST_REASON_FIELD_NUMBER: _builtins.int
+    TRIAGE_BEFORE_FIELD_NUMBER: _builtins.int
     site: _builtins.str
     """The hospital whose identifiers these are."""
     series_uid: _builtins.str
@@ -785,6 +829,16 @@ class SeriesStatus(_message.Message):
     """Windows of that stage that are looked at."""
     windows_total: _builtins.int
     """All windows of that stage that are known of; it grows while a series arrives. 0 where there are none."""
+    best_of_study: _builtins.bool
+    """Whether this is the series of its study that a reader should open first. False while it is not judged."""
+    best_series_uid: _builtins.str
+    """Series Instance UID of the one that is; empty while none is judged, or none is fit."""
+    best_reason: _builtins.str
+    """By which rule it is the best, or what the best has before it; no patient data."""
+    triage_before: Global___TriageLevel.ValueType
+    """The level of the generation before, where that of the newest analysis is another one: somebody may
+    have acted on it. Unspecified where nothing changed.
+    """
     @_builtins.property
     def first_received_time(self) -> _timestamp_pb2.Timestamp:
         """When its first instance was received."""
@@ -826,10 +880,14 @@ class SeriesStatus(_message.Message):
         stage: _builtins.str = ...,
         windows_done: _builtins.int = ...,
         windows_total: _builtins.int = ...,
+        best_of_study: _builtins.bool = ...,
+        best_series_uid: _builtins.str = ...,
+        best_reason: _builtins.str = ...,
+        triage_before: Global___TriageLevel.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "_nodules", b"_nodules", "count_reliable", b"count_reliable", "first_received_time", b"first_received_time", "last_received_time", b"last_received_time", "nodules", b"nodules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "_nodules", b"_nodules", "accession", b"accession", "birth_date", b"birth_date", "count_reliable", b"count_reliable", "deliveries_dead", b"deliveries_dead", "deliveries_pending", b"deliveries_pending", "description", b"description", "emergency", b"emergency", "first_received_time", b"first_received_time", "generation", b"generation", "instances", b"instances", "issuer", b"issuer", "last_received_time", b"last_received_time", "nodules", b"nodules", "outcome", b"outcome", "patient_id", b"patient_id", "patient_name", b"patient_name", "reason_code", b"reason_code", "reason_text", b"reason_text", "revision", b"revision", "sender", b"sender", "series_uid", b"series_uid", "sex", b"sex", "site", b"site", "stage", b"stage", "state", b"state", "study_date", b"study_date", "study_uid", b"study_uid", "triage", b"triage", "windows_done", b"windows_done", "windows_total", b"windows_total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "_nodules", b"_nodules", "accession", b"accession", "best_of_study", b"best_of_study", "best_reason", b"best_reason", "best_series_uid", b"best_series_uid", "birth_date", b"birth_date", "count_reliable", b"count_reliable", "deliveries_dead", b"deliveries_dead", "deliveries_pending", b"deliveries_pending", "description", b"description", "emergency", b"emergency", "first_received_time", b"first_received_time", "generation", b"generation", "instances", b"instances", "issuer", b"issuer", "last_received_time", b"last_received_time", "nodules", b"nodules", "outcome", b"outcome", "patient_id", b"patient_id", "patient_name", b"patient_name", "reason_code", b"reason_code", "reason_text", b"reason_text", "revision", b"revision", "sender", b"sender", "series_uid", b"series_uid", "sex", b"sex", "site", b"site", "stage", b"stage", "state", b"state", "study_date", b"study_date", "study_uid", b"study_uid", "triage", b"triage", "triage_before", b"triage_before", "windows_done", b"windows_done", "windows_total", b"windows_total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__count_reliable: _TypeAlias = _typing.Literal["count_reliable"]  # noqa: Y015
     _WhichOneofArgType__count_reliable: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable"]  # noqa: Y015

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision: str | None = "0004"
+revision = "0007"
+down_revision: str | None = "0006"
 
 
 def upgrade() -> None:

@@ -1,0 +1,141 @@
+"""The gate before the gRPC services: TLS that is renewed, and callers who are recognised."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import inspect
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from time import monotonic
+from typing import Any, TypeAlias
+from urllib.parse import unquote
+
+import grpc
+
+from millet.core.doors import Certificate
+from millet.core.roles import Open, Verdict, Who, needed_by_rpc
+from millet.ports import Ask, Gate, Pems, Shown
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Admit = Callable[[Context], Awaitable[tuple[Ask, Who | None]]]
+AGAIN_S = 60.0
+REFUSED = {
+    Verdict.UNKNOWN: (grpc.StatusCode.UNAUTHENTICATED, "show a bearer token or a certificate"),
+    Verdict.DENIED: (grpc.StatusCode.PERMISSION_DENIED, "your role may not call this"),
+}
+
+
+def credentials(pems: Callable[[], Pems], *, require: bool) -> grpc.ServerCredentials:
+    """Credentials that ask for the newest certificate at each new connection.
+
+    Args:
+        pems: what is used now.
+        require: whether clients must show a certificate; gRPC cannot make it optional.
+    """
+    used = pems()
+
+    def renewed() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal used
+        newest = pems()
+        if newest == used:
+            return None
+        used = newest
+        return _configuration(used)
+
+    fetcher: Callable[[], Any] = renewed  # the stubs do not know that None is "nothing new"
+    return grpc.dynamic_ssl_server_credentials(_configuration(used), fetcher, require)
+
+
+def _configuration(pems: Pems) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(pems.key, pems.certificate)], pems.roots)
+
+
+class GateInterceptor(grpc.aio.ServerInterceptor):
+    """Asks the gate before each call, and tells it what was given out.
+
+    Args:
+        gate: whom it asks.
+        again_s: how old an answer may be for the next message of a stream, so that whoever may no longer
+            read is not read to for days.
+    """
+
+    def __init__(self, gate: Gate, again_s: float = AGAIN_S) -> None:
+        self._gate = gate
+        self._again_s = again_s
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """The handler, behind the gate where it needs a role."""
+        handler = await continuation(handler_call_details)
+        method = str(handler_call_details.method)
+        if handler is None or needed_by_rpc(method) is Open.TO_ALL:
+            return handler
+
+        async def admit(context: Context) -> tuple[Ask, Who | None]:
+            return await self._admit(method, context)
+
+        return self._behind(handler, admit)
+
+    async def _admit(self, method: str, context: Context) -> tuple[Ask, Who | None]:
+        asked = Ask(door="grpc", what=method, needed=needed_by_rpc(method), shown=_shown(context))
+        verdict, who = await asyncio.to_thread(self._gate.ask, asked)
+        if verdict is not Verdict.ALLOWED:
+            await context.abort(*REFUSED[verdict])
+        return asked, who
+
+    def _behind(self, handler: Handler, admit: Admit) -> Handler:
+        """The same handler with the gate before its behaviour, be it one answer or a stream of them."""
+        name = f"{'stream' if handler.request_streaming else 'unary'}_"
+        name += "stream" if handler.response_streaming else "unary"
+        inner: Callable[[Any, Context], Any] = getattr(handler, name)
+
+        async def one(request: Any, context: Context) -> Any:
+            asked, who = await admit(context)
+            answer = await inner(request, context)
+            self._gate.served(asked, who, getattr(request, "series_uid", ""))
+            return answer
+
+        async def many(request: Any, context: Context) -> AsyncIterator[Any]:
+            asked, who = await admit(context)
+            self._gate.served(asked, who, getattr(request, "series_uid", ""))
+            admitted_s = monotonic()
+            async for answer in inner(request, context):
+                if monotonic() - admitted_s >= self._again_s:
+                    await admit(context)
+                    admitted_s = monotonic()
+                yield answer
+
+        made = getattr(grpc, f"{name}_rpc_method_handler")
+        behaviour = many if inspect.isasyncgenfunction(inner) else one
+        outer: Handler = made(behaviour, handler.request_deserializer, handler.response_serializer)
+        return outer
+
+
+def _shown(context: Context) -> Shown:
+    given = dict(context.invocation_metadata() or ())
+    scheme, _, token = str(given.get("authorization", "")).partition(" ")
+    return Shown(
+        address=_address(context.peer()),
+        token=token.strip() if scheme.lower() == "bearer" else "",
+        certificate=_certificate(context),
+    )
+
+
+def _address(peer: str) -> str:
+    """The IP address in gRPC's `ipv4:10.0.0.1:5000` or `ipv6:[::1]:5000`; empty for other kinds."""
+    kind, _, rest = unquote(peer).partition(":")
+    return rest.rpartition(":")[0].strip("[]") if kind in {"ipv4", "ipv6"} else ""
+
+
+def _certificate(context: Context) -> Certificate | None:
+    shown = context.auth_context()
+    if not (pem := next(iter(shown.get("x509_pem_cert", ())), b"")):
+        return None
+    der = ssl.PEM_cert_to_DER_cert(pem.decode("ascii"))
+    common_name = next(iter(shown.get("x509_common_name", ())), b"").decode("utf-8", "replace")
+    return Certificate(common_name=common_name, sha256=hashlib.sha256(der).hexdigest())

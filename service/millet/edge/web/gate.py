@@ -1,0 +1,56 @@
+"""The gate before the page: who asks is recognised by token or certificate, and judged by role."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from millet.core.roles import ROUTES, Open, Verdict, route_of, series_in
+from millet.ports import Ask, Gate, Shown
+
+CERTIFICATE = "certificate"
+"""Where the server puts the client's certificate into a connection's state."""
+
+
+class GateKeeper:
+    """Asks the gate before each request, and tells it what was given out."""
+
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+        self._app = app
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, or 401 or 403."""
+        route = route_of(scope["path"])
+        needed = ROUTES.get(route)
+        if needed is Open.TO_ALL:
+            await self._app(scope, receive, send)
+            return
+        what = f"{scope['method']} {route or 'a path that is none'}"
+        asked = Ask(door="http", what=what, needed=needed, shown=_shown(scope))
+        verdict, who = await asyncio.to_thread(self._gate.ask, asked)
+        if verdict is Verdict.UNKNOWN:
+            words, headers = "Show a bearer token or a certificate.", {"www-authenticate": "Bearer"}
+            await PlainTextResponse(words, 401, headers)(scope, receive, send)
+        elif verdict is Verdict.DENIED:
+            await PlainTextResponse("Your role may not ask for this.", 403)(scope, receive, send)
+        else:
+
+            async def sending(message: Message) -> None:
+                if message["type"] == "http.response.start" and message["status"] < 400:
+                    self._gate.served(asked, who, series_in(scope["path"]))
+                await send(message)
+
+            await self._app(scope, receive, sending)
+
+
+def _shown(scope: Scope) -> Shown:
+    scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+    return Shown(
+        address=(scope.get("client") or ("",))[0],
+        token=token.strip() if scheme.lower() == "bearer" else "",
+        certificate=scope.get("state", {}).get(CERTIFICATE),
+    )

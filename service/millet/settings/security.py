@@ -1,0 +1,66 @@
+"""Mistakes in what the settings say of peers, certificates and tokens, each in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from millet.core.doors import ANY, Called, Known, Rules, named
+from millet.core.peer import ae_title_mistake
+
+if TYPE_CHECKING:
+    from millet.settings.settings import Settings
+
+
+def rules(settings: Settings) -> Rules:
+    """Who may come in over DICOM; the simple lists and the sections in one. Raises ValueError."""
+    listed: tuple[Known, ...] = named(settings.known_peers)
+    called = tuple(one.policy() for one in settings.called) or (Called(ae_title=ANY),)
+    return Rules(
+        peers=(*listed, *(one.known() for one in settings.peer)),
+        called=called,
+        emergencies=frozenset(settings.emergency_peers),
+    )
+
+
+def security_mistakes(settings: Settings) -> Iterator[str]:
+    """Everything that does not fit together."""
+    if not any(ae_title_mistake(title) for title in settings.known_peers):  # which are told by themselves
+        try:
+            rules(settings)
+        except ValueError as error:
+            yield f"peer, called: {error}"
+    yield from _model_mistakes(settings)
+    yield from _tls_mistakes(settings)
+    yield from _oidc_mistakes(settings)
+
+
+def _model_mistakes(settings: Settings) -> Iterator[str]:
+    for one in settings.called:
+        if one.model not in {"", settings.model}:
+            yield (
+                f"called {one.ae_title!r}: model {one.model!r} is not {settings.model!r}, and one process "
+                "runs one model: give that title a process of its own"
+            )
+
+
+def _tls_mistakes(settings: Settings) -> Iterator[str]:
+    if (settings.tls_certificate is None) != (settings.tls_key is None):
+        yield "tls_certificate, tls_key: each needs the other"
+    has = settings.tls_certificate is not None
+    if settings.tls_roots is not None and not has:
+        yield "tls_roots: needs tls_certificate and tls_key"
+    if settings.dicom_tls and not (has and settings.tls_roots):
+        yield "dicom_tls: both ends prove who they are, which needs tls_certificate, tls_key and tls_roots"
+    if settings.grpc_client_certificates and not settings.tls_roots:
+        yield "grpc_client_certificates: needs tls_roots"
+
+
+def _oidc_mistakes(settings: Settings) -> Iterator[str]:
+    if bool(settings.oidc_issuer) != bool(settings.oidc_audience):
+        yield "oidc_issuer, oidc_audience: each needs the other"
+    if settings.oidc_keys and not settings.oidc_issuer:
+        yield "oidc_keys: needs oidc_issuer and oidc_audience"
+    for name in ("oidc_issuer", "oidc_keys"):
+        if getattr(settings, name).startswith("http://"):
+            yield f"{name}: keys that come over http:// can be forged on the way; https:// or a file"

@@ -1,0 +1,353 @@
+"""The doors of a whole process: real DICOM, gRPC and HTTP, with what is told of each caller."""
+
+import hashlib
+import json
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import grpc
+import pytest
+from certificates import Authority, put
+from instances import ct_file
+from prometheus_client import CollectorRegistry
+
+from millet.app.doors import Doors, check, exposure, hosts
+from millet.app.service import Service
+from millet.edge.telemetry import DoorMetrics
+from millet.edge.tls import client_context
+from millet.errors import SettingsError
+from millet.proto.millet.v1 import analysis_service_pb2 as pb
+from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
+from millet.settings import Settings
+from millet.settings.called import CalledSection
+from millet.settings.peers import PeerSection
+
+HERE = PeerSection(ae_title="CT1", addresses=("127.0.0.0/8",))
+
+
+class House:
+    """A process that receives and answers, on free ports."""
+
+    def __init__(self, folder, **settings) -> None:
+        ports = iter(_free_ports(3))
+        self.settings = Settings(
+            state_dir=folder / "state",
+            roles=("receive", "api"),
+            dicom_port=next(ports),
+            grpc_port=next(ports),
+            web_port=next(ports),
+            spool_reserve_bytes=0,
+            **settings,
+        )
+        self.service = Service(self.settings)
+
+    @contextmanager
+    def open(self):
+        """Everything runs; everything is stopped afterwards."""
+        parts = self.service.parts()
+        for part in parts:
+            part.start()
+        try:
+            yield self
+        finally:
+            for part in reversed(parts):
+                part.stop(5.0)
+
+    def dcmtk(self, program, *arguments) -> subprocess.CompletedProcess:
+        """Run a program of DCMTK against the DICOM port."""
+        command = [shutil.which(program), *arguments, "127.0.0.1", str(self.settings.dicom_port)]
+        if program == "storescu":
+            command.append(str(self.settings.state_dir.parent / "one.dcm"))
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+    def get(self, path, context=None, token="") -> tuple[int, str]:
+        """A page."""
+        scheme = "https" if context else "http"
+        url = f"{scheme}://127.0.0.1:{self.settings.web_port}{path}"
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        try:
+            asked = urllib.request.Request(url, headers=headers)
+            with urllib.request.urlopen(asked, timeout=20, context=context) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def trail(self) -> list[dict]:
+        """The lines of the audit trail."""
+        files = sorted((self.settings.audit_dir or self.settings.state_dir / "audit").glob("*.jsonl"))
+        return [json.loads(line) for path in files for line in path.read_text().splitlines()]
+
+
+def _free_ports(count: int) -> list[int]:
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+@pytest.fixture
+def authority(tmp_path):
+    """A hospital's own authority."""
+    return Authority(tmp_path / "hospital")
+
+
+def tls_settings(authority: Authority) -> dict:
+    """Settings for the server's TLS."""
+    pair = authority.issue("millet")
+    return {"tls_certificate": pair.certificate, "tls_key": pair.key, "tls_roots": authority.roots}
+
+
+def test_only_named_peers_come_in_and_each_refusal_is_told_three_times(tmp_path, caplog):
+    """In words in the log, in a metric, and in the audit trail; with the reason of the standard."""
+    with House(tmp_path, peer=(HERE,)).open() as house:
+        assert house.dcmtk("echoscu", "-aet", "CT1").returncode == 0
+        refused = house.dcmtk("echoscu", "-v", "-aet", "CT2")
+        assert refused.returncode != 0
+        assert "Calling AE Title Not Recognized" in refused.stdout + refused.stderr
+        metrics = house.get("/metrics")[1]
+    assert 'millet_dicom_associations_refused_total{reason="calling-title"} 1.0' in metrics
+    assert 'millet_dicom_associations_total{peer="known",result="accepted"} 1.0' in metrics
+    assert "association refused: no peer with the AE title 'CT2' is configured" in caplog.text
+    told = [(line["meaning"], line["outcome"], line["who"], line["what"]) for line in house.trail()]
+    assert told[0][0] == "Application Start"
+    assert told[1:3] == [
+        ("Begin Transferring DICOM Instances", "0", "CT1", "association to ANY-SCP"),
+        ("Security Alert", "8", "CT2", "association to ANY-SCP: calling-title"),
+    ]
+    assert told[-1][0] == "Application Stop"
+
+
+def test_the_dicom_port_with_tls_takes_whom_certificate_and_title_name(tmp_path, authority):
+    """DCMTK with its own certificate comes in and stores; with another's, or without TLS, it does not."""
+    peer = PeerSection(ae_title="CT1", certificate="ct1.hospital.example")
+    settings = {"dicom_tls": True, "peer": (peer,), **tls_settings(authority)}
+    (tmp_path / "one.dcm").write_bytes(ct_file(1))
+    own, other = authority.issue("ct1.hospital.example"), authority.issue("ct2.hospital.example")
+
+    def shown(pair) -> list[str]:
+        files = (str(pair.key), str(pair.certificate))
+        return ["-aet", "CT1", "+tls", *files, "+cf", str(authority.roots)]
+
+    with House(tmp_path, **settings).open() as house:
+        assert house.dcmtk("storescu", *shown(own)).returncode == 0
+        refused = house.dcmtk("echoscu", "-v", *shown(other))
+        assert "Calling AE Title Not Recognized" in refused.stdout + refused.stderr
+        assert house.dcmtk("echoscu", "-aet", "CT1").returncode != 0
+        anonymous = ["-aet", "CT1", "+tla", "+cf", str(authority.roots)]
+        assert house.dcmtk("echoscu", *anonymous).returncode != 0
+        context = client_context(authority.roots, None, None)
+        metrics = house.get("/metrics", context)[1]
+        assert house.get("/readyz", context)[0] in {200, 503}
+    assert 'refused_total{reason="certificate"} 1.0' in metrics
+    assert 'millet_dicom_instances_received_total{peer="known",status="success"} 1.0' in metrics
+    left = {
+        line.split(" ")[0]: float(line.split(" ")[1])
+        for line in metrics.splitlines()
+        if "left_s" in line and line[0] != "#"
+    }
+    assert left['millet_certificate_left_seconds{certificate="server"}'] == pytest.approx(
+        90 * 86400, abs=3600
+    )
+    assert left['millet_certificate_left_seconds{certificate="roots"}'] > 3000 * 86400
+
+
+def access(folder, **tokens) -> dict:
+    """Settings with an access file of tokens by role, and the certificate of a console."""
+    digests = {role: hashlib.sha256(token.encode()).hexdigest() for role, token in tokens.items()}
+    rows = [
+        f'[[who]]\nname = "{role}"\nrole = "{role}"\ntoken_sha256 = "{digest}"\n'
+        for role, digest in digests.items()
+    ]
+    rows.append('[[who]]\nname = "console"\nrole = "admin"\ncertificate = "console"\n')
+    path = folder / "access.toml"
+    path.write_text("".join(rows))
+    return {"access_file": path}
+
+
+def test_grpc_and_http_over_tls_answer_whom_the_access_file_names(tmp_path, authority, caplog):
+    """Token or certificate; nobody else; and the trail says who read which series, by pseudonym."""
+    settings = {**tls_settings(authority), **access(tmp_path, viewer="v-token", ops="o-token")}
+    roots = grpc.ssl_channel_credentials(authority.roots.read_bytes())
+    context = client_context(authority.roots, None, None)
+    pair = authority.issue("console")
+    console = client_context(authority.roots, pair.certificate, pair.key)
+    asks = pb.ListAnalysesRequest()
+    with House(tmp_path, **settings).open() as house:
+        address = f"127.0.0.1:{house.settings.grpc_port}"
+        with grpc.secure_channel(address, roots) as channel:
+            stub = AnalysisServiceStub(channel)
+            with pytest.raises(grpc.RpcError) as caught:
+                stub.ListAnalyses(asks, timeout=20)
+            assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+            metadata = (("authorization", "Bearer v-token"),)
+            assert not stub.ListAnalyses(asks, metadata=metadata, timeout=20).series
+        assert house.get("/", context)[0] == 401
+        assert house.get("/", context, "wrong")[0] == 401
+        assert [house.get("/", context, "v-token")[0] for _ in range(3)] == [200] * 3
+        assert house.get("/", console)[0] == 200
+        assert house.get("/nothing", context, "v-token")[0] == 403
+        metrics = house.get("/metrics", context)[1]
+        put(house.settings.access_file, b"rubbish")
+        assert house.get("/", context, "v-token")[0] == 200
+        assert "the old ones are" in caplog.text
+        after = house.get("/metrics", context)[1]
+    assert 'millet_api_turned_away_total{door="grpc",verdict="unauthenticated"} 1.0' in metrics
+    assert 'millet_api_turned_away_total{door="http",verdict="unauthenticated"} 2.0' in metrics
+    assert 'millet_api_turned_away_total{door="http",verdict="denied"} 1.0' in metrics
+    assert 'millet_renewals_failed_total{file="access"} 1.0' in after
+    for secret in ("v-token", "wrong"):
+        assert secret not in caplog.text
+        assert secret not in json.dumps(house.trail())
+    queries = [
+        (line["who"], line["role"], line["what"]) for line in house.trail() if line["meaning"] == "Query"
+    ]
+    assert queries == [
+        ("viewer", "viewer", "/millet.v1.AnalysisService/ListAnalyses"),
+        ("viewer", "viewer", "GET /"),
+        ("console", "admin", "GET /"),
+    ]
+
+
+def test_a_first_trial_on_one_machine_needs_nothing_and_is_still_kept(tmp_path):
+    """With nothing configured everything on loopback answers, and the trail names nobody."""
+    (tmp_path / "one.dcm").write_bytes(ct_file(1))
+    with House(tmp_path).open() as house:
+        assert house.dcmtk("storescu").returncode == 0
+        assert house.get("/")[0] == 200
+        assert house.get("/metrics")[0] == 200
+        assert house.get("/nothing")[0] == 404
+    assert ("", "Query") in [(line["who"], line["meaning"]) for line in house.trail()]
+
+
+def test_the_configuration_that_runs_is_in_the_trail_by_its_digest(tmp_path):
+    """Another configuration has another digest; the trail goes on."""
+    lines = []
+    for title in ("MILLET", "MILLET", "OTHER"):
+        chosen = Settings(state_dir=tmp_path / "state", ae_title=title, audit_dir=tmp_path / "trail")
+        opened(chosen).stop()
+    for path in (tmp_path / "trail").glob("*.jsonl"):
+        lines += [json.loads(line) for line in path.read_text().splitlines()]
+    digests = [line["what"].split()[1] for line in lines if line["meaning"] == "Application Start"]
+    assert digests[0] == digests[1] != digests[2]
+    assert {len(one) for one in digests} == {64}
+    assert [line["n"] for line in lines] == list(range(6))
+
+
+def opened(chosen: Settings) -> Doors:
+    """The doors of a process, without the rest of it."""
+    return Doors(chosen, "host-0", Now(), DoorMetrics(CollectorRegistry()))
+
+
+class Now:
+    """The clock of this machine."""
+
+    def monotonic_s(self) -> float:
+        """Seconds."""
+        return time.monotonic()
+
+    def utc(self) -> datetime:
+        """UTC."""
+        return datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({}, ""),
+        ({"host": "localhost"}, ""),
+        ({"host": "::1"}, ""),
+        ({"host": "0.0.0.0"}, "no TLS .* and no callers"),
+        ({"host": "10.1.2.3", "dicom_host": "127.0.0.1"}, "insecure = true"),
+        ({"host": "0.0.0.0", "insecure": True}, ""),
+        ({"host": "0.0.0.0", "roles": ("receive",)}, ""),
+        ({"dicom_host": "0.0.0.0"}, ""),
+        ({"host": "::", "access_file": "a"}, r"no TLS \(tls_certificate, tls_key\)\. Set"),
+        ({"host": "::", "tls_certificate": "c", "tls_key": "k"}, "no callers who are recognised"),
+        ({"host": "::", "tls_certificate": "c", "tls_key": "k", "access_file": "a"}, ""),
+        (
+            {"host": "::", "tls_certificate": "c", "tls_key": "k", "oidc_issuer": "i", "oidc_audience": "a"},
+            "",
+        ),
+    ],
+)
+def test_ports_that_others_can_reach_are_not_opened_without_protection(settings, says):
+    """The words say what is missing and what to set; the risk can be accepted by name."""
+    chosen = Settings(**settings)
+    if not says:
+        check(chosen, ["folder"])
+        return
+    with pytest.raises(SettingsError, match=says):
+        check(chosen, ["folder"])
+    assert exposure(chosen)
+
+
+def test_such_a_service_does_not_start(tmp_path):
+    """Nothing listens, nothing is written."""
+    with pytest.raises(SettingsError, match="can be reached by others"):
+        House(tmp_path, host="0.0.0.0")
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_called_title_names_destinations_that_there_are():
+    """A typing error would send reports nowhere."""
+    called = CalledSection(ae_title="STAT", destinations=("er-pacs",))
+    with pytest.raises(SettingsError, match="'er-pacs' is no destination"):
+        check(Settings(called=(called,)), ["folder"])
+    check(Settings(called=(called,)), ["folder", "er-pacs"])
+
+
+def test_a_page_on_loopback_answers_to_names_of_loopback():
+    """Elsewhere to any, unless names are given."""
+    assert set(hosts(Settings())) == {"localhost", "127.0.0.1", "::1"}
+    assert not hosts(Settings(host="10.1.2.3"))
+    assert hosts(Settings(web_hosts=("millet.example",))) == ("millet.example",)
+
+
+def test_a_title_that_anybody_may_claim_is_warned_of(tmp_path, caplog):
+    """known_peers checks no address: that is said at every start."""
+    opened(Settings(state_dir=tmp_path, known_peers=("CT9",))).stop()
+    assert "whoever knows the AE title CT9 may send from any address" in caplog.text
+
+
+def test_a_certificate_is_renewed_on_every_port_of_a_running_process(tmp_path, authority):
+    """DICOM, gRPC and HTTP show the new one from the next connection on."""
+    scanner = authority.issue("ct1")
+    peer = PeerSection(ae_title="CT1", certificate="ct1")
+    own = client_context(authority.roots, scanner.certificate, scanner.key)
+    own.set_alpn_protocols(["h2", "http/1.1"])
+
+    def subject(port: int) -> str:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=10) as line,
+            own.wrap_socket(line, server_hostname="127.0.0.1") as connection,
+        ):
+            told = connection.getpeercert()["subject"]
+        return dict(pair for part in told for pair in part)["commonName"]
+
+    with House(tmp_path, dicom_tls=True, peer=(peer,), **tls_settings(authority)).open() as house:
+        chosen = house.settings
+        ports = (chosen.dicom_port, chosen.grpc_port, chosen.web_port)
+        assert [subject(port) for port in ports] == ["millet"] * 3
+        authority.issue("renewed", at="millet")
+        assert [subject(port) for port in ports] == ["renewed"] * 3
+        put(chosen.tls_key, b"rubbish")
+        assert [subject(port) for port in ports] == ["renewed"] * 3
+        metrics = house.get("/metrics", ssl_context(authority))[1]
+    failed = next(
+        line for line in metrics.splitlines() if line.startswith('millet_renewals_failed_total{file="tls"}')
+    )
+    assert float(failed.split()[1]) >= 1
+
+
+def ssl_context(authority: Authority) -> ssl.SSLContext:
+    """A client's, without a certificate."""
+    return client_context(authority.roots, None, None)

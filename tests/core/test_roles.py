@@ -1,0 +1,138 @@
+"""Roles: the table names everything that is served, and what it says is kept."""
+
+from itertools import product
+
+import pytest
+from grpc_health.v1.health import aio as health
+from starlette.routing import Mount, Route
+from worklists import MemoryWorklist
+
+from millet.core.roles import (
+    ROUTES,
+    RPCS,
+    Open,
+    Role,
+    Verdict,
+    Who,
+    needed_by_rpc,
+    route_of,
+    series_in,
+    verdict,
+)
+from millet.edge.grpc_api.server import offer
+from millet.edge.web import Sources, Stow, application
+from millet.proto.millet.v1 import analysis_service_pb2
+from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceServicer
+
+
+class Register:
+    """Keeps the names of the methods that are registered, as a server would."""
+
+    def __init__(self) -> None:
+        self.methods: set[str] = set()
+
+    def add_generic_rpc_handlers(self, handlers) -> None:
+        """The older of the two ways, which some services use alone."""
+        for handler in handlers:
+            self.methods |= set(handler._method_handlers)
+
+    def add_registered_method_handlers(self, service, handlers) -> None:
+        """The newer one."""
+        self.methods |= {f"/{service}/{method}" for method in handlers}
+
+
+def methods() -> set[str]:
+    """The full name of every method of every service that the server registers."""
+    register = Register()
+    offer(register, AnalysisServiceServicer(), health.HealthServicer())
+    return register.methods
+
+
+def routes() -> set[str]:
+    """The path of every route of the web application, as the table writes it."""
+    sources = Sources(
+        worklist=MemoryWorklist(),
+        ready=dict,
+        metrics=lambda: b"",
+        show_patient=False,
+        stow=Stow(source=dict, admit=dict, ended=dict, number=int),
+    )
+    found = set()
+    for route in application(sources).routes:
+        assert isinstance(route, Route | Mount)
+        found.add(route.path if isinstance(route, Route) else f"{route.path}/{{file}}")
+    return found
+
+
+def test_every_rpc_of_the_contract_has_its_role():
+    """A method that somebody adds is refused to all, and found here, until it is in the table."""
+    assert methods() == set(RPCS)
+
+
+def test_every_rpc_of_the_contract_is_offered():
+    """The whole descriptor is among them."""
+    (service,) = analysis_service_pb2.DESCRIPTOR.services_by_name.values()
+    assert methods() >= {f"/{service.full_name}/{method.name}" for method in service.methods}
+
+
+def test_every_route_has_its_role():
+    """A page that somebody adds is refused to all, and found here, until it is in the table."""
+    assert routes() == set(ROUTES)
+
+
+def test_patients_data_is_never_open():
+    """Open are probes, health and what lies still."""
+    assert {route for route, role in ROUTES.items() if role is Open.TO_ALL} == {
+        "/healthz",
+        "/readyz",
+        "/startupz",
+        "/static/{file}",
+    }
+    assert all(name.startswith("/grpc.health.") for name, role in RPCS.items() if role is Open.TO_ALL)
+
+
+@pytest.mark.parametrize(("role", "needed"), list(product([None, *Role], [None, Open.TO_ALL, *Role])))
+def test_a_role_may_what_those_below_it_may(role, needed):
+    """Open to all; else somebody known, with enough; what is in no table nobody may."""
+    who = role and Who(name="x", role=role)
+    if needed is Open.TO_ALL or (role is not None and needed is not None and role >= needed):
+        expected = Verdict.ALLOWED
+    else:
+        expected = Verdict.DENIED if role else Verdict.UNKNOWN
+    assert verdict(who, needed) is expected
+
+
+@pytest.mark.parametrize(
+    ("path", "route", "series"),
+    [
+        ("/", "/", ""),
+        ("/series/north/1.2.3", "/series/{site}/{series_uid}", "1.2.3"),
+        ("/series/north/1.2.3/mip-axial.png", "/series/{site}/{series_uid}/{picture}", "1.2.3"),
+        ("/static/millet.css", "/static/{file}", ""),
+        ("/static/../metrics", "", ""),
+        ("/static/", "", ""),
+        ("//", "", ""),
+        ("/healthz/", "", ""),
+        ("/healthz/../series/north/1.2.3", "", ""),
+        ("/metrics\n", "", ""),
+        ("/admin", "", ""),
+    ],
+)
+def test_a_path_is_of_one_route_or_of_none(path, route, series):
+    """Nothing that looks like an open path is one."""
+    assert route_of(path) == route
+    assert series_in(path) == series
+
+
+def test_an_rpc_that_is_in_no_table_needs_what_nobody_has():
+    """Not even an admin may call it."""
+    assert (
+        verdict(Who(name="x", role=Role.ADMIN), needed_by_rpc("/millet.v1.Admin/DeleteAll")) is Verdict.DENIED
+    )
+
+
+def test_roles_are_read_as_they_are_written():
+    """Other words are no roles."""
+    assert [Role.parse(str(role)) for role in Role] == list(Role)
+    with pytest.raises(ValueError, match="viewer, ops, admin"):
+        Role.parse("root")
