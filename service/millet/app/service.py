@@ -15,9 +15,11 @@ from functools import cached_property
 from prometheus_client import CollectorRegistry
 
 from millet import __version__
+from millet.app.asking import ArchiveDesk
 from millet.app.committing import Committing
 from millet.app.delivering import Delivering, askable
 from millet.app.doors import Doors, check
+from millet.app.pulling import completing
 from millet.app.receiving import Receiving
 from millet.core.job import State
 from millet.edge import malloc
@@ -110,8 +112,13 @@ class Service:
             spool=self._spool,
             events=self._events,
             doors=self._doors,
+            archive=self._archive,
             services=self._committing.services,
         )
+
+    @cached_property
+    def _archive(self) -> ArchiveDesk | None:
+        return completing(self._settings, self._journal, lambda: self._receiving.door, self._clock)
 
     @cached_property
     def _committing(self) -> Committing:
