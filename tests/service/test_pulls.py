@@ -19,6 +19,9 @@ from millet.settings import load
 NUMBERS = range(1, 13)
 SERIES = {way: f"{NAME.series_uid}.{n}" for n, way in enumerate(("get", "move", "wado"), start=1)}
 
+HOLED = f"{NAME.series_uid}.9"
+"""Of which not all is sent."""
+
 
 @pytest.fixture(scope="module")
 def pacs(tmp_path_factory):
@@ -28,7 +31,7 @@ def pacs(tmp_path_factory):
         Plugins=["/usr/share/orthanc/plugins"],
         DicomWeb={"Enable": True, "Root": "/dicom-web/"},
     )
-    for series_uid in SERIES.values():
+    for series_uid in (*SERIES.values(), HOLED):
         for number in NUMBERS:
             made.post("instances", ct_file(number, series_uid))
     yield made
@@ -40,10 +43,16 @@ def receiver(tmp_path_factory, pacs):
     """A service that only receives, with Orthanc as its archive in each way, and known to Orthanc."""
     dimse = {"kind": "dimse", "to": f"ORTHANC@127.0.0.1:{pacs.dicom_port}", "tls": False}
     web = {"kind": "dicomweb", "to": f"http://127.0.0.1:{pacs.http_port}/dicom-web", "tls": False}
-    archives = [{"name": "get", **dimse}, {"name": "move", "retrieve": "move", **dimse}]
+    archives = [{"name": "get", "completes": True, **dimse}, {"name": "move", "retrieve": "move", **dimse}]
     service = Millet(
         tmp_path_factory.mktemp("service") / "millet",
-        {"roles": ["receive", "api"], "stow": True, "archive": [*archives, {"name": "wado", **web}]},
+        {
+            "roles": ["receive", "api"],
+            "stow": True,
+            "archive": [*archives, {"name": "wado", **web}],
+            "quiet_s": 2.0,
+            "gap_wait_s": 120.0,
+        },
     )
     peer = {"AET": "MILLET", "Host": "127.0.0.1", "Port": service.dicom_port, "AllowStorageCommitment": True}
     pacs.put("modalities/us", json.dumps(peer).encode())
@@ -62,6 +71,24 @@ def test_a_series_is_pulled_by_name(receiver, way):
     assert SERIES[way] in {status.series_uid for status in receiver.series()}
 
 
+def test_what_a_sender_left_out_is_pulled(receiver, tmp_path):
+    """A series with a hole is asked for at the archive, and closed with what was missing, not by waiting."""
+    for number in (n for n in NUMBERS if n not in {5, 6}):
+        (tmp_path / f"{number}.dcm").write_bytes(ct_file(number, HOLED))
+    storescu(tmp_path, receiver.dicom_port, "-xe")
+
+    def closed():
+        found = [status for status in receiver.series() if status.series_uid == HOLED]
+        return found[0] if found and found[0].state != "receiving" else None
+
+    assert until("it is closed", closed, 60, receiver.process).state == "queued"
+    assert '"message": "missing instances pulled"' in receiver.log.read_text()
+    chosen = load({}, receiver.folder / "millet.toml")
+    wanted = SeriesQuery(study_uid=NAME.study_uid, series_uid=HOLED)
+    (pulled,) = app.pull(chosen, "get", wanted, lambda _: None)
+    assert (pulled.here, pulled.new) == (12, 0)
+
+
 def test_the_command_line_says_what_came(receiver):
     """What an archive has, how many of how many came, and a failure where nothing matches."""
     config = ["--config", str(receiver.folder / "millet.toml")]
@@ -71,10 +98,10 @@ def test_the_command_line_says_what_came(receiver):
 
     found = millet("find", "get", "--study", NAME.study_uid)
     rows = sorted(line.split("\t")[:2] for line in found.stdout.splitlines())
-    assert rows == [[NAME.study_uid, series_uid] for series_uid in SERIES.values()]
+    assert rows == [[NAME.study_uid, series_uid] for series_uid in (*SERIES.values(), HOLED)]
     pulled = millet("pull", "get", "--study", NAME.study_uid)
     assert pulled.exit_code == 0
-    assert len(pulled.stdout.splitlines()) == 3
+    assert len(pulled.stdout.splitlines()) == 4
     assert all("12 of 12 instances here" in line for line in pulled.stdout.splitlines())
     nothing = millet("pull", "get", "--study", "1.2.3")
     assert (nothing.exit_code, str(nothing.exception)) == (1, "the archive has no such series")
