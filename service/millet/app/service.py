@@ -15,6 +15,7 @@ from functools import cached_property
 from prometheus_client import CollectorRegistry
 
 from millet import __version__
+from millet.app.asking import ArchiveDesk, of_archives
 from millet.app.committing import Committing
 from millet.app.delivering import Delivering, askable
 from millet.app.doors import Doors, check
@@ -29,7 +30,7 @@ from millet.edge.web import Sources, Stow, WebServer
 from millet.errors import StoreError
 from millet.flow.event_loop import EventLoop
 from millet.flow.lifecycle import Lifecycle, Loop, Part
-from millet.ports import Delivery, Site, WorklistQuery
+from millet.ports import Delivery, SeriesName, Site, WorklistQuery
 from millet.settings import Settings
 from millet.settings.security import rules
 
@@ -111,7 +112,20 @@ class Service:
             events=self._events,
             doors=self._doors,
             services=self._committing.services,
+            archive=self._archive(),
         )
+
+    def _archive(self) -> ArchiveDesk | None:
+        """Who is asked about series that are being received; None where no archive is configured."""
+        if not self._settings.archive:
+            return None
+        from millet.app.pulling import archives, puller  # which loads the clients of archives
+
+        def pull(archive: str, name: SeriesName) -> object:
+            door = self._receiving.door
+            return puller(self._settings, self._journal, door, self._clock).pull(archive, name)
+
+        return of_archives(archives(self._settings), self._clock.monotonic_s, pull)
 
     @cached_property
     def _committing(self) -> Committing:
