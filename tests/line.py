@@ -113,11 +113,15 @@ class Sender:
     ) -> None:
         self._line = socket.create_connection(("127.0.0.1", port), timeout_s)
         self._line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._line.sendall(associate(contexts, **who))
         self._messages = 0
-        kind, _ = self.read()
+        kind = None
+        try:
+            self._line.sendall(associate(contexts, **who))
+            kind, _ = self.read()
+        finally:
+            if kind != ASSOCIATE_AC:
+                self._line.close()
         if kind != ASSOCIATE_AC:
-            self._line.close()
             raise Refused(f"PDU {kind} instead of an A-ASSOCIATE-AC")
 
     def read(self) -> tuple[int, bytes]:

@@ -13,9 +13,10 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 import sqlalchemy as sa
@@ -37,9 +38,10 @@ SETTINGS = {
 
 
 class Postgres:
-    """One server."""
+    """One server. What it is to do otherwise than `SETTINGS` says may be given."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._settings = SETTINGS | settings
         self._folder = Path(tempfile.mkdtemp(prefix="millet-pg-", dir="/tmp"))
         self._data = self._folder / "data"
         self._number = count()
@@ -54,7 +56,7 @@ class Postgres:
 
     def start(self) -> None:
         """Start, and wait until it serves."""
-        told = SETTINGS | {"port": str(self.port), "unix_socket_directories": str(self._folder)}
+        told = self._settings | {"port": str(self.port), "unix_socket_directories": str(self._folder)}
         options = " ".join(f"-c {name}={value}" for name, value in told.items())
         self._program("pg_ctl", "start", "-w", "-s", "-o", options, "-l", str(self._folder / "log"))
 

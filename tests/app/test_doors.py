@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 
 from millet.app.doors import Doors, check, exposure, hosts
 from millet.app.service import Service
+from millet.core.doors import Caller, Why
 from millet.edge.telemetry import DoorMetrics
 from millet.edge.tls import client_context
 from millet.errors import SettingsError
@@ -158,6 +159,24 @@ def test_the_dicom_port_with_tls_takes_whom_certificate_and_title_name(tmp_path,
         90 * 86400, abs=3600
     )
     assert left['millet_certificate_left_seconds{certificate="roots"}'] > 3000 * 86400
+
+
+@pytest.mark.parametrize(("called", "emergency"), [("MILLET", False), ("STAT", True)])
+def test_what_a_called_title_says_reaches_the_worklist(tmp_path, called, emergency):
+    """A series is as urgent as the title it was sent to; who may not call that title is refused."""
+    titles = (
+        CalledSection(ae_title="MILLET"),
+        CalledSection(ae_title="STAT", urgency="emergency", peers=("CT1",)),
+    )
+    (tmp_path / "one.dcm").write_bytes(ct_file(1))
+    with House(tmp_path, peer=(HERE,), known_peers=("CT2",), called=titles).open() as house:
+        refused = house.dcmtk("echoscu", "-v", "-aet", "CT2", "-aec", "STAT")
+        assert "Called AE Title Not Recognized" in refused.stdout + refused.stderr
+        assert house.dcmtk("storescu", "-aet", "CT1", "-aec", called).returncode == 0
+        with grpc.insecure_channel(f"127.0.0.1:{house.settings.grpc_port}") as channel:
+            watch = AnalysisServiceStub(channel).WatchAnalyses(pb.WatchAnalysesRequest(), timeout=20)
+            line = next(watch).series
+    assert (line.sender, line.emergency) == ("CT1", emergency)
 
 
 def access(folder, **tokens) -> dict:
@@ -310,6 +329,23 @@ def test_a_page_on_loopback_answers_to_names_of_loopback():
     assert set(hosts(Settings())) == {"localhost", "127.0.0.1", "::1"}
     assert not hosts(Settings(host="10.1.2.3"))
     assert hosts(Settings(web_hosts=("millet.example",))) == ("millet.example",)
+
+
+def test_whoever_tries_many_titles_does_not_fill_the_disk(tmp_path, caplog):
+    """One address refused for one reason is one line of the trail; log and metric have every try."""
+    registry = CollectorRegistry()
+    chosen = Settings(state_dir=tmp_path, known_peers=("CT1",))
+    doors = Doors(chosen, "host-0", Now(), DoorMetrics(registry))
+    for address in ("10.0.0.1", "10.0.0.2"):
+        for number in range(50):
+            asks = Caller(calling_ae=f"TRY{number}", called_ae="MILLET", address=address)
+            assert doors.refused(asks).why is Why.CALLING_TITLE
+    doors.stop()
+    (path,) = (tmp_path / "audit").glob("*.jsonl")
+    assert len([line for line in path.read_text().splitlines() if "Security Alert" in line]) == 2
+    assert "'TRY49'" in caplog.text
+    refused = {"reason": "calling-title"}
+    assert registry.get_sample_value("millet_dicom_associations_refused_total", refused) == 100
 
 
 def test_a_title_that_anybody_may_claim_is_warned_of(tmp_path, caplog):

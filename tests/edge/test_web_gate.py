@@ -14,6 +14,7 @@ from worklists import MemoryWorklist, status
 
 from millet.edge.tls import Files, ServerTls, client_context, peer_certificate
 from millet.edge.web import Sources, WebDoor, WebServer
+from millet.edge.web.hygiene import BodyLimit
 
 SERIES = "/series/default/1.2.826.0.1.1"
 
@@ -220,6 +221,30 @@ def test_a_body_that_says_it_is_too_long_is_refused_unread(site, length):
         line.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + length + b"\r\n\r\n")
         answer = line.recv(100)
     assert answer.split()[1] in {b"413", b"400"}
+
+
+@pytest.mark.parametrize(("pieces", "seen"), [(64, 64 * 1024), (65, None)])
+def test_a_body_that_gets_too_long_while_it_comes_is_not_read_on(pieces, seen):
+    """Without a length, too: what is behind the limit sees the client gone."""
+    got = []
+
+    async def app(_scope, receive, _send):
+        size = 0
+        while (message := await receive())["type"] == "http.request":
+            size += len(message["body"])
+            if not message["more_body"]:
+                got.append(size)
+                return
+        got.append(None)
+
+    async def receive():
+        nonlocal pieces
+        pieces -= 1
+        return {"type": "http.request", "body": bytes(1024), "more_body": pieces > 0}
+
+    scope = {"type": "http", "path": "/", "headers": [(b"transfer-encoding", b"chunked")]}
+    asyncio.run(BodyLimit(app)(scope, receive, lambda _message: None))
+    assert got == [seen]
 
 
 def test_every_answer_carries_the_headers(site):

@@ -203,10 +203,14 @@ class Millet:
 
     def series(self) -> list[pb.SeriesStatus]:
         """Its worklist, over gRPC."""
+        found, request = [], pb.ListAnalysesRequest(page_size=1000)
         with grpc.insecure_channel(f"127.0.0.1:{self.grpc_port}") as channel:
-            return list(
-                AnalysisServiceStub(channel).ListAnalyses(pb.ListAnalysesRequest(), timeout=20).series
-            )
+            while True:
+                page = AnalysisServiceStub(channel).ListAnalyses(request, timeout=20)
+                found += page.series
+                request.page_token = page.next_page_token
+                if not page.next_page_token:
+                    return found
 
     def analysis(self, status: pb.SeriesStatus) -> pb.Analysis:
         """The newest analysis of a series, over gRPC."""

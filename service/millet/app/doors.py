@@ -9,7 +9,7 @@ import hashlib
 import logging
 import ssl
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -68,17 +68,20 @@ class Doors:
         log.warning("association refused: %s", answer.words)
         self.metrics.refused(answer.why)
         what = f"{accepted.what}: {answer.why}"
-        self.record_once(replace(accepted, kind=Kind.REFUSED, result=Result.REFUSED, what=what))
+        refused = replace(accepted, kind=Kind.REFUSED, result=Result.REFUSED, what=what)
+        self.record_once(
+            refused, (caller.address, answer.why)
+        )  # titles are the caller's to invent, without end
         return answer
 
     def record(self, event: Event) -> None:
         """Keep an event in the audit trail."""
         self._trail.write(event)
 
-    def record_once(self, event: Event) -> None:
-        """Keep an event, unless the same was kept a short while ago."""
+    def record_once(self, event: Event, alike: Hashable = None) -> None:
+        """Keep an event, unless the same (or one that is `alike`) was kept a short while ago."""
         with self._lock:
-            is_new = self._repeats.is_new(event, self._clock.monotonic_s())
+            is_new = self._repeats.is_new(alike or event, self._clock.monotonic_s())
         if is_new:
             self._trail.write(event)
 

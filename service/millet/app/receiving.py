@@ -27,9 +27,9 @@ from millet.ports import Clock, Received, Site
 from millet.settings import Settings
 
 INTAKE_EVERY_S = 0.2
-OUT_OF_RESOURCES = 0xA700
 GATHER_S = 0.1
 """How long instances are gathered to be journalled together; the end of an association does not wait."""
+OUT_OF_RESOURCES = 0xA700
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +42,10 @@ class Receiving:
     spool: LogSpool
     events: Events
     doors: Doors
-    archive: ArchiveDesk | None = None
-    """Who is asked how many instances a series has; None where no archive is configured."""
     services: Mapping[str, Service] = field(default_factory=dict)
     """What the DICOM port offers beside storage, by abstract syntax."""
+    archive: ArchiveDesk | None = None
+    """Who is asked how many instances a series has; None where no archive is configured."""
 
     @property
     def associations(self) -> int:

@@ -9,12 +9,14 @@ from rich.console import Console
 
 from millet.cli import audit, models
 from millet.cli.analyse import analyse
+from millet.cli.backup import backup, restore
 from millet.cli.demo import demo
 from millet.cli.doctor import doctor
 from millet.cli.evaluate import evaluate
 from millet.cli.evaluate_luna16 import evaluate_luna16
 from millet.cli.phantom import phantom
 from millet.cli.pull import find, pull
+from millet.cli.replay import replay
 from millet.cli.send import send
 from millet.cli.serve import serve
 from millet.cli.train import train
@@ -38,6 +40,9 @@ app.command("evaluate")(evaluate)
 app.command("evaluate-luna16")(evaluate_luna16)
 app.command("train")(train)
 app.command("doctor")(doctor)
+app.command("backup")(backup)
+app.command("restore")(restore)
+app.command("replay")(replay)
 app.command("demo")(demo)
 
 

@@ -15,6 +15,7 @@ from millet.ports.arrivals import (
     Recorded,
 )
 from millet.ports.commitment import Commitment, Promise, PromiseLog, QuestionLog, Requester
+from millet.ports.deliveries import DeadLetters, DeliveryQueue, Later, Selection
 from millet.ports.detector import Detector, Peaks
 from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
 from millet.ports.habits import Habits, Sender
@@ -29,7 +30,7 @@ from millet.ports.stores import (
     Stored,
 )
 from millet.ports.verification import Verifier
-from millet.ports.work import Delivery, DeliveryQueue, Destination, JobQueue, KeptObject, Work
+from millet.ports.work import Delivery, Destination, JobQueue, KeptObject, Work
 from millet.ports.worklist import SeriesKey, SeriesStatus, Worklist, WorklistQuery
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Ask",
     "Clock",
     "Commitment",
+    "DeadLetters",
     "Delivery",
     "DeliveryQueue",
     "Destination",
@@ -55,6 +57,7 @@ __all__ = [
     "KeptLog",
     "KeptObject",
     "Known",
+    "Later",
     "ObjectStore",
     "Offer",
     "OpenSeries",
@@ -69,6 +72,7 @@ __all__ = [
     "Recorded",
     "Requester",
     "Retrieved",
+    "Selection",
     "Sender",
     "SeriesKey",
     "SeriesName",

@@ -4,106 +4,16 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from fakes import MemoryObjects
 from instances import entry
+from working import NOW, PATIENCE_S, never, until
 
-from millet.edge.journal import DurableWork, SqlJournal, migrate, open_engine, sqlite_url
 from millet.edge.journal.base import Job
-from millet.edge.journal.durable import PROTOCOL
-from millet.edge.journal.heartbeat import LEASE_S
 from millet.edge.journal.stranded import WORKFLOW
-from millet.edge.journal.tables import executor
 from millet.errors import Interrupted, StoreError
-
-PATIENCE_S = 30
-NOW = datetime.now(UTC)
-
-
-def never(series_id, generation):
-    """For work that must not be given up."""
-    raise AssertionError(f"{series_id}, {generation} was given up")
-
-
-def until(reached, worker):
-    """Reconcile until something is reached; fail when it takes too long."""
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not reached():
-        assert time.monotonic() < deadline_s, worker.statuses()
-        worker.work.reconcile()
-        worker.ran.wait(0.05)  # let the database be written by somebody else, too
-
-
-class Worker:
-    """One process's view: journal and durable work on the same file."""
-
-    def __init__(self, url, executor_id="host-0", max_attempts=10, version=PROTOCOL):
-        self.engine = open_engine(url)
-        migrate(self.engine)
-        self.work = DurableWork(self.engine, executor_id, max_attempts, version=version)
-        self.journal = SqlJournal(self.engine, self.work.enqueue, MemoryObjects())
-        self.ran = threading.Event()
-        self.runs = []
-
-    @property
-    def table(self):
-        """Where the engine keeps the work."""
-        return "dbos.workflow_status" if self.engine.dialect.name == "postgresql" else "workflow_status"
-
-    def silence(self, executor_id):
-        """An executor was heard of last before its lease."""
-        then = datetime.now(UTC) - timedelta(seconds=LEASE_S + 1)
-        with self.engine.begin() as connection:
-            mine = executor.c.executor_id == executor_id
-            connection.execute(sa.update(executor).where(mine).values(heartbeat_utc=then))
-
-    def run(self, series_id, generation):
-        """Note what is run."""
-        self.runs.append((series_id, generation))
-        self.ran.set()
-
-    def close_series(self, number=1):
-        """Have one series closed, with its job."""
-        recorded = self.journal.record(entry(number))
-        assert self.journal.close(recorded.series_id, recorded.generation, NOW)
-        return recorded.series_id
-
-    def statuses(self):
-        """What the engine says of the work."""
-        with self.engine.connect() as connection:
-            return connection.execute(
-                sa.text(f"SELECT workflow_uuid, status, executor_id FROM {self.table} ORDER BY 1")
-            ).all()
-
-    def queues(self):
-        """Where the work waits or waited."""
-        with self.engine.connect() as connection:
-            return list(connection.execute(sa.text(f"SELECT queue_name FROM {self.table}")).scalars())
-
-    def stop(self):
-        """As at the end of a process."""
-        self.work.stop()
-        self.engine.dispose()
-
-
-@pytest.fixture
-def workers(tmp_path):
-    """Make workers on one database; all are stopped at the end."""
-    made = []
-
-    def make(executor_id="host-0", max_attempts=10, url=None, version=PROTOCOL):
-        url = url or sqlite_url(tmp_path / "journal.db")
-        made.append(Worker(url, executor_id, max_attempts, version))
-        return made[-1]
-
-    yield make
-    for worker in made:
-        worker.stop()
 
 
 def test_a_closed_series_is_run(workers):
@@ -357,3 +267,26 @@ def test_what_waits_for_a_dead_executor_is_put_back(workers):
     assert worker.work.reconcile() == [f"{WORKFLOW}-1-1"]
     until(lambda: len(worker.runs) == 2, worker)
     assert sorted(worker.runs) == [(1, 1), (2, 1)]
+
+
+def test_who_waits_for_what_another_makes_of_it_is_let_go_at_the_end(workers):
+    """Work that was given to another while it ran here: its thread does not wait for ever."""
+    worker = workers()
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def run(series_id, generation):
+        begun.set()
+        assert goes_on.wait(PATIENCE_S)
+
+    worker.work.start(run, never)
+    worker.close_series()
+    assert begun.wait(PATIENCE_S)
+    with worker.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE workflow_status SET owner_xid = 'x', executor_id = 'host-1'"))
+    mine = [one for one in threading.enumerate() if one.name.startswith("dbos-executor")]
+    goes_on.set()
+    worker.work.stop()
+    for thread in mine:
+        thread.join(PATIENCE_S)
+    assert mine
+    assert not any(thread.is_alive() for thread in mine)

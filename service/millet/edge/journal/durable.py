@@ -22,17 +22,16 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, Serializer
 
 from millet.edge.journal.base import Job
+from millet.edge.journal.bell import Bell, Rousable, announce
 from millet.edge.journal.clock import JournalClock
 from millet.edge.journal.database import told
 from millet.edge.journal.heartbeat import Heart, Watch
-from millet.edge.journal.stranded import QUEUES, WORKFLOW, Stranded, Version, queue, queues_of
+from millet.edge.journal.stranded import WORKFLOW, Stranded, Version, queue, queues_of
 from millet.errors import Interrupted, StoreError
 
 PROTOCOL = Version(number=1, oldest=1)
-POLL_S = 0.05
-"""Of the executor's own queues: somebody waits for what is in them."""
-SHARED_POLL_S = 1.0
-"""Of the queues that all executors share: what nobody followed."""
+POLL_S = 1.0
+"""How often each queue is asked; who waits for what is in it is served by the `Bell`."""
 MAX_ATTEMPTS = 10
 """Starts of one piece of work, crashes included, before it is given up: a series that kills the process
 must not do so for ever."""
@@ -93,6 +92,7 @@ class DurableWork:
 
     def enqueue(self, connection: sa.Connection, job: Job) -> None:
         """Write the work in the caller's transaction; twice is once."""
+        announce(connection, queue(job.urgency, job.analyser))
         self._client.enqueue_in_transaction(
             connection,
             {
@@ -116,13 +116,14 @@ class DurableWork:
         self._give_up = give_up
         self._heart.start()
         self._dbos = DBOS(config=_config(self._engine, self._executor_id, self._version))
+        self._dbos.background_thread_stop_events = events = Rousable()
         DBOS.workflow(name=WORKFLOW, max_recovery_attempts=self._max_attempts)(self._surviving(run, give_up))
         DBOS.listen_queues(queues_of(self._executor_id))
-        for urgency in range(len(QUEUES)):
-            for executor_id, poll_s in ((self._executor_id, POLL_S), ("", SHARED_POLL_S)):
-                name = queue(urgency, executor_id)
-                self._client.register_queue(name, worker_concurrency=1, polling_interval_sec=poll_s)
+        for name in queues_of(self._executor_id):
+            self._client.register_queue(name, worker_concurrency=1, polling_interval_sec=POLL_S)
         DBOS.launch()
+        self._bell = Bell(self._engine, queues_of(self._executor_id), events.rings)
+        self._bell.start()
 
     def reconcile(self) -> Sequence[str]:
         """Strike dead executors off, and put back work that nobody has in hand; call it every second.
@@ -144,6 +145,7 @@ class DurableWork:
     def stop(self) -> None:
         """Take no more work and let go; work that is interrupted meanwhile stays for the next start."""
         if self._give_up is not None:
+            self._bell.stop()
             _destroy(self._dbos)
             self._heart.stop()
             self._give_up = None
@@ -176,6 +178,7 @@ class DurableWork:
                 self._end(give_up, series_id, generation)
             finally:
                 self._in_hand.discard(name)
+                self._bell.ended()
             self._store_failures.pop(name, None)
 
         return analyse

@@ -36,10 +36,13 @@ or a database that was away is told from a death."""
 class Heart:
     """Says that an executor lives. Its thread is started and ended by the owner."""
 
-    def __init__(self, engine: sa.Engine, executor_id: str, clock: JournalClock) -> None:
+    def __init__(
+        self, engine: sa.Engine, executor_id: str, clock: JournalClock, every_s: float = BEAT_S
+    ) -> None:
         self._engine = engine
         self._executor_id = executor_id
         self._clock = clock
+        self._every_s = every_s
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -67,7 +70,7 @@ class Heart:
 
     def _run(self) -> None:
         failed = False
-        while not self._stopped.wait(BEAT_S):
+        while not self._stopped.wait(self._every_s):
             try:
                 self.beat()
                 failed = False

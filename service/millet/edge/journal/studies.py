@@ -48,6 +48,11 @@ def _rank(connection: sa.Connection, series_id: int) -> None:
     for row in rows:
         standing = standings[known[row.id].series_uid]
         if standing != (row.best_series_uid, row.best_reason):
-            facts = {"best_series_uid": standing.best_series_uid, "best_reason": standing.reason}
+            other = standing.best_series_uid not in {"", known[row.id].series_uid}
+            facts = {
+                "best_series_uid": standing.best_series_uid,
+                "best_reason": standing.reason,
+                "is_other": other,
+            }
             moved = sa.update(series).where(series.c.id == row.id)
             connection.execute(moved.values(revision=bump(connection), **facts))

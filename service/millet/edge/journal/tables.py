@@ -6,6 +6,7 @@ day, and keys cannot be changed later. Times are UTC.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from sqlalchemy import (
@@ -24,7 +25,10 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
+
+from millet.core.analysis import TriageLevel
 
 
 class Utc(TypeDecorator[datetime]):
@@ -55,6 +59,11 @@ metadata = MetaData(
 def _text(name: str) -> Column[str]:
     return Column(name, String, nullable=False, server_default="")
 
+
+ORDER: Mapping[TriageLevel, int] = {level: -rank for rank, level in enumerate(TriageLevel)}
+"""What a worklist is sorted by, so that an index holds it: the most urgent comes first."""
+UNTOLD = 1
+"""Of a series that no analysis tells anything of: last."""
 
 counter = Table(
     "counter",
@@ -92,10 +101,12 @@ series = Table(
     _text("stage"),
     Column("windows_done", Integer, nullable=False, server_default="0"),
     Column("windows_total", Integer, nullable=False, server_default="0"),
+    Column("triage_order", Integer, nullable=False, server_default=str(UNTOLD)),
     Column("revision", BigInteger, nullable=False),
     _text("candidate"),
     _text("best_series_uid"),
     _text("best_reason"),
+    Column("is_other", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("site", "series_uid"),
     Index("ix_series_patient", "site", "issuer", "patient_id"),
     Index("ix_series_accession", "site", "accession"),
@@ -103,6 +114,7 @@ series = Table(
     Index("ix_series_revision", "revision"),
     Index("ix_series_study", "study_uid"),
     Index("ix_series_analyser", "analyser", "state"),
+    Index("ix_series_worklist", "triage_order", "is_other", "first_received_utc", "id"),
 )
 
 instance = Table(
@@ -124,7 +136,7 @@ instance = Table(
     Column("conflict", Boolean, nullable=False),
     Column("header", Text, nullable=False),
     UniqueConstraint("site", "sop_instance_uid", "digest"),
-    Index("ix_instance_series", "series_id"),
+    Index("ix_instance_series", "series_id", "id"),
     Index("ix_instance_path", "path"),
 )
 
@@ -177,8 +189,10 @@ delivery = Table(
     Column("next_try_utc", Utc, nullable=False),
     _text("last_error"),
     Column("done_utc", Utc),
+    _text("holder"),
+    Column("sent_utc", Utc),
     UniqueConstraint("object_id", "destination"),
-    Index("ix_delivery_due", "state", "next_try_utc"),
+    Index("ix_delivery_due", "state", "destination", "next_try_utc"),
 )
 
 alert = Table(

@@ -13,7 +13,7 @@ from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.edge.journal.base import Base
 from millet.edge.journal.deliveries import DEAD
 from millet.edge.journal.jobs import PENDING
-from millet.edge.journal.tables import alert, analysis, delivery, made, series
+from millet.edge.journal.tables import ORDER, alert, analysis, delivery, made, series
 from millet.ports import SeriesKey, SeriesStatus, WorklistQuery
 
 EQUAL = ("site", "issuer", "patient_id", "accession", "sender", "study_uid", "series_uid")
@@ -25,14 +25,13 @@ class Worklist(Base):
 
     def series(self, query: WorklistQuery) -> Sequence[SeriesStatus]:
         """Series that match, most urgent triage first, then the best of a study, then longest waiting."""
-        urgency = sa.case(
-            *((analysis.c.triage == level, rank) for rank, level in enumerate(TriageLevel)), else_=-1
-        )
-        wanted = _series_statuses().where(*_conditions(query))
-        wanted = wanted.order_by(urgency.desc(), _another_is_best(), series.c.first_received_utc, series.c.id)
+        order = series.c.triage_order, series.c.is_other, series.c.first_received_utc, series.c.id
+        wanted = sa.select(series.c.id).where(*_conditions(query)).order_by(*order)
         if query.limit or query.offset:
             wanted = wanted.limit(query.limit or 2**31 - 1).offset(query.offset)
-        return self._statuses(wanted)
+        page = wanted.subquery()
+        here = _series_statuses().where(series.c.id.in_(sa.select(page.c.id)))
+        return self._statuses(here.order_by(*order))
 
     def changed(self, after_revision: int) -> Sequence[SeriesStatus]:
         """Series changed after a revision, oldest change first."""
@@ -114,16 +113,10 @@ def _deliveries(state: str) -> sa.ScalarSelect[int]:
     )
 
 
-def _another_is_best() -> sa.ColumnElement[int]:
-    """0 for the best series of its study and where none is known, 1 for the others."""
-    best = series.c.best_series_uid
-    return sa.case((best.in_(("", series.c.series_uid)), 0), else_=1)
-
-
 def _conditions(query: WorklistQuery) -> list[sa.ColumnElement[bool]]:
     equal = [series.c[name] == value for name in EQUAL if (value := getattr(query, name))]
     if query.triage is not None:
-        equal.append(analysis.c.triage == query.triage)
+        equal.append(series.c.triage_order == ORDER[query.triage])
     return [*equal, series.c.revision > query.after_revision]
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision: str | None = "0005"
+revision = "0007"
+down_revision: str | None = "0006"
 
 _TEXTS = ("candidate", "best_series_uid", "best_reason")
+_ORDERED_BEFORE = ["triage_order", "first_received_utc", "id"]
+_ORDERED = ["triage_order", "is_other", "first_received_utc", "id"]
 
 
 def upgrade() -> None:
@@ -16,6 +18,9 @@ def upgrade() -> None:
     with op.batch_alter_table("series") as table:
         for name in _TEXTS:
             table.add_column(sa.Column(name, sa.String(), nullable=False, server_default=""))
+        table.add_column(sa.Column("is_other", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.drop_index("ix_series_worklist", "series")
+    op.create_index("ix_series_worklist", "series", _ORDERED)
     op.create_table(
         "alert",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -41,6 +46,8 @@ def downgrade() -> None:
     """Drop them."""
     op.drop_table("sender_habit")
     op.drop_table("alert")
+    op.drop_index("ix_series_worklist", "series")
     with op.batch_alter_table("series") as table:
-        for name in _TEXTS:
+        for name in ("is_other", *_TEXTS):
             table.drop_column(name)
+    op.create_index("ix_series_worklist", "series", _ORDERED_BEFORE)

@@ -1,0 +1,120 @@
+"""The journal as lines of text and back: the same for SQLite and PostgreSQL, and from one to the other.
+
+All tables are read in one transaction, so that a running service changes nothing in between. The engine's
+own tables are left out, and so are heartbeats: a series whose analysis was under way is written as one that
+is being received, and whoever starts on the restored journal closes it again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from millet.core.job import State
+from millet.edge.journal.database import told
+from millet.edge.journal.tables import Utc, executor, instance, made, metadata, series
+from millet.errors import StoreError
+
+UNDER_WAY = (State.QUEUED.value, State.ANALYSING.value)
+BATCH = 500
+"""Rows that are written at once."""
+
+
+def dump(engine: sa.Engine) -> Iterator[tuple[str, str]]:
+    """Every row: its table, and a line. Tables come as they can be filled. Raises StoreError."""
+    isolated = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
+    with told(), engine.execution_options(**isolated).connect() as connection, connection.begin():
+        if connection.dialect.name == "sqlite":  # whose driver begins nothing for a SELECT
+            connection.exec_driver_sql("BEGIN")
+        for table in _tables():
+            rows = connection.execution_options(yield_per=BATCH).execute(sa.select(table))
+            for row in rows.mappings():
+                facts = {"table": table.name, "row": _written(table, row)}
+                yield table.name, json.dumps(facts, ensure_ascii=False)
+
+
+def load(engine: sa.Engine, lines: Iterable[str]) -> int:
+    """Fill an empty journal with what `dump` gave; how many rows.
+
+    Raises:
+        StoreError: The journal is not empty, of another revision, or a line is none of `dump`.
+    """
+    tables, count = {table.name: table for table in _tables()}, 0
+    with told(), engine.begin() as connection:
+        if connection.execute(sa.select(series.c.id).limit(1)).first():
+            raise StoreError("the journal is not empty")
+        for table in reversed(_tables()):  # a migration may have put rows there
+            connection.execute(sa.delete(table))
+        for name, rows in _batches(lines):
+            if name not in tables:
+                raise StoreError(f"the backup has a table {name}, which this version does not know")
+            connection.execute(sa.insert(tables[name]), [_read(tables[name], row) for row in rows])
+            count += len(rows)
+        _renumber(connection)
+    return count
+
+
+def stored(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """What a dump says is kept elsewhere: (table, path, digest or "") of each instance and object."""
+    for line in lines:
+        name, row = _parsed(line)
+        if name in {instance.name, made.name}:
+            yield name, row["path"], row.get("digest", "")
+
+
+def _tables() -> list[sa.Table]:
+    return [table for table in metadata.sorted_tables if table is not executor]
+
+
+def _written(table: sa.Table, row: sa.RowMapping) -> dict[str, Any]:
+    values = {
+        name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()
+    }
+    if table is series and values["state"] in UNDER_WAY:
+        values |= {"state": State.RECEIVING.value, "closed_utc": None, "analyser": ""}
+    return values
+
+
+def _read(table: sa.Table, row: dict[str, Any]) -> dict[str, Any]:
+    times = {column.name for column in table.c if isinstance(column.type, Utc)}
+    return {
+        name: datetime.fromisoformat(value) if name in times and value else value
+        for name, value in row.items()
+        if name in table.c
+    }
+
+
+def _parsed(line: str) -> tuple[str, dict[str, Any]]:
+    try:
+        found = json.loads(line)
+        return found["table"], found["row"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError("a line of the backup's journal cannot be read") from error
+
+
+def _batches(lines: Iterable[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    name, rows = "", list[dict[str, Any]]()
+    for line in lines:
+        table, row = _parsed(line)
+        if rows and (table != name or len(rows) == BATCH):
+            yield name, rows
+            rows = []
+        name = table
+        rows.append(row)
+    if rows:
+        yield name, rows
+
+
+def _renumber(connection: sa.Connection) -> None:
+    """Have PostgreSQL count on behind the rows that came with numbers; SQLite does so by itself."""
+    if connection.dialect.name != "postgresql":
+        return
+    for table in _tables():
+        if "id" in table.c:
+            largest = sa.select(sa.func.coalesce(sa.func.max(table.c.id), 0) + 1).scalar_subquery()
+            counter = sa.func.pg_get_serial_sequence(table.name, "id")
+            connection.execute(sa.select(sa.func.setval(counter, largest, sa.false())))

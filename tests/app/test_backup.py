@@ -1,0 +1,167 @@
+"""A state that is being written to is copied, checked, put elsewhere, and goes on there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from instances import SOURCE, START_UTC, ct_file, header
+
+from millet.app import backup
+from millet.core.job import State
+from millet.edge.journal import SqlJournal, migrate, open_engine, snapshot, sqlite_url
+from millet.edge.store import LogSpool, ObjectFolder
+from millet.errors import ServiceError, StoreError
+from millet.ports import Entry, Offer
+from millet.settings import Settings
+
+SERIES = "1.2.826.0.1.3680043.8.498.1"
+COUNT = 5
+
+
+class Place:
+    """A state as the service has it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = Settings(state_dir=folder)
+        self.engine = open_engine(sqlite_url(folder / "journal.db"))
+        migrate(self.engine)
+        self.spool = LogSpool(folder / "spool", "one", segment_bytes=4000)
+        self.spool.hold()
+        self.objects = ObjectFolder(folder / "objects")
+        self.journal = SqlJournal(self.engine, lambda *_: None, self.objects)
+        self.writer = self.spool.writer()
+
+    def receive(self, number: int, series_uid: str = SERIES) -> tuple[str, bytes, int]:
+        """Spool and journal a slice: its path, its bytes and its series."""
+        body = ct_file(number, series_uid)
+        told = header(number, series_uid)
+        syntax = told.transfer_syntax_uid
+        offer = Offer(SOURCE, told.sop_class_uid, told.sop_instance_uid, syntax, 1)
+        self.writer.begin(offer, START_UTC)
+        self.writer.write(body)
+        stored = self.writer.commit()
+        entry = Entry(source=SOURCE, header=told, stored=stored, received_utc=START_UTC)
+        (recorded,) = self.journal.record_all([entry], {})
+        return stored.path, body, recorded.series_id
+
+    def close(self) -> None:
+        """Let go of all."""
+        self.writer.close()
+        self.spool.let_go()
+        self.engine.dispose()
+
+
+@pytest.fixture
+def states(tmp_path):
+    """States by name; all are closed at the end."""
+    made = []
+
+    def make(name: str) -> Place:
+        made.append(Place(tmp_path / name))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def copied(states, tmp_path):
+    """A state of two series, one of them closed, and its backup."""
+    state = states("here")
+    received = [state.receive(number) for number in range(COUNT)]
+    received += [state.receive(number, f"{SERIES}.2") for number in range(COUNT, 2 * COUNT)]
+    assert state.journal.close(received[0][2], 1, START_UTC)
+    backup.make(state.settings, tmp_path / "copy")
+    return state, received, tmp_path / "copy"
+
+
+def rows(engine: sa.Engine, table: str) -> list[dict[str, object]]:
+    """What a dump says of a table."""
+    return [json.loads(line)["row"] for name, line in snapshot.dump(engine) if name == table]
+
+
+def test_what_was_copied_is_restored_and_goes_on(copied, tmp_path):
+    """Every row and every byte; a series whose analysis was under way is received once more."""
+    state, received, folder = copied
+    assert list(backup.faults(folder)) == []
+    there = Settings(state_dir=tmp_path / "there")
+    put = backup.restore(there, folder)
+    assert (put.rows["series"], put.rows["instance"]) == (2, 2 * COUNT)
+    engine = open_engine(sqlite_url(there.state_dir / "journal.db"))
+    assert rows(engine, "instance") == rows(state.engine, "instance")
+    assert {row["state"] for row in rows(engine, "series")} == {State.RECEIVING.value}
+    spool = LogSpool(there.state_dir / "spool", "two")
+    assert [spool.read(path) for path, _, _ in received] == [body for _, body, _ in received]
+    journal = SqlJournal(engine, lambda *_: None, ObjectFolder(there.state_dir / "objects"))
+    assert journal.close(received[0][2], 1, START_UTC)
+    engine.dispose()
+
+
+def test_what_comes_while_it_is_copied_is_in_all_of_it_or_in_none(states):
+    """Rows that are written between two tables of a dump are not in it."""
+    state = states("here")
+    state.receive(0)
+    dump = snapshot.dump(state.engine)
+    found = [next(dump)]
+    state.receive(1, f"{SERIES}.9")
+    found += dump
+    assert [name for name, _ in found].count("series") == 1
+    assert [name for name, _ in found].count("instance") == 1
+
+
+def _segments(folder: Path) -> list[Path]:
+    return sorted(path for path in (folder / "spool").rglob("*") if path.is_file() and path.stat().st_size)
+
+
+def _flip(path: Path) -> None:
+    encoded = bytearray(path.read_bytes())
+    encoded[-20] ^= 1
+    path.write_bytes(encoded)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda folder: _flip(_segments(folder)[0]), "was altered"),
+        (lambda folder: _segments(folder)[0].unlink(), "is missing"),
+        (lambda folder: _segments(folder)[0].write_bytes(_segments(folder)[0].read_bytes()[:-9]), "bytes"),
+        (lambda folder: _flip(folder / backup.JOURNAL), "was altered"),
+    ],
+    ids=["altered", "missing", "cut", "journal"],
+)
+def test_damage_is_named_and_nothing_is_restored(copied, tmp_path, damage, said):
+    """Each file that changed and each instance that cannot be read is named; the state stays empty."""
+    _, _, folder = copied
+    damage(folder)
+    found = list(backup.faults(folder))
+    assert any(said in fault for fault in found)
+    if said != "was altered" or len(found) > 1:
+        assert any(fault.startswith("instance ") for fault in found)
+    with pytest.raises(ServiceError, match="damaged"):
+        backup.restore(Settings(state_dir=tmp_path / "there"), folder)
+    assert not (tmp_path / "there").exists()
+
+
+def test_a_manifest_that_names_what_lies_elsewhere_is_refused(copied, tmp_path):
+    """A path that leads out of the backup is not followed."""
+    _, _, folder = copied
+    text = (folder / backup.MANIFEST).read_text().replace(backup.JOURNAL, "../here/journal.db")
+    (folder / backup.MANIFEST).write_text(text)
+    with pytest.raises(StoreError, match="outside"):
+        list(backup.faults(folder))
+
+
+def test_nothing_is_overwritten(copied, tmp_path):
+    """Neither a backup by another, nor a state by a backup; half a backup is none."""
+    state, _, folder = copied
+    with pytest.raises(ServiceError, match="not empty"):
+        backup.make(state.settings, folder)
+    with pytest.raises(ServiceError, match="not empty"):
+        backup.restore(state.settings, folder)
+    (folder / backup.MANIFEST).unlink()
+    with pytest.raises(ServiceError, match="no backup that was finished"):
+        backup.read(folder)

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from working import PATIENCE_S, beat, never, until
+
+from millet.edge.journal.base import Job
+from millet.edge.journal.durable import PROTOCOL
+from millet.edge.journal.stranded import WORKFLOW, Stranded, Version
+from millet.errors import Interrupted
+
+
+def test_nobody_takes_what_waits_for_a_living_one(workers):
+    """An executor listens to its own queues and the shared ones, not to those of others."""
+    worker = workers("host-1")
+    beat(worker, "host-0")
+    with worker.engine.begin() as connection:
+        worker.work.enqueue(connection, Job(1, 1, analyser="host-0"))
+        worker.work.enqueue(connection, Job(2, 1, urgency=1))
+    worker.work.start(worker.run, never)
+    assert worker.ran.wait(PATIENCE_S)
+    assert worker.work.reconcile() == []
+    assert worker.runs == [(2, 1)]
+    assert worker.queues() == ["analysis@host-0", "emergency"]
+
+
+def test_an_emergency_that_is_put_back_stays_one(workers):
+    """It goes to the shared queue of its urgency."""
+    worker = workers("host-1")
+    with worker.engine.begin() as connection:
+        worker.work.enqueue(connection, Job(1, 1, urgency=1, analyser="gone-0"))
+    assert Stranded(worker.engine, "host-1", PROTOCOL).put_back([]) == [f"{WORKFLOW}-1-1"]
+    assert worker.queues() == ["emergency"]
+
+
+OLDER, NEWER = Version(number=6, oldest=6), Version(number=7, oldest=6)
+
+
+def test_a_newer_version_does_the_work_of_an_older_one(workers, work_url):
+    """What an older version queued for all, and what its dead executors had, is done by the newer one."""
+    old = workers("old-0", url=work_url, version=OLDER)
+    with old.engine.begin() as connection:
+        old.work.enqueue(connection, Job(1, 1))
+        old.work.enqueue(connection, Job(2, 1, analyser="gone-0"))
+    old.stop()
+    worker = workers("new-0", url=work_url, version=NEWER)
+    worker.work.start(worker.run, never)
+    assert worker.work.reconcile() == [f"{WORKFLOW}-{number}-1" for number in (1, 2)]
+    until(lambda: len(worker.runs) == 2, worker)
+    assert sorted(worker.runs) == [(1, 1), (2, 1)]
+
+
+def test_a_newer_version_under_the_same_name_finishes_what_the_older_one_began(workers):
+    """A process that was replaced by a newer one at its work: the newer one does it again."""
+    old = workers("host-0", version=OLDER)
+    with old.engine.begin() as connection:
+        old.work.enqueue(connection, Job(1, 1))
+
+    def interrupted(series_id, generation):
+        old.run(series_id, generation)
+        raise Interrupted
+
+    old.work.start(interrupted, never)
+    assert old.ran.wait(PATIENCE_S)
+    old.stop()
+    worker = workers("host-0", version=NEWER)
+    worker.work.start(worker.run, never)
+    until(worker.ran.is_set, worker)
+    assert worker.runs == [(1, 1)]
+
+
+def test_the_work_of_a_newer_version_is_left_to_it(workers):
+    """An older one does not know what it means; nor a newer one that of one too old to adopt."""
+    new = workers("new-0", version=NEWER)
+    with new.engine.begin() as connection:
+        new.work.enqueue(connection, Job(1, 1))
+        new.work.enqueue(connection, Job(2, 1, analyser="gone-0"))
+    assert Stranded(new.engine, "host-0", OLDER).put_back([]) == []
+    assert Stranded(new.engine, "host-0", Version(number=9, oldest=8)).put_back([]) == []
+
+
+def test_work_that_somebody_has_taken_up_is_not_moved(workers):
+    """Two find the work of a dead one; the first moves it, the second sees that it is not as it was."""
+    worker = workers("host-1")
+    with worker.engine.begin() as connection:
+        worker.work.enqueue(connection, Job(1, 1, analyser="gone-0"))
+    told = []
+
+    class Late(Stranded):
+        def _moved(self, row):
+            told.extend(Stranded(worker.engine, "host-2", PROTOCOL).put_back([]))
+            return super()._moved(row)
+
+    assert Late(worker.engine, "host-1", PROTOCOL).put_back([]) == []
+    assert told == [f"{WORKFLOW}-1-1"]
