@@ -80,7 +80,7 @@ def read_identity(head: bytes) -> Identity:
         found = read_elements(head, _IDENTITY, _IDENTIFIED)
     except MALFORMED as error:
         raise UnfitSeries(Reason.UNREADABLE_OBJECT, type(error).__name__) from error
-    return _identity(Tags(found))
+    return _identity(Tags(found, _TAGS))
 
 
 def _identity(tags: Tags) -> Identity:
@@ -100,7 +100,8 @@ def read_header(encoded: bytes) -> SliceHeader:
         UnfitSeries: UNREADABLE_OBJECT, the bytes are no DICOM object, or no honest one.
     """
     try:
-        tags, syntax = Tags(read_elements(encoded, _WANTED, strict=False)), transfer_syntax(encoded)
+        found = read_elements(encoded, _WANTED, strict=False)
+        tags, syntax = Tags(found, _TAGS), transfer_syntax(encoded)
     except MALFORMED as error:
         raise UnfitSeries(Reason.UNREADABLE_OBJECT, type(error).__name__) from error
     identity = _identity(tags)

@@ -1,40 +1,34 @@
-"""The raw elements of an instance by their keywords, each read as what it should be."""
+"""Elements of one data set by keyword, each read as far as it can be."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 
 import numpy as np
 
 from millet.codec import bounds, text
-from millet.codec.elements import Raw, tag_of
-
-_tag = cache(tag_of)
-
-
-def without_nul(value: str) -> str:
-    """What databases take: text ends at a NUL for some, and others refuse it."""
-    return value.replace("\0", "")
+from millet.codec.elements import Raw
 
 
 class Tags:
     """Raw elements by keyword; each reader returns nothing rather than fail."""
 
-    def __init__(self, found: Mapping[int, Raw]) -> None:
+    def __init__(self, found: Mapping[int, Raw], tags: Mapping[str, int]) -> None:
+        """Make one of what was found in a data set, and the tags of the keywords that will be asked for."""
         self._found = found
+        self._tags = tags
 
     def raw(self, keyword: str) -> bytes:
-        """The value's bytes."""
-        found = self._found.get(_tag(keyword))
+        """The value as it stands; nothing where there is none."""
+        found = self._found.get(self._tags[keyword])
         return found.value if found else b""
 
     def text(self, keyword: str) -> str:
-        """In the character set of the instance."""
+        """A text in the instance's character set."""
         return without_nul(text.decode(self.raw(keyword), self.word("SpecificCharacterSet")).value)
 
     def word(self, keyword: str) -> str:
-        """In ASCII."""
+        """A text in ASCII."""
         return without_nul(self.raw(keyword).decode("ascii", "replace").strip(" \0"))
 
     def uid(self, keyword: str) -> str:
@@ -43,7 +37,7 @@ class Tags:
         return word if len(word) <= bounds.LONGEST_UID else ""
 
     def words(self, keyword: str) -> list[str]:
-        """Several values."""
+        """Several of them."""
         return self.word(keyword).split("\\") if self.word(keyword) else []
 
     def numbers(self, keyword: str, count: int) -> list[float]:
@@ -56,7 +50,7 @@ class Tags:
 
     def number(self, keyword: str) -> float | None:
         """A decimal string or a binary float; of several values the first."""
-        found = self._found.get(_tag(keyword))
+        found = self._found.get(self._tags[keyword])
         if found and found.vr in {"FD", "FL"}:
             kind = np.dtype("<f8" if found.vr == "FD" else "<f4")
             first = found.value[: kind.itemsize].ljust(kind.itemsize, b"\xff")  # cut short, it is no number
@@ -77,3 +71,8 @@ class Tags:
         """A two-byte binary integer, whatever sign its VR claims."""
         raw = self.raw(keyword)
         return int.from_bytes(raw[:2], "little", signed=signed) if len(raw) >= 2 else None
+
+
+def without_nul(value: str) -> str:
+    """What databases take: text ends at a NUL for some, and others refuse it."""
+    return value.replace("\0", "")
