@@ -230,6 +230,7 @@ class Service:
         self._telemetry.series_open(states.get(State.RECEIVING.value, 0))
         self._telemetry.associations_open(self._receiving.associations)
         self._telemetry.spool_free(self._spool.free_bytes())
+        self._telemetry.clock_skew(self._clock.skew_s)
         self._doors.measure(self._clock.utc())
         self._telemetry.outbox(*self._journal.waiting(self._clock.utc()))
         return self._telemetry.exposition()
