@@ -1,8 +1,10 @@
 """The audit trail's files: durable, chained over rotations, restarts and crashes; a full disk is told."""
 
 import json
+import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -226,6 +228,28 @@ def test_the_key_is_made_once_and_for_its_owner_alone(tmp_path):
     path.write_bytes(b"short")
     with pytest.raises(StoreError, match="32 bytes"):
         key_at(path)
+
+
+def test_the_key_is_durable_before_it_has_its_name(tmp_path, monkeypatch):
+    """Its bytes are flushed, then it is named, then the name is flushed; one that is there needs no room."""
+    done = []
+    true_sync, true_link = os.fsync, os.link
+
+    def sync(descriptor):
+        facts = os.fstat(descriptor)
+        done.append(facts.st_size if stat.S_ISREG(facts.st_mode) else "folder")
+        true_sync(descriptor)
+
+    def link(source, target):
+        done.append("name")
+        true_link(source, target)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "link", link)
+    key = key_at(tmp_path / "audit.key")
+    assert done == [32, "name", "folder"]
+    assert key_at(tmp_path / "audit.key") == key
+    assert done == [32, "name", "folder"]
 
 
 def test_a_folder_that_cannot_be_written_refuses_to_start(tmp_path):

@@ -93,15 +93,17 @@ class Proxy:
                 if self._shut:
                     raise ConnectionRefusedError
                 far = socket.create_connection(("127.0.0.1", self._upstream_port), 5)
+                for end in (near, far):
+                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError:
-                near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                with suppress(OSError):
+                    near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 near.close()
                 continue
             far.settimeout(None)
             with self._lock:
                 self._open += [near, far]
             for direction, source, sink in ((THERE, near, far), (BACK, far, near)):
-                sink.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(target=self._pump, args=(direction, source, sink), daemon=True).start()
 
     def _pump(self, direction: int, source: socket.socket, sink: socket.socket) -> None:

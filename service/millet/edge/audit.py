@@ -36,23 +36,40 @@ _NAME = re.compile(r"audit-(.+)-(\d{6,})\.jsonl")
 
 
 def key_at(path: Path) -> bytes:
-    """The key of the pseudonyms, made once. Raises StoreError."""
+    """The key of the pseudonyms, made once and durable before it is used. Raises StoreError."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-            fresh.touch(0o600)
-            fresh.write_bytes(secrets.token_bytes(KEY_BYTES))
-            try:
-                os.link(fresh, path)
-            finally:
-                fresh.unlink()
+        if not path.exists():
+            _make_key(path)
         key = path.read_bytes()
     except OSError as error:
         raise StoreError(f"the key of the audit trail, {path}: {error.strerror}") from error
     if len(key) != KEY_BYTES:
         raise StoreError(f"the key of the audit trail, {path}, is not of {KEY_BYTES} bytes")
     return key
+
+
+def _make_key(path: Path) -> None:
+    """Make a key, unless another process is first: a name stands for nothing but whole, flushed bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    try:
+        with open(fresh, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(secrets.token_bytes(KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,11 +214,7 @@ class AuditTrail:
     def _open(self) -> int:
         path = self._folder / f"audit-{self.process}-{self._number:06d}.jsonl"
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync_folder(self._folder)
         return opened
 
     def _lose(self, events: int) -> None:
