@@ -172,7 +172,10 @@ def _table(lines: Sequence[dict[str, Any]]) -> str:
         "series": sum(line["series"] for line in lines),
         "outcomes, of all generations": sum(line["outcomes"] for line in lines),
         "reports": sum(line["reports"] for line in lines),
+        "responses of success": sum(line["responses"] for line in lines),
+        "responses of refusal": sum(_refusals(line) for line in lines),
         "processes started": sum(line["lives"] for line in lines),
+        "processes that ended before the end": sum(sum(line["deaths"].values()) for line in lines),
         "power cuts, the last ones included": sum(line["power_cuts"] for line in lines),
         **{f"fault: {kind}": number for kind, number in sorted(kinds.items())},
         **{f"BROKEN: {rule}": number for rule, number in sorted(rules.items())},
@@ -180,6 +183,10 @@ def _table(lines: Sequence[dict[str, Any]]) -> str:
         "seeds that broke a promise": ", ".join(broken) or 0,
     }
     return "\n".join(f"{name:38s} {value}" for name, value in rows.items())
+
+
+def _refusals(line: dict[str, Any]) -> int:
+    return sum(number for status, number in line["statuses"].items() if status != "0x0000")
 
 
 def _kind(fault: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 import threading
 import time
@@ -84,11 +85,19 @@ class Modality(threading.Thread):
     """Sends instances in order until each is acknowledged or refused for good."""
 
     def __init__(
-        self, slices: Sequence[Slice], manner: Manner, port: int, record: Record, chance: random.Random
+        self,
+        slices: Sequence[Slice],
+        manner: Manner,
+        ports: Sequence[int],
+        record: Record,
+        chance: random.Random,
     ) -> None:
+        """Takes the first of `ports`, and the next one when an association to it is lost."""
         super().__init__(daemon=True)
         self._todo = list(slices)
-        self._manner, self._port, self._record, self._chance = manner, port, record, chance
+        self._manner, self._record, self._chance = manner, record, chance
+        self._ports = itertools.cycle(ports)
+        self._port = next(self._ports)
         self._ended = threading.Event()
         self.failure: BaseException | None = None
 
@@ -100,6 +109,7 @@ class Modality(threading.Thread):
                 try:
                     self._associate()
                 except AssociationLost:
+                    self._port = next(self._ports)
                     self._ended.wait(AGAIN_S)
         except BaseException as failure:
             self.failure = failure

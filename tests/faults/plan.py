@@ -24,8 +24,16 @@ TOPOLOGIES: Mapping[str, Mapping[str, str]] = {
         "analyse-2": "analyse",
         "deliver": "deliver",
     },
+    "two receivers": {
+        "receive": "receive",
+        "receive-2": "receive",
+        "analyse": "analyse",
+        "deliver": "deliver",
+    },
 }
 """Process -> its roles."""
+SECOND = {"two analysers": "analyse-2", "two receivers": "receive-2"}
+"""Who may go for good: another one does its work."""
 ALWAYS = ("kill", "kill", "die", "die", "die", "pause", "stop", "clock", "cut", "cut", "stall", "delay")
 """Kinds of faults that can be had everywhere, as often as they are to come."""
 
@@ -92,13 +100,18 @@ def draw(seed: int, means: Means) -> Plan:
 
 
 def weather(seed: int, means: Means) -> tuple[Setting, Sequence[Fault]]:
-    """Where a seed is played, and what goes wrong: two to five faults at their moments."""
+    """Where a seed is played, and what goes wrong: three to six faults at their moments."""
     chance = random.Random(seed)
-    topology = chance.choice(("one", "one", "apart", "two analysers"))
+    topology = chance.choice(tuple(TOPOLOGIES))
     database = "postgresql" if means.postgresql and topology != "one" else "sqlite"
     destination = chance.choice(("pacs", "pacs", "pacs", "folder"))
     setting = Setting(topology=topology, database=database, destination=destination)
     return setting, _faults(chance, setting, means)
+
+
+def receivers(topology: str) -> list[str]:
+    """The processes that receive; a wire of that name leads to each."""
+    return [name for name, roles in TOPOLOGIES[topology].items() if "receive" in roles]
 
 
 def _batches(seed: int) -> list[Batch]:
@@ -125,8 +138,8 @@ Parts = list[tuple[list[Slice], Manner]]
 
 def _manner(chance: random.Random, after_s: float | None = None) -> Manner:
     return Manner(
-        after_s=chance.uniform(0, 2.0) if after_s is None else after_s,
-        pause_s=chance.choice((0.0, 0.005, 0.03, 0.08)),
+        after_s=chance.uniform(0, 2.5) if after_s is None else after_s,
+        pause_s=chance.choice((0.0, 0.02, 0.05, 0.1)),
         per_association=chance.choice((1, 5, 17, 1000, 1000)),
         aborts=chance.choice((0.0, 0.0, 0.5)),
         calling_ae=chance.choice(("SCANNER", "SCANNER2", "EMERGENCY")),
@@ -186,7 +199,7 @@ WAYS: Mapping[str, Callable[[list[Slice], list[Slice], random.Random], Parts]] =
 
 def _faults(chance: random.Random, setting: Setting, means: Means) -> list[Fault]:
     processes = tuple(TOPOLOGIES[setting.topology])
-    wires, kinds = ["senders"], list(ALWAYS)
+    wires, kinds = receivers(setting.topology), list(ALWAYS)
     if means.disks:
         kinds += ["power", "power", "full", "full"]
     if setting.destination == "pacs":
@@ -197,10 +210,10 @@ def _faults(chance: random.Random, setting: Setting, means: Means) -> list[Fault
         kinds += ["database restart", "database kill"]
     drawn = [
         DRAWS[kind](chance, processes, wires)
-        for kind in (chance.choice(kinds) for _ in range(chance.randrange(2, 6)))
+        for kind in (chance.choice(kinds) for _ in range(chance.randrange(3, 7)))
     ]
-    if setting.topology == "two analysers" and chance.random() < 0.5:
-        drawn.append(Fault(kind="gone", at_s=chance.uniform(0.5, STORM_S), on="analyse-2"))
+    if setting.topology in SECOND and chance.random() < 0.5:
+        drawn.append(Fault(kind="gone", at_s=chance.uniform(0.5, STORM_S), on=SECOND[setting.topology]))
     return sorted(drawn, key=lambda fault: fault.at_s)
 
 
@@ -222,7 +235,7 @@ def _on_process(kind: str) -> Draw:
 def _die(chance: random.Random, processes: Sequence[str], _wires: Sequence[str]) -> Fault:
     """At a named point, counted from a moment; perhaps again and again, at each start."""
     point = chance.choice((*range(len(POINTS)), ANY, ANY))
-    facts = {"point": point, "nth": round(2 ** chance.uniform(0, 7)), "times": chance.choice((1, 1, 1, 3))}
+    facts = {"point": point, "nth": round(2 ** chance.uniform(0, 6)), "times": chance.choice((1, 1, 1, 3))}
     return Fault(kind="die", at_s=chance.uniform(0, STORM_S), on=chance.choice(processes), facts=facts)
 
 

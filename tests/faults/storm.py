@@ -96,15 +96,21 @@ class _Storm:
         self._plan, self._world = plan, world
         self._record = Record()
         chance = random.Random(plan.seed + 2)
+        ports = world.dicom_ports
         self._modalities = [
             Modality(
-                batch.slices, batch.manner, world.dicom_port, self._record, random.Random(chance.random())
+                batch.slices,
+                batch.manner,
+                ports[number % len(ports) :] + ports[: number % len(ports)],
+                self._record,
+                random.Random(chance.random()),
             )
-            for batch in plan.batches
+            for number, batch in enumerate(plan.batches)
         ]
         self._violations: list[Violation] = []
 
     def outcome(self, began_s: float) -> Outcome:
+        self._world.wait_until_it_listens()
         for modality in self._modalities:
             modality.start()
         self._rage()

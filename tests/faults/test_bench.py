@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import socket
 import threading
 from contextlib import suppress
@@ -12,11 +14,14 @@ import ct
 import pytest
 from faults import cases, plan, scanner
 from faults.control import ANY, POINTS, Control
+from faults.disk import Disk
 from faults.modality import Manner, Modality, Record
 from faults.pacs import content_digest
 from faults.proxy import BACK, THERE, Proxy
 from pydicom import dcmread
 from pynetdicom import AE, evt
+
+from millet.edge.store.disk import sync_folder
 
 EVERYTHING = plan.Means(disks=True, postgresql=True)
 
@@ -104,7 +109,7 @@ def test_a_modality_sends_until_all_is_acknowledged(taker) -> None:
     port, taken = taker
     slices = cases.make("refused", "bench", random.Random(1))
     record = Record()
-    modality = Modality(slices, Manner(per_association=7, aborts=0.5), port, record, random.Random(2))
+    modality = Modality(slices, Manner(per_association=7, aborts=0.5), [port], record, random.Random(2))
     modality.start()
     modality.join(30)
     assert modality.left == 0
@@ -135,6 +140,46 @@ def test_both_sides_of_a_page_have_one_clock(tmp_path: Path) -> None:
     test, process = Control(tmp_path / "page"), Control(tmp_path / "page")
     test.set_clock(-300.0, 7200.0)
     assert (process.wall_s, process.passed_s) == (-300.0, 7200.0)
+
+
+@pytest.fixture
+def disk(tmp_path: Path):
+    """A disk of its own."""
+    made = Disk(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.mark.loop_devices
+def test_a_power_cut_takes_what_was_not_flushed(disk: Disk) -> None:
+    """A file that was flushed, name and all, is there; bytes and names that were not are gone."""
+    (disk.root / "before").write_bytes(b"flushed")
+    with (disk.root / "whole").open("wb") as file:
+        file.write(b"flushed")
+        file.flush()
+        os.fsync(file.fileno())
+        file.write(b" and not flushed")
+    sync_folder(disk.root)
+    (disk.root / "after").write_bytes(b"not flushed")
+    disk.snapshot()
+    disk.restart()
+    assert (disk.root / "whole").read_bytes().rstrip(b"\0") == b"flushed"  # its length may be there
+    assert not (disk.root / "after").exists()
+    assert (disk.root / "before").read_bytes() in {b"", bytes(7)}  # its name was flushed with the folder
+
+
+@pytest.mark.loop_devices
+def test_a_full_disk_takes_no_more_until_it_is_drained(disk: Disk) -> None:
+    """Nothing is left, then all that was taken is given back."""
+    free = shutil.disk_usage(disk.root).free
+    disk.fill(0)
+    with pytest.raises(OSError, match="No space left"):
+        (disk.root / "more").write_bytes(bytes(1 << 20))
+    (disk.root / "more").unlink()
+    disk.drain()
+    assert shutil.disk_usage(disk.root).free > free - (1 << 20)
+    disk.fill(1_000_000)
+    assert 0 < shutil.disk_usage(disk.root).free <= 1_000_000
 
 
 def test_a_seed_is_drawn_the_same_each_time() -> None:

@@ -23,7 +23,7 @@ from faults.disk import Disk, Folder
 from faults.ledger import LOST
 from faults.nursery import Child, Nursery
 from faults.pacs import Kept, Pacs, content_digest
-from faults.plan import TOPOLOGIES, Plan
+from faults.plan import TOPOLOGIES, Plan, receivers
 from faults.proxy import Proxy
 from faults.scanner import dataset_of
 from pydicom import dcmread
@@ -109,8 +109,9 @@ class World:
         self.passed_s = 0.0
         self.power_cuts = 0
         self.pacs = Pacs()
-        self._dicom_port = free_port()
-        self.wires = {"senders": Proxy(self._dicom_port), "pacs": Proxy(self.pacs.port)}
+        self._dicom_ports = {name: free_port() for name in receivers(plan.setting.topology)}
+        self.wires = {name: Proxy(port) for name, port in self._dicom_ports.items()}
+        self.wires["pacs"] = Proxy(self.pacs.port)
         self.cluster: cluster.Cluster | None = None
         if plan.setting.database == "postgresql":
             assert clusters is not None
@@ -143,6 +144,16 @@ class World:
             ["serve", "--config", str(config), "--role", process.roles],
             self.folder / f"{process.name}.log",
         )
+
+    def wait_until_it_listens(self, within_s: float = 60.0) -> None:
+        """Until instances can be sent; a storm over a service that only starts would tell little."""
+        deadline_s = time.monotonic() + within_s
+        for port in self._dicom_ports.values():
+            while not _listens(port):
+                if time.monotonic() > deadline_s:
+                    raise TimeoutError("the service does not come up")
+                self.tend()
+                time.sleep(0.02)
 
     def tend(self) -> None:
         """Start again what has ended, a moment later."""
@@ -205,9 +216,9 @@ class World:
     # what is there
 
     @property
-    def dicom_port(self) -> int:
+    def dicom_ports(self) -> Sequence[int]:
         """Where senders connect to."""
-        return self.wires["senders"].port
+        return [self.wires[name].port for name in self._dicom_ports]
 
     def database_url(self) -> str:
         """The journal, past every wire."""
@@ -251,15 +262,25 @@ class World:
         peer = f"PACS@127.0.0.1:{self.wires['pacs'].port}"
         shared = dict(SETTINGS) | {
             "state_dir": str(self.state),
-            "dicom_port": self._dicom_port,
             "destination": peer if self.plan.setting.destination == "pacs" else "folder",
         }
         if self.cluster is not None:
             shared["journal_url"] = self.cluster.url(self.wires["database"].port)
         for process in self.processes.values():
-            own = {"grpc_port": free_port(), "web_port": free_port(), "slot": process.slot}
+            own = {
+                "grpc_port": free_port(),
+                "web_port": free_port(),
+                "dicom_port": self._dicom_ports.get(process.name) or free_port(),
+                "slot": process.slot,
+            }
             lines = [f"{name} = {json.dumps(value)}\n" for name, value in (shared | own).items()]
             (self.folder / f"{process.name}.toml").write_text("".join(lines))
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 def _digest(read: Callable[[str], bytes], path: str, digest: Callable[[bytes], str]) -> str:
