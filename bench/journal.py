@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import sqlalchemy as sa
-from table import Row, write
+from table import Row, read, write
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import analyses
@@ -179,18 +179,21 @@ def main() -> None:
     """Measure on both databases, print the table and write it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a hundredth of the rows, few rounds")
-    parser.add_argument("--only", choices=("sqlite", "postgresql"))
+    told = "this database, beside what was measured before"
+    parser.add_argument("--only", choices=("sqlite", "postgresql"), help=told)
     chosen = parser.parse_args()
     series, rounds = (SERIES // 100, 5) if chosen.quick else (SERIES, ROUNDS)
-    rows = []
+    out = OUT if not chosen.quick else Path("build") / "bench"
+    rows = {row.name: row for row in read("journal", out=out)} if chosen.only else {}
     for kind in (chosen.only,) if chosen.only else ("sqlite", "postgresql"):
         with _urls(kind) as urls:
             empty, full = Bench(urls[0], PAGE), Bench(urls[1], series)
             quickest = _measured(empty, full, rounds)
             empty.end()
             full.end()
-        rows += [_row(kind, name, *pair, rounds) for name, pair in quickest.items()]
-    write("journal", rows, out=OUT if not chosen.quick else Path("build") / "bench")
+        measured = [_row(kind, name, *pair, rounds) for name, pair in quickest.items()]
+        rows |= {row.name: row for row in measured}
+    write("journal", list(rows.values()), out=out)
 
 
 def _measured(empty: Bench, full: Bench, rounds: int) -> Mapping[str, tuple[float, float]]:
