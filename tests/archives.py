@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -64,7 +65,7 @@ class MemoryArchive:
 class WireArchive:
     """A real AE that answers C-FIND, C-GET and C-MOVE from lists; tests change them."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.reset()
         entity = AE(ae_title="ARCHIVE")
         for model in (FIND, GET, MOVE):
@@ -72,7 +73,9 @@ class WireArchive:
         entity.add_supported_context(CT, scu_role=True, scp_role=True)
         entity.add_requested_context(CT)
         handlers = [(evt.EVT_C_FIND, self._find), (evt.EVT_C_GET, self._get), (evt.EVT_C_MOVE, self._move)]
-        self.server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+        self.server = entity.start_server(
+            ("127.0.0.1", 0), block=False, evt_handlers=handlers, ssl_context=tls
+        )
         self.peer = Peer(ae_title="ARCHIVE", host="127.0.0.1", port=self.server.server_address[1])
 
     def reset(self) -> None:

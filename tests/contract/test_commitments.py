@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import timedelta
 
 import pytest
@@ -11,7 +10,7 @@ from fakes import MemorySpool
 from instances import SOURCE, START_UTC, entry, header
 
 from millet.core.commitment import Reference, Request
-from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.journal import SqlJournal, open_engine
 from millet.ports import Requester
 
 ASKER = Requester("default", "SCANNER")
@@ -25,23 +24,13 @@ def request(*numbers: int, transaction_uid: str = "2.25.1") -> Request:
     return Request(transaction_uid=transaction_uid, references=references)
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory):
-    """An empty database with our tables."""
-    path = tmp_path_factory.mktemp("journal") / "empty.db"
-    engine = open_engine(sqlite_url(path))
-    migrate(engine)
-    engine.dispose()
-    return path
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def log(request, migrated, tmp_path):
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def log(request):
     """Each implementation in turn."""
     if request.param == "memory":
         yield MemoryCommitments()
         return
-    engine = open_engine(sqlite_url(shutil.copy(migrated, tmp_path / "journal.db")))
+    engine = open_engine(request.getfixturevalue("new_journal")(request.param))
     yield SqlJournal(engine, lambda _connection, _job: None, MemorySpool())
     engine.dispose()
 

@@ -50,7 +50,7 @@ def _wrong_clock(control: Control) -> None:
     def init(self: JournalClock, engine: Any) -> None:
         true_init(self, engine, utc, monotonic_s)
 
-    JournalClock.__init__ = init  # type: ignore[method-assign]
+    JournalClock.__init__ = init  # type: ignore[method-assign]  # the clock of this process alone
 
     @compiles(now_utc, "sqlite")
     def sqlite(element: now_utc, _compiler: Any, **_: Any) -> str:

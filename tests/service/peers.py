@@ -197,15 +197,6 @@ class Millet:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         until("Millet is ready", lambda: self.page("readyz"), 90, self.process)
 
-    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """`millet WORDS` on the configuration of this service."""
-        config = ["--config", str(self.folder / "millet.toml")]
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("MILLET_")}
-        command = [sys.executable, "-m", "millet", *words, *config]
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=300, check=False, env=environment
-        )
-
     def page(self, path: str) -> str:
         """A page of its web server."""
         return http(f"http://127.0.0.1:{self.web_port}/{path}").decode()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from millet.app.pulling import caller
+from millet.app.pulling import caller, peer_caller
 from millet.core.commitment import PUSH_MODEL
 from millet.core.retry import Patience
 from millet.core.uids import derived_uid
@@ -59,8 +59,7 @@ class Committing:
 
     @cached_property
     def _peers(self) -> CommitmentPeers:
-        known = [caller(self.chosen, one) for one in self.chosen.archive if one.kind == "dimse"]
-        return CommitmentPeers({one.peer.ae_title: one for one in known}, self.destinations)
+        return CommitmentPeers(requesters(self.chosen), self.destinations)
 
     @cached_property
     def _promises(self) -> Promises:
@@ -84,6 +83,13 @@ class Committing:
             case Field.N_EVENT_REPORT:
                 return Answer(self.questions.heard(data_set))
         return Answer(NO_SUCH_OPERATION)
+
+
+def requesters(chosen: Settings) -> Mapping[str, Caller]:
+    """Who may ask us and where they listen, by AE title: peers that are called back, and archives."""
+    peers = [peer_caller(chosen, one.listens()) for one in chosen.peer if one.host]
+    archives = [caller(chosen, one) for one in chosen.archive if one.kind == "dimse"]
+    return {one.peer.ae_title: one for one in (*peers, *archives)}
 
 
 def _tell(what: str, ae_title: str, count: int, why: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from millet.app.clock import SystemClock
+from millet.app.asking import ArchiveDesk, desk
 from millet.core.peer import Peer
-from millet.edge.journal import Commitments, open_engine, sqlite_url
+from millet.core.tag import series_tag
+from millet.core.uids import is_uid
+from millet.edge.journal import Commitments, JournalClock, journal_url, open_engine
 from millet.edge.query import (
     Caller,
     ClientTls,
@@ -18,10 +21,13 @@ from millet.edge.query import (
     WebCaller,
 )
 from millet.errors import ArchiveError
+from millet.flow.asking import Named
 from millet.flow.pull import Door, Pulled, Puller
 from millet.flow.reception import CT_CLASSES
-from millet.ports import Archive, Clock, FoundSeries, KeptLog, SeriesQuery, Site
+from millet.ports import Archive, Clock, FoundSeries, KeptLog, SeriesName, SeriesQuery, Site
 from millet.settings import ArchiveSection, Settings
+
+log = logging.getLogger(__name__)
 
 CLASSES = sorted(CT_CLASSES)
 
@@ -41,6 +47,16 @@ def caller(chosen: Settings, section: ArchiveSection) -> Caller:
     )
 
 
+def peer_caller(chosen: Settings, peer: Peer) -> Caller:
+    """Us towards a peer, or ourselves: in the way in which our own DICOM port is called."""
+    tls = None
+    if chosen.dicom_tls:
+        tls = ClientTls(
+            roots=chosen.tls_roots, certificate=chosen.tls_certificate, key=chosen.tls_key, by_name=False
+        )
+    return Caller(peer=peer, calling_ae=chosen.ae_title, tls=tls)
+
+
 def find(chosen: Settings, archive: str, wanted: SeriesQuery) -> Sequence[FoundSeries]:
     """The series that an archive has. Raises ArchiveError."""
     return _named(archives(chosen), archive).find_series(wanted)
@@ -49,6 +65,24 @@ def find(chosen: Settings, archive: str, wanted: SeriesQuery) -> Sequence[FoundS
 def puller(chosen: Settings, kept: KeptLog, door: Door, clock: Clock) -> Puller:
     """Pulls from every configured archive, into a door."""
     return Puller(archives(chosen), kept, door, clock, time.sleep)
+
+
+def completing(chosen: Settings, kept: KeptLog, door: Callable[[], Door], clock: Clock) -> ArchiveDesk | None:
+    """Where the archive is asked that completes series; None where there is none."""
+    names = [one.name for one in chosen.archive if one.completes]
+    if not names:
+        return None
+    archive = archives(chosen)[names[0]]
+
+    def count(named: Named) -> int | None:
+        return archive.count(SeriesName(*named)) if all(is_uid(one) for one in named) else None
+
+    def fetch(named: Named) -> None:
+        told = puller(chosen, kept, door(), clock).pull(names[0], SeriesName(*named))
+        facts = {"series": series_tag(told.name.series_uid), "count": told.new, "why": told.why}
+        log.info("missing instances pulled", extra=facts)
+
+    return desk(count, clock.monotonic_s, fetch)
 
 
 def pull(
@@ -63,12 +97,12 @@ def pull(
         raise ArchiveError("the archive has no such series")
     host = _reached(chosen.dicom_host or chosen.host)
     ours = Peer(ae_title=chosen.ae_title, host=host, port=chosen.dicom_port)
-    handing = Handing(Caller(peer=ours, calling_ae=chosen.ae_title), CLASSES)
+    handing = Handing(peer_caller(chosen, ours), CLASSES)
     door = Door(site=chosen.site, admit=handing.admit, ended=handing.ended, number=lambda: 0)
-    engine = open_engine(sqlite_url(chosen.state_dir / "journal.db"))
+    engine = open_engine(journal_url(chosen.journal_url, chosen.state_dir))
     done = []
     try:
-        pulls = puller(chosen, Commitments(engine, _no_work), door, SystemClock())
+        pulls = puller(chosen, Commitments(engine, _no_work), door, JournalClock(engine))
         for name in names:
             done.append(pulls.pull(archive, name))
             tell(done[-1])

@@ -15,21 +15,20 @@ from functools import cached_property
 from prometheus_client import CollectorRegistry
 
 from millet import __version__
+from millet.app.asking import ArchiveDesk
 from millet.app.committing import Committing
 from millet.app.delivering import Delivering, askable
 from millet.app.doors import Doors, check
+from millet.app.pulling import completing
 from millet.app.receiving import Receiving
 from millet.core.job import State
 from millet.edge import malloc
-from millet.edge.grpc_api import GrpcServer
 from millet.edge.journal import DurableWork, JournalClock, SqlJournal, journal_url, migrate, open_engine
 from millet.edge.store import LogSpool, ObjectFolder
 from millet.edge.telemetry import Events, Telemetry, configure
-from millet.edge.web import Sources, Stow, WebServer
 from millet.errors import StoreError
-from millet.flow.event_loop import EventLoop
 from millet.flow.lifecycle import Lifecycle, Loop, Part
-from millet.ports import Delivery, Site, WorklistQuery
+from millet.ports import Delivery, WorklistQuery
 from millet.settings import Settings
 from millet.settings.security import rules
 
@@ -110,8 +109,13 @@ class Service:
             spool=self._spool,
             events=self._events,
             doors=self._doors,
+            archive=self._archive,
             services=self._committing.services,
         )
+
+    @cached_property
+    def _archive(self) -> ArchiveDesk | None:
+        return completing(self._settings, self._journal, lambda: self._receiving.door, self._clock)
 
     @cached_property
     def _committing(self) -> Committing:
@@ -124,22 +128,6 @@ class Service:
 
     def _receive_part(self) -> Part:
         return self._receiving.part()
-
-    def _stow(self) -> Stow | None:
-        """Instances over HTTP, where this process receives and it is wanted."""
-        chosen = self._settings
-        if not chosen.stow or "receive" not in chosen.roles:
-            return None
-        door = self._receiving.door
-        return Stow(
-            source=lambda _request: Site(chosen.site, "STOW-RS", chosen.ae_title),
-            admit=door.admit,
-            ended=door.ended,
-            number=door.number,
-            body_bytes=chosen.stow_body_bytes,
-            object_bytes=chosen.most_instance_bytes,
-            requests=chosen.stow_requests,
-        )
 
     # analyse: claimed work -> analysis, objects and deliveries in one commit
 
@@ -186,41 +174,17 @@ class Service:
     # api: gRPC, page, metrics and health, in one event loop
 
     def _api_part(self) -> Part:
-        from millet.app.gate import api_doors  # which loads gRPC and HTTP
+        from millet.app.answering import Answering  # which loads gRPC and HTTP
 
-        chosen, loop, doors = self._settings, EventLoop("api"), api_doors(self._doors)
-        grpc = GrpcServer(
-            worklist=self._journal,
-            ready=self._ready,
+        return Answering(
+            chosen=self._settings,
+            journal=self._journal,
+            doors=self._doors,
             telemetry=self._telemetry,
-            gate=doors.gate,
-            credentials=doors.grpc_credentials,
-        )
-        web = WebServer(
-            Sources(
-                worklist=self._journal,
-                ready=self._ready,
-                metrics=self._metrics,
-                show_patient=chosen.show_patient,
-                destination=", ".join(one.name for one in chosen.all_destinations),
-                stow=self._stow(),
-            ),
-            doors.web,
-        )
-        self._journal.watch(grpc.wake)
-
-        def start() -> None:
-            loop.start()
-            loop.call(grpc.start(chosen.host, chosen.grpc_port))
-            loop.call(web.start(chosen.host, chosen.web_port))
-
-        def stop(within_s: float) -> bool:
-            loop.call(grpc.stop(min(within_s, 2.0)))
-            loop.call(web.stop())
-            loop.stop()
-            return True
-
-        return Part(name="api", start=start, stop=stop)
+            ready=self._ready,
+            metrics=self._metrics,
+            door=self._receiving.door if "receive" in self._settings.roles else None,
+        ).part()
 
     def _ready(self) -> Mapping[str, str]:
         """What must be so before work is sent here; an empty string is well."""

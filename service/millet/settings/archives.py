@@ -28,6 +28,9 @@ class ArchiveSection:
     must know us; wado. Empty: get or wado, which need nothing to be configured at the archive."""
     move_to: str = ""
     """Our AE title as the archive knows it, for move; empty for `ae_title`."""
+    completes: bool = False
+    """Whether it is asked how many instances an arriving series has where that is in doubt, and what is
+    missing is pulled. Of one archive at most."""
     calling_ae: str = ""
     """Our AE title towards it; empty for `ae_title`."""
     tls: bool = True
@@ -61,11 +64,13 @@ class ArchiveSection:
         return Peer.parse(self.to)
 
 
-def archive_names_mistake(archives: Sequence[ArchiveSection]) -> str:
-    """Say what is wrong with the names of all archives together, or return the empty string."""
+def archives_mistake(archives: Sequence[ArchiveSection]) -> str:
+    """Say what is wrong with all archives together, or return the empty string."""
     names = [one.name for one in archives]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    return f"{', '.join(twice)}: each needs a name of its own" if twice else ""
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        return f"{', '.join(twice)}: each needs a name of its own"
+    completing = [one.name for one in archives if one.completes]
+    return f"{', '.join(completing)}: one archive completes series" if len(completing) > 1 else ""
 
 
 def _mistakes(section: ArchiveSection) -> Iterator[str]:

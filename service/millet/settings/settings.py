@@ -11,7 +11,7 @@ from typing import Any
 from millet.core.manifest import PRECISIONS
 from millet.core.peer import PORTS, Peer, ae_title_mistake
 from millet.errors import SettingsError
-from millet.settings.archives import ArchiveSection, archive_names_mistake
+from millet.settings.archives import ArchiveSection, archives_mistake
 from millet.settings.called import CalledSection
 from millet.settings.destinations import DestinationSection, from_simple, name_mistake
 from millet.settings.peers import PeerSection
@@ -275,7 +275,7 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "grpc_port": _port,
     "web_port": _port,
     "destination": _destination,
-    "archive": archive_names_mistake,
+    "archive": archives_mistake,
     "stow_body_bytes": _positive,
     "stow_requests": _positive,
     "model": _model,

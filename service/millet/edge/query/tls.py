@@ -17,12 +17,16 @@ class ClientTls:
     """Who signs the archive's certificate; None for those that the machine trusts."""
     certificate: Path | None = None
     key: Path | None = None
+    by_name: bool = True
+    """Whether the certificate must be that of the host that is called; not where the roots sign none but our
+    peers, which are called by address."""
 
     def __call__(self) -> ssl.SSLContext:
         """For one connection. Raises ArchiveError."""
         try:
             context = ssl.create_default_context(cafile=self.roots)
             context.minimum_version = ssl.TLSVersion.TLSv1_2
+            context.check_hostname = self.by_name
             if self.certificate is not None:
                 context.load_cert_chain(self.certificate, self.key)
         except (OSError, ValueError) as error:
