@@ -47,7 +47,16 @@ UNJUDGED = ("counts",)
 """Grows with the number of series, slowly; it is asked for metrics, not for work."""
 OUT = Path(__file__).parent / "results"
 
-READS = ("arrived", "headers", "due", LIST, "changed, nothing new", "analysis", "waiting", "put back")
+READS = (
+    "arrived",
+    "headers",
+    "take, nothing due",
+    LIST,
+    "changed, nothing new",
+    "analysis",
+    "backlog",
+    "put back",
+)
 """What changes nothing is asked several times in each round."""
 AGAIN = 8
 
@@ -155,8 +164,9 @@ class Bench:
         work = yield "claim", lambda: journal.claim(here.series_id, 1)
         yield "reached", lambda: journal.reached(here.series_id, "detect", 1, 2)
         yield "commit", lambda: journal.commit(work, made, objects, ["folder"])
-        due = yield "due", lambda: journal.due(START_UTC)
-        yield "delivered", lambda: [journal.delivered(one.delivery_id, START_UTC) for one in due]
+        due = yield "take", lambda: journal.take("folder", NAME, 60.0)
+        yield "delivered", lambda: journal.delivered(due)
+        yield "take, nothing due", lambda: journal.take("folder", NAME, 60.0)
         page = yield LIST, lambda: journal.series(WorklistQuery(limit=PAGE))
         assert len(page) == PAGE
         changed = yield "changed", lambda: journal.changed(self._revision or here.series_id)
@@ -164,7 +174,7 @@ class Bench:
         yield "changed, nothing new", lambda: journal.changed(self._revision)
         yield "analysis", lambda: journal.analysis(page[0].key)
         yield "counts", journal.counts
-        yield "waiting", lambda: journal.waiting(START_UTC)
+        yield "backlog", journal.backlog
         yield "open series", journal.open_series
         yield "known instances", lambda: journal.known_instances("default", [one.header.sop_instance_uid])
         yield "put back", lambda: self.stranded.put_back([])
