@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -24,9 +25,11 @@ from millet.ports import (
     Kept,
     KeptObject,
     Known,
+    Later,
     Offer,
     OpenSeries,
     Recorded,
+    Selection,
     SeriesKey,
     Stored,
     Work,
@@ -180,8 +183,12 @@ class _Series:
 @dataclass
 class _Sent:
     delivery: Delivery
+    next_try_s: float
+    """By the journal's clock, as the others."""
+    created_s: float
+    sent_s: float | None = None
     state: str = "pending"
-    next_try_utc: datetime = START_UTC
+    holder: str = ""
 
 
 def _report(work: Work, analysis: Analysis, kept: KeptObject) -> Predecessor:
@@ -198,7 +205,10 @@ def _report(work: Work, analysis: Analysis, kept: KeptObject) -> Predecessor:
 class MemoryJournal:
     """Every port of the journal but the worklist, in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: HandClock | None = None) -> None:
+        self.clock = clock
+        self._passed_s = 0.0
+        self._lock = threading.Lock()
         self.queue: list[Job] = []
         self._living: set[str] = set()
         self._order: list[tuple[int, str]] = []
@@ -369,7 +379,7 @@ class MemoryJournal:
         for kept in (kept for kept in objects if kept.kind == "sr"):
             self._reports.setdefault(work.series_id, []).append(_report(work, analysis, kept))
         for kept in (kept for kept in objects if kept.deliver):
-            for destination in destinations:
+            for destination in (name for name in destinations if name not in kept.unwanted_by):
                 self._sent.append(self._to_send(work, analysis, kept, destination))
         if here:
             refused = analysis.outcome is Outcome.NOT_ANALYSED
@@ -384,26 +394,85 @@ class MemoryJournal:
             one.state = advance(one.state, Event.PARK)
             one.progress = "", *one.progress[1:]
 
-    def due(self, now_utc: datetime) -> Sequence[Delivery]:
-        """What is to be tried."""
-        return [s.delivery for s in self._sent if s.state == "pending" and s.next_try_utc <= now_utc]
+    def take(self, destination: str, holder: str, lease_s: float) -> Delivery | None:
+        """What is longest due, for one holder."""
+        with self._lock:
+            due = [s for s in self._sent if self._is_due(s) and s.delivery.destination == destination]
+            if not due:
+                return None
+            first = min(due, key=lambda s: (s.next_try_s, s.delivery.delivery_id))
+            first.holder, first.next_try_s = holder, self._journal_s() + lease_s
+            return self._aged(first)
 
-    def delivered(self, delivery_id: int, now_utc: datetime) -> None:
+    def let_go(self, holder: str) -> None:
+        """What a holder had in hand is due."""
+        for sent in self._sent:
+            if sent.state == "pending" and sent.holder == holder:
+                sent.holder, sent.next_try_s = "", self._journal_s()
+
+    def delivered(self, delivery: Delivery) -> None:
         """It is there."""
-        self._sent[delivery_id - 1].state = "done"
+        self._end(delivery, "done", "")
 
-    def failed(self, delivery_id: int, why: str, next_try_utc: datetime | None) -> None:
-        """It is not there."""
-        sent = self._sent[delivery_id - 1]
-        sent.delivery = replace(sent.delivery, attempts=sent.delivery.attempts + 1, last_error=why)
-        if next_try_utc is None:
-            sent.state = "dead"
-        else:
-            sent.next_try_utc = next_try_utc
+    def give_up(self, delivery: Delivery, why: str) -> None:
+        """It is a dead letter."""
+        self._end(delivery, "dead", why)
 
-    def dead_letters(self) -> Sequence[Delivery]:
+    def postpone(self, delivery: Delivery, later: Later) -> None:
+        """Something is left to be done."""
+        sent = self._sent[delivery.delivery_id - 1]
+        if sent.state == "pending":
+            now_s = self._journal_s()
+            sent.holder, sent.next_try_s = "", now_s + later.wait_s
+            sent.sent_s = (now_s if sent.sent_s is None else sent.sent_s) if later.sent else None
+            attempts = delivery.attempts + later.counted
+            sent.delivery = replace(sent.delivery, attempts=attempts, last_error=later.why)
+
+    def dead_letters(self, selection: Selection) -> Sequence[Delivery]:
         """What was given up."""
-        return [s.delivery for s in self._sent if s.state == "dead"]
+        return [self._aged(s) for s in self._sent if s.state == "dead" and _matches(s.delivery, selection)]
+
+    def replay(self, selection: Selection) -> int:
+        """Have it tried again."""
+        chosen = [s for s in self._sent if s.state == "dead" and _matches(s.delivery, selection)]
+        for sent in chosen:
+            sent.state, sent.sent_s = "pending", None
+            sent.created_s = sent.next_try_s = self._journal_s()
+            sent.delivery = replace(sent.delivery, attempts=0)
+        return len(chosen)
+
+    def backlog(self) -> Mapping[str, tuple[int, float, int]]:
+        """What waits."""
+        found: dict[str, tuple[int, float, int]] = {}
+        for sent in (s for s in self._sent if s.state != "done"):
+            waiting, oldest_s, dead = found.get(sent.delivery.destination, (0, 0.0, 0))
+            if sent.state == "dead":
+                dead += 1
+            else:
+                waiting, oldest_s = waiting + 1, max(oldest_s, self._journal_s() - sent.created_s)
+            found[sent.delivery.destination] = waiting, oldest_s, dead
+        return found
+
+    def pass_time(self, seconds: float) -> None:
+        """The journal's clock goes on."""
+        self._passed_s += seconds
+
+    def _journal_s(self) -> float:
+        return self._passed_s + (self.clock.now_s if self.clock else 0.0)
+
+    def _is_due(self, sent: _Sent) -> bool:
+        return sent.state == "pending" and sent.next_try_s <= self._journal_s()
+
+    def _aged(self, sent: _Sent) -> Delivery:
+        since_s = sent.created_s if sent.sent_s is None else sent.sent_s
+        sent_utc = None if sent.sent_s is None else START_UTC + timedelta(seconds=sent.sent_s)
+        return replace(sent.delivery, sent_utc=sent_utc, age_s=self._journal_s() - since_s)
+
+    def _end(self, delivery: Delivery, state: str, why: str) -> None:
+        sent = self._sent[delivery.delivery_id - 1]
+        if sent.state == "pending":
+            sent.state, sent.holder = state, ""
+            sent.delivery = replace(sent.delivery, attempts=delivery.attempts + 1, last_error=why)
 
     def _to_send(self, work: Work, analysis: Analysis, kept: KeptObject, destination: str) -> _Sent:
         delivery = Delivery(
@@ -419,4 +488,13 @@ class MemoryJournal:
             created_utc=analysis.created_utc,
             attempts=0,
         )
-        return _Sent(delivery=delivery, next_try_utc=analysis.created_utc)
+        return _Sent(delivery=delivery, next_try_s=self._journal_s(), created_s=self._journal_s())
+
+
+def _matches(delivery: Delivery, selection: Selection) -> bool:
+    pairs = (
+        (delivery.destination, selection.destination),
+        (delivery.study_uid, selection.study_uid),
+        (delivery.series_uid, selection.series_uid),
+    )
+    return all(wanted in {"", value} for value, wanted in pairs)

@@ -25,9 +25,9 @@ def never(series_id, generation):
     raise AssertionError(f"{series_id}, {generation} was given up")
 
 
-def until(reached, worker):
+def until(reached, worker, patience_s=PATIENCE_S):
     """Reconcile until something is reached; fail when it takes too long."""
-    deadline_s = time.monotonic() + PATIENCE_S
+    deadline_s = time.monotonic() + patience_s
     while not reached():
         assert time.monotonic() < deadline_s, worker.statuses()
         worker.work.reconcile()

@@ -8,7 +8,8 @@ ServiceError
 ├── DetectorError        the model failed on a window; retried, then parked
 │   └── OutOfMemory      so many windows at once are too much for the device
 ├── StoreError           the spool or the journal failed; the sender is told to try again
-└── DeliveryError        a destination refused or is unreachable; `.retryable` says which
+├── ArchiveError         an archive cannot be asked, or answers nonsense; the pull ends and may be begun again
+└── DeliveryError        a destination refused or is unreachable; `.retryable` and `.away` say which
 
 Beside the tree stands Interrupted: no error, but the way out of work that a stop cuts short.
 """
@@ -74,9 +75,17 @@ class StoreError(ServiceError):
 class DeliveryError(ServiceError):
     """A report did not reach its destination."""
 
-    def __init__(self, why: str, *, retryable: bool) -> None:
+    def __init__(self, why: str, *, retryable: bool, away: bool = False, after_s: float = 0.0) -> None:
         self.retryable = retryable
+        self.away = away
+        """It is the destination that fails, whatever the object: its tries are not counted."""
+        self.after_s = after_s
+        """The destination asked not to be tried again any sooner."""
         super().__init__(why)
+
+
+class ArchiveError(ServiceError):
+    """An archive could not be asked, or its answer cannot be used."""
 
 
 class Interrupted(BaseException):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 import analyses
 import pytest
@@ -211,7 +210,7 @@ def test_the_first_commit_wins(journal):
     assert journal.state(work.series_id) == State.ANALYSED
     assert not journal.commit(work, analyses.analysis(0), [], ["folder"])
     assert journal.claim(work.series_id, 1) is None
-    assert len(journal.due(START_UTC)) == 1
+    assert journal.backlog()["folder"][0] == 1
 
 
 def test_of_two_commits_by_different_models_the_first_wins(journal):
@@ -219,7 +218,7 @@ def test_of_two_commits_by_different_models_the_first_wins(journal):
     work = committed(journal)
     late = replace(analyses.analysis(0), provenance=replace(analyses.analysis().provenance, model_digest="x"))
     assert not journal.commit(work, late, [KeptObject(kind="sr", path="cc/sr", deliver=True)], ["folder"])
-    assert len(journal.due(START_UTC)) == 1
+    assert journal.backlog()["folder"][0] == 1
 
 
 def test_a_refused_series_ends_not_analysed(journal):
@@ -263,39 +262,6 @@ def test_what_fails_is_parked_and_a_late_instance_frees_it(journal):
     assert journal.state(series_id) == State.PARKED
     assert journal.claim(series_id, 1) is None
     assert journal.record(entry(4)).generation == 2
-
-
-def test_only_objects_for_delivery_are_delivered_to_each_destination(journal):
-    """One delivery for each object that is to go out, and each destination."""
-    committed(journal, ("folder", "PACS@localhost:104"))
-    due = journal.due(START_UTC)
-    assert {(d.kind, d.destination) for d in due} == {("sr", "folder"), ("sr", "PACS@localhost:104")}
-    assert due[0].series_uid == header(1).series_uid
-
-
-def test_a_delivery_that_was_made_is_due_no_longer(journal):
-    """Delivered is delivered."""
-    committed(journal)
-    journal.delivered(journal.due(START_UTC)[0].delivery_id, START_UTC)
-    assert journal.due(START_UTC + timedelta(days=9)) == []
-
-
-def test_a_failed_delivery_waits_for_its_time(journal):
-    """After a failure a delivery is due at its next try, with its attempts and the last error."""
-    committed(journal)
-    later = START_UTC + timedelta(seconds=30)
-    journal.failed(journal.due(START_UTC)[0].delivery_id, "unreachable", later)
-    assert journal.due(later - timedelta(seconds=1)) == []
-    (again,) = journal.due(later)
-    assert (again.attempts, again.last_error) == (1, "unreachable")
-
-
-def test_a_dead_letter_stays_visible(journal):
-    """What is given up is due no longer, and is listed."""
-    committed(journal)
-    journal.failed(journal.due(START_UTC)[0].delivery_id, "refused", None)
-    assert journal.due(START_UTC + timedelta(days=9)) == []
-    assert [d.last_error for d in journal.dead_letters()] == ["refused"]
 
 
 def test_the_first_analyser_that_asks_follows_a_series(journal):

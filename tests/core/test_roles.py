@@ -20,7 +20,7 @@ from millet.core.roles import (
     verdict,
 )
 from millet.edge.grpc_api.server import offer
-from millet.edge.web import Sources, application
+from millet.edge.web import Sources, Stow, application
 from millet.proto.millet.v1 import analysis_service_pb2
 from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceServicer
 
@@ -51,7 +51,11 @@ def methods() -> set[str]:
 def routes() -> set[str]:
     """The path of every route of the web application, as the table writes it."""
     sources = Sources(
-        worklist=MemoryWorklist(), ready=dict, metrics=lambda: b"", show_patient=False, destination=""
+        worklist=MemoryWorklist(),
+        ready=dict,
+        metrics=lambda: b"",
+        show_patient=False,
+        stow=Stow(source=dict, admit=dict, ended=dict, number=int),
     )
     found = set()
     for route in application(sources).routes:

@@ -15,12 +15,12 @@ from analyses import analysis, checked, refused
 from prometheus_client import CollectorRegistry
 
 from millet.core.analysis import Outcome, TriageLevel
+from millet.core.breaker import Position
 from millet.core.job import State
 from millet.core.reasons import Reason, Weight
 from millet.edge.telemetry import (
     Association,
     Delivered,
-    DestinationKind,
     GrpcCode,
     Peer,
     Rpc,
@@ -65,7 +65,7 @@ def metrics() -> Metrics:
         *(("millet_jobs", {"state": state.value}) for state in State),
         *(("millet_stage_duration_seconds_count", {"stage": stage.value}) for stage in Stage),
         *(("millet_dicom_instances_received_total", {"peer": "known", "status": s.value}) for s in Storing),
-        *(("millet_deliveries_total", {"destination": "dicom", "result": r.value}) for r in Delivered),
+        *(("millet_deliveries_total", {"destination": "folder", "result": r.value}) for r in Delivered),
         *(("millet_grpc_handled_total", {"method": rpc.value, "code": "OK"}) for rpc in Rpc),
     ],
 )
@@ -83,8 +83,7 @@ def test_events_are_counted_where_they_belong(metrics):
     told.stored(Peer.KNOWN, 0x0000, 524_288, 0.002)
     told.stored(Peer.KNOWN, 0xA700, 100, 0.001)
     told.jobs({State.QUEUED: 2})
-    told.delivery(DestinationKind.FOLDER, Delivered.DELIVERED)
-    told.outbox(3, 12.5)
+    told.leaving.delivery("folder", Delivered.DELIVERED)
     told.turnaround(4.0)
     told.rpc(Rpc.GET_ANALYSIS, GrpcCode.NOT_FOUND)
     told.model("log", "1", "ab", "CPU", "fp32")
@@ -95,7 +94,6 @@ def test_events_are_counted_where_they_belong(metrics):
     assert value("millet_dicom_instances_received_total", peer="known", status="out-of-resources") == 1
     assert value("millet_jobs", state="queued") == 2
     assert value("millet_deliveries_total", destination="folder", result="delivered") == 1
-    assert (value("millet_outbox_deliveries"), value("millet_outbox_oldest_age_seconds")) == (3, 12.5)
     assert value("millet_turnaround_seconds_bucket", le="5.0") == 1
     assert value("millet_turnaround_seconds_bucket", le="2.0") == 0
     assert value("millet_grpc_handled_total", method="GetAnalysis", code="NOT_FOUND") == 1
@@ -103,6 +101,39 @@ def test_events_are_counted_where_they_belong(metrics):
         value("millet_model_info", model="log", version="1", digest="ab", provider="CPU", precision="fp32")
         == 1
     )
+
+
+def test_what_waits_is_told_for_each_destination_that_is_configured(metrics):
+    """Others, which somebody took out of the settings, are one; what has gone is 0 again."""
+    leaving, value = metrics.telemetry.leaving, metrics.value
+    leaving.backlog({"folder": (3, 12.5, 1), "OLD@a:1": (2, 90.0, 0), "OLD@b:1": (1, 70.0, 4)})
+    assert value("millet_outbox_deliveries", destination="folder") == 3
+    assert value("millet_outbox_oldest_age_seconds", destination="folder") == 12.5
+    assert value("millet_dead_letters", destination="folder") == 1
+    assert value("millet_outbox_deliveries", destination="other") == 3
+    assert value("millet_outbox_oldest_age_seconds", destination="other") == 90
+    assert value("millet_dead_letters", destination="other") == 4
+    leaving.backlog({})
+    for name in ("outbox_deliveries", "outbox_oldest_age_seconds", "dead_letters"):
+        assert {value(f"millet_{name}", destination=one) for one in ("folder", "other")} == {0}
+
+
+def test_a_breaker_stands_in_one_place(metrics):
+    """1 for where it stands, 0 for the others, from the start."""
+
+    def stands():
+        name = "millet_destination_breaker"
+        return [metrics.value(name, destination="folder", position=one.value) for one in Position]
+
+    assert stands() == [1, 0, 0]
+    metrics.telemetry.leaving.breaker("folder", Position.OPEN)
+    assert stands() == [0, 0, 1]
+
+
+def test_a_delivery_to_nobody_knows_whom_is_counted_as_other(metrics):
+    """The label's set stays closed."""
+    metrics.telemetry.leaving.delivery("OLD@a:1", Delivered.DEAD)
+    assert metrics.value("millet_deliveries_total", destination="other", result="dead") == 1
 
 
 def test_an_analysis_moves_outcome_level_nodules_and_remarks(metrics):

@@ -8,6 +8,7 @@ import pytest
 from fakes import HandClock, MemorySpool
 from instances import SOURCE, ct_dataset, ct_file, received
 
+from millet.codec.part10 import preface
 from millet.errors import RefusedInstance
 from millet.flow.reception import HEAD_BYTES, Receptions
 from millet.ports import Offer
@@ -110,3 +111,26 @@ def test_after_a_refusal_the_next_one_is_taken():
     take(reception, of(1), ct_file(1))
     reception.close()
     assert len(bench.spool.paths()) == 1
+
+
+def test_an_instance_is_the_same_bytes_whichever_way_it_came():
+    """Out of an archive it has a preface of the archive's: the one of a C-STORE takes its place."""
+    bench, named = Bench(), of(1)
+    sent = ct_dataset(1)
+    sent.file_meta.ImplementationVersionName = "ARCHIVE"
+    sent.file_meta.SourceApplicationEntityTitle = "ARCHIVE"
+    buffer = BytesIO()
+    sent.save_as(buffer, enforce_file_format=True)
+    bench.receptions.admit(received(1, buffer.getvalue()))
+    bench.receptions.admit(received(1))
+    (path,) = {bench.spool.read(path) for path in bench.spool.paths()}
+    data_set = ct_file(1)[ct_file(1).index(b"\x08\x00\x05\x00CS") :]
+    assert path == preface(**_words(named)) + data_set
+
+
+def _words(offer):
+    return {
+        "sop_class_uid": offer.sop_class_uid,
+        "sop_instance_uid": offer.sop_instance_uid,
+        "transfer_syntax_uid": offer.transfer_syntax_uid,
+    }

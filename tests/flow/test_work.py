@@ -64,7 +64,7 @@ class Bench:
             spool=self.spool,
             objects=self.objects,
             model=model,
-            destinations=("folder",),
+            destinations={"folder": lambda _: True, "PACS": lambda kind: kind == "seg"},
             committed=lambda _, analysis: self.committed.append(analysis),
             faulty=lambda _, failure: self.faults.append(type(failure)),
             drain=Drain(),
@@ -85,7 +85,13 @@ def test_a_series_ends_with_a_report_of_why(bench):
     """Three slices are not analysed, and the report that says so is to be delivered."""
     bench.analyser.run(1, 1)
     assert [one.reason_code for one in bench.committed] == ["too-few-slices"]
-    assert [one.kind for one in bench.journal.due(HandClock(1e6).utc())] == ["sr"]
+    assert bench.journal.take("folder", "one", 60.0).kind == "sr"
+
+
+def test_a_destination_gets_the_kinds_that_it_wants(bench):
+    """Who wants no SR has nothing waiting of a series that has nothing else."""
+    bench.analyser.run(1, 1)
+    assert set(bench.journal.backlog()) == {"folder"}
 
 
 def test_reports_go_where_the_called_title_says(bench):

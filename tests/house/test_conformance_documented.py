@@ -8,6 +8,8 @@ import pytest
 from millet.codec.pixels import TRANSFER_SYNTAXES
 from millet.codec.seg import SEGMENTATION
 from millet.codec.sr import COMPREHENSIVE_3D_SR
+from millet.core.commitment import PUSH_MODEL
+from millet.edge.query import dimse
 from millet.edge.scp import negotiation, server, storing
 from millet.flow import reception
 
@@ -24,7 +26,8 @@ def test_the_statement_names_what_is_decoded_and_stored(rows: list[str]) -> None
     named = {uid for row in rows for uid in re.findall(r"\| (1\.2\.840\.10008\.[\d.]+) \|", row)}
     context = "1.2.840.10008.3.1.1.1"
     sent = {SEGMENTATION, COMPREHENSIVE_3D_SR}
-    assert named - {context} == {*TRANSFER_SYNTAXES, *reception.CT_CLASSES, *sent, negotiation.VERIFICATION}
+    services = {negotiation.VERIFICATION, PUSH_MODEL, dimse.FIND, dimse.MOVE, dimse.GET}
+    assert named - {context} == {*TRANSFER_SYNTAXES, *reception.CT_CLASSES, *sent, *services}
 
 
 @pytest.mark.parametrize(

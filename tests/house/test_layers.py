@@ -37,7 +37,7 @@ def test_no_modules_import_each_other(package: Path) -> None:
         ("edge/new.py", "from millet.flow import intake"),
         ("edge/new.py", "import millet.flow.intake"),
         ("edge/new.py", "from millet.edge import scu"),
-        ("edge/new.py", "from millet.edge.scu import send"),
+        ("edge/new.py", "from millet.edge.destinations import StorageScu"),
         ("edge/new.py", "from millet.settings import Settings"),
         ("edge/new.py", "from millet.proto.millet.v1 import analysis_pb2"),
         ("app.py", "from millet.phantom import anatomy"),

@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import grpc
@@ -66,14 +66,15 @@ def alone_on_loopback() -> bool:
 class Orthanc:
     """A real PACS on an empty folder. It binds every interface, so it runs only where loopback is all."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **more: object) -> None:
+        """Start one; `more` settings beside those of `_settings`, or in their place."""
         need("Orthanc")
         if not alone_on_loopback():
             pytest.skip("Orthanc binds every interface: it needs a network namespace of its own (make test)")
         self.dicom_port, self.http_port = free_port(), free_port()
         self._folder = folder
         folder.mkdir(parents=True)
-        self._config().write_text(json.dumps(self._settings()))
+        self._config().write_text(json.dumps({**self._settings(), **more}))
         self.process = self.start()
 
     def _config(self) -> Path:
@@ -103,6 +104,16 @@ class Orthanc:
         """A REST answer."""
         return json.loads(http(f"http://127.0.0.1:{self.http_port}/{path}"))
 
+    def put(self, path: str, body: bytes) -> None:
+        """Put something at an address of its REST interface."""
+        url = f"http://127.0.0.1:{self.http_port}/{path}"
+        with urllib.request.urlopen(urllib.request.Request(url, body, method="PUT"), timeout=20):
+            pass
+
+    def post(self, path: str, body: bytes) -> object:
+        """A REST answer to what is posted."""
+        return json.loads(http(f"http://127.0.0.1:{self.http_port}/{path}", body))
+
     def instances(self, modality: str) -> list[bytes]:
         """Every stored object of a modality."""
         query = {"Level": "Instance", "Query": {"Modality": modality}}
@@ -114,6 +125,49 @@ class Orthanc:
         """End it."""
         self.process.terminate()
         self.process.wait(20)
+
+
+class Dcmqrscp:
+    """DCMTK's archive, with the files of a folder in it. It binds every interface, as Orthanc does."""
+
+    def __init__(self, folder: Path, files: Sequence[Path], move_to: tuple[str, int]) -> None:
+        need("dcmqrscp", "dcmqridx")
+        if not alone_on_loopback():
+            pytest.skip("dcmqrscp binds every interface: it needs a network namespace of its own (make test)")
+        database = folder / "database"
+        database.mkdir(parents=True)
+        kept = [shutil.copy(path, database) for path in files]
+        subprocess.run(["dcmqridx", str(database), *map(str, kept)], check=True, timeout=60)
+        self.dicom_port = free_port()
+        config = folder / "dcmqrscp.cfg"
+        config.write_text(
+            f"NetworkTCPPort = {self.dicom_port}\nMaxPDUSize = 65536\nMaxAssociations = 16\n"
+            f"HostTable BEGIN\nus = ({move_to[0]}, 127.0.0.1, {move_to[1]})\nHostTable END\n"
+            "VendorTable BEGIN\nVendorTable END\n"
+            f"AETable BEGIN\nDCMQRSCP {database} RW (200, 1024mb) ANY\nAETable END\n"
+        )
+        with (folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(["dcmqrscp", "-c", str(config)], stdout=log, stderr=log)
+        until("dcmqrscp listens", self._connect, 60, self.process)
+
+    def _connect(self) -> bool:
+        socket.create_connection(("127.0.0.1", self.dicom_port), timeout=5).close()
+        return True
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.terminate()
+        self.process.wait(20)
+
+
+def _toml(value: object) -> str:
+    """A setting's value; a section is an inline table."""
+    match value:
+        case list() | tuple():
+            return f"[{', '.join(map(_toml, value))}]"
+        case dict():
+            return f"{{ {', '.join(f'{name} = {_toml(one)}' for name, one in value.items())} }}"
+    return json.dumps(value)
 
 
 class Millet:
@@ -131,7 +185,7 @@ class Millet:
             "settle_s": 0.5,
             "retry_first_s": 0.5,
         }
-        lines = [f"{name} = {json.dumps(value)}\n" for name, value in (own | dict(settings)).items()]
+        lines = [f"{name} = {_toml(value)}\n" for name, value in (own | dict(settings)).items()]
         (folder / "millet.toml").write_text("".join(lines))
         self.start()
 

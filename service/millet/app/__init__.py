@@ -13,12 +13,32 @@ from typing import TYPE_CHECKING, Any
 from millet.settings import Settings, load
 
 if TYPE_CHECKING:
+    from millet.app.delivering import dead_letters
     from millet.app.loading import load_model, load_models, prove
+    from millet.app.pulling import archives, find, pull
     from millet.app.service import Service, run
 
-__all__ = ["Service", "load_model", "load_models", "prove", "run", "settings"]
+__all__ = [
+    "Service",
+    "archives",
+    "dead_letters",
+    "find",
+    "load_model",
+    "load_models",
+    "prove",
+    "pull",
+    "run",
+    "settings",
+]
 
-_MODULES = {"Service": "service", "run": "service"}
+_MODULES = {
+    "Service": "service",
+    "archives": "pulling",
+    "dead_letters": "delivering",
+    "find": "pulling",
+    "pull": "pulling",
+    "run": "service",
+}
 
 
 def settings(config: Path | None) -> Settings:

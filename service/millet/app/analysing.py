@@ -21,7 +21,7 @@ from millet.flow.progress import ProgressBoard, Reached
 from millet.flow.streaming import MOST_DECODERS, Station, Streaming
 from millet.flow.work import Analyser, Routed
 from millet.ports import Clock, ObjectStore, Spool, Work
-from millet.settings import Settings
+from millet.settings import DestinationSection, Settings
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Analysing:
     work: DurableWork
     spool: Spool
     objects: ObjectStore
-    destinations: Sequence[str]
+    destinations: Sequence[DestinationSection]
     routed: Routed
     events: Events
     telemetry: Telemetry
@@ -129,7 +129,7 @@ class Analysing:
             spool=self.spool,
             objects=self.objects,
             model=model,
-            destinations=self.destinations,
+            destinations={one.name: one.wants for one in self.destinations},
             routed=self.routed,
             committed=committed,
             faulty=self.events.faulty,

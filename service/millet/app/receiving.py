@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
+from time import perf_counter
 
 from millet.app.asking import ArchiveDesk
 from millet.app.doors import Doors
@@ -11,19 +14,22 @@ from millet.core import doors
 from millet.core.assembler import Waits
 from millet.core.doors import Certificate
 from millet.edge.journal import SqlJournal
-from millet.edge.scp import Behind, Caller, Listen, Refusal, StorageScp
+from millet.edge.scp import Behind, Caller, Listen, Refusal, Service, StorageScp
 from millet.edge.store import LogSpool
 from millet.edge.telemetry import Events
+from millet.errors import RefusedInstance
 from millet.flow.completion import Completion
 from millet.flow.intake import Intake
 from millet.flow.lifecycle import Loop, Part
+from millet.flow.pull import Door
 from millet.flow.reception import Receptions
-from millet.ports import Clock, Site
+from millet.ports import Clock, Received, Site
 from millet.settings import Settings
 
 INTAKE_EVERY_S = 0.2
 GATHER_S = 0.1
 """How long instances are gathered to be journalled together; the end of an association does not wait."""
+OUT_OF_RESOURCES = 0xA700
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +42,8 @@ class Receiving:
     spool: LogSpool
     events: Events
     doors: Doors
+    services: Mapping[str, Service] = field(default_factory=dict)
+    """What the DICOM port offers beside storage, by abstract syntax."""
     archive: ArchiveDesk | None = None
     """Who is asked how many instances a series has; None where no archive is configured."""
 
@@ -86,6 +94,33 @@ class Receiving:
             most_bytes=self.chosen.most_instance_bytes,
         )
 
+    @property
+    def door(self) -> Door:
+        """For instances that come by other ways than the DICOM port, under numbers below 0."""
+        return Door(site=self.chosen.site, admit=self._admit, ended=self._ended, number=self._number)
+
+    @cached_property
+    def _numbers(self) -> Iterator[int]:
+        return count(-1, -1)
+
+    def _number(self) -> int:
+        number = next(self._numbers)
+        self._intake.association_began(number)
+        return number
+
+    def _admit(self, received: Received, association: int) -> None:
+        """As for an association, counted too."""
+        began_s, status, why = perf_counter(), OUT_OF_RESOURCES, "it could not be made durable"
+        try:
+            self.receptions.admit(received, association)
+            status, why = 0x0000, ""
+        except RefusedInstance as refusal:
+            status, why = refusal.status, str(refusal)
+            raise
+        finally:
+            size_bytes, took_s = len(received.encoded), perf_counter() - began_s
+            self.events.stored(received.source.calling_ae, status, why, size_bytes, took_s)
+
     @cached_property
     def _scp(self) -> StorageScp:
         chosen = self.chosen
@@ -96,6 +131,7 @@ class Receiving:
             came=lambda came: self.events.stored(*came),
             began=self._intake.association_began,
             ended=self._ended,
+            services=self.services,
             asked=lambda caller, refusal: self.events.asked(caller.calling_ae, refusal is None),
         )
         listen = Listen(

@@ -7,7 +7,6 @@ work in starts last and stops first.
 from __future__ import annotations
 
 import logging
-import random
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -16,29 +15,25 @@ from functools import cached_property
 from prometheus_client import CollectorRegistry
 
 from millet import __version__
+from millet.app.asking import ArchiveDesk
+from millet.app.committing import Committing
+from millet.app.delivering import Delivering, askable
 from millet.app.doors import Doors, check
+from millet.app.pulling import completing
 from millet.app.receiving import Receiving
 from millet.core.job import State
-from millet.core.retry import Patience
 from millet.edge import malloc
-from millet.edge.folder import FolderDestination
-from millet.edge.grpc_api import GrpcServer
 from millet.edge.journal import DurableWork, JournalClock, SqlJournal, journal_url, migrate, open_engine
-from millet.edge.scu import StorageScu
 from millet.edge.store import LogSpool, ObjectFolder
 from millet.edge.telemetry import Events, Telemetry, configure
-from millet.edge.web import Sources, WebServer
 from millet.errors import StoreError
-from millet.flow.event_loop import EventLoop
 from millet.flow.lifecycle import Lifecycle, Loop, Part
-from millet.flow.outbox import Outbox
-from millet.ports import Delivery, Destination, WorklistQuery
+from millet.ports import Delivery, WorklistQuery
 from millet.settings import Settings
 from millet.settings.security import rules
 
 log = logging.getLogger(__name__)
 
-OUTBOX_EVERY_S = 1.0
 CLOCK_EVERY_S = 60.0
 """How often the database is asked for its time; in between this host counts on."""
 
@@ -58,8 +53,9 @@ class Service:
 
     def __init__(self, chosen: Settings) -> None:
         self._settings = chosen
-        check(chosen, list(self._destinations))
-        self._telemetry = Telemetry(CollectorRegistry(), __version__)
+        names = [one.name for one in chosen.all_destinations]
+        check(chosen, names)
+        self._telemetry = Telemetry(CollectorRegistry(), __version__, names)
         named = [one.ae_title for one in rules(chosen).peers]
         self._events = Events(self._telemetry, named, self._since_last_instance_s)
         self._serving = False
@@ -93,7 +89,9 @@ class Service:
             return True
 
         store = Part(name="journal", start=ticking.start, stop=let_go)
-        return (store, *(make() for role, make in named.items() if role in self._settings.roles))
+        roles = self._settings.roles
+        promises = [self._committing.part()] if "receive" in roles else []
+        return (store, *promises, *(make() for role, make in named.items() if role in roles))
 
     def opened(self) -> None:
         """Everything runs."""
@@ -111,6 +109,21 @@ class Service:
             spool=self._spool,
             events=self._events,
             doors=self._doors,
+            archive=self._archive,
+            services=self._committing.services,
+        )
+
+    @cached_property
+    def _archive(self) -> ArchiveDesk | None:
+        return completing(self._settings, self._journal, lambda: self._receiving.door, self._clock)
+
+    @cached_property
+    def _committing(self) -> Committing:
+        return Committing(
+            chosen=self._settings,
+            clock=self._clock,
+            journal=self._journal,
+            destinations=askable(self._settings),
         )
 
     def _receive_part(self) -> Part:
@@ -129,36 +142,29 @@ class Service:
             work=self._work,
             spool=self._spool,
             objects=self._objects,
-            destinations=tuple(self._destinations),
+            destinations=self._settings.all_destinations,
             routed=self._doors.rules.destinations,
             events=self._events,
             telemetry=self._telemetry,
         ).part()
 
-    # deliver: the outbox to its destinations
+    # deliver: to each destination by itself
 
     @cached_property
-    def _destinations(self) -> Mapping[str, Destination]:
-        """By the name under which deliveries are journalled."""
-        chosen = self._settings
-        if (peer := chosen.destination_peer) is None:
-            return {chosen.destination: FolderDestination(chosen.state_dir / "reports")}
-        return {chosen.destination: StorageScu(peer, chosen.ae_title)}
+    def _delivering(self) -> Delivering:
+        return Delivering(
+            chosen=self._settings,
+            holder=self._executor_id,
+            clock=self._clock,
+            journal=self._journal,
+            objects=self._objects,
+            events=self._events,
+            telemetry=self._telemetry,
+            questions=self._committing.questions,
+        )
 
     def _deliver_part(self) -> Part:
-        chosen = self._settings
-        patience = Patience(
-            first_s=chosen.retry_first_s, longest_s=chosen.retry_longest_s, give_up_s=chosen.retry_for_s
-        )
-        outbox = Outbox(self._journal, self._objects, self._destinations, patience, self._clock)
-        loop = Loop("outbox", lambda: outbox.step(random.random, self._events.delivery), OUTBOX_EVERY_S)
-        self._journal.watch(loop.wake)
-
-        def stop(within_s: float) -> bool:
-            outbox.stop()
-            return loop.stop(within_s)
-
-        return Part(name="deliver", start=loop.start, stop=stop)
+        return self._delivering.part()
 
     def _since_last_instance_s(self, delivery: Delivery) -> float | None:
         query = WorklistQuery(site=delivery.site, series_uid=delivery.series_uid)
@@ -168,40 +174,17 @@ class Service:
     # api: gRPC, page, metrics and health, in one event loop
 
     def _api_part(self) -> Part:
-        from millet.app.gate import api_doors  # which loads gRPC and HTTP
+        from millet.app.answering import Answering  # which loads gRPC and HTTP
 
-        chosen, loop, doors = self._settings, EventLoop("api"), api_doors(self._doors)
-        grpc = GrpcServer(
-            worklist=self._journal,
-            ready=self._ready,
+        return Answering(
+            chosen=self._settings,
+            journal=self._journal,
+            doors=self._doors,
             telemetry=self._telemetry,
-            gate=doors.gate,
-            credentials=doors.grpc_credentials,
-        )
-        web = WebServer(
-            Sources(
-                worklist=self._journal,
-                ready=self._ready,
-                metrics=self._metrics,
-                show_patient=chosen.show_patient,
-                destination=chosen.destination,
-            ),
-            doors.web,
-        )
-        self._journal.watch(grpc.wake)
-
-        def start() -> None:
-            loop.start()
-            loop.call(grpc.start(chosen.host, chosen.grpc_port))
-            loop.call(web.start(chosen.host, chosen.web_port))
-
-        def stop(within_s: float) -> bool:
-            loop.call(grpc.stop(min(within_s, 2.0)))
-            loop.call(web.stop())
-            loop.stop()
-            return True
-
-        return Part(name="api", start=start, stop=stop)
+            ready=self._ready,
+            metrics=self._metrics,
+            door=self._receiving.door if "receive" in self._settings.roles else None,
+        ).part()
 
     def _ready(self) -> Mapping[str, str]:
         """What must be so before work is sent here; an empty string is well."""
@@ -231,5 +214,5 @@ class Service:
         self._telemetry.associations_open(self._receiving.associations)
         self._telemetry.spool_free(self._spool.free_bytes())
         self._doors.measure(self._clock.utc())
-        self._telemetry.outbox(*self._journal.waiting(self._clock.utc()))
+        self._delivering.tell()
         return self._telemetry.exposition()

@@ -15,6 +15,8 @@ from millet.cli.doctor import doctor
 from millet.cli.evaluate import evaluate
 from millet.cli.evaluate_luna16 import evaluate_luna16
 from millet.cli.phantom import phantom
+from millet.cli.pull import find, pull
+from millet.cli.replay import replay
 from millet.cli.send import send
 from millet.cli.serve import serve
 from millet.cli.train import train
@@ -28,6 +30,8 @@ app = typer.Typer(
 )
 app.command("serve")(serve)
 app.command("send")(send)
+app.command("find")(find)
+app.command("pull")(pull)
 app.command("analyse")(analyse)
 app.command("phantom")(phantom)
 app.add_typer(models.app, name="models")
@@ -38,6 +42,7 @@ app.command("train")(train)
 app.command("doctor")(doctor)
 app.command("backup")(backup)
 app.command("restore")(restore)
+app.command("replay")(replay)
 app.command("demo")(demo)
 
 

@@ -87,9 +87,11 @@ def _ports(settings: Settings) -> str:
 
 
 def _destination(settings: Settings) -> str:
+    if settings.destination == "none":
+        return "none but those of `destinations`"
     if (peer := settings.destination_peer) is None:
         return f"folder {settings.state_dir / 'reports'}"
-    from millet.edge.scu import StorageScu
+    from millet.edge.destinations import StorageScu
 
     StorageScu(peer, settings.ae_title).echo()
     return f"{peer} answers C-ECHO"

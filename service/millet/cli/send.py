@@ -24,7 +24,7 @@ def send(
 
 def send_folder(folder: Path, to: str, calling_ae: str = "MILLET_SEND") -> int:
     """Send a folder with a progress bar; returns how many instances were accepted."""
-    from millet.edge.scu import StorageScu
+    from millet.edge.destinations import StorageScu
 
     scu, files = StorageScu(_peer(to), calling_ae), dicom_files(folder)
     with bar("send") as progress:

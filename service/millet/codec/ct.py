@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from millet.codec import bounds, decoders, pixels, text
 from millet.codec.decoders import MALFORMED, Decode
 from millet.codec.elements import Raw, read_elements, tag_of, transfer_syntax
+from millet.codec.tags import Tags, without_nul
 from millet.core.geometry import PointMm, Vector
 from millet.core.reasons import Reason
 from millet.core.series import Patient, SliceHeader
@@ -80,10 +81,10 @@ def read_identity(head: bytes) -> Identity:
         found = read_elements(head, _IDENTITY, _IDENTIFIED)
     except MALFORMED as error:
         raise UnfitSeries(Reason.UNREADABLE_OBJECT, type(error).__name__) from error
-    return _identity(_Tags(found))
+    return _identity(Tags(found, _TAGS))
 
 
-def _identity(tags: _Tags) -> Identity:
+def _identity(tags: Tags) -> Identity:
     uids = [tags.word(keyword) for keyword in _IDENTITY.values()]
     if max(map(len, uids)) > bounds.LONGEST_UID:
         raise UnfitSeries(Reason.UNREADABLE_OBJECT, f"a UID of more than {bounds.LONGEST_UID} characters")
@@ -100,7 +101,7 @@ def read_header(encoded: bytes) -> SliceHeader:
         UnfitSeries: UNREADABLE_OBJECT, the bytes are no DICOM object, or no honest one.
     """
     try:
-        tags, syntax = _Tags(_affordable(encoded)), transfer_syntax(encoded)
+        tags, syntax = Tags(_affordable(encoded), _TAGS), transfer_syntax(encoded)
     except MALFORMED as error:
         raise UnfitSeries(Reason.UNREADABLE_OBJECT, type(error).__name__) from error
     identity = _identity(tags)
@@ -173,7 +174,7 @@ def _numbers(bits: decoders.Bits, header: SliceHeader) -> NDArray[np.integer]:
     return (bits << above).view(kind) >> spare
 
 
-def _header(tags: _Tags, syntax: str) -> SliceHeader:
+def _header(tags: Tags, syntax: str) -> SliceHeader:
     orientation = tags.numbers("ImageOrientationPatient", 6)
     position = tags.numbers("ImagePositionPatient", 3)
     signed = tags.whole("PixelRepresentation") == 1
@@ -236,19 +237,19 @@ def _header(tags: _Tags, syntax: str) -> SliceHeader:
     )
 
 
-def _patient(tags: _Tags) -> Patient:
+def _patient(tags: Tags) -> Patient:
     name = text.decode(tags.raw("PatientName"), tags.word("SpecificCharacterSet"))
     return Patient(
         patient_id=tags.text("PatientID"),
         issuer=tags.text("IssuerOfPatientID"),
-        name=_without_nul(name.value),
+        name=without_nul(name.value),
         birth_date=tags.word("PatientBirthDate"),
         sex=tags.word("PatientSex"),
         name_undecodable=name.undecodable,
     )
 
 
-def _age(tags: _Tags, birth: date | None) -> float | None:
+def _age(tags: Tags, birth: date | None) -> float | None:
     """Years, from (0010,1010), else from the dates of birth and of the examination."""
     stated = _AGE.fullmatch(tags.word("PatientAge").upper())
     if stated:
@@ -259,7 +260,7 @@ def _age(tags: _Tags, birth: date | None) -> float | None:
     return (examined - birth).days / 365.25
 
 
-def _spacing(tags: _Tags) -> tuple[float, float] | None:
+def _spacing(tags: Tags) -> tuple[float, float] | None:
     """Between rows and between columns, of a slice that a scanner can have made."""
     spacing = tags.numbers("PixelSpacing", 2)
     if not spacing or min(spacing) < bounds.SMALLEST_PIXEL_MM:
@@ -289,67 +290,5 @@ def _date(written: str) -> date | None:
         return None
 
 
-def _without_nul(value: str) -> str:
-    """What databases take: text ends at a NUL for some, and others refuse it."""
-    return value.replace("\0", "")
-
-
 def _first(*values: T | None) -> T | None:
     return next((value for value in values if value is not None), None)
-
-
-class _Tags:
-    """Raw elements by keyword; each reader returns nothing rather than fail."""
-
-    def __init__(self, found: Mapping[int, Raw]) -> None:
-        self._found = found
-
-    def raw(self, keyword: str) -> bytes:
-        found = self._found.get(_TAGS[keyword])
-        return found.value if found else b""
-
-    def text(self, keyword: str) -> str:
-        return _without_nul(text.decode(self.raw(keyword), self.word("SpecificCharacterSet")).value)
-
-    def word(self, keyword: str) -> str:
-        return _without_nul(self.raw(keyword).decode("ascii", "replace").strip(" \0"))
-
-    def uid(self, keyword: str) -> str:
-        """Empty where it is none that we can keep."""
-        word = self.word(keyword)
-        return word if len(word) <= bounds.LONGEST_UID else ""
-
-    def words(self, keyword: str) -> list[str]:
-        return self.word(keyword).split("\\") if self.word(keyword) else []
-
-    def numbers(self, keyword: str, count: int) -> list[float]:
-        """Exactly `count` finite decimal numbers, else none."""
-        try:
-            values = [float(word) for word in self.words(keyword)]
-        except ValueError:
-            return []
-        return values if len(values) == count and all(np.isfinite(values)) else []
-
-    def number(self, keyword: str) -> float | None:
-        """A decimal string or a binary float; of several values the first."""
-        found = self._found.get(_TAGS[keyword])
-        if found and found.vr in {"FD", "FL"}:
-            kind = np.dtype("<f8" if found.vr == "FD" else "<f4")
-            first = found.value[: kind.itemsize].ljust(kind.itemsize, b"\xff")  # cut short, it is no number
-            binary = float(np.frombuffer(first, kind)[0])
-            return binary if np.isfinite(binary) else None
-        try:
-            value = float(self.words(keyword)[0])
-        except (ValueError, IndexError):
-            return None
-        return value if np.isfinite(value) else None
-
-    def integer(self, keyword: str) -> int | None:
-        """An integer string."""
-        value = self.number(keyword)
-        return None if value is None or int(value) not in bounds.INTEGERS else int(value)
-
-    def whole(self, keyword: str, *, signed: bool = False) -> int | None:
-        """A two-byte binary integer, whatever sign its VR claims."""
-        raw = self.raw(keyword)
-        return int.from_bytes(raw[:2], "little", signed=signed) if len(raw) >= 2 else None

@@ -108,6 +108,11 @@ def transfer_syntax(encoded: bytes) -> str:
     return _meta(encoded)[0]
 
 
+def data_set_start(encoded: bytes) -> int:
+    """Where the data set of a DICOM file begins, behind its file meta information; 0 of a bare data set."""
+    return _meta(encoded)[1]
+
+
 class PixelElement(NamedTuple):
     """Pixel Data (7FE0,0010) as it stands in an instance."""
 

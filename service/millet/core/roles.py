@@ -54,6 +54,8 @@ ROUTES: Mapping[str, Role | Open] = {
     "/": Role.VIEWER,
     "/series/{site}/{series_uid}": Role.VIEWER,
     "/series/{site}/{series_uid}/{picture}": Role.VIEWER,
+    "/studies": Role.OPS,
+    "/studies/{study_uid}": Role.OPS,
     "/metrics": Role.OPS,
     "/healthz": Open.TO_ALL,
     "/readyz": Open.TO_ALL,

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
 from typing import NamedTuple
 
 from millet.core.analysis import Analysis
+
+LONGEST_UID = 64
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
 class Making(NamedTuple):
@@ -52,3 +56,8 @@ def object_uid(analysis: Analysis, kind: str) -> str:
         configuration_digest=made_by.configuration_digest,
     )
     return made_uid(making, kind)
+
+
+def is_uid(text: str) -> bool:
+    """Whether a text is a UID (PS3.5 9.1); leading zeros, which old equipment writes, are let pass."""
+    return len(text) <= LONGEST_UID and _UID.fullmatch(text) is not None

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from millet.codec import ct
+from millet.codec.elements import data_set_start
+from millet.codec.part10 import preface
 from millet.errors import RefusedInstance, StoreError, UnfitSeries
 from millet.ports import Clock, Offer, Received, Spool
 
@@ -69,7 +71,15 @@ class Receptions:
         )
         try:
             reception.begin(offer)
-            reception.write(received.encoded)
+            # The preface of a C-STORE, so that the same instance is the same bytes whichever way it came.
+            reception.write(
+                preface(
+                    sop_class_uid=offer.sop_class_uid,
+                    sop_instance_uid=offer.sop_instance_uid,
+                    transfer_syntax_uid=offer.transfer_syntax_uid,
+                )
+            )
+            reception.write(memoryview(received.encoded)[data_set_start(received.encoded) :])
             reception.end()
         finally:
             reception.close()

@@ -29,6 +29,8 @@ DELIVERED = ("sr", "seg")
 
 Routed = Callable[[str, Sequence[str]], Sequence[str]]
 """Which of the destinations get the reports of a series that was sent to a called AE title."""
+Wanted = Callable[[str], bool]
+"""Whether a destination wants a kind of object."""
 Committed = Callable[[Work, Analysis], None]
 """Told once an analysis is committed."""
 Faulty = Callable[[Work, Exception], None]
@@ -44,7 +46,8 @@ class Analyser:
     spool: Spool
     objects: ObjectStore
     model: Model
-    destinations: Sequence[str]
+    destinations: Mapping[str, Wanted]
+    """Whether each wants a kind of object, by its name."""
     committed: Committed
     faulty: Faulty
     drain: Drain
@@ -119,6 +122,7 @@ class Analyser:
                 path=self.objects.write(encoded).path,
                 sop_instance_uid=object_uid(analysis, kind) if kind in DELIVERED else "",
                 deliver=kind in DELIVERED,
+                unwanted_by=frozenset(name for name, wants in self.destinations.items() if not wants(kind)),
             )
             for kind, encoded in objects.items()
         )

@@ -1,5 +1,6 @@
 """What the flow asks of the world: small protocols, each method stating blocking and errors."""
 
+from millet.ports.archive import Archive, FoundSeries, KeptLog, Retrieved, SeriesName, SeriesQuery, Take
 from millet.ports.arrivals import (
     ArrivalLog,
     Arrived,
@@ -13,6 +14,8 @@ from millet.ports.arrivals import (
     Reception,
     Recorded,
 )
+from millet.ports.commitment import Commitment, Promise, PromiseLog, QuestionLog, Requester
+from millet.ports.deliveries import DeadLetters, DeliveryQueue, Later, Selection
 from millet.ports.detector import Detector, Peaks
 from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
 from millet.ports.habits import Habits, Sender
@@ -26,45 +29,62 @@ from millet.ports.stores import (
     SpoolWriter,
     Stored,
 )
-from millet.ports.work import Delivery, DeliveryQueue, Destination, JobQueue, KeptObject, Work
+from millet.ports.verification import Verifier
+from millet.ports.work import Delivery, Destination, JobQueue, KeptObject, Work
 from millet.ports.worklist import SeriesKey, SeriesStatus, Worklist, WorklistQuery
 
 __all__ = [
     "Answer",
+    "Archive",
     "ArrivalLog",
     "Arrived",
     "Ask",
     "Clock",
+    "Commitment",
+    "DeadLetters",
     "Delivery",
     "DeliveryQueue",
     "Destination",
     "Detector",
     "Entry",
+    "FoundSeries",
     "Gate",
     "Habits",
     "InstanceIndex",
     "InstanceLog",
     "JobQueue",
     "Kept",
+    "KeptLog",
     "KeptObject",
     "Known",
+    "Later",
     "ObjectStore",
     "Offer",
     "OpenSeries",
     "Peaks",
     "Pems",
     "ProgressLog",
+    "Promise",
+    "PromiseLog",
+    "QuestionLog",
     "Received",
     "Reception",
     "Recorded",
+    "Requester",
+    "Retrieved",
+    "Selection",
     "Sender",
     "SeriesKey",
+    "SeriesName",
+    "SeriesQuery",
     "SeriesStatus",
     "Shown",
     "Site",
     "Spool",
     "SpoolWriter",
     "Stored",
+    "Take",
+    "Verifier",
     "Work",
     "Worklist",
     "WorklistQuery",

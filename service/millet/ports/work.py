@@ -42,6 +42,8 @@ class KeptObject:
     sop_instance_uid: str = ""
     """Empty for what is no DICOM object."""
     deliver: bool = False
+    unwanted_by: frozenset[str] = frozenset()
+    """Destinations that did not ask for this kind."""
 
 
 class JobQueue(Protocol):
@@ -73,34 +75,28 @@ class Delivery:
     path: str
     """In the object store."""
     sop_instance_uid: str
+    """Empty for what is no DICOM object."""
     site: str
     study_uid: str
     series_uid: str
     """The CT series that was analysed."""
     generation: int
     created_utc: datetime
+    """When it was journalled, or last replayed."""
     attempts: int
     last_error: str = ""
-
-
-class DeliveryQueue(Protocol):
-    """The journal as the outbox sees it. Each method is one transaction, blocks, raises StoreError."""
-
-    def due(self, now_utc: datetime) -> Sequence[Delivery]:
-        """Pending deliveries whose time has come, oldest first."""
-
-    def delivered(self, delivery_id: int, now_utc: datetime) -> None:
-        """The destination has it."""
-
-    def failed(self, delivery_id: int, why: str, next_try_utc: datetime | None) -> None:
-        """A try failed; without a next one it is a dead letter."""
-
-    def dead_letters(self) -> Sequence[Delivery]:
-        """What was given up."""
+    sent_utc: datetime | None = None
+    """When the destination took it; None while it is still to be sent."""
+    age_s: float = 0.0
+    """Since `sent_utc`, or else since `created_utc`, by the journal's clock."""
 
 
 class Destination(Protocol):
     """Where reports go."""
+
+    @property
+    def limit_s(self) -> float:
+        """The longest that `deliver` may take, whatever the other side does."""
 
     def deliver(self, delivery: Delivery, encoded: bytes) -> None:
         """Hand over one object; "already there" is success. Blocks; raises DeliveryError."""

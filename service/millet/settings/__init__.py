@@ -1,6 +1,18 @@
 """The configuration: what may be set, and how it is read."""
 
+from millet.settings.archives import ArchiveSection
+from millet.settings.destinations import DestinationSection
 from millet.settings.reading import NOT_SETTINGS, PREFIX, load
 from millet.settings.settings import DEVICES, LOG_LEVELS, ROLES, Settings
 
-__all__ = ["DEVICES", "LOG_LEVELS", "NOT_SETTINGS", "PREFIX", "ROLES", "Settings", "load"]
+__all__ = [
+    "DEVICES",
+    "LOG_LEVELS",
+    "NOT_SETTINGS",
+    "PREFIX",
+    "ROLES",
+    "ArchiveSection",
+    "DestinationSection",
+    "Settings",
+    "load",
+]

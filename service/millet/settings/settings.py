@@ -11,7 +11,9 @@ from typing import Any
 from millet.core.manifest import PRECISIONS
 from millet.core.peer import PORTS, Peer, ae_title_mistake
 from millet.errors import SettingsError
+from millet.settings.archives import ArchiveSection, archives_mistake
 from millet.settings.called import CalledSection
+from millet.settings.destinations import DestinationSection, from_simple, name_mistake
 from millet.settings.peers import PeerSection
 from millet.settings.security import security_mistakes
 
@@ -89,8 +91,20 @@ class Settings:
     web_port: int = 8080
     """HTTP port: page, metrics and health. Above 1024, which needs no root."""
     destination: str = "folder"
-    """Where reports go: `folder` (state_dir/reports) or `AET@HOST:PORT`. A folder works before any PACS
-    is configured."""
+    """Where reports go: `folder` (state_dir/reports), `AET@HOST:PORT`, or `none` where `destinations` says
+    all. A folder works before any PACS is configured."""
+    destinations: tuple[DestinationSection, ...] = ()
+    """More destinations, each a table with settings of its own: docs/how-to/destinations.md. None, since one
+    is enough for a first trial."""
+    archive: tuple[ArchiveSection, ...] = ()
+    """Whom we ask for series, by name: priors, gaps, and pulls by UID (`[[archive]]`)."""
+    stow: bool = False
+    """Whether instances are taken over HTTP too, by DICOMweb STOW-RS at `/studies`, in a process that has the
+    roles receive and api. Off: a door that nobody needs stays shut."""
+    stow_body_bytes: int = 16_000_000_000
+    """Longest body of one such request: some senders put whole studies into one."""
+    stow_requests: int = 4
+    """Such requests at once; each holds one instance in memory. Further ones are told to come again."""
     model: str = "millet/1"
     """Folder below the models' root: name/version. The trained network that comes with Millet."""
     model_precision: str = "auto"
@@ -163,8 +177,14 @@ class Settings:
 
     @property
     def destination_peer(self) -> Peer | None:
-        """The destination as a peer, None for the folder."""
-        return None if self.destination == "folder" else Peer.parse(self.destination)
+        """The destination as a peer, None for the folder and for none."""
+        return None if self.destination in {"folder", "none"} else Peer.parse(self.destination)
+
+    @property
+    def all_destinations(self) -> tuple[DestinationSection, ...]:
+        """The simple one, if there is one, and the others."""
+        simple = () if self.destination == "none" else (from_simple(self.destination),)
+        return simple + self.destinations
 
 
 def _field_mistakes(settings: Settings) -> Iterator[str]:
@@ -181,6 +201,8 @@ def _joint_mistakes(settings: Settings) -> Iterator[str]:
     if settings.retry_longest_s < settings.retry_first_s:
         yield "retry_longest_s: must not be below retry_first_s"
     yield from security_mistakes(settings)
+    if mistake := name_mistake([settings.destination, *(one.name for one in settings.destinations)]):
+        yield f"destinations: {mistake}"
 
 
 def _one_of(*allowed: str) -> Callable[[str], str]:
@@ -214,12 +236,12 @@ def _peer_titles(titles: tuple[str, ...]) -> str:
 
 
 def _destination(value: str) -> str:
-    if value == "folder":
+    if value in {"folder", "none"}:
         return ""
     try:
         Peer.parse(value)
     except ValueError as error:
-        return f"{error} (or the word folder)"
+        return f"{error} (or the word folder or none)"
     return ""
 
 
@@ -253,6 +275,9 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "grpc_port": _port,
     "web_port": _port,
     "destination": _destination,
+    "archive": archives_mistake,
+    "stow_body_bytes": _positive,
+    "stow_requests": _positive,
     "model": _model,
     "model_precision": _one_of(*PRECISIONS, "bf16", "auto"),
     "device": _device,

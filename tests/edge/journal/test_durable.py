@@ -267,3 +267,26 @@ def test_what_waits_for_a_dead_executor_is_put_back(workers):
     assert worker.work.reconcile() == [f"{WORKFLOW}-1-1"]
     until(lambda: len(worker.runs) == 2, worker)
     assert sorted(worker.runs) == [(1, 1), (2, 1)]
+
+
+def test_who_waits_for_what_another_makes_of_it_is_let_go_at_the_end(workers):
+    """Work that was given to another while it ran here: its thread does not wait for ever."""
+    worker = workers()
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def run(series_id, generation):
+        begun.set()
+        assert goes_on.wait(PATIENCE_S)
+
+    worker.work.start(run, never)
+    worker.close_series()
+    assert begun.wait(PATIENCE_S)
+    with worker.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE workflow_status SET owner_xid = 'x', executor_id = 'host-1'"))
+    mine = [one for one in threading.enumerate() if one.name.startswith("dbos-executor")]
+    goes_on.set()
+    worker.work.stop()
+    for thread in mine:
+        thread.join(PATIENCE_S)
+    assert mine
+    assert not any(thread.is_alive() for thread in mine)

@@ -10,7 +10,7 @@ from instances import START_UTC, entry
 
 from millet.core.analysis import Outcome, Triage, TriageLevel
 from millet.edge.journal import SqlJournal, open_engine
-from millet.ports import KeptObject, SeriesKey, Site, WorklistQuery
+from millet.ports import KeptObject, Selection, SeriesKey, Site, WorklistQuery
 
 LEVELS = {1: TriageLevel.NOTABLE, 2: TriageLevel.CRITICAL, 3: TriageLevel.UNFLAGGED}
 
@@ -127,7 +127,7 @@ def test_a_watcher_sees_each_change_after_its_revision(bench):
     """What changes comes with a greater revision, in order; what was seen does not come again."""
     seen = bench.journal.changed(0)
     assert [s.revision for s in seen] == sorted({s.revision for s in seen})
-    bench.journal.delivered(bench.journal.due(START_UTC)[0].delivery_id, START_UTC)
+    bench.journal.delivered(bench.journal.take("folder", "one", 60.0))
     (line,) = bench.journal.changed(seen[-1].revision)
     assert (line.key, line.deliveries_pending) == (key(1), 0)
     assert bench.journal.changed(line.revision) == []
@@ -135,8 +135,8 @@ def test_a_watcher_sees_each_change_after_its_revision(bench):
 
 def test_a_delivery_that_was_given_up_is_counted_apart(bench):
     """A dead letter is neither pending nor forgotten: its series says so, no other does."""
-    lost = bench.journal.due(START_UTC)[0]
-    bench.journal.failed(lost.delivery_id, "refused", None)
+    lost = bench.journal.take("folder", "one", 60.0)
+    bench.journal.give_up(lost, "refused")
     (line,) = [s for s in bench.journal.series(WorklistQuery()) if s.deliveries_dead]
     assert (line.key.series_uid, line.deliveries_dead, line.deliveries_pending) == (lost.series_uid, 1, 0)
 
@@ -168,13 +168,23 @@ def test_a_parked_series_says_why(bench):
     assert (line.state, line.reason_code) == ("parked", "internal-error")
 
 
+def test_a_delivery_that_is_replayed_is_told(bench):
+    """Who watches a series sees that its dead letter waits again."""
+    bench.journal.give_up(bench.journal.take("folder", "one", 60.0), "refused")
+    seen = bench.journal.changed(0)[-1].revision
+    assert bench.journal.replay(Selection()) == 1
+    (line,) = bench.journal.changed(seen)
+    assert (line.key, line.deliveries_pending, line.deliveries_dead) == (key(1), 1, 0)
+
+
 def test_series_and_deliveries_are_counted(bench):
-    """Counts by state, and what waits in the outbox with its age."""
+    """Counts by state, and what waits in the outbox."""
     assert bench.journal.counts() == ({"analysed": 3, "receiving": 1}, {"pending": 3})
-    assert bench.journal.waiting(START_UTC + timedelta(seconds=90)) == (3, 90.0)
-    for delivery in bench.journal.due(START_UTC):
-        bench.journal.delivered(delivery.delivery_id, START_UTC)
-    assert bench.journal.waiting(START_UTC) == (0, 0.0)
+    assert bench.journal.backlog()["folder"].waiting == 3
+    while delivery := bench.journal.take("folder", "one", 60.0):
+        bench.journal.delivered(delivery)
+    assert bench.journal.counts()[1] == {"done": 3}
+    assert bench.journal.backlog() == {}
 
 
 def test_who_watches_is_told_after_each_commit_that_is_waited_for(bench):

@@ -1,86 +1,199 @@
-"""The journal as the outbox sees it: what must reach whom, and what was given up."""
+"""The journal as the outbox sees it: what must reach whom, and what was given up.
+
+A delivery that a deliverer has in hand is due again when its lease ends, so a lease is nothing but the time
+of the next try, written before the try: who dies leaves work that becomes due, and two deliverers never send
+one object at once. All times are the database's.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from millet.edge.journal.base import Base
+from millet.edge.journal.clock import now_utc
 from millet.edge.journal.jobs import PENDING
-from millet.edge.journal.tables import analysis, delivery, made, series
-from millet.ports import Delivery
+from millet.edge.journal.tables import analysis, made, series
+from millet.edge.journal.tables import delivery as deliveries
+from millet.ports import Delivery, Later, Selection
 
 DONE = "done"
 DEAD = "dead"
 
 
+class Backlog(NamedTuple):
+    """What waits for a destination."""
+
+    waiting: int
+    oldest_s: float
+    """Age of the oldest that waits; 0 for none."""
+    dead: int
+    """Dead letters."""
+
+
 class Deliveries(Base):
-    """A `DeliveryQueue`."""
+    """A `DeliveryQueue` and a `DeadLetters`."""
 
-    def due(self, now_utc: datetime) -> Sequence[Delivery]:
-        """Pending deliveries whose time has come, oldest first."""
-        return self._deliveries(delivery.c.state == PENDING, delivery.c.next_try_utc <= now_utc)
+    def take(self, destination: str, holder: str, lease_s: float) -> Delivery | None:
+        """The delivery that is longest due, for one holder; see `ports.DeliveryQueue`."""
+        with self._reading() as connection:  # which locks nothing, for nearly always nothing is due
+            if connection.execute(_due(destination, _now(connection))).first() is None:
+                return None
+        with self._writing(awaited=False) as connection:
+            now = _now(connection)
+            first = _due(destination, now).with_for_update(skip_locked=True)
+            taken = connection.execute(
+                sa.update(deliveries)
+                .where(deliveries.c.id == first.scalar_subquery())
+                .values(holder=holder, next_try_utc=now + timedelta(seconds=lease_s))
+                .returning(deliveries.c.id)
+            ).scalar_one_or_none()
+            if taken is None:
+                return None
+            row = connection.execute(_deliveries().where(deliveries.c.id == taken)).mappings().one()
+            return _delivery(row, now)
 
-    def dead_letters(self) -> Sequence[Delivery]:
-        """What was given up."""
-        return self._deliveries(delivery.c.state == DEAD)
+    def let_go(self, holder: str) -> None:
+        """What a holder had in hand is due; see `ports.DeliveryQueue`."""
+        mine = (deliveries.c.state == PENDING, deliveries.c.holder == holder)
+        with self._writing() as connection:
+            freed = {"holder": "", "next_try_utc": now_utc()}
+            connection.execute(sa.update(deliveries).where(*mine).values(freed))
 
-    def delivered(self, delivery_id: int, now_utc: datetime) -> None:
+    def delivered(self, delivery: Delivery) -> None:
         """The destination has it."""
-        self._tried(delivery_id, {"state": DONE, "done_utc": now_utc, "last_error": ""})
+        self._end(delivery, {"state": DONE, "done_utc": now_utc(), "last_error": ""})
 
-    def failed(self, delivery_id: int, why: str, next_try_utc: datetime | None) -> None:
-        """A try failed; without a next one it is a dead letter."""
-        then = {"state": DEAD} if next_try_utc is None else {"next_try_utc": next_try_utc}
-        self._tried(delivery_id, {"last_error": why, **then})
+    def give_up(self, delivery: Delivery, why: str) -> None:
+        """It becomes a dead letter."""
+        self._end(delivery, {"state": DEAD, "last_error": why})
 
-    def waiting(self, now_utc: datetime) -> tuple[int, float]:
-        """How many deliveries are still to be made, and the age in seconds of the oldest; 0 for none."""
-        pending = sa.select(sa.func.count(), sa.func.min(delivery.c.created_utc))
+    def postpone(self, delivery: Delivery, later: Later) -> None:
+        """Something is left to be done; see `ports.DeliveryQueue`."""
+        with self._writing(awaited=False) as connection:
+            now = _now(connection)
+            sent_utc = delivery.sent_utc or now
+            facts = {
+                "holder": "",
+                "next_try_utc": now + timedelta(seconds=later.wait_s),
+                "last_error": later.why,
+                "sent_utc": sent_utc if later.sent else None,
+                "attempts": delivery.attempts + later.counted,
+            }
+            connection.execute(_pending(delivery.delivery_id).values(facts))
+
+    def dead_letters(self, selection: Selection) -> Sequence[Delivery]:
+        """What was given up; see `ports.DeadLetters`."""
         with self._reading() as connection:
-            number, oldest = connection.execute(pending.where(delivery.c.state == PENDING)).one()
-        return number, 0.0 if oldest is None else (now_utc - oldest).total_seconds()
+            now = _now(connection)
+            query = (
+                _deliveries().where(*_selected(selection)).order_by(deliveries.c.created_utc, deliveries.c.id)
+            )
+            return [_delivery(row, now) for row in connection.execute(query).mappings()]
 
-    def _tried(self, delivery_id: int, facts: dict[str, Any]) -> None:
+    def replay(self, selection: Selection) -> int:
+        """Have dead letters tried again from the beginning; see `ports.DeadLetters`."""
         with self._changing() as (connection, revision):
+            chosen = sa.select(deliveries.c.id).where(*_selected(selection)).select_from(_JOINED)
+            owners = sa.select(series.c.id).where(*_selected(selection)).select_from(_JOINED)
             connection.execute(
-                sa.update(delivery)
-                .where(delivery.c.id == delivery_id, delivery.c.state == PENDING)
-                .values(attempts=delivery.c.attempts + 1, **facts)
+                sa.update(series).where(series.c.id.in_(owners.scalar_subquery())).values(revision=revision)
             )
-            owner = (
-                sa.select(analysis.c.series_id)
-                .join(made, made.c.analysis_id == analysis.c.id)
-                .join(delivery, delivery.c.object_id == made.c.id)
-                .where(delivery.c.id == delivery_id)
-                .scalar_subquery()
-            )
-            connection.execute(sa.update(series).where(series.c.id == owner).values(revision=revision))
+            fresh = {"state": PENDING, "attempts": 0, "holder": "", "sent_utc": None}
+            times = {"created_utc": now_utc(), "next_try_utc": now_utc()}
+            return connection.execute(
+                sa.update(deliveries)
+                .where(deliveries.c.id.in_(chosen.scalar_subquery()))
+                .values(fresh | times)
+            ).rowcount
 
-    def _deliveries(self, *conditions: sa.ColumnElement[bool]) -> Sequence[Delivery]:
+    def _end(self, ended: Delivery, facts: dict[str, Any]) -> None:
+        """End a delivery, and tell who watches its series."""
+        facts = facts | {"attempts": ended.attempts + 1, "holder": ""}
+        owner = sa.select(series.c.id).where(deliveries.c.id == ended.delivery_id).select_from(_JOINED)
+        with self._changing() as (connection, revision):
+            connection.execute(_pending(ended.delivery_id).values(facts))
+            connection.execute(
+                sa.update(series).where(series.c.id == owner.scalar_subquery()).values(revision=revision)
+            )
+
+    def backlog(self) -> dict[str, Backlog]:
+        """What waits for each destination that the journal knows of; none waits for others."""
+        is_dead = deliveries.c.state == DEAD
         query = (
             sa.select(
-                delivery.c.id.label("delivery_id"),
-                delivery.c.destination,
-                made.c.kind,
-                made.c.path,
-                made.c.sop_instance_uid,
-                series.c.site,
-                series.c.study_uid,
-                series.c.series_uid,
-                analysis.c.generation,
-                delivery.c.created_utc,
-                delivery.c.attempts,
-                delivery.c.last_error,
+                deliveries.c.destination,
+                sa.func.count().filter(~is_dead).label("waiting"),
+                sa.func.min(deliveries.c.created_utc).filter(~is_dead).label("oldest_utc"),
+                sa.func.count().filter(is_dead).label("dead"),
             )
-            .join(made, delivery.c.object_id == made.c.id)
-            .join(analysis, made.c.analysis_id == analysis.c.id)
-            .join(series, analysis.c.series_id == series.c.id)
-            .where(*conditions)
-            .order_by(delivery.c.next_try_utc, delivery.c.id)
+            .where(deliveries.c.state.in_((PENDING, DEAD)))
+            .group_by(deliveries.c.destination)
         )
         with self._reading() as connection:
-            return [Delivery(**row) for row in connection.execute(query).mappings()]
+            now, rows = _now(connection), connection.execute(query).all()
+        return {row.destination: Backlog(row.waiting, _age_s(now, row.oldest_utc), row.dead) for row in rows}
+
+
+def _now(connection: sa.Connection) -> datetime:
+    now: datetime = connection.execute(sa.select(now_utc())).scalar_one()
+    return now
+
+
+_JOINED = (
+    deliveries.join(made, deliveries.c.object_id == made.c.id)
+    .join(analysis, made.c.analysis_id == analysis.c.id)
+    .join(series, analysis.c.series_id == series.c.id)
+)
+
+
+def _due(destination: str, now: datetime) -> sa.Select[tuple[int]]:
+    return (
+        sa.select(deliveries.c.id)
+        .where(deliveries.c.state == PENDING, deliveries.c.destination == destination)
+        .where(deliveries.c.next_try_utc <= now)
+        .order_by(deliveries.c.next_try_utc, deliveries.c.id)
+        .limit(1)
+    )
+
+
+def _pending(delivery_id: int) -> sa.Update:
+    return sa.update(deliveries).where(deliveries.c.id == delivery_id, deliveries.c.state == PENDING)
+
+
+def _selected(selection: Selection) -> list[sa.ColumnElement[bool]]:
+    wanted = (
+        (deliveries.c.destination, selection.destination),
+        (series.c.study_uid, selection.study_uid),
+        (series.c.series_uid, selection.series_uid),
+    )
+    return [deliveries.c.state == DEAD, *(column == value for column, value in wanted if value)]
+
+
+def _deliveries() -> sa.Select[Any]:
+    return sa.select(
+        deliveries.c.id.label("delivery_id"),
+        deliveries.c.destination,
+        made.c.kind,
+        made.c.path,
+        made.c.sop_instance_uid,
+        series.c.site,
+        series.c.study_uid,
+        series.c.series_uid,
+        analysis.c.generation,
+        deliveries.c.created_utc,
+        deliveries.c.attempts,
+        deliveries.c.last_error,
+        deliveries.c.sent_utc,
+    ).select_from(_JOINED)
+
+
+def _delivery(row: sa.RowMapping, now: datetime) -> Delivery:
+    return Delivery(**row, age_s=_age_s(now, row["sent_utc"] or row["created_utc"]))
+
+
+def _age_s(now: datetime, then: datetime | None) -> float:
+    return 0.0 if then is None else (now - then).total_seconds()

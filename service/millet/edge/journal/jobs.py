@@ -12,6 +12,7 @@ from millet.core.analysis import Analysis, Outcome
 from millet.core.job import Event, State, advance
 from millet.edge.journal import studies
 from millet.edge.journal.base import Base
+from millet.edge.journal.clock import now_utc
 from millet.edge.journal.generations import predecessor, raise_alert
 from millet.edge.journal.tables import ORDER, delivery, instance, made, series
 from millet.edge.journal.tables import analysis as analyses
@@ -69,7 +70,8 @@ class Jobs(Base):
             for one in objects:
                 object_id = _keep(connection, analysis_id, one)
                 for destination in destinations if one.deliver else ():
-                    _send(connection, object_id, destination, analysis)
+                    if destination not in one.unwanted_by:
+                        _send(connection, object_id, destination)
             if here:
                 refused = analysis.outcome is Outcome.NOT_ANALYSED
                 event = Event.REFUSE if refused else Event.FINISH
@@ -139,11 +141,11 @@ def _keep(connection: sa.Connection, analysis_id: int, one: KeptObject) -> int:
     return _insert(connection, made, {"analysis_id": analysis_id, **facts})
 
 
-def _send(connection: sa.Connection, object_id: int, destination: str, analysis: Analysis) -> None:
+def _send(connection: sa.Connection, object_id: int, destination: str) -> None:
     """A delivery, due at once."""
-    times = {"created_utc": analysis.created_utc, "next_try_utc": analysis.created_utc}
+    times = {"created_utc": now_utc(), "next_try_utc": now_utc()}
     facts = {"object_id": object_id, "destination": destination, "state": PENDING, "attempts": 0}
-    _insert(connection, delivery, facts | times)
+    connection.execute(sa.insert(delivery).values(facts | times))
 
 
 def _insert(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> int:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from millet.edge.journal.arrivals import Arrivals
 from millet.edge.journal.base import Enqueue
+from millet.edge.journal.commitments import Commitments
 from millet.edge.journal.deliveries import Deliveries
 from millet.edge.journal.generations import Alerts
 from millet.edge.journal.habits import SenderHabits
@@ -23,11 +24,11 @@ from millet.edge.journal.worklist import Worklist
 from millet.ports import ObjectStore, SeriesKey
 
 
-class SqlJournal(Instances, Arrivals, Jobs, Deliveries, Worklist, Alerts, SenderHabits):
+class SqlJournal(Instances, Arrivals, Jobs, Deliveries, Worklist, Alerts, SenderHabits, Commitments):
     """Every port of the journal. Thread-safe.
 
-    `InstanceLog`, `InstanceIndex`, `ArrivalLog`, `ProgressLog`, `JobQueue`, `DeliveryQueue`, `Worklist` and
-    `Habits`.
+    `InstanceLog`, `InstanceIndex`, `ArrivalLog`, `ProgressLog`, `JobQueue`, `DeliveryQueue`, `Worklist`,
+    `Habits`, `KeptLog`, `PromiseLog` and `QuestionLog`.
     """
 
     def __init__(self, engine: sa.Engine, enqueue: Enqueue, objects: ObjectStore) -> None:

@@ -189,8 +189,10 @@ delivery = Table(
     Column("next_try_utc", Utc, nullable=False),
     _text("last_error"),
     Column("done_utc", Utc),
+    _text("holder"),
+    Column("sent_utc", Utc),
     UniqueConstraint("object_id", "destination"),
-    Index("ix_delivery_due", "state", "next_try_utc"),
+    Index("ix_delivery_due", "state", "destination", "next_try_utc"),
 )
 
 alert = Table(

@@ -3,12 +3,11 @@
 from millet.core.tag import series_tag
 from millet.edge.telemetry.doors import ApiDoor, CertificateOf, DoorMetrics, SecretFile
 from millet.edge.telemetry.events import Events
+from millet.edge.telemetry.leaving import OTHER, Delivered, Leaving
 from millet.edge.telemetry.logs import configure
 from millet.edge.telemetry.metrics import (
     CONTENT_TYPE,
     Association,
-    Delivered,
-    DestinationKind,
     GrpcCode,
     Peer,
     Rpc,
@@ -19,6 +18,7 @@ from millet.edge.telemetry.metrics import (
 
 __all__ = [
     "CONTENT_TYPE",
+    "OTHER",
     "ApiDoor",
     "Association",
     "CertificateOf",
@@ -27,6 +27,7 @@ __all__ = [
     "DoorMetrics",
     "Events",
     "GrpcCode",
+    "Leaving",
     "Peer",
     "Rpc",
     "SecretFile",

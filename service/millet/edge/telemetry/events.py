@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Mapping
 from millet.core.analysis import Analysis
 from millet.core.assembler import ClosedBy
 from millet.core.tag import series_tag
-from millet.edge.telemetry.metrics import Association, Delivered, DestinationKind, Peer, Stage, Telemetry
+from millet.edge.telemetry.leaving import Delivered
+from millet.edge.telemetry.metrics import Association, Peer, Stage, Telemetry
 from millet.ports import Delivery, Work
 
 log = logging.getLogger(__name__)
@@ -79,13 +80,18 @@ class Events:
 
     def delivery(self, what: str, delivery: Delivery, why: str) -> None:
         """See `flow.outbox.Tell`."""
-        kind = DestinationKind.FOLDER if delivery.destination == "folder" else DestinationKind.DICOM
-        self._telemetry.delivery(kind, Delivered(what))
-        is_report = what == "delivered" and delivery.kind == "sr"
+        self._telemetry.leaving.delivery(delivery.destination, Delivered(what))
+        accepted = what == "sent" or (what == "delivered" and delivery.sent_utc is None)
+        is_report = accepted and delivery.kind == "sr"
         if is_report and (seconds := self._since_last_instance_s(delivery)) is not None:
             self._telemetry.turnaround(seconds)
-        level = logging.INFO if what == "delivered" else logging.WARNING
-        facts = {"kind": delivery.kind, "series": series_tag(delivery.series_uid), "why": why}
+        level = logging.INFO if what in {"delivered", "sent"} else logging.WARNING
+        facts = {
+            "kind": delivery.kind,
+            "series": series_tag(delivery.series_uid),
+            "destination": delivery.destination,
+            "why": why,
+        }
         log.log(level, "report %s", what, extra=facts)
 
     def _peer(self, calling_ae: str) -> Peer:

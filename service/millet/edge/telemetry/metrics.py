@@ -6,7 +6,7 @@ All label sets exist from the start, so that rates and absence alerts work befor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from time import perf_counter
@@ -20,6 +20,7 @@ from millet.core.assembler import ClosedBy
 from millet.core.job import State
 from millet.core.reasons import UNRELIABLE_COUNT, Reason, Weight
 from millet.edge.telemetry.doors import DoorMetrics
+from millet.edge.telemetry.leaving import Leaving
 
 CLINIC_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 """Buckets for what a person waits for."""
@@ -62,21 +63,6 @@ class Stage(StrEnum):
     SECOND_READER = "second-reader"
     MEASURE = "measure"
     REPORT = "report"
-
-
-class Delivered(StrEnum):
-    """How one try of a delivery ended."""
-
-    DELIVERED = "delivered"
-    RETRIED = "retried"
-    DEAD = "dead"
-
-
-class DestinationKind(StrEnum):
-    """Where reports go."""
-
-    FOLDER = "folder"
-    DICOM = "dicom"
 
 
 class Rpc(StrEnum):
@@ -126,7 +112,9 @@ def storing_of(dimse_status: int) -> Storing:
 class Telemetry:
     """The metrics of one process, in a registry of the caller's. Thread-safe; never blocks."""
 
-    def __init__(self, registry: CollectorRegistry, version: str) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, version: str, destinations: Sequence[str] = ("folder",)
+    ) -> None:
         self._registry = registry
         self._stages: dict[str, tuple[Stage, float]] = {}
         ProcessCollector(namespace="millet", registry=registry)
@@ -134,6 +122,7 @@ class Telemetry:
         self._declare_series()
         self._declare_leaving()
         self.doors = DoorMetrics(registry)
+        self.leaving = Leaving(registry, destinations)
         self._gauge("build_info", "The running version.", "version").labels(version).set(1)
 
     def _declare_receiving(self) -> None:
@@ -189,12 +178,6 @@ class Telemetry:
     def _declare_leaving(self) -> None:
         self._turnaround_s = self._histogram(
             "turnaround_seconds", "From a series' last instance to its SR being accepted.", CLINIC_S
-        )
-        self._deliveries = self._counter("deliveries", "Tries to deliver an object.", "destination result")
-        _start(self._deliveries, DestinationKind, Delivered)
-        self._outbox = self._gauge("outbox_deliveries", "Deliveries that wait.")
-        self._outbox_age_s = self._gauge(
-            "outbox_oldest_age_seconds", "Age of the oldest that waits; 0 for none."
         )
         self._grpc = self._counter("grpc_handled", "Calls of AnalysisService that ended.", "method code")
         _start(self._grpc, Rpc, GrpcCode)
@@ -283,15 +266,6 @@ class Telemetry:
     def turnaround(self, seconds: float) -> None:
         """An SR was accepted so long after the last instance of its series."""
         self._turnaround_s.observe(seconds)
-
-    def delivery(self, destination: DestinationKind, result: Delivered) -> None:
-        """A delivery was tried."""
-        self._deliveries.labels(destination, result).inc()
-
-    def outbox(self, waiting: int, oldest_age_s: float) -> None:
-        """The outbox was counted."""
-        self._outbox.set(waiting)
-        self._outbox_age_s.set(oldest_age_s)
 
     def model(self, model: str, version: str, digest: str, provider: str, precision: str) -> None:
         """A model runs."""

@@ -2,5 +2,6 @@
 
 from millet.edge.web.application import Sources, application
 from millet.edge.web.server import WebDoor, WebServer
+from millet.edge.web.stow import Stow
 
-__all__ = ["Sources", "WebDoor", "WebServer", "application"]
+__all__ = ["Sources", "Stow", "WebDoor", "WebServer", "application"]

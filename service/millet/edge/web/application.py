@@ -25,6 +25,7 @@ from millet.edge.telemetry import CONTENT_TYPE
 from millet.edge.web import lines
 from millet.edge.web.gate import GateKeeper
 from millet.edge.web.hygiene import BodyLimit, HostCheck, SameSite, SecurityHeaders
+from millet.edge.web.stow import Stow, routes
 from millet.errors import StoreError
 from millet.ports import Gate, SeriesKey, SeriesStatus, Worklist, WorklistQuery
 
@@ -47,6 +48,8 @@ class Sources:
     """Whether patient names are shown."""
     destination: str = ""
     """Where reports go, in words."""
+    stow: Stow | None = None
+    """Where instances go that come over HTTP; None takes none."""
 
 
 def application(
@@ -68,6 +71,7 @@ def application(
             Route("/", pages.worklist),
             Route("/series/{site}/{series_uid}", pages.series),
             Route("/series/{site}/{series_uid}/{picture}", pages.picture),
+            *(routes(sources.stow) if sources.stow else ()),
             Route("/metrics", probes.metrics),
             Route("/healthz", probes.live),
             Route("/readyz", probes.ready),

@@ -9,6 +9,7 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
+from millet.core.media import file_ending
 from millet.errors import DeliveryError
 from millet.ports import Delivery
 
@@ -18,13 +19,17 @@ _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,63}")
 class FolderDestination:
     """A `Destination`: root/site/study/series/kind-generation.dcm, written atomically and durably."""
 
+    limit_s = 60.0
+    """A hanging network folder cannot be left; what is written twice then is written once."""
+
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def path_of(self, delivery: Delivery) -> Path:
         """Where an object goes."""
         parts = (_safe(part) for part in (delivery.site, delivery.study_uid, delivery.series_uid))
-        return self._root.joinpath(*parts) / f"{_safe(delivery.kind)}-{delivery.generation}.dcm"
+        name = f"{_safe(delivery.kind)}-{delivery.generation}{file_ending(delivery.kind)}"
+        return self._root.joinpath(*parts) / name
 
     def deliver(self, delivery: Delivery, encoded: bytes) -> None:
         """Write one object; see `ports.Destination`."""
@@ -33,7 +38,7 @@ class FolderDestination:
             self._make(path.parent)
             _replace(path, encoded)
         except OSError as error:
-            raise DeliveryError(f"the folder failed: {error.strerror}", retryable=True) from error
+            raise DeliveryError(f"the folder failed: {error.strerror}", retryable=True, away=True) from error
 
     def _make(self, folder: Path) -> None:
         """Make a folder, and flush each one above it that may be new: a crash then takes none away."""

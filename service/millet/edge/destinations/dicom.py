@@ -4,73 +4,89 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from pydicom import dcmread
-from pydicom.dataset import FileDataset
+from pydicom.dataset import Dataset, FileDataset
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext, build_context
 
 from millet.core.peer import Peer
+from millet.core.refusal import of_dimse
+from millet.edge.destinations.answers import away, broken, judge
+from millet.edge.destinations.limit import Limit
+from millet.edge.destinations.tls import Tls
 from millet.errors import DeliveryError
 from millet.ports import Delivery
 
 VERIFICATION = "1.2.840.10008.1.1"
-DUPLICATE_SOP_INSTANCE = 0x0111
-"""The destination has the instance already: that is what was wanted (PS3.7 C.4)."""
 UNCOMPRESSED = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 """Explicit and implicit VR little endian; either may stand for the other."""
+SLOWEST_BYTES_S = 125_000
+"""Of a line that is still worth waiting for: 1 Mbit/s."""
+NO_LIMIT_S = 7 * 86_400.0
+"""For a folder that a person sends and watches."""
 
 
 class StorageScu:
     """A `Destination`: one association for each object. Thread-safe."""
 
-    def __init__(self, peer: Peer, calling_ae: str, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        calling_ae: str,
+        timeout_s: float = 30.0,
+        limit_s: float = 300.0,
+        tls: Tls | None = None,
+    ) -> None:
         self._peer = peer
         self._calling_ae = calling_ae
         self._timeout_s = timeout_s
+        self._tls = tls
+        self.limit_s = limit_s
         logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # refusals are told once, by the outbox
 
     def deliver(self, delivery: Delivery, encoded: bytes) -> None:  # noqa: ARG002 - the object says all itself
         """Send one object; see `ports.Destination`."""
         dataset = dcmread(BytesIO(encoded))
-        association = self._associate([_context(dataset)])
-        try:
+        with Limit(self.limit_s) as limit, self._association([_context(dataset)], limit) as association:
             if not association.accepted_contexts:
                 raise DeliveryError("the destination takes no such object", retryable=False)
-            _judge(association.send_c_store(dataset).get("Status"))
-        except (RuntimeError, ValueError) as error:
-            raise DeliveryError(f"the association failed: {type(error).__name__}", retryable=True) from None
-        finally:
-            association.release()
+            slowest_s = self._timeout_s + len(encoded) / SLOWEST_BYTES_S
+            association.dimse_timeout = min(slowest_s, self.limit_s)  # counted while it is still being sent
+            _judge(partial(association.send_c_store, dataset), limit)
 
     def send_all(self, files: Sequence[Path], sent: Callable[[int], None]) -> None:
         """Send DICOM files over one association; `sent` is told how many went. Raises DeliveryError."""
-        association = self._associate(_contexts(files))
-        try:
+        with Limit(NO_LIMIT_S) as limit, self._association(_contexts(files), limit) as association:
             for number, path in enumerate(files, start=1):
-                _judge(association.send_c_store(path).get("Status"))
+                _judge(partial(association.send_c_store, path), limit)
                 sent(number)
-        except (RuntimeError, ValueError) as error:
-            raise DeliveryError(
-                f"the destination does not take {path.name}: {error}", retryable=False
-            ) from None
-        finally:
-            association.release()
 
     def echo(self) -> None:
         """C-ECHO. Raises DeliveryError."""
-        association = self._associate([build_context(VERIFICATION)])
+        with (
+            Limit(self.limit_s) as limit,
+            self._association([build_context(VERIFICATION)], limit) as association,
+        ):
+            _judge(association.send_c_echo, limit)
+
+    @contextmanager
+    def _association(self, contexts: list[PresentationContext], limit: Limit) -> Iterator[Association]:
+        """An association that is released in any case."""
+        association = self._associate(contexts, limit)
         try:
-            _judge(association.send_c_echo().get("Status"))
+            yield association
         finally:
             association.release()
 
-    def _associate(self, contexts: list[PresentationContext]) -> Association:
+    def _associate(self, contexts: list[PresentationContext], limit: Limit) -> Association:
         entity = AE(ae_title=self._calling_ae)
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = self._timeout_s
         entity.connection_timeout = self._timeout_s
@@ -79,13 +95,20 @@ class StorageScu:
             self._peer.port,
             contexts=contexts,
             ae_title=self._peer.ae_title,
-            evt_handlers=[(evt.EVT_CONN_OPEN, _no_delay)],
+            tls_args=None if self._tls is None else (self._tls(), self._peer.host),
+            evt_handlers=[(evt.EVT_CONN_OPEN, self._opened, [limit])],
         )
         if association.is_rejected:
-            raise DeliveryError("the destination rejected the association", retryable=True)
+            raise away("rejected the association")
         if not association.is_established and not association.rejected_contexts:
-            raise DeliveryError("the destination cannot be reached", retryable=True)
+            raise away("cannot be reached")
         return association
+
+    def _opened(self, event: Any, limit: Limit) -> None:
+        connected = event.assoc.dul.socket.socket
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected.settimeout(self._timeout_s)  # pynetdicom's own sends and receives would wait for ever
+        limit.watch(connected)
 
 
 def _contexts(files: Sequence[Path]) -> list[PresentationContext]:
@@ -101,15 +124,14 @@ def _context(dataset: FileDataset) -> PresentationContext:
     return build_context(dataset.SOPClassUID, syntaxes)
 
 
-def _judge(status: int | None) -> None:
-    """Success and warnings (PS3.4 B.2.3) pass; a refusal that another try may heal says so."""
+def _judge(send: Callable[[], Dataset], limit: Limit) -> None:
+    """Send a request and judge its answer; without one the connection is cut, since a release would wait."""
+    try:
+        status = send().get("Status")
+    except (RuntimeError, ValueError) as error:
+        limit.cut()
+        raise broken(f"broke off ({type(error).__name__})") from None
     if status is None:
-        raise DeliveryError("the destination did not answer", retryable=True)
-    if status in {0x0000, DUPLICATE_SOP_INSTANCE} or status >> 12 == 0xB:
-        return
-    transient = status >> 8 == 0xA7 or status in {0x0110, 0x0213}
-    raise DeliveryError(f"the destination answered 0x{status:04X}", retryable=transient)
-
-
-def _no_delay(event: Any) -> None:
-    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        limit.cut()
+        raise broken("did not answer")
+    judge(of_dimse(status), f"0x{status:04X}")

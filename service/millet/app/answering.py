@@ -1,0 +1,87 @@
+"""The part that answers: gRPC, page, metrics, health, and instances over HTTP, in one event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from millet.app.doors import Doors
+from millet.app.gate import api_doors
+from millet.edge.grpc_api import GrpcServer
+from millet.edge.journal import SqlJournal
+from millet.edge.telemetry import Telemetry
+from millet.edge.web import Sources, Stow, WebServer
+from millet.flow.event_loop import EventLoop
+from millet.flow.lifecycle import Part
+from millet.flow.pull import Door
+from millet.ports import Site
+from millet.settings import Settings
+
+GRPC_ENDS_WITHIN_S = 2.0
+STOW_TITLE = "STOW-RS"
+"""As what instances that come over HTTP are journalled, where a calling AE title stands for others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answering:
+    """Whoever asks is answered from the journal."""
+
+    chosen: Settings
+    journal: SqlJournal
+    doors: Doors
+    telemetry: Telemetry
+    ready: Callable[[], Mapping[str, str]]
+    metrics: Callable[[], bytes]
+    door: Door | None
+    """Where instances go that come over HTTP; None where this process does not receive."""
+
+    def part(self) -> Part:
+        """Make the part."""
+        chosen, loop, doors = self.chosen, EventLoop("api"), api_doors(self.doors)
+        grpc = GrpcServer(
+            worklist=self.journal,
+            ready=self.ready,
+            telemetry=self.telemetry,
+            gate=doors.gate,
+            credentials=doors.grpc_credentials,
+        )
+        web = WebServer(self._sources(), doors.web)
+        self.journal.watch(grpc.wake)
+
+        def start() -> None:
+            loop.start()
+            loop.call(grpc.start(chosen.host, chosen.grpc_port))
+            loop.call(web.start(chosen.host, chosen.web_port))
+
+        def stop(within_s: float) -> bool:
+            loop.call(grpc.stop(min(within_s, GRPC_ENDS_WITHIN_S)))
+            loop.call(web.stop())
+            loop.stop()
+            return True
+
+        return Part(name="api", start=start, stop=stop)
+
+    def _sources(self) -> Sources:
+        chosen = self.chosen
+        return Sources(
+            worklist=self.journal,
+            ready=self.ready,
+            metrics=self.metrics,
+            show_patient=chosen.show_patient,
+            destination=", ".join(one.name for one in chosen.all_destinations),
+            stow=self._stow(),
+        )
+
+    def _stow(self) -> Stow | None:
+        chosen, door = self.chosen, self.door
+        if not chosen.stow or door is None:
+            return None
+        return Stow(
+            source=lambda _request: Site(chosen.site, STOW_TITLE, chosen.ae_title),
+            admit=door.admit,
+            ended=door.ended,
+            number=door.number,
+            body_bytes=chosen.stow_body_bytes,
+            object_bytes=chosen.most_instance_bytes,
+            requests=chosen.stow_requests,
+        )

@@ -1,0 +1,185 @@
+"""The part that delivers: an outbox and its threads for each destination, and what is told of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from time import monotonic
+
+from millet.core.retry import Patience
+from millet.edge.destinations import (
+    Door,
+    FolderDestination,
+    HttpDestination,
+    MllpDestination,
+    StorageScu,
+    StowDestination,
+    TlsFiles,
+)
+from millet.edge.journal import Deliveries, SqlJournal, journal_url, open_engine
+from millet.edge.query import Caller, DimseArchive, Limits, WebArchive, WebCaller
+from millet.edge.telemetry import Events, Telemetry
+from millet.errors import StoreError
+from millet.flow.kept import Queries
+from millet.flow.lifecycle import Loop, Part
+from millet.flow.outbox import Outbox, Route
+from millet.ports import Archive, Clock, DeadLetters, Destination, ObjectStore, Site, Verifier
+from millet.settings import DestinationSection, Settings
+
+OUTBOX_EVERY_S = 1.0
+ENDING_S = 0.1
+"""Given to a thread that has nothing in hand, after another one has used up the time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivering:
+    """Deliveries that the journal holds -> their destinations, each by itself."""
+
+    chosen: Settings
+    holder: str
+    """Of this process, as the journal knows it."""
+    clock: Clock
+    journal: SqlJournal
+    objects: ObjectStore
+    events: Events
+    telemetry: Telemetry
+    questions: Verifier
+    """For destinations that are asked to commit."""
+
+    def part(self) -> Part:
+        """An outbox for each destination, and as many threads as it may have."""
+        loops = [loop for section in self.chosen.all_destinations for loop in self._loops(section)]
+        for loop in loops:
+            self.journal.watch(loop.wake)
+
+        def start() -> None:
+            self.journal.let_go(self.holder)
+            for loop in loops:
+                loop.start()
+
+        def stop(within_s: float) -> bool:
+            for outbox in self._outboxes.values():
+                outbox.stop()
+            ends_s = monotonic() + within_s
+            ended = [loop.stop(max(ends_s - monotonic(), ENDING_S)) for loop in loops]
+            return all(ended)
+
+        return Part(name="deliver", start=start, stop=stop)
+
+    def tell(self) -> None:
+        """Count what waits, and say where the breakers stand, as metrics."""
+        self.telemetry.leaving.backlog(self.journal.backlog())
+        for name, outbox in self._outboxes.items():
+            self.telemetry.leaving.breaker(name, outbox.position)
+
+    @cached_property
+    def _outboxes(self) -> dict[str, Outbox]:
+        return {}
+
+    def _loops(self, section: DestinationSection) -> Iterator[Loop]:
+        outbox = self._outboxes[section.name] = Outbox(
+            self._route(section), self.journal, self.objects, self.clock, self.holder, random.random
+        )
+        for number in range(section.concurrency):
+            name = f"outbox {section.name} {number}"
+            yield Loop(name, lambda: outbox.step(self.events.delivery), OUTBOX_EVERY_S)
+
+    def _route(self, section: DestinationSection) -> Route:
+        chosen = self.chosen
+        patience = Patience(
+            first_s=chosen.retry_first_s, longest_s=chosen.retry_longest_s, give_up_s=chosen.retry_for_s
+        )
+        return Route(
+            name=section.name,
+            destination=destination(section, chosen),
+            patience=patience,
+            verifier=self._verifier(section),
+        )
+
+    def _verifier(self, section: DestinationSection) -> Verifier | None:
+        match section.verify:
+            case "commitment":
+                return self.questions
+            case "query":
+                return Queries(_archive(section, self.chosen))
+        return None
+
+
+def destination(section: DestinationSection, chosen: Settings) -> Destination:
+    """What a section of the settings describes."""
+    tls = _tls(section)
+    door = Door(
+        url=section.to,
+        tls=tls,
+        token_file=section.token_file,
+        timeout_s=section.timeout_s,
+        limit_s=section.limit_s,
+    )
+    match section.kind:
+        case "dicom":
+            return StorageScu(
+                section.peer,
+                section.calling_ae or chosen.ae_title,
+                timeout_s=section.timeout_s,
+                limit_s=section.limit_s,
+                tls=tls if section.tls else None,
+            )
+        case "stow":
+            return StowDestination(door)
+        case "http":
+            return HttpDestination(door)
+        case "mllp":
+            wanted = tls if section.tls else None
+            return MllpDestination(*section.address, wanted, section.timeout_s, section.limit_s)
+    root = chosen.state_dir / "reports" if section.to == "folder" else Path(section.to)
+    return FolderDestination(root)
+
+
+def askable(chosen: Settings) -> Mapping[str, Caller]:
+    """Whom we ask to commit, by the name of the destination."""
+    return {one.name: _caller(one, chosen) for one in chosen.all_destinations if one.verify == "commitment"}
+
+
+def _archive(section: DestinationSection, chosen: Settings) -> Archive:
+    """A destination as one that can be searched."""
+    if section.kind == "dicom":
+        return DimseArchive(_caller(section, chosen), (), chosen.site, None)
+    web = WebCaller(url=section.to, limits=_limits(section), tls=_tls(section), token_file=section.token_file)
+    return WebArchive(web, Site(chosen.site, section.name, chosen.ae_title))
+
+
+def _caller(section: DestinationSection, chosen: Settings) -> Caller:
+    return Caller(
+        peer=section.peer,
+        calling_ae=section.calling_ae or chosen.ae_title,
+        limits=_limits(section),
+        tls=_tls(section) if section.tls else None,
+    )
+
+
+def _limits(section: DestinationSection) -> Limits:
+    return Limits(connect_s=section.timeout_s, answer_s=section.timeout_s, retrieve_s=section.limit_s)
+
+
+def _tls(section: DestinationSection) -> TlsFiles:
+    return TlsFiles(roots=section.roots, certificate=section.certificate, key=section.key)
+
+
+@contextmanager
+def dead_letters(chosen: Settings) -> Iterator[DeadLetters]:
+    """The journal's dead letters, whether the service runs or not. Raises StoreError."""
+    if not chosen.journal_url and not (chosen.state_dir / "journal.db").is_file():
+        raise StoreError(f"there is no journal in {chosen.state_dir}")
+    engine = open_engine(journal_url(chosen.journal_url, chosen.state_dir))
+    try:
+        yield Deliveries(engine, _enqueue_nothing)
+    finally:
+        engine.dispose()
+
+
+def _enqueue_nothing(*_: object) -> None:
+    """Replaying makes no analysis."""

@@ -1,0 +1,58 @@
+"""`millet replay`: deliveries that were given up, listed or tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from millet.errors import ServiceError
+from millet.ports import Delivery, Selection
+
+
+def replay(
+    config: Annotated[Path | None, typer.Option(help="Configuration file (TOML).")] = None,
+    destination: Annotated[str, typer.Option(metavar="NAME", help="Only those to this destination.")] = "",
+    study: Annotated[str, typer.Option(metavar="UID", help="Only those of this study.")] = "",
+    series: Annotated[str, typer.Option(metavar="UID", help="Only those of this CT series.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="Replay every dead letter.")] = False,
+    only_list: Annotated[bool, typer.Option("--list", help="List them, replay none.")] = False,
+) -> None:
+    """Replay dead letters: all, or those of a destination, a study or a series. Without a choice: list them.
+
+    The service may run, and tries them at once; one that is stopped does when it starts.
+    """
+    from millet import app
+
+    selection = Selection(destination=destination, study_uid=study, series_uid=series)
+    chosen = selection != Selection()
+    if every and chosen:
+        raise ServiceError("--all leaves nothing to choose")
+    with app.dead_letters(app.settings(config)) as letters:
+        if only_list or not (every or chosen):
+            _show(letters.dead_letters(selection))
+            return
+        count = letters.replay(selection)
+    typer.echo(f"{count} {'delivery' if count == 1 else 'deliveries'} will be tried again")
+    if chosen and not count:
+        raise ServiceError("no dead letter matches")
+
+
+def _show(letters: Sequence[Delivery]) -> None:
+    table = Table("destination", "object", "study", "series", "given up after", "why")
+    for one in letters:
+        table.add_row(
+            one.destination,
+            f"{one.kind}-{one.generation}",
+            one.study_uid,
+            one.series_uid,
+            f"{one.attempts} tries",
+            one.last_error,
+        )
+    if letters:
+        Console(soft_wrap=True).print(table)
+    typer.echo(f"{len(letters)} dead {'letter' if len(letters) == 1 else 'letters'}")

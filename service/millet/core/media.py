@@ -1,0 +1,32 @@
+"""What kind of bytes an object is, by its kind: its media type, and who can take it."""
+
+from __future__ import annotations
+
+DICOM = "application/dicom"
+"""RFC 3240."""
+HL7 = "x-application/hl7-v2+er7"
+"""As HL7 over HTTP names the encoding with bars and hats."""
+_BY_ENDING = {".png": "image/png", ".json": "application/json"}
+_BY_PREFIX = {"hl7": HL7, "fhir": "application/fhir+json"}
+_ENDINGS = {DICOM: ".dcm", HL7: ".hl7", "application/fhir+json": ".json"}
+TRANSPORTS = ("folder", "dicom", "stow", "http", "mllp")
+_ONLY = {"dicom": DICOM, "stow": DICOM, "mllp": HL7}
+"""What a transport is made for; the others carry anything."""
+
+
+def media_type(kind: str) -> str:
+    """The media type of a kind of object: "sr" and "seg" are DICOM, "hl7-oru" is a message."""
+    for ending, found in _BY_ENDING.items():
+        if kind.endswith(ending):
+            return found
+    return _BY_PREFIX.get(kind.partition("-")[0], DICOM)
+
+
+def file_ending(kind: str) -> str:
+    """What the name of a file of that kind ends with; a kind that has an ending keeps it."""
+    return _ENDINGS.get(media_type(kind), "") if "." not in kind else ""
+
+
+def carries(transport: str, kind: str) -> bool:
+    """Whether a transport is made for a kind of object."""
+    return _ONLY.get(transport, media_type(kind)) == media_type(kind)

@@ -1,0 +1,84 @@
+"""The metrics of what leaves: deliveries, their destinations, and what waits for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from millet.core.breaker import Position
+
+OTHER = "other"
+"""Destinations for which deliveries wait, and which are configured no longer."""
+
+
+class Delivered(StrEnum):
+    """How one try of a delivery ended."""
+
+    DELIVERED = "delivered"
+    SENT = "sent"
+    RETRIED = "retried"
+    AWAY = "away"
+    DEAD = "dead"
+
+
+class Leaving:
+    """Metrics by destination. The names of the configured ones are the closed set of that label."""
+
+    def __init__(self, registry: CollectorRegistry, destinations: Sequence[str]) -> None:
+        self._destinations = (*destinations, OTHER)
+        by = ["destination"]
+        self._deliveries = Counter(
+            "millet_deliveries", "Tries to deliver an object.", [*by, "result"], registry=registry
+        )
+        self._waiting = Gauge("millet_outbox_deliveries", "Deliveries that wait.", by, registry=registry)
+        self._oldest_s = Gauge(
+            "millet_outbox_oldest_age_seconds",
+            "Age of the oldest that waits; 0 for none.",
+            by,
+            registry=registry,
+        )
+        self._dead = Gauge(
+            "millet_dead_letters", "Deliveries that were given up and not replayed.", by, registry=registry
+        )
+        self._breaker = Gauge(
+            "millet_destination_breaker",
+            "1 for where a destination's breaker stands in this process.",
+            [*by, "position"],
+            registry=registry,
+        )
+        for name in self._destinations:
+            self.waiting(name, 0, 0.0, 0)
+            for result in Delivered:
+                self._deliveries.labels(name, result)
+            if name != OTHER:
+                self.breaker(name, Position.CLOSED)
+
+    def delivery(self, destination: str, result: Delivered) -> None:
+        """A delivery was tried."""
+        self._deliveries.labels(self._known(destination), result).inc()
+
+    def waiting(self, destination: str, waiting: int, oldest_s: float, dead: int) -> None:
+        """What waits for a destination, and what was given up, was counted."""
+        self._waiting.labels(destination).set(waiting)
+        self._oldest_s.labels(destination).set(oldest_s)
+        self._dead.labels(destination).set(dead)
+
+    def backlog(self, counted: Mapping[str, tuple[int, float, int]]) -> None:
+        """Everything was counted: number, age of the oldest and dead letters by destination."""
+        total = dict.fromkeys(self._destinations, (0, 0.0, 0))
+        for name, (waiting, oldest_s, dead) in counted.items():
+            known = self._known(name)
+            before = total[known]
+            total[known] = before[0] + waiting, max(before[1], oldest_s), before[2] + dead
+        for name, numbers in total.items():
+            self.waiting(name, *numbers)
+
+    def breaker(self, destination: str, position: Position) -> None:
+        """Where a destination's breaker stands."""
+        for one in Position:
+            self._breaker.labels(destination, one).set(one is position)
+
+    def _known(self, destination: str) -> str:
+        return destination if destination in self._destinations else OTHER

@@ -1,0 +1,65 @@
+"""The journal as the outbox sees it: what is due, and what was given up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from millet.ports.work import Delivery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Later:
+    """What is left to be done of a delivery, and when."""
+
+    wait_s: float
+    why: str = ""
+    sent: bool = False
+    """The destination took it: what is left is to verify that it keeps it."""
+    counted: bool = True
+    """Whether this was a try of the object; where the destination was away, it was none."""
+
+
+class DeliveryQueue(Protocol):
+    """The journal as the outbox sees it. Each method is one transaction, blocks, raises StoreError.
+
+    All times are by the journal's clock, whatever that of this machine says.
+    """
+
+    def take(self, destination: str, holder: str, lease_s: float) -> Delivery | None:
+        """The delivery of a destination that is longest due, or None.
+
+        It is this holder's alone until the lease ends; then it is due again, for anybody.
+        """
+
+    def let_go(self, holder: str) -> None:
+        """What a holder had in hand when it was last ended is due again."""
+
+    def delivered(self, delivery: Delivery) -> None:
+        """The destination has it, verified where it is asked for."""
+
+    def postpone(self, delivery: Delivery, later: Later) -> None:
+        """Something is left to be done."""
+
+    def give_up(self, delivery: Delivery, why: str) -> None:
+        """It becomes a dead letter, until an operator replays it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which dead letters; empty for any."""
+
+    destination: str = ""
+    study_uid: str = ""
+    series_uid: str = ""
+
+
+class DeadLetters(Protocol):
+    """What was given up, as an operator sees it. Each method blocks, raises StoreError."""
+
+    def dead_letters(self, selection: Selection) -> Sequence[Delivery]:
+        """Those that match, oldest first."""
+
+    def replay(self, selection: Selection) -> int:
+        """Have those that match tried again from the beginning, in one transaction; how many they are."""

@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+
+import analyses
+import pytest
+import sqlalchemy as sa
+from fakes import MemoryJournal, MemoryObjects
+from instances import START_UTC, entry, header
+
+from millet.edge.journal import SqlJournal, open_engine
+from millet.edge.journal.tables import delivery as deliveries
+from millet.ports import KeptObject, Later, Selection
+
+PACS = "PACS@localhost:104"
+EVERYTHING = Selection()
+LEASE_S = 100.0
+
+
+class SqlForTest(SqlJournal):
+    """The real journal, whose clock goes on when told: every time that it noted lies further back then."""
+
+    def __init__(self, url) -> None:
+        super().__init__(open_engine(url), lambda *_: None, MemoryObjects())
+
+    def pass_time(self, seconds: float) -> None:
+        """As MemoryJournal."""
+        names = ("created_utc", "next_try_utc", "sent_utc")
+        with self._engine.begin() as connection:
+            for row in connection.execute(sa.select(deliveries)).all():
+                told = {name: value for name in names if (value := getattr(row, name)) is not None}
+                back = {name: value - timedelta(seconds=seconds) for name, value in told.items()}
+                connection.execute(sa.update(deliveries).where(deliveries.c.id == row.id).values(back))
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def journal(request):
+    """Each implementation in turn."""
+    if request.param == "memory":
+        yield MemoryJournal()
+        return
+    made = SqlForTest(request.getfixturevalue("new_journal")(request.param))
+    yield made
+    made._engine.dispose()
+
+
+def committed(journal, destinations=("folder",), number=1, unwanted_by=frozenset()):
+    """A journal with one analysed series and its SR to be delivered."""
+    recorded = journal.record(entry(number, series_uid=f"1.2.840.1.{number}"))
+    assert journal.close(recorded.series_id, recorded.generation, START_UTC)
+    kept = [
+        KeptObject(kind="sr", path="aa/sr", sop_instance_uid="1.9", deliver=True, unwanted_by=unwanted_by),
+        KeptObject(kind="mip-coronal.png", path="bb/mip"),
+    ]
+    work = journal.claim(recorded.series_id, recorded.generation)
+    made = replace(analyses.analysis(), created_utc=START_UTC)
+    assert journal.commit(work, made, kept, destinations)
+
+
+def taken(journal, destination="folder", holder="one"):
+    """What is longest due; there must be something."""
+    delivery = journal.take(destination, holder, LEASE_S)
+    assert delivery is not None
+    return delivery
+
+
+def test_only_objects_for_delivery_are_delivered_to_each_destination(journal):
+    """One delivery for each object that is to go out, and each destination."""
+    committed(journal, ("folder", PACS))
+    for destination in ("folder", PACS):
+        delivery = taken(journal, destination)
+        assert (delivery.kind, delivery.destination, delivery.attempts) == ("sr", destination, 0)
+        assert delivery.series_uid == "1.2.840.1.1"
+        assert delivery.study_uid == header(1).study_uid
+        assert journal.take(destination, "one", LEASE_S) is None
+
+
+def test_a_destination_gets_no_kind_that_it_did_not_ask_for(journal):
+    """Who wants no SR has no delivery of one."""
+    committed(journal, ("folder", PACS), unwanted_by=frozenset({PACS}))
+    assert journal.take(PACS, "one", LEASE_S) is None
+    assert taken(journal).kind == "sr"
+
+
+def test_what_one_has_in_hand_nobody_else_takes(journal):
+    """A delivery is one holder's until its lease ends; then it is anybody's, as it was."""
+    committed(journal)
+    first = taken(journal)
+    assert journal.take("folder", "two", LEASE_S) is None
+    journal.pass_time(LEASE_S - 1)
+    assert journal.take("folder", "two", LEASE_S) is None
+    journal.pass_time(2)
+    assert taken(journal, holder="two").delivery_id == first.delivery_id
+
+
+def test_many_deliverers_take_each_delivery_once(journal):
+    """Threads that take at the same moment share what is due, and none is given twice."""
+    for number in range(1, 9):
+        committed(journal, number=number)
+    start, found, lock = threading.Barrier(4), [], threading.Lock()
+
+    def work(holder):
+        start.wait()
+        while delivery := journal.take("folder", holder, LEASE_S):
+            with lock:
+                found.append(delivery.delivery_id)
+
+    threads = [threading.Thread(target=work, args=(f"holder-{n}",)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == sorted(set(found))
+    assert len(found) == 8
+
+
+def test_who_comes_back_lets_go_of_what_it_had_in_hand(journal):
+    """After a crash the next start of the same holder need not wait for its lease; others' leases stay."""
+    for number in (1, 2):
+        committed(journal, number=number)
+    mine, theirs = taken(journal, holder="one"), taken(journal, holder="two")
+    journal.let_go("one")
+    assert taken(journal, holder="three").delivery_id == mine.delivery_id
+    assert journal.take("folder", "three", LEASE_S) is None
+    assert theirs.delivery_id != mine.delivery_id
+
+
+def test_a_delivery_that_was_made_is_due_no_longer(journal):
+    """Delivered is delivered, and stays so whatever is said later."""
+    committed(journal)
+    delivery = taken(journal)
+    journal.delivered(delivery)
+    journal.postpone(delivery, Later(wait_s=0.0, why="too late"))
+    journal.give_up(delivery, "too late")
+    journal.pass_time(9 * 86_400)
+    assert journal.take("folder", "one", LEASE_S) is None
+    assert journal.dead_letters(EVERYTHING) == []
+
+
+def test_a_failed_delivery_waits_for_its_time(journal):
+    """After a failure a delivery is due at its next try, with its attempts and the last error."""
+    committed(journal)
+    journal.postpone(taken(journal), Later(wait_s=30.0, why="unreachable"))
+    journal.pass_time(29)
+    assert journal.take("folder", "one", LEASE_S) is None
+    journal.pass_time(2)
+    again = taken(journal)
+    assert (again.attempts, again.last_error, again.sent_utc) == (1, "unreachable", None)
+    assert again.age_s == pytest.approx(31, abs=1)
+
+
+def test_a_try_that_was_none_is_not_counted(journal):
+    """A destination that was away costs the object no attempt."""
+    committed(journal)
+    journal.postpone(taken(journal), Later(wait_s=0.0, why="away", counted=False))
+    assert taken(journal).attempts == 0
+
+
+def test_who_waits_longest_comes_first(journal):
+    """What is due later comes later, whoever was first."""
+    for number in (1, 2):
+        committed(journal, number=number)
+    first, second = taken(journal), taken(journal)
+    journal.postpone(second, Later(wait_s=5.0))
+    journal.postpone(first, Later(wait_s=9.0))
+    journal.pass_time(10)
+    assert [taken(journal).delivery_id for _ in range(2)] == [second.delivery_id, first.delivery_id]
+
+
+def test_what_was_sent_says_so_until_it_is_sent_again(journal):
+    """A delivery that is to be verified counts from when it was sent, however often it is asked after."""
+    committed(journal)
+    journal.pass_time(1000)
+    journal.postpone(taken(journal), Later(wait_s=10.0, sent=True))
+    journal.pass_time(11)
+    sent = taken(journal)
+    assert sent.sent_utc is not None
+    assert sent.age_s == pytest.approx(11, abs=1)
+    journal.postpone(sent, Later(wait_s=10.0, sent=True, why="not yet"))
+    journal.pass_time(11)
+    still = taken(journal)
+    assert still.age_s == pytest.approx(22, abs=1)
+    journal.postpone(still, Later(wait_s=0.0, why="lost"))
+    assert taken(journal).sent_utc is None
+
+
+def test_a_dead_letter_stays_visible_and_is_not_tried(journal):
+    """What is given up is due no longer, and is listed with its reason."""
+    committed(journal)
+    journal.give_up(taken(journal), "refused")
+    journal.pass_time(9 * 86_400)
+    assert journal.take("folder", "one", LEASE_S) is None
+    (letter,) = journal.dead_letters(EVERYTHING)
+    assert (letter.last_error, letter.attempts) == ("refused", 1)
+
+
+def test_a_dead_letter_that_is_replayed_begins_anew(journal):
+    """Its tries and its age are forgotten, and it is due at once."""
+    committed(journal)
+    journal.pass_time(9 * 86_400)
+    journal.give_up(taken(journal), "refused")
+    assert journal.replay(EVERYTHING) == 1
+    again = taken(journal)
+    assert (again.attempts, again.sent_utc) == (0, None)
+    assert again.age_s == pytest.approx(0, abs=1)
+    assert journal.dead_letters(EVERYTHING) == []
+
+
+@pytest.mark.parametrize(
+    ("selection", "count"),
+    [
+        (Selection(), 4),
+        (Selection(destination=PACS), 2),
+        (Selection(series_uid="1.2.840.1.2"), 2),
+        (Selection(series_uid="1.2.840.1.2", destination=PACS), 1),
+        (Selection(study_uid=header(1).study_uid), 4),
+        (Selection(study_uid="1.2.3"), 0),
+    ],
+    ids=["all", "destination", "series", "both", "study", "unknown"],
+)
+def test_dead_letters_are_chosen(journal, selection, count):
+    """Only what matches is listed and replayed; the rest stays where it is."""
+    for number in (1, 2):
+        committed(journal, ("folder", PACS), number=number)
+    for destination in ("folder", PACS, "folder", PACS):
+        journal.give_up(taken(journal, destination), "refused")
+    assert len(journal.dead_letters(selection)) == count
+    assert journal.replay(selection) == count
+    assert len(journal.dead_letters(EVERYTHING)) == 4 - count
+
+
+def test_what_is_not_dead_is_not_replayed(journal):
+    """What waits or was delivered is left alone."""
+    for number in (1, 2):
+        committed(journal, number=number)
+    journal.delivered(taken(journal))
+    journal.postpone(taken(journal), Later(wait_s=500.0))
+    assert journal.replay(EVERYTHING) == 0
+    assert journal.take("folder", "one", LEASE_S) is None
+
+
+def test_the_backlog_is_counted_for_each_destination(journal):
+    """What waits, how long the oldest has waited, and what was given up."""
+    committed(journal, ("folder", PACS))
+    journal.pass_time(60)
+    committed(journal, (PACS,), number=2)
+    journal.give_up(taken(journal), "refused")
+    journal.postpone(taken(journal, PACS), Later(wait_s=0.0, sent=True))
+    counted = journal.backlog()
+    assert counted["folder"] == (0, 0.0, 1)
+    waiting, oldest_s, dead = counted[PACS]
+    assert (waiting, dead) == (2, 0)
+    assert oldest_s == pytest.approx(60, abs=1)
