@@ -82,6 +82,8 @@ class MemorySpool:
         self.log: list[Kept] = []
         self.bodies: dict[str, bytes] = {}
         self.full = False
+        self.others: set[str] = set()
+        """Paths of what another receiver has."""
         self.began = [0]
         """Where the instances of each life begin."""
 
@@ -122,6 +124,10 @@ class MemorySpool:
         life = int(name.partition("/")[2], 16)
         end = [*self.began[1:], upto][life]
         return iter(self.log[max(after, self.began[life]) : end])
+
+    def is_anothers(self, path: str) -> bool:
+        """Whether a test said so."""
+        return path in self.others
 
     def journalled(self, name: str, upto: int) -> None:
         """Nothing to be done."""
@@ -316,7 +322,7 @@ class MemoryJournal:
     def open_series(self) -> Sequence[OpenSeries]:
         """Series that are being received."""
         return [
-            OpenSeries(series_id=i, generation=one.generation, headers=self.headers(i))
+            OpenSeries(series_id=i, generation=one.generation, last_path=one.entries[-1][1].stored.path)
             for i, one in enumerate(self._series, 1)
             if one.state is State.RECEIVING
         ]
@@ -324,6 +330,10 @@ class MemoryJournal:
     def headers(self, series_id: int) -> tuple[SliceHeader, ...]:
         """Headers of a series."""
         return tuple(entry.header for _, entry in self._series[series_id - 1].entries)
+
+    def held(self, series_id: int) -> int:
+        """How many of them."""
+        return len({header.sop_instance_uid for header in self.headers(series_id)})
 
     def close(
         self, series_id: int, generation: int, now_utc: datetime, candidate: Candidate | None = None

@@ -96,8 +96,9 @@ def test_instances_of_one_series_gather(journal):
     for number in (1, 2):
         assert journal.record(entry(number)).new
     (one,) = journal.open_series()
-    assert one.headers == (header(1), header(2))
-    assert one.generation == 1
+    assert journal.headers(one.series_id) == (header(1), header(2))
+    assert journal.held(one.series_id) == 2
+    assert (one.generation, one.last_path) == (1, entry(2).stored.path)
 
 
 def test_the_same_instance_twice_is_once(journal):
@@ -105,7 +106,7 @@ def test_the_same_instance_twice_is_once(journal):
     first, again = journal.record(entry(1)), journal.record(entry(1))
     assert (first.new, again.new) == (True, False)
     assert first.series_id == again.series_id
-    assert len(journal.open_series()[0].headers) == 1
+    assert (len(journal.headers(first.series_id)), journal.held(first.series_id)) == (1, 1)
 
 
 def test_other_bytes_under_the_same_uid_are_kept_and_flagged(journal):

@@ -22,6 +22,9 @@ from millet.flow.completion import Coming, Completion
 from millet.flow.indexer import Indexer, Urgency
 from millet.ports import Clock, Entry, InstanceLog, Recorded, Sender, Spool
 
+LOOK_EVERY_S = 30.0
+"""How often is looked for open series whose receiver is gone."""
+
 Tell = Callable[[str, Mapping[str, str | int]], None]
 """Told what happened: "instance" {result: new, repeated or conflict} and "closed" {series_id, generation,
 closed_by}. No patient data."""
@@ -83,6 +86,7 @@ class Intake:
         tell: Tell,
         urgency: Urgency = lambda _source: ROUTINE,
     ) -> None:
+        self._spool = spool
         self._log = log
         self._completion = completion
         self._clock = clock
@@ -91,6 +95,7 @@ class Intake:
         self._open: dict[int, _Open] = {}
         self._missed = True
         """Whether the journal may hold an open series that is not known here."""
+        self._looked_s = clock.monotonic_s()
         self._live: set[int] = set()
         """Associations that are open, as far as this thread knows."""
         self._over: dict[int, float] = {}
@@ -114,9 +119,9 @@ class Intake:
         self._hear()
         self._index()
         self._release()
-        if self._missed:
-            self._take_up()
         now_s = self._clock.monotonic_s()
+        if self._missed or now_s - self._looked_s >= LOOK_EVERY_S:
+            self._take_up()
         all_open = [(one, one.coming(series_id)) for series_id, one in self._open.items()]
         failures: list[Exception] = []
         for one, coming in all_open:
@@ -153,21 +158,26 @@ class Intake:
         self._over.clear()
 
     def _take_up(self) -> None:
-        """Have what is open in the journal open here, waits begun anew."""
+        """Have what is open in the journal open here, waits begun anew; not what another receiver has."""
         now_s = self._clock.monotonic_s()
         for one in self._log.open_series():
-            fresh = _Open(
+            if one.series_id in self._open or self._spool.is_anothers(one.last_path):
+                continue
+            self._open[one.series_id] = _Open(
                 generation=one.generation,
                 sender=None,
-                headers=_by_uid(one.headers),
+                headers=_by_uid(self._log.headers(one.series_id)),
                 last_instance_s=now_s,
                 released_s=now_s,
             )
-            self._open.setdefault(one.series_id, fresh)
-        self._missed = False
+        self._missed, self._looked_s = False, now_s
 
     def _close(self, one: _Open, coming: Coming, by: ClosedBy) -> None:
         series_id = coming.series_id
+        if self._log.held(series_id) > len(one.headers):  # another receiver has brought some
+            one.headers = _by_uid(self._log.headers(series_id))
+            one.last_instance_s = self._clock.monotonic_s()
+            return
         ranked_by = _candidate(coming.arrival.headers)
         is_ours = self._log.close(series_id, one.generation, self._clock.utc(), ranked_by)
         del self._open[series_id]

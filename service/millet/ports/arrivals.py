@@ -87,7 +87,8 @@ class OpenSeries:
 
     series_id: int
     generation: int
-    headers: tuple[SliceHeader, ...]
+    last_path: str
+    """In the spool: of the instance that was journalled last."""
 
 
 class Arrived(NamedTuple):
@@ -150,6 +151,9 @@ class InstanceLog(InstanceIndex, Protocol):
 
     def headers(self, series_id: int) -> tuple[SliceHeader, ...]:
         """The headers of all instances of a series."""
+
+    def held(self, series_id: int) -> int:
+        """How many different instances (SOP Instance UIDs) of a series are journalled."""
 
     def close(
         self, series_id: int, generation: int, now_utc: datetime, candidate: Candidate | None = None

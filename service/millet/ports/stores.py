@@ -106,5 +106,8 @@ class Spool(Protocol):
     def kept(self, name: str, after: int, upto: int | None) -> Iterator[Kept]:
         """The instances of a segment, from `after` (0 for the first) on, up to what `readable` said."""
 
+    def is_anothers(self, path: str) -> bool:
+        """Whether another receiver, one that lives, received what lies there."""
+
     def journalled(self, name: str, upto: int) -> None:
         """All of a segment up to there is in the journal."""

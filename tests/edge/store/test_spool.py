@@ -221,8 +221,12 @@ def test_what_a_dead_receiver_left_is_read_by_another(spool, tmp_path):
     other = LogSpool(tmp_path / "spool", "two")
     other.hold()
     assert everything(other) == []
+    (path,) = [one.stored.path for one in everything(spool)]
+    assert other.is_anothers(path)
+    assert not spool.is_anothers(path)
     other.let_go()
     spool.let_go()
+    assert not other.is_anothers(path)
     third = LogSpool(tmp_path / "spool", "three")
     third.hold()
     assert [one.offer.sop_instance_uid for one in everything(third)] == ["1.2.1"]

@@ -24,10 +24,21 @@ class Instances(Recording):
 
     def open_series(self) -> Sequence[OpenSeries]:
         """Every series that is being received."""
-        query = sa.select(series.c.id, series.c.generation).where(series.c.state == State.RECEIVING)
+        newest = sa.select(instance.c.path).where(instance.c.series_id == series.c.id)
+        newest = newest.order_by(instance.c.id.desc()).limit(1)
+        query = sa.select(series.c.id, series.c.generation, newest.scalar_subquery())
+        query = query.where(series.c.state == State.RECEIVING).order_by(series.c.id)
         with self._reading() as connection:
-            rows = connection.execute(query.order_by(series.c.id)).all()
-        return [OpenSeries(series_id=i, generation=g, headers=self.headers(i)) for i, g in rows]
+            rows = connection.execute(query).all()
+        return [OpenSeries(series_id=i, generation=g, last_path=path) for i, g, path in rows]
+
+    def held(self, series_id: int) -> int:
+        """How many different instances of a series there are."""
+        uids = sa.func.count(sa.distinct(instance.c.sop_instance_uid))
+        with self._reading() as connection:
+            return int(
+                connection.execute(sa.select(uids).where(instance.c.series_id == series_id)).scalar_one()
+            )
 
     def headers(self, series_id: int) -> tuple[SliceHeader, ...]:
         """The headers of all instances of a series, in the order of arrival."""

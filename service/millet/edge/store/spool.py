@@ -109,6 +109,13 @@ class LogSpool:
         """The instances of a segment; see `ports.Spool`."""
         return segment.records(self._root / name, name, after, upto)
 
+    def is_anothers(self, path: str) -> bool:
+        """Whether a living receiver has it; see `ports.Spool`."""
+        here = place(path)
+        owner = here.segment.partition("/")[0] if here else self._owner
+        with told():
+            return owner != self._owner and is_held(self._root / owner)
+
     def journalled(self, name: str, upto: int) -> None:
         """All of a segment up to there is in the journal."""
         with self._lock:
