@@ -34,7 +34,7 @@ TOPOLOGIES: Mapping[str, Mapping[str, str]] = {
 """Process -> its roles."""
 SECOND = {"two analysers": "analyse-2", "two receivers": "receive-2"}
 """Who may go for good: another one does its work."""
-ALWAYS = ("kill", "kill", "die", "die", "die", "pause", "stop", "clock", "cut", "cut", "stall", "delay")
+ALWAYS = (*["die"] * 8, *["kill"] * 4, *["cut"] * 2, "pause", "stop", "clock", "stall", "delay")
 """Kinds of faults that can be had everywhere, as often as they are to come."""
 
 
@@ -201,7 +201,7 @@ def _faults(chance: random.Random, setting: Setting, means: Means) -> list[Fault
     processes = tuple(TOPOLOGIES[setting.topology])
     wires, kinds = receivers(setting.topology), list(ALWAYS)
     if means.disks:
-        kinds += ["power", "power", "full", "full"]
+        kinds += ["power", "power", "power", "full", "full"]
     if setting.destination == "pacs":
         wires.append("pacs")
         kinds += ["away", "away", "manner"]
@@ -235,7 +235,8 @@ def _on_process(kind: str) -> Draw:
 def _die(chance: random.Random, processes: Sequence[str], _wires: Sequence[str]) -> Fault:
     """At a named point, counted from a moment; perhaps again and again, at each start."""
     point = chance.choice((*range(len(POINTS)), ANY, ANY))
-    facts = {"point": point, "nth": round(2 ** chance.uniform(0, 6)), "times": chance.choice((1, 1, 1, 3))}
+    nth = round(2 ** chance.uniform(0, 8 if point == ANY else 4))
+    facts = {"point": point, "nth": nth, "times": chance.choice((1, 1, 2, 3))}
     return Fault(kind="die", at_s=chance.uniform(0, STORM_S), on=chance.choice(processes), facts=facts)
 
 

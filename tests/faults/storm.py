@@ -155,7 +155,7 @@ class _Storm:
             time.sleep(LET_FLY_S)
 
     def _heal(self) -> None:
-        """Everything is well again; what is dead comes back, except what has gone for good."""
+        """Everything is well again, but for deaths that are still to come, and for who has gone for good."""
         world = self._world
         for wire in world.wires.values():
             wire.heal()
@@ -164,8 +164,6 @@ class _Storm:
         if world.cluster is not None and not world.cluster.alive:
             world.cluster.start()
         for process in world.processes.values():
-            process.rearm = []
-            process.control.disarm()
             world.set_clock(process, 0.0)
             if process.child is not None:
                 process.child.signal(signal.SIGCONT)

@@ -169,8 +169,9 @@ class World:
 
     def die(self, process: Process, point: int, nth: int, times: int) -> None:
         """Have it die at a point, now and in its next lives."""
-        process.rearm = [(point, nth)] * (times - 1)
-        process.control.arm(point, nth)
+        process.rearm += [(point, nth)] * (times - process.alive)
+        if process.alive:
+            process.control.arm(point, nth)
 
     def set_clock(self, process: Process, wall_s: float) -> None:
         """Have the clock of its host be wrong by so much."""
