@@ -82,6 +82,7 @@ class MemorySpool:
         self.log: list[Kept] = []
         self.bodies: dict[str, bytes] = {}
         self.full = False
+        self.lock = threading.Lock()
         self.others: set[str] = set()
         """Paths of what another receiver has."""
         self.began = [0]
@@ -154,10 +155,12 @@ class MemoryWriter:
     def commit(self) -> Stored:
         """Keep it."""
         assert self._offer is not None
-        end = len(self._spool.log) + 1
-        stored = Stored(f"memory@{end}", hashlib.sha256(self._body).hexdigest(), len(self._body))
-        self._spool.bodies[stored.path] = self._body
-        self._spool.log.append(Kept(stored, self._offer, self._utc, end))
+        digest = hashlib.sha256(self._body).hexdigest()
+        with self._spool.lock:
+            end = len(self._spool.log) + 1
+            stored = Stored(f"memory@{end}", digest, len(self._body))
+            self._spool.bodies[stored.path] = self._body
+            self._spool.log.append(Kept(stored, self._offer, self._utc, end))
         return stored
 
     def abandon(self) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from millet.codec import ct
 from millet.core.series import SliceHeader
-from millet.errors import StoreError, UnfitSeries
+from millet.errors import StoreError
 from millet.ports import Entry, InstanceLog, Kept, Recorded, Site, Spool
 
 BATCH = 256
@@ -74,8 +74,7 @@ class Indexer:
 
     def _entry(self, kept: Kept) -> Entry | None:
         header = self._header(kept)
-        if header is None:  # it was readable when it was acknowledged
-            logging.getLogger(__name__).error("an instance in the spool cannot be read; its bytes stay there")
+        if header is None:
             return None
         source = kept.offer.source
         return Entry(
@@ -87,9 +86,16 @@ class Indexer:
         )
 
     def _header(self, kept: Kept) -> SliceHeader | None:
+        """None where it cannot be read, which it could be when it was acknowledged."""
         try:
             return ct.read_header(self._spool.read(kept.stored.path, HEADER_BYTES))
-        except UnfitSeries:
+        except StoreError:
+            raise
+        except Exception as failure:  # noqa: BLE001 - one instance must not hold up those behind it
+            kind = type(failure).__name__  # without its words, which may quote the data set
+            logging.getLogger(__name__).error(  # noqa: TRY400 - likewise
+                "an instance in the spool cannot be read, its bytes stay there: %s", kind
+            )
             return None
 
 
