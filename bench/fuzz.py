@@ -135,22 +135,22 @@ def _fuzzed(service: Millet, seed: int, seconds: float) -> Sequence[Row]:
 
 def _lost(service: Millet, neighbour: Neighbour) -> int:
     """Acknowledged, and not journalled and readable within a minute."""
-    lost = set(neighbour.acknowledged)
+    wanted, paths = set(neighbour.acknowledged), _journalled(service)
     deadline_s = time.monotonic() + LOOSE_END_S
-    while lost and time.monotonic() < deadline_s:
-        lost -= _kept(service, lost)
+    while wanted - paths.keys() and time.monotonic() < deadline_s:
         time.sleep(0.5)
-    return len(lost)
+        paths = _journalled(service)
+    spool = LogSpool(service.folder / "state" / "spool", "fuzz")
+    here = wanted & paths.keys()
+    read = sum(read_header(spool.read(paths[uid])).sop_instance_uid == uid for uid in here)
+    return len(wanted) - read
 
 
-def _kept(service: Millet, wanted: set[str]) -> set[str]:
-    """Those whose bytes lie where the journal says, and say who they are."""
-    state = service.folder / "state"
-    spool = LogSpool(state / "spool", "fuzz")
-    with closing(sqlite3.connect(f"file:{state / 'journal.db'}?mode=ro", uri=True)) as journal:
-        rows = dict(journal.execute("SELECT sop_instance_uid, path FROM instance"))
-    here = [(uid, path) for uid, path in rows.items() if uid in wanted]
-    return {uid for uid, path in here if read_header(spool.read(path)).sop_instance_uid == uid}
+def _journalled(service: Millet) -> dict[str, str]:
+    """Where each instance lies, by its UID."""
+    journal = service.folder / "state" / "journal.db"
+    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as rows:
+        return dict(rows.execute("SELECT sop_instance_uid, path FROM instance"))
 
 
 def _errors(service: Millet) -> list[str]:

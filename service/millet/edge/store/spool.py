@@ -178,8 +178,8 @@ class LogSpool:
         with self._lock:
             if self._held is None:
                 raise StoreError("the spool is closed")
+        self._written.add(name)  # before it is there: it must not be taken for one that was left behind
         fresh = SegmentWriter(self._root, name, self._committed)
-        self._written.add(name)
         self._committed(name, fresh.end)
         if writer is not None:
             self.given_up(writer)
