@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from millet.edge.journal import DurableWork, migrate, open_engine, sqlite_url
 from millet.edge.journal.tables import metadata
 
-PROGRAMS = Path("/usr/lib/postgresql/15/bin")
+PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/lib/postgresql/15/bin"))
 PASSWORD = "sesame-4711"
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
