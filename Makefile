@@ -8,7 +8,7 @@ STAMP := .venv/installed-$(EXTRA)
 BENCHES := $(filter-out table,$(basename $(notdir $(wildcard bench/*.py))))
 SOURCES := service tests bench tools
 
-.PHONY: help install demo serve test check check-deploy bench faults proto docs clean
+.PHONY: help install demo serve test fuzz check check-deploy bench faults proto docs clean
 .DEFAULT_GOAL := help
 
 help:  ## say what there is
@@ -43,6 +43,9 @@ bench: $(foreach name,$(BENCHES),bench-$(subst _,-,$(name)))  ## run every bench
 
 bench-detector-full: install  ## judge the detector on everything; goes on where it was stopped
 	@sh tools/alone.sh $(BIN)/python bench/detector.py --size full
+
+fuzz: install  ## send mutated objects and associations for MINUTES (default 1) from a SEED (default 1)
+	@sh tools/alone.sh $(BIN)/python bench/fuzz.py
 
 bench-%: install  ## run one benchmark: bench-NAME runs bench/NAME.py
 	@sh tools/alone.sh $(BIN)/python bench/$(subst -,_,$*).py

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import sqlalchemy as sa
-from table import Row, write
+from table import Row, read, write
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import analyses
@@ -47,7 +47,16 @@ UNJUDGED = ("counts",)
 """Grows with the number of series, slowly; it is asked for metrics, not for work."""
 OUT = Path(__file__).parent / "results"
 
-READS = ("arrived", "headers", "due", LIST, "changed, nothing new", "analysis", "waiting", "put back")
+READS = (
+    "arrived",
+    "headers",
+    "take, nothing due",
+    LIST,
+    "changed, nothing new",
+    "analysis",
+    "backlog",
+    "put back",
+)
 """What changes nothing is asked several times in each round."""
 AGAIN = 8
 
@@ -155,8 +164,9 @@ class Bench:
         work = yield "claim", lambda: journal.claim(here.series_id, 1)
         yield "reached", lambda: journal.reached(here.series_id, "detect", 1, 2)
         yield "commit", lambda: journal.commit(work, made, objects, ["folder"])
-        due = yield "due", lambda: journal.due(START_UTC)
-        yield "delivered", lambda: [journal.delivered(one.delivery_id, START_UTC) for one in due]
+        due = yield "take", lambda: journal.take("folder", NAME, 60.0)
+        yield "delivered", lambda: journal.delivered(due)
+        yield "take, nothing due", lambda: journal.take("folder", NAME, 60.0)
         page = yield LIST, lambda: journal.series(WorklistQuery(limit=PAGE))
         assert len(page) == PAGE
         changed = yield "changed", lambda: journal.changed(self._revision or here.series_id)
@@ -164,7 +174,7 @@ class Bench:
         yield "changed, nothing new", lambda: journal.changed(self._revision)
         yield "analysis", lambda: journal.analysis(page[0].key)
         yield "counts", journal.counts
-        yield "waiting", lambda: journal.waiting(START_UTC)
+        yield "backlog", journal.backlog
         yield "open series", journal.open_series
         yield "known instances", lambda: journal.known_instances("default", [one.header.sop_instance_uid])
         yield "put back", lambda: self.stranded.put_back([])
@@ -179,18 +189,21 @@ def main() -> None:
     """Measure on both databases, print the table and write it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a hundredth of the rows, few rounds")
-    parser.add_argument("--only", choices=("sqlite", "postgresql"))
+    told = "this database, beside what was measured before"
+    parser.add_argument("--only", choices=("sqlite", "postgresql"), help=told)
     chosen = parser.parse_args()
     series, rounds = (SERIES // 100, 5) if chosen.quick else (SERIES, ROUNDS)
-    rows = []
+    out = OUT if not chosen.quick else Path("build") / "bench"
+    rows = {row.name: row for row in read("journal", out=out)} if chosen.only else {}
     for kind in (chosen.only,) if chosen.only else ("sqlite", "postgresql"):
         with _urls(kind) as urls:
             empty, full = Bench(urls[0], PAGE), Bench(urls[1], series)
             quickest = _measured(empty, full, rounds)
             empty.end()
             full.end()
-        rows += [_row(kind, name, *pair, rounds) for name, pair in quickest.items()]
-    write("journal", rows, out=OUT if not chosen.quick else Path("build") / "bench")
+        measured = [_row(kind, name, *pair, rounds) for name, pair in quickest.items()]
+        rows |= {row.name: row for row in measured}
+    write("journal", list(rows.values()), out=out)
 
 
 def _measured(empty: Bench, full: Bench, rounds: int) -> Mapping[str, tuple[float, float]]:

@@ -23,8 +23,8 @@ from millet.errors import UnfitSeries
 from millet.flow.placed import layer_and_frame
 from millet.flow.shelf import Taken
 
-LONGEST_S = 5.0
-"""For one object of a few kilobytes, on a machine that is busy with other things."""
+LONGEST_S = 30.0
+"""For one object of a few kilobytes, on a machine that is busy with ten other things."""
 MOST_BYTES = 1 << 30
 """Of memory, for all objects of a run together."""
 

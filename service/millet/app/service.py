@@ -19,6 +19,7 @@ from millet.app.asking import ArchiveDesk
 from millet.app.committing import Committing
 from millet.app.delivering import Delivering, askable
 from millet.app.doors import Doors, check
+from millet.app.keeping import keeping
 from millet.app.pulling import completing
 from millet.app.receiving import Receiving
 from millet.core.job import State
@@ -91,12 +92,21 @@ class Service:
         store = Part(name="journal", start=ticking.start, stop=let_go)
         roles = self._settings.roles
         promises = [self._committing.part()] if "receive" in roles else []
-        return (store, *promises, *(make() for role, make in named.items() if role in roles))
+        return (
+            store,
+            self._retention_part(),
+            *promises,
+            *(make() for role, make in named.items() if role in roles),
+        )
 
     def opened(self) -> None:
         """Everything runs."""
         self._serving = True
         log.info("ready", extra={"roles": ",".join(self._settings.roles)})
+
+    def _retention_part(self) -> Part:
+        keep_days = self._settings.keep_days if "receive" in self._settings.roles else 0.0
+        return keeping(self._spool, self._journal, self._clock, keep_days)
 
     # receive: association -> durable; then -> journal -> "generation N is to be analysed"
 
@@ -213,6 +223,7 @@ class Service:
         self._telemetry.series_open(states.get(State.RECEIVING.value, 0))
         self._telemetry.associations_open(self._receiving.associations)
         self._telemetry.spool_free(self._spool.free_bytes())
+        self._telemetry.clock_skew(self._clock.skew_s)
         self._doors.measure(self._clock.utc())
         self._delivering.tell()
         return self._telemetry.exposition()

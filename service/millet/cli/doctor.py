@@ -1,14 +1,21 @@
-"""`millet doctor`: is everything here that the service needs, and if not, what is it?"""
+"""`millet doctor`: is everything here that the service needs, and if not, what is it?
+
+Each look says what it saw or raises; the rest are taken all the same. Beside a running service the ports are
+its own and are told as taken; everything else can be looked at.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import socket
+import statistics
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -18,6 +25,15 @@ from millet import __version__
 from millet.core.count_limit import told
 from millet.errors import ServiceError
 from millet.settings import Settings
+from millet.settings.destinations import DestinationSection
+
+INSTANCE_BYTES = 524_288
+"""Of a slice at 512 squared."""
+INSTANCES = 16
+EXPIRES_SOON_DAYS = 14.0
+ANSWER_S = 5.0
+SCALE = 0.3
+"""Of the phantom that goes round: the smallest chest that is analysed."""
 
 Check = tuple[str, Callable[[Settings], str]]
 """What is looked at, and a look that returns what it saw or raises ServiceError or OSError."""
@@ -26,10 +42,11 @@ Check = tuple[str, Callable[[Settings], str]]
 def doctor(
     config: Annotated[Path | None, typer.Option(help="Configuration file (TOML).")] = None,
 ) -> None:
-    """Check configuration, model, device, disk, ports and destination; fails if one of them is ill."""
+    """Check configuration, disk, database, TLS, peers, ports, model and a phantom; fails if one is ill."""
     from millet import app
 
     settings = app.settings(config)
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
     table, ill = Table("what", "", "seen"), 0
     for name, look in CHECKS:
         try:
@@ -53,25 +70,67 @@ def _model(settings: Settings) -> str:
     app.prove(model)
     limit = told(model.manifest)
     seen = f"{model.manifest.name}/{model.manifest.version} in {model.precision} runs on {model.provider}"
+    seen += f", digest {model.digest[:16]}"
     return f"{seen}; {limit}" if limit else seen
 
 
 def _disk(settings: Settings) -> str:
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
-    probe = settings.state_dir / ".doctor"
-    started = time.perf_counter()
+    probe, times_ms = settings.state_dir / ".doctor", []
     descriptor = os.open(probe, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
     try:
-        os.write(descriptor, bytes(524_288))
-        os.fsync(descriptor)
+        for _ in range(INSTANCES):
+            started = time.perf_counter()
+            os.write(descriptor, bytes(INSTANCE_BYTES))
+            os.fdatasync(descriptor)
+            times_ms.append(1000 * (time.perf_counter() - started))
     finally:
         os.close(descriptor)
         probe.unlink()
-    took_ms = 1000 * (time.perf_counter() - started)
     free = shutil.disk_usage(settings.state_dir).free
     if free < settings.spool_reserve_bytes:
         raise ServiceError(f"{free / 1e9:.1f} GB free, less than the reserve: instances would be refused")
-    return f"{free / 1e9:.0f} GB free, 512 KB durable in {took_ms:.1f} ms"
+    usual_ms, rate = statistics.median(times_ms), INSTANCE_BYTES / 1000 / statistics.median(times_ms)
+    durable = f"512 KB durable in {usual_ms:.1f} ms, at worst {max(times_ms):.1f}, which is {rate:.0f} MB/s"
+    return f"{free / 1e9:.0f} GB free, {durable}"
+
+
+def _database(settings: Settings) -> str:
+    from millet.edge.journal import journal_url, migrate, open_engine, snapshot
+
+    engine = open_engine(journal_url(settings.journal_url, settings.state_dir))
+    try:
+        migrate(engine)
+        started = time.perf_counter()
+        count = snapshot.count(engine)
+        took_ms = 1000 * (time.perf_counter() - started)
+        return f"{engine.dialect.name}, {count} series journalled, answers in {took_ms:.1f} ms"
+    finally:
+        engine.dispose()
+
+
+def _tls(settings: Settings) -> str:
+    from millet.edge.tls import Files, days_left, server_context
+
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return "none: everything travels in the clear"
+    files = Files(certificate=settings.tls_certificate, key=settings.tls_key, roots=settings.tls_roots)
+    server_context(files, require=settings.dicom_tls)
+    days = days_left(settings.tls_certificate, datetime.now(UTC))
+    if days < 0:
+        raise ServiceError(f"the certificate expired {-days:.0f} days ago")
+    soon = "; renew it soon" if days < EXPIRES_SOON_DAYS else ""
+    return f"certificate, key and roots load; valid for {days:.0f} more days{soon}"
+
+
+def _peers(settings: Settings) -> str:
+    from millet.edge.destinations import StorageScu
+
+    called = [one.listens() for one in settings.peer if one.host]
+    for peer in called:
+        StorageScu(peer, settings.ae_title, timeout_s=ANSWER_S).echo()
+    without = len(settings.peer) - len(called)
+    told_of = f"{', '.join(map(str, called))} answer C-ECHO" if called else "none is to be called back"
+    return f"{told_of}; {without} only call us" if without else told_of
 
 
 def _ports(settings: Settings) -> str:
@@ -86,21 +145,69 @@ def _ports(settings: Settings) -> str:
     return ", ".join(f"{host}:{port}" for host, port in addresses) + " free"
 
 
-def _destination(settings: Settings) -> str:
-    if settings.destination == "none":
-        return "none but those of `destinations`"
-    if (peer := settings.destination_peer) is None:
-        return f"folder {settings.state_dir / 'reports'}"
+def _destinations(settings: Settings) -> str:
+    seen = [f"{one.name}: {_destination(settings, one)}" for one in settings.all_destinations]
+    return "; ".join(seen) or "none"
+
+
+def _destination(settings: Settings, one: DestinationSection) -> str:
+    from millet.core.peer import Peer
     from millet.edge.destinations import StorageScu
 
-    StorageScu(peer, settings.ae_title).echo()
-    return f"{peer} answers C-ECHO"
+    if one.kind == "folder":
+        return f"folder {one.to}"
+    if one.kind == "dicom":
+        if one.tls:
+            peer = Peer.parse(one.to)
+            return _connects(peer.host, peer.port)
+        StorageScu(Peer.parse(one.to), one.calling_ae or settings.ae_title, timeout_s=ANSWER_S).echo()
+        return f"{one.to} answers C-ECHO"
+    url = urlsplit(one.to if "//" in one.to else f"//{one.to}")
+    return _connects(url.hostname or "", url.port or (443 if one.tls else 80))
+
+
+def _connects(host: str, port: int) -> str:
+    with socket.create_connection((host, port), ANSWER_S):
+        return f"{host}:{port} can be connected to"
+
+
+def _phantom(settings: Settings) -> str:
+    """A chest of ours, as a scanner would send it, through the whole analysis."""
+    from millet import app
+    from millet.codec.ct import read_header
+    from millet.core.analysis import Outcome
+    from millet.flow.analyse import Order
+    from millet.flow.offline import analyse
+    from millet.phantom import dicom, presets
+
+    started = time.perf_counter()
+    scan = presets.Scan(pixel_mm=1.4, slice_mm=2.0)
+    instances = dicom.encoded(presets.make("case", nodules=6, seed=11, scale=SCALE, scan=scan))
+    header = read_header(instances[0])
+    order = Order(
+        site=settings.site,
+        study_uid=header.study_uid,
+        series_uid=header.series_uid,
+        generation=1,
+        created_utc=datetime.now(UTC),
+    )
+    made = analyse(order, instances, app.load_model(settings), lambda *_: None)
+    found = made.analysis
+    if found.outcome is Outcome.NOT_ANALYSED or "sr" not in made.objects:
+        said = ", ".join(remark.reason.value for remark in found.remarks)
+        raise ServiceError(f"a phantom ended as {found.outcome.value}: {said}")
+    took_s = time.perf_counter() - started
+    return f"{len(instances)} slices in, {len(found.nodules)} nodules and a report out, in {took_s:.1f} s"
 
 
 CHECKS: tuple[Check, ...] = (
     ("version", _version),
-    ("model", _model),
     ("disk", _disk),
+    ("database", _database),
+    ("TLS", _tls),
     ("ports", _ports),
-    ("destination", _destination),
+    ("peers", _peers),
+    ("destinations", _destinations),
+    ("model", _model),
+    ("phantom", _phantom),
 )

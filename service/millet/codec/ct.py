@@ -7,7 +7,6 @@ VR, an unknown character set or a malformed number costs that one value, never t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple, TypeVar
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from millet.codec import bounds, decoders, pixels, text
 from millet.codec.decoders import MALFORMED, Decode
-from millet.codec.elements import Raw, read_elements, tag_of, transfer_syntax
+from millet.codec.elements import read_elements, tag_of, transfer_syntax
 from millet.codec.tags import Tags, without_nul
 from millet.core.geometry import PointMm, Vector
 from millet.core.reasons import Reason
@@ -94,27 +93,21 @@ def _identity(tags: Tags) -> Identity:
 def read_header(encoded: bytes) -> SliceHeader:
     """Read what one instance says of itself; for an object of another kind most fields stay empty.
 
-    What `read_identity` takes this takes too, so that everything acknowledged ends as something: of an
-    instance that would cost too much to read, what stands before the end of its identity is read.
+    What `read_identity` takes this takes too, so that everything acknowledged ends as something: an instance
+    that would cost too much to read is read as far as is affordable.
 
     Raises:
         UnfitSeries: UNREADABLE_OBJECT, the bytes are no DICOM object, or no honest one.
     """
     try:
-        tags, syntax = Tags(_affordable(encoded), _TAGS), transfer_syntax(encoded)
+        found = read_elements(encoded, _WANTED, strict=False)
+        tags, syntax = Tags(found, _TAGS), transfer_syntax(encoded)
     except MALFORMED as error:
         raise UnfitSeries(Reason.UNREADABLE_OBJECT, type(error).__name__) from error
     identity = _identity(tags)
     if not (identity.sop_class_uid and identity.sop_instance_uid):
         raise UnfitSeries(Reason.UNREADABLE_OBJECT, "no SOP Class or SOP Instance UID")
     return _header(tags, syntax)
-
-
-def _affordable(encoded: bytes) -> Mapping[int, Raw]:
-    try:
-        return read_elements(encoded, _WANTED)
-    except bounds.Excessive:
-        return read_elements(encoded, _WANTED, _IDENTIFIED)
 
 
 def read_slice(encoded: bytes, header: SliceHeader, decode: Decode = decoders.decode) -> Hu:

@@ -90,17 +90,27 @@ def _named(keyword: str) -> tuple[int, str]:
 # --- reading -----------------------------------------------------------------------------------------
 
 
-def read_elements(encoded: bytes, tags: Container[int], stop: int = PIXEL_GROUP) -> dict[int, Raw]:
+def read_elements(
+    encoded: bytes, tags: Container[int], stop: int = PIXEL_GROUP, *, strict: bool = True
+) -> dict[int, Raw]:
     """The wanted top-level elements below tag `stop` of a DICOM file or a bare data set.
 
     What is truncated or longer than an honest value is left out. Explicit or implicit VR is told from the
     bytes, since some senders declare the one and write the other.
 
     Raises:
-        ValueError: The bytes are no data set, or reading them would cost too much.
+        ValueError: The bytes are no data set.
+        Excessive: Reading them would cost too much; where it is not `strict`, what was read by then is
+            returned.
     """
     opened = _opened(encoded, whole=False)
-    return _Walk(opened.data, opened.syntax).elements(opened.start, len(opened.data), tags, stop)[0]
+    walk = _Walk(opened.data, opened.syntax)
+    try:
+        return walk.elements(opened.start, len(opened.data), tags, stop)[0]
+    except Excessive:
+        if strict:
+            raise
+        return walk.found
 
 
 def transfer_syntax(encoded: bytes) -> str:
@@ -178,12 +188,14 @@ class _Walk:
         self._data = data
         self._syntax = syntax
         self._budget = budget or Budget()
+        self.found: dict[int, Raw] = {}
+        """What was wanted of the elements that were read last."""
 
     def elements(
         self, at: int, end: int, tags: Container[int] | None, stop: int
     ) -> tuple[dict[int, Raw], int]:
         """The elements from `at`, wanted ones only, and where reading ended."""
-        found: dict[int, Raw] = {}
+        found = self.found = {}
         pay = self._budget.pay
         while at + 8 <= end:
             pay()

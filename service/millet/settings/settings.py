@@ -158,6 +158,9 @@ class Settings:
     """Longest wait between two tries, so that a report arrives within the hour once the PACS is back."""
     retry_for_s: float = 7 * 86400.0
     """After this a delivery becomes a dead letter; a PACS may be away for a long weekend."""
+    keep_days: float = 0.0
+    """How long received instances are kept in the spool after their series ended and its reports arrived; 0
+    for ever. A slice that comes later still opens its series again, which then cannot be read."""
     drain_s: float = 20.0
     """How long a stop waits for work in hand before it leaves the rest to the next start. Below
     Kubernetes' 30 seconds of grace."""
@@ -292,6 +295,7 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "retry_first_s": _positive,
     "retry_longest_s": _positive,
     "retry_for_s": _positive,
+    "keep_days": _not_negative,
     "drain_s": _not_negative,
     "log_level": _one_of(*LOG_LEVELS),
     "roles": _roles,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -19,6 +19,7 @@ from millet.edge.journal.database import told
 from millet.edge.journal.tables import Utc, executor, instance, made, metadata, series
 from millet.errors import StoreError
 
+ENDED = (State.ANALYSED.value, State.NOT_ANALYSED.value)
 UNDER_WAY = (State.QUEUED.value, State.ANALYSING.value)
 BATCH = 500
 """Rows that are written at once."""
@@ -37,13 +38,19 @@ def dump(engine: sa.Engine) -> Iterator[tuple[str, str]]:
                 yield table.name, json.dumps(facts, ensure_ascii=False)
 
 
+def count(engine: sa.Engine) -> int:
+    """How many series are journalled. Raises StoreError."""
+    with told(), engine.connect() as connection:
+        return int(connection.execute(sa.select(sa.func.count()).select_from(series)).scalar_one())
+
+
 def load(engine: sa.Engine, lines: Iterable[str]) -> int:
     """Fill an empty journal with what `dump` gave; how many rows.
 
     Raises:
         StoreError: The journal is not empty, of another revision, or a line is none of `dump`.
     """
-    tables, count = {table.name: table for table in _tables()}, 0
+    tables, loaded = {table.name: table for table in _tables()}, 0
     with told(), engine.begin() as connection:
         if connection.execute(sa.select(series.c.id).limit(1)).first():
             raise StoreError("the journal is not empty")
@@ -53,17 +60,33 @@ def load(engine: sa.Engine, lines: Iterable[str]) -> int:
             if name not in tables:
                 raise StoreError(f"the backup has a table {name}, which this version does not know")
             connection.execute(sa.insert(tables[name]), [_read(tables[name], row) for row in rows])
-            count += len(rows)
+            loaded += len(rows)
         _renumber(connection)
-    return count
+    return loaded
 
 
-def stored(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
-    """What a dump says is kept elsewhere: (table, path, digest or "") of each instance and object."""
+class Reference(NamedTuple):
+    """What a row says is kept elsewhere."""
+
+    table: str
+    path: str
+    digest: str
+    """Of an instance; empty for an object, which is named after it."""
+    done: bool
+    """An instance of a series that has ended: retention may have removed its bytes."""
+
+
+def stored(lines: Iterable[str]) -> Iterator[Reference]:
+    """The instances and objects of a dump."""
+    ended = set[int]()
     for line in lines:
         name, row = _parsed(line)
-        if name in {instance.name, made.name}:
-            yield name, row["path"], row.get("digest", "")
+        if name == series.name and row["state"] in ENDED:
+            ended.add(row["id"])
+        elif name == instance.name:
+            yield Reference(name, row["path"], row["digest"], row["series_id"] in ended)
+        elif name == made.name:
+            yield Reference(name, row["path"], "", done=False)
 
 
 def _tables() -> list[sa.Table]:

@@ -25,13 +25,11 @@ class Worklist(Base):
 
     def series(self, query: WorklistQuery) -> Sequence[SeriesStatus]:
         """Series that match, most urgent triage first, then the best of a study, then longest waiting."""
-        order = series.c.triage_order, series.c.is_other, series.c.first_received_utc, series.c.id
-        wanted = sa.select(series.c.id).where(*_conditions(query)).order_by(*order)
+        wanted = sa.select(series).where(*_conditions(query)).order_by(*_order(series))
         if query.limit or query.offset:
             wanted = wanted.limit(query.limit or 2**31 - 1).offset(query.offset)
         page = wanted.subquery()
-        here = _series_statuses().where(series.c.id.in_(sa.select(page.c.id)))
-        return self._statuses(here.order_by(*order))
+        return self._statuses(_series_statuses(page).order_by(*_order(page)))
 
     def changed(self, after_revision: int) -> Sequence[SeriesStatus]:
         """Series changed after a revision, oldest change first."""
@@ -77,12 +75,17 @@ def _newest(key: SeriesKey, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
     )
 
 
-def _series_statuses() -> sa.Select[Any]:
-    """Each series with its newest analysis, if any, and its deliveries that are out."""
+def _order(rows: sa.FromClause) -> Sequence[sa.ColumnElement[Any]]:
+    """As an index of the series has it."""
+    return [rows.c[name] for name in ("triage_order", "is_other", "first_received_utc", "id")]
+
+
+def _series_statuses(rows: sa.FromClause = series) -> sa.Select[Any]:
+    """Each of these series with its newest analysis, if any, and its deliveries that are out."""
     other = analysis.alias()
     newest = (
         sa.select(other.c.id)
-        .where(other.c.series_id == series.c.id)
+        .where(other.c.series_id == rows.c.id)
         .order_by(other.c.generation.desc(), other.c.id.desc())
         .limit(1)
         .scalar_subquery()
@@ -95,11 +98,11 @@ def _series_statuses() -> sa.Select[Any]:
         analysis.c.count_reliable,
         alert.c.triage_before,
     )
-    joined = series.outerjoin(analysis, analysis.c.id == newest).outerjoin(
-        alert, sa.and_(alert.c.series_id == series.c.id, alert.c.generation == analysis.c.generation)
+    joined = rows.outerjoin(analysis, analysis.c.id == newest).outerjoin(
+        alert, sa.and_(alert.c.series_id == rows.c.id, alert.c.generation == analysis.c.generation)
     )
     sent = (_deliveries(PENDING).label("deliveries_pending"), _deliveries(DEAD).label("deliveries_dead"))
-    return sa.select(series, *found, *sent).select_from(joined)
+    return sa.select(rows, *found, *sent).select_from(joined)
 
 
 def _deliveries(state: str) -> sa.ScalarSelect[int]:

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from blake3 import blake3
+
 from millet.edge.store import segment
 from millet.edge.store.disk import sync_folder, told
 from millet.edge.store.lock import FolderLock, is_held
@@ -90,6 +92,10 @@ class LogSpool:
         length = here.length if most_bytes is None else min(here.length, most_bytes)
         return segment.read(self._root / here.segment, here.at, length)
 
+    def is_whole(self, path: str, digest: str) -> bool:
+        """Whether the bytes of a `Stored.path` are still those of its digest."""
+        return blake3(self.read(path)).hexdigest() == digest
+
     def readable(self) -> Mapping[str, int | None]:
         """Segments with what may be journalled, and up to where; see `ports.Spool`."""
         with self._lock:
@@ -114,6 +120,15 @@ class LogSpool:
         """Every segment and its size in bytes."""
         with told():
             return {name: (self._root / name).stat().st_size for name in self._names(self._root.iterdir())}
+
+    def is_closed(self, name: str, committed: int) -> bool:
+        """Whether nothing is appended to a segment any more; see `ports.retention.SegmentStore`."""
+        if committed >= self._segment_bytes:
+            return True
+        owner = name.partition("/")[0]
+        if owner == self._owner and self._held is not None:
+            return name not in self._written
+        return not is_held(self._root / owner)
 
     def remove(self, name: str) -> None:
         """Delete a segment. What is still needed of it is the caller's to know."""

@@ -23,7 +23,6 @@ __all__ = [
     "Association",
     "CertificateOf",
     "Delivered",
-    "DestinationKind",
     "DoorMetrics",
     "Events",
     "GrpcCode",

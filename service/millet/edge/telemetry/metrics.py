@@ -141,6 +141,7 @@ class Telemetry:
             "dicom_store_duration_seconds", "From an instance's last byte to its C-STORE response.", STORE_S
         )
         self._spool_free = self._gauge("spool_free_bytes", "Free space where instances are kept.")
+        self._clock_skew = self._gauge("clock_skew_seconds", "This host's clock minus the journal's.")
 
     def _declare_series(self) -> None:
         self._windows_waiting = self._gauge("windows_waiting", "Windows that wait for a device")
@@ -219,6 +220,10 @@ class Telemetry:
     def spool_free(self, free_bytes: int) -> None:
         """Free space was measured."""
         self._spool_free.set(free_bytes)
+
+    def clock_skew(self, skew_s: float) -> None:
+        """This host's clock was compared with the database's."""
+        self._clock_skew.set(skew_s)
 
     def series_open(self, count: int) -> None:
         """Open series were counted."""
