@@ -77,6 +77,8 @@ LAYERS = {
     "cli": _layer(f"{EVERYTHING} app cli phantom evaluate train", "numpy typer rich pydicom pynetdicom grpc"),
     "__main__": _layer("cli"),
 }
+COMMON = ("telemetry", "tls")
+"""What all edges may know: what is told of them, and how their connections are secured."""
 MAY_USE_PROTO = ("codec.", "edge.grpc_api.", "edge.kserve.", "proto.", "cli.")
 
 
@@ -113,7 +115,7 @@ def _fault_in_ours(module: str, target: str, layer: Layer) -> str:
     if other[0] == "proto" and not f"{module}.".startswith(MAY_USE_PROTO):
         return "generated code is for codec, edge.grpc_api, edge.kserve and cli"
     if own[0] == other[0] == "edge":
-        siblings = own[1] != other[1] and other[1] != "telemetry"
+        siblings = own[1] != other[1] and other[1] not in COMMON
         return "an edge does not know its siblings" if siblings else ""
     if own[0] == other[0] == "phantom" and _crosses(own, other):
         return "the two simulators share phantom.spec alone"

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from millet.errors import DeliveryError
+from millet.edge.tls import client_context
+from millet.errors import DeliveryError, SettingsError
 
 Tls = Callable[[], ssl.SSLContext]
 """Makes the context of one connection, so that a certificate that was renewed is used at once."""
@@ -24,13 +25,8 @@ class TlsFiles:
     key: Path | None = None
 
     def __call__(self) -> ssl.SSLContext:
-        """Make a context: TLS 1.2 or newer (BCP 195), host name and chain verified. Raises DeliveryError."""
+        """Make a context; see `edge.tls`. Raises DeliveryError."""
         try:
-            context = ssl.create_default_context(cafile=self.roots)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            if self.certificate is not None:
-                context.load_cert_chain(self.certificate, self.key)
-        except (OSError, ssl.SSLError) as error:
-            why = f"the TLS files cannot be used: {type(error).__name__}"
-            raise DeliveryError(why, retryable=True, away=True) from error
-        return context
+            return client_context(self.roots, self.certificate, self.key)
+        except SettingsError as error:
+            raise DeliveryError("the TLS files cannot be used", retryable=True, away=True) from error

@@ -6,7 +6,8 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from millet.errors import ArchiveError
+from millet.edge.tls import client_context
+from millet.errors import ArchiveError, SettingsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +25,8 @@ class ClientTls:
     def __call__(self) -> ssl.SSLContext:
         """For one connection. Raises ArchiveError."""
         try:
-            context = ssl.create_default_context(cafile=self.roots)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            context.check_hostname = self.by_name
-            if self.certificate is not None:
-                context.load_cert_chain(self.certificate, self.key)
-        except (OSError, ValueError) as error:
-            raise ArchiveError(f"a TLS file cannot be used: {type(error).__name__}") from None
+            context = client_context(self.roots, self.certificate, self.key)
+        except SettingsError as error:
+            raise ArchiveError("a TLS file cannot be used") from error
+        context.check_hostname = self.by_name
         return context
