@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from faults import cluster, disk
 from faults.ledger import Violation
@@ -69,6 +70,7 @@ def _play(seeds: Sequence[int], means: Means, asked: argparse.Namespace) -> Iter
     memory = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
     folder = Path(tempfile.mkdtemp(prefix="faults-", dir=memory))
     folder.chmod(0o755)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
     clusters = cluster.template(folder / "template") if means.postgresql else None
     ground = Ground(
         nursery=nursery,
@@ -80,11 +82,24 @@ def _play(seeds: Sequence[int], means: Means, asked: argparse.Namespace) -> Iter
     )
     try:
         with ThreadPoolExecutor(asked.jobs) as pool:
-            for done in as_completed([pool.submit(_one, seed, means, ground) for seed in seeds]):
-                yield done.result()
+            try:
+                for done in as_completed([pool.submit(_one, seed, means, ground) for seed in seeds]):
+                    yield done.result()
+            except (KeyboardInterrupt, SystemExit):
+                _leave(nursery, folder)
     finally:
         nursery.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _leave(nursery: Nursery, folder: Path) -> NoReturn:
+    """Stopped in the middle: the next run goes on; nothing is left behind but results."""
+    nursery.close()
+    for disk_root in folder.glob("seed-*/disk"):
+        subprocess.run(["umount", "-l", str(disk_root)], check=False, capture_output=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    sys.stdout.flush()
+    os._exit(130)
 
 
 def _one(seed: int, means: Means, ground: Ground) -> Outcome:

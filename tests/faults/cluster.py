@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
+from faults.nursery import die_with_parent
 
 BINARIES = Path("/usr/lib/postgresql/15/bin")
 USER = "postgres"
@@ -53,6 +54,7 @@ class Cluster:
             "unix_socket_directories": "",
             "shared_buffers": "16MB",
             "max_connections": 100,
+            "dynamic_shared_memory_type": "mmap",  # in its folder, so that nothing of it is left behind
             "log_min_messages": "fatal",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -64,6 +66,7 @@ class Cluster:
                 stderr=log,
                 start_new_session=True,
                 cwd="/",
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - one call of the kernel, no lock
                 **_as_user(),
             )
 

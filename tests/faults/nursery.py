@@ -24,9 +24,12 @@ from typing import Any
 PR_SET_PDEATHSIG = 1
 
 
+_C = ctypes.CDLL(None)
+
+
 def die_with_parent() -> None:
     """Have the kernel kill this process when its parent ends."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _C.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Child:

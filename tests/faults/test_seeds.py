@@ -24,15 +24,15 @@ def play(results: Path, *options: str) -> subprocess.CompletedProcess[str]:
 def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     """Each topology under faults: every promise is kept; what was played once is not played again."""
     results = tmp_path / "results.jsonl"
-    done = play(results, "--first", "6", "--seeds", "5")
+    done = play(results, "--first", "6", "--seeds", "4")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [json.loads(line) for line in results.read_text().splitlines()]
-    assert sorted(line["seed"] for line in lines) == [6, 7, 8, 9, 10]
+    assert sorted(line["seed"] for line in lines) == [6, 7, 8, 9]
     assert all(line["acked"] > 20 and line["reports"] > 0 for line in lines)
-    again = play(results, "--first", "6", "--seeds", "5")
+    again = play(results, "--first", "6", "--seeds", "4")
     assert again.returncode == 0
-    assert "5 of 5 seeds were played before" in again.stdout
-    assert len(results.read_text().splitlines()) == 5
+    assert "4 of 4 seeds were played before" in again.stdout
+    assert len(results.read_text().splitlines()) == 4
 
 
 @pytest.mark.loop_devices
