@@ -367,6 +367,7 @@ def test_an_instance_that_is_cut_off_is_abandoned(scp, sink):
     line.sendall(command + b"\x04\x00\x00\x01\x00\x00\x00\x00\x00\x20\x01\x00" + bytes(20))
     line.shutdown(socket.SHUT_RDWR)
     assert sink.over.wait(WITHIN_S)
+    line.close()
     assert sink.taken == []
     assert sink.closed == 1
 
