@@ -1,11 +1,11 @@
 """`millet audit verify` as an operator runs it: a whole trail, and each thing that can be done to one."""
 
 import json
-import logging
 import sys
 from datetime import UTC, datetime
 
 import pytest
+from logging_state import put_back
 
 from millet import cli
 from millet.app.audit import folder_of, open_trail, operated
@@ -26,10 +26,9 @@ def settings(tmp_path, monkeypatch):
 def log(tmp_path):
     """The service's log."""
     path = tmp_path / "service.jsonl"
-    with path.open("w") as stream:
-        handler = configure("INFO", stream)
+    with path.open("w") as stream, put_back():
+        configure("INFO", stream)
         yield path
-        logging.getLogger().removeHandler(handler)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import warnings
 import pydicom
 import pytest
 from analyses import analysis, checked, refused
+from logging_state import put_back
 from prometheus_client import CollectorRegistry
 
 from millet.core.analysis import Outcome, TriageLevel
@@ -201,18 +202,10 @@ def test_promtool_has_nothing_to_say(metrics):
 @pytest.fixture
 def written():
     """Log lines of this process as they would be written; everything is put back afterwards."""
-    root = logging.getLogger()
-    others = [logging.getLogger(n) for n in logging.root.manager.loggerDict]
-    before = [(lg, lg.handlers[:], lg.propagate, lg.level) for lg in (root, *others)]
-    hooks = (sys.excepthook, threading.excepthook, logging.raiseExceptions)
     stream = io.StringIO()
-    configure("DEBUG", stream)
-    yield stream
-    logging.captureWarnings(capture=False)
-    sys.excepthook, threading.excepthook, logging.raiseExceptions = hooks
-    for logger, handlers, propagate, level in before:
-        logger.handlers[:], logger.propagate = handlers, propagate
-        logger.setLevel(level)
+    with put_back():
+        configure("DEBUG", stream)
+        yield stream
 
 
 def lines(stream: io.StringIO) -> list[dict[str, object]]:
