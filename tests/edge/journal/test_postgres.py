@@ -80,6 +80,5 @@ def test_a_restart_of_the_database_stops_nothing(workers, postgres):
     assert PASSWORD not in "".join(traceback.format_exception(told.value))
     with worker.engine.begin() as connection:
         worker.work.enqueue(connection, Job(2, 1))
-    until(lambda: len(done) >= 2, worker)
-    assert sorted(done) == [1, 2]
-    assert worker.work.reconcile() == []
+    until(lambda: set(done) == {1, 2}, worker)  # what was in hand may be done twice
+    until(lambda: worker.work.reconcile() == [], worker)
