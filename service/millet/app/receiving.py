@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +28,9 @@ from millet.ports import Clock, Received, Site
 from millet.settings import Settings
 
 INTAKE_EVERY_S = 0.2
+SWITCH_S = 0.0005
+"""For which one thread keeps the interpreter while others wait for it: an association needs it for moments, a
+dozen times an instance, and Python's 5 ms each time would be longer than the instance takes."""
 GATHER_S = 0.1
 """How long instances are gathered to be journalled together; the end of an association does not wait."""
 OUT_OF_RESOURCES = 0xA700
@@ -57,6 +61,7 @@ class Receiving:
         loop = self._loop
 
         def start() -> None:
+            sys.setswitchinterval(SWITCH_S)
             self.spool.hold()
             loop.start()
             if self.archive:

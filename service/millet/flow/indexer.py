@@ -18,8 +18,12 @@ from millet.ports import Entry, InstanceLog, Kept, Recorded, Site, Spool
 BATCH = 256
 """Instances that are journalled in one transaction, at most."""
 
+HEAD_BYTES = 1 << 16
+"""Of an instance, read for its header: most have their pixels behind that."""
 HEADER_BYTES = 1 << 24
-"""Of an instance, read for its header: all but pixels of whole volumes in one object."""
+"""Read where that is not enough: all but pixels of whole volumes in one object."""
+PIXELS_BEGIN = b"\xe0\x7f\x10\x00O"
+"""Tag and VR (OW or OB) of Pixel Data in explicit VR little endian, compressed or not."""
 
 Urgency = Callable[[Site], int]
 """Of what comes from there, as `core.turns`."""
@@ -88,7 +92,10 @@ class Indexer:
     def _header(self, kept: Kept) -> SliceHeader | None:
         """None where it cannot be read, which it could be when it was acknowledged."""
         try:
-            return ct.read_header(self._spool.read(kept.stored.path, HEADER_BYTES))
+            head = self._spool.read(kept.stored.path, HEAD_BYTES)
+            if PIXELS_BEGIN not in head:
+                head = self._spool.read(kept.stored.path, HEADER_BYTES)
+            return ct.read_header(head)
         except StoreError:
             raise
         except Exception as failure:  # noqa: BLE001 - one instance must not hold up those behind it

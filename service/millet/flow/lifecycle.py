@@ -12,12 +12,16 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+GATHER_SHARE = 3.0
+"""Of a step's time, for which is gathered after it."""
+LONGEST_GATHER_S = 1.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -110,7 +114,10 @@ class Loop:
     def __init__(
         self, name: str, step: Callable[[], object], every_s: float, *, gather_s: float = 0.0
     ) -> None:
-        """Make a loop; `gather_s` is how long one that was woken waits for more, unless there is hurry."""
+        """Make a loop; `gather_s` is how long one that was woken waits for more, unless there is hurry.
+
+        After a long step it is longer, up to `LONGEST_GATHER_S`: others are to have most of the processor.
+        """
         self._step = step
         self._every_s = every_s
         self._gather_s = gather_s
@@ -142,9 +149,11 @@ class Loop:
             self._hurried.clear()
             if self._ended.is_set():
                 return
+            began_s = time.monotonic()
             try:
                 self._step()
             except Exception:
                 logging.getLogger(__name__).exception("a step of %s failed", self._thread.name)
+            took_s = time.monotonic() - began_s
             if self._woken.wait(self._every_s) and self._gather_s:
-                self._hurried.wait(self._gather_s)
+                self._hurried.wait(min(max(self._gather_s, took_s * GATHER_SHARE), LONGEST_GATHER_S))

@@ -27,7 +27,7 @@ CT_CLASSES = frozenset(
 )
 """What is taken. Everything else is refused with 0x0122: a sender that still needs the object stored
 must not be told that we did, and our own reports must not come back as work."""
-HEAD_BYTES = 16_384
+HEAD_BYTES = 4096
 """Of an instance, kept to be read before it is acknowledged; more where private elements fill that."""
 LONGEST_HEAD_BYTES = 1 << 24
 
@@ -105,6 +105,8 @@ class Reception:
         self._offer: Offer | None = None
         self._head = bytearray()
         self._head_bytes = HEAD_BYTES
+        self._told: ct.Identity | None = None
+        """What the head says, once it says enough."""
         self._bytes = 0
 
     def begin(self, offer: Offer) -> None:
@@ -116,6 +118,7 @@ class Reception:
         self._offer = offer
         self._head.clear()
         self._head_bytes = HEAD_BYTES
+        self._told = None
         self._bytes = 0
         self._writer.begin(offer, self._clock.utc())
 
@@ -132,7 +135,7 @@ class Reception:
         """It is all there; see `ports.Reception`."""
         if self._offer is None:
             raise StoreError("no instance was begun")
-        _check(_identity(bytes(self._head)), self._offer)
+        _check(self._told or _identity(bytes(self._head)), self._offer)
         self._writer.commit()
         self._offer = None
         self._came()
@@ -147,9 +150,12 @@ class Reception:
             room = self._head_bytes - len(self._head)
             self._head += piece[:room]
             piece = piece[room:]
-            full = self._head_bytes <= len(self._head) < LONGEST_HEAD_BYTES
-            if full and not _identity(bytes(self._head)).series_uid:
-                self._head_bytes *= 8
+            if self._head_bytes <= len(self._head) < LONGEST_HEAD_BYTES:
+                told = _identity(bytes(self._head))
+                if told.series_uid:
+                    self._told = told
+                else:
+                    self._head_bytes *= 8
 
     def close(self) -> None:
         """The association ended; see `ports.Reception`."""

@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Callable
 
-BUFFER_BYTES = 1 << 17
+BUFFER_BYTES = 1 << 16
 SMALL_BYTES = 1 << 12
 """Enough to negotiate with: a connection that never sends an instance never costs more."""
 

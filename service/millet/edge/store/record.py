@@ -2,7 +2,7 @@
 
     segment   MILLETS1 | nonce (16)
     record    MILLETR1 | nonce (16) | length of facts u32 | length of body u64 | BLAKE3 of body (32) | CRC-32
-              facts (JSON) | body (a DICOM file, PS3.10)
+              facts (JSON) | body (a DICOM file, PS3.10) | zeros up to the next block
 
 The nonce is the segment's own: bytes that a sender sent cannot pass for a record. The first line of a record
 is written last, so that a record is whole or not there; whether its body is, too, the digest says.
@@ -17,12 +17,14 @@ import zlib
 from datetime import datetime
 from typing import NamedTuple
 
+from millet.edge.store.blocks import BLOCK, up
 from millet.ports import Kept, Offer, Site, Stored
 
 SEGMENT_MAGIC = b"MILLETS1"
 RECORD_MAGIC = b"MILLETR1"
 NONCE_BYTES = 16
-SEGMENT_START = len(SEGMENT_MAGIC) + NONCE_BYTES
+OPENING_BYTES = len(SEGMENT_MAGIC) + NONCE_BYTES
+SEGMENT_START = BLOCK
 """Where the first record of a segment begins."""
 MOST_FACTS_BYTES = 65_536
 _HEAD = struct.Struct("<8s16sIQ32s")
@@ -104,5 +106,5 @@ def decode(encoded_head: bytes, head: Head, facts: bytes, segment: str, at: int)
             association=told["association"],
         ),
         received_utc=datetime.fromisoformat(told["received_utc"]),
-        end=body_at + head.body_bytes,
+        end=up(body_at + head.body_bytes),
     )

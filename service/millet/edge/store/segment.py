@@ -1,8 +1,7 @@
 """Writing and reading one segment of the spool.
 
 Each writer appends to a segment of its own, so that associations never wait for each other and one flush is
-all that an instance costs: 1.3 times as many instances a second as DCMTK's storescp writes without any,
-where a file for each instance with its folder flushed reached 0.8 to 0.9.
+all that an instance costs: half as much again in a second as with a file for each and its folder flushed.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from millet.edge.store import record
+from millet.edge.store.blocks import BLOCK, Blocks, buffer
 from millet.edge.store.disk import sync_folder, told
 from millet.errors import StoreError
 from millet.ports import Kept, Offer, Stored
@@ -24,7 +24,10 @@ CHECK_BYTES = 1 << 20
 
 
 class SegmentWriter:
-    """Appends instances; of one thread. Raises StoreError."""
+    """Appends instances; of one thread. Raises StoreError.
+
+    `end` is where the next record begins.
+    """
 
     def __init__(self, root: Path, name: str, committed: Callable[[str, int], None]) -> None:
         self.name = name
@@ -32,61 +35,47 @@ class SegmentWriter:
         self._nonce = os.urandom(record.NONCE_BYTES)
         path = root / name
         with told():
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-            os.write(self._file, record.SEGMENT_MAGIC + self._nonce)
-            os.fsync(self._file)
+            self._blocks = Blocks(path)
+            self._blocks.begin(0, record.OPENING_BYTES, buffer(BLOCK))
+            self.end = self._blocks.end(record.SEGMENT_MAGIC + self._nonce, 0)
             sync_folder(path.parent)
-        self._start = self._at = self._body_at = record.SEGMENT_START
+        self._body_at = self.end
         self._facts = b""
         self._digest = blake3()
 
-    @property
-    def end(self) -> int:
-        """Where the next record begins."""
-        return self._start
-
-    def begin(self, offer: Offer, received_utc: datetime) -> None:
-        """Begin a record."""
+    def begin(self, offer: Offer, received_utc: datetime, gathered_in: memoryview) -> None:
+        """Begin a record, gathered in a buffer of `blocks.buffer` before it is written."""
         self._facts = record.encode_facts(offer, received_utc)
         self._digest = blake3()
-        self._at = self._start + record.HEAD_BYTES
-        self._append(self._facts)
-        self._body_at = self._at
+        self._blocks.begin(self.end, record.HEAD_BYTES, gathered_in)
+        with told():
+            self._blocks.append(self._facts)
+        self._body_at = self._blocks.at
 
     def write(self, piece: bytes | memoryview) -> None:
         """Append to its body."""
-        self._append(piece)
+        with told():
+            self._blocks.append(piece)
         self._digest.update(piece)
 
     def commit(self) -> Stored:
         """Make the record durable before returning."""
-        length, digest = self._at - self._body_at, self._digest.digest()
+        length, digest = self._blocks.at - self._body_at, self._digest.digest()
         head = record.encode_head(self._nonce, self._facts, length, digest)
         with told():
-            os.pwrite(self._file, head, self._start)
-            os.fdatasync(self._file)
+            self.end = self._blocks.end(head, self.end)
         where = record.Place(self.name, self._body_at, length)
-        self._start = self._at
-        self._committed(self.name, self._start)
+        self._committed(self.name, self.end)
         return Stored(str(where), digest.hex(), length)
 
     def abandon(self) -> None:
         """Leave no trace of the record that was begun."""
         with told():
-            os.ftruncate(self._file, self._start)
-        self._at = self._start
+            self._blocks.cut(self.end)
 
     def close(self) -> None:
         """Append no more."""
-        os.close(self._file)
-
-    def _append(self, piece: bytes | memoryview) -> None:
-        with told():
-            at, left = self._at, memoryview(piece)
-            while left:
-                written = os.pwrite(self._file, left, at)
-                at, left = at + written, left[written:]
-            self._at = at
+        self._blocks.close()
 
 
 def records(path: Path, name: str, after: int, upto: int | None) -> Iterator[Kept]:
@@ -109,7 +98,7 @@ def records(path: Path, name: str, after: int, upto: int | None) -> Iterator[Kep
             if upto is None:
                 os.fsync(file)
             end = os.fstat(file).st_size if upto is None else upto
-            opening = os.pread(file, record.SEGMENT_START, 0)
+            opening = os.pread(file, record.OPENING_BYTES, 0)
         nonce = opening[len(record.SEGMENT_MAGIC) :]
         at = max(after, record.SEGMENT_START)
         while at < end and (kept := _record(file, nonce, name, at)) and kept.end <= end:
@@ -146,10 +135,11 @@ def _record(file: int, nonce: bytes, name: str, at: int) -> Kept | None:
 
 
 def _whole(file: int, kept: Kept) -> bool:
-    digest, at = blake3(), kept.end - kept.stored.size_bytes
+    here = record.place(kept.stored.path)
+    digest, at, end = blake3(), here.at if here else 0, here.at + here.length if here else 0
     with told():
-        while at < kept.end:
-            piece = os.pread(file, min(CHECK_BYTES, kept.end - at), at)
+        while at < end:
+            piece = os.pread(file, min(CHECK_BYTES, end - at), at)
             if not piece:
                 return False
             digest.update(piece)

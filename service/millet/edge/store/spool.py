@@ -20,6 +20,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from millet.edge.store import segment
+from millet.edge.store.blocks import LARGE_BYTES, SMALL_BYTES, buffer
 from millet.edge.store.disk import sync_folder, told
 from millet.edge.store.lock import FolderLock, is_held
 from millet.edge.store.record import place
@@ -31,6 +32,7 @@ OUT_OF_RESOURCES = 0xA700
 """DIMSE status "Refused: Out of Resources" (PS3.4 B.2.3)."""
 SEGMENT_BYTES = 64 << 20
 """A segment that has grown to this is followed by another."""
+LARGE_BUFFERS = 8
 LOOK_EVERY_S = 30.0
 """How often is looked for receivers that are gone."""
 RESTART_S = 10.0
@@ -50,6 +52,9 @@ class LogSpool:
         self._lock = threading.Lock()
         self._held: FolderLock | None = None
         self._idle: list[SegmentWriter] = []
+        self._buffers: list[memoryview] = []
+        self._lent = 0
+        """Buffers there are."""
         self._durable: dict[str, int] = {}
         """Segments of this process that are not wholly journalled, as far as they are durable."""
         self._written: set[str] = set()
@@ -185,6 +190,23 @@ class LogSpool:
             self.given_up(writer)
         return fresh
 
+    def lend(self) -> memoryview:
+        """A buffer for one association: a large one for the first few, small ones for a crowd."""
+        with self._lock:
+            if self._buffers:
+                return self._buffers.pop()
+            self._lent += 1
+            size_bytes = LARGE_BYTES if self._lent <= LARGE_BUFFERS else SMALL_BYTES
+        return buffer(size_bytes)
+
+    def take_back(self, lent: memoryview) -> None:
+        """Have a buffer for the next association; the large ones are lent first."""
+        with self._lock:
+            if len(lent) == LARGE_BYTES:
+                self._buffers.append(lent)
+            else:
+                self._lent -= 1
+
     def given_up(self, writer: SegmentWriter) -> None:
         """Nothing more is appended to the segment of this writer."""
         with self._lock:
@@ -209,14 +231,16 @@ class _Writer:
     def __init__(self, spool: LogSpool, writer: SegmentWriter | None) -> None:
         self._spool = spool
         self._writer = writer
+        self._buffer: memoryview | None = None
         self._begun = False
 
     def begin(self, offer: Offer, received_utc: datetime) -> None:
         """Begin an instance; see `ports.SpoolWriter`."""
         self._spool.refuse_when_full()
         self._writer = self._spool.followed_by(self._writer)
+        self._buffer = self._buffer or self._spool.lend()
         self._begun = True
-        self._writer.begin(offer, received_utc)
+        self._writer.begin(offer, received_utc, self._buffer)
 
     def write(self, piece: bytes | memoryview) -> None:
         """Append; see `ports.SpoolWriter`."""
@@ -242,6 +266,9 @@ class _Writer:
     def close(self) -> None:
         """Give the segment to the next one; see `ports.SpoolWriter`."""
         self.abandon()
+        if self._buffer is not None:
+            lent, self._buffer = self._buffer, None
+            self._spool.take_back(lent)
         if self._writer is not None:
             writer, self._writer = self._writer, None
             self._spool.given_back(writer)
