@@ -72,6 +72,8 @@ def test_a_restart_of_the_database_stops_nothing(workers, postgres):
     with worker.engine.begin() as connection:
         worker.work.enqueue(connection, Job(1, 1))
     assert begun.wait(PATIENCE_S)
+    with worker.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("CHECKPOINT")  # this server tells success before it is durable
     postgres.stop("immediate")
     with pytest.raises(StoreError) as told:
         worker.work.reconcile()
