@@ -128,7 +128,7 @@ def _flip(path: Path) -> None:
     [
         (lambda folder: _flip(_segments(folder)[0]), "was altered"),
         (lambda folder: _segments(folder)[0].unlink(), "is missing"),
-        (lambda folder: _segments(folder)[0].write_bytes(_segments(folder)[0].read_bytes()[:-9]), "bytes"),
+        (lambda folder: _segments(folder)[0].write_bytes(_segments(folder)[0].read_bytes()[:-3900]), "bytes"),
         (lambda folder: _flip(folder / backup.JOURNAL), "was altered"),
     ],
     ids=["altered", "missing", "cut", "journal"],
