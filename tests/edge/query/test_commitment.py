@@ -37,7 +37,7 @@ class Pacs:
     def _action(self, event):
         self.got.append((event.action_type, read_request(event.request.ActionInformation.getvalue())))
         if self.at_once:
-            threading.Timer(0.1, self._answer, [event.assoc, self.at_once]).start()
+            threading.Timer(1.0, self._answer, [event.assoc, self.at_once]).start()  # after the response
         return self.status, Dataset()
 
     def _answer(self, association, verdict):
