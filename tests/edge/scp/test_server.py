@@ -359,6 +359,22 @@ def test_a_broken_protocol_is_aborted(scp, sink, said):
     later.release()
 
 
+def test_a_message_that_trickles_has_an_end(scp, sink, monkeypatch):
+    """However many PDUs it comes in, the time is that of the whole message."""
+    monkeypatch.setattr("millet.edge.scp.messages.MESSAGE_S", 0.5)
+    association = associate(scp, CT)
+    line = association.dul.socket.socket
+    line.sendall(commands_of(ct_dataset(1)))
+    piece = b"\x04\x00\x00\x00\x00\x08\x00\x00\x00\x04\x01\x00ab"
+    for _ in range(WITHIN_S * 10):
+        if sink.over.wait(0.1):
+            break
+        line.sendall(piece)
+    assert sink.over.is_set()
+    line.close()
+    assert sink.taken == []
+
+
 def test_an_instance_that_is_cut_off_is_abandoned(scp, sink):
     """A connection that is lost in the middle of an instance leaves nothing of it."""
     association = associate(scp, CT)

@@ -39,11 +39,14 @@ class Messages:
         self._in = inbound
         self._left = 0
         """Bytes of the P-DATA PDU in hand that were not read yet."""
+        self._timed = False
+        """Whether the message in hand has its end in time; each PDU of it must not get another."""
         self._most_bytes = (most_bytes or OUR_PDU_BYTES) - 6
 
     def next(self) -> tuple[Command, int] | None:
         """The next request and its presentation context; None when the peer released."""
         self._in.within(float("inf"))  # between messages only silence ends it
+        self._timed = False
         encoded, fragment = b"", self._fragment()
         while fragment is not None:
             if not fragment.flags & _COMMAND:
@@ -85,7 +88,9 @@ class Messages:
         """The next fragment's header; None when the peer released."""
         while not self._left:
             kind, _, self._left = struct.unpack(">BBI", self._in.exactly(6))
-            self._in.within(MESSAGE_S) if kind == DATA else None
+            if not self._timed:
+                self._in.within(MESSAGE_S)
+                self._timed = True
             if kind == RELEASE_RQ:
                 self._send(struct.pack(">BBII", RELEASE_RP, 0, 4, 0))
                 return None
