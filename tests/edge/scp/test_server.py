@@ -366,7 +366,7 @@ def test_a_message_that_trickles_has_an_end(scp, sink, monkeypatch):
     line = association.dul.socket.socket
     line.sendall(commands_of(ct_dataset(1)))
     piece = b"\x04\x00\x00\x00\x00\x08\x00\x00\x00\x04\x01\x00ab"
-    for _ in range(WITHIN_S * 10):
+    for _ in range(WITHIN_S * 3):
         if sink.over.wait(0.1):
             break
         line.sendall(piece)
