@@ -36,6 +36,8 @@ class Neighbour:
 
     port: int
     name: str = "neighbour"
+    pace_s: float = 0.1
+    """Between two instances, as a scanner sends: short series at full speed would queue up by the hour."""
     acknowledged: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     slowest_s: float = 0.0
@@ -77,6 +79,8 @@ class Neighbour:
                     self.failures.append(f"status {status:04X}")
                 else:
                     self.acknowledged.append(uid)
+                if self._stop.wait(self.pace_s):
+                    break
             sender.release()
 
 

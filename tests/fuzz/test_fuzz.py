@@ -96,7 +96,7 @@ def test_mutated_associations_leave_the_neighbour_alone(caplog):
     behind = Behind(site="default", judge=lambda _: None, reception=Reception, came=lambda _came: None)
     scp = StorageScp(Listen(host="127.0.0.1", port=0), behind)
     scp.start()
-    neighbour = fuzz_lines.Neighbour(scp.port)
+    neighbour = fuzz_lines.Neighbour(scp.port, pace_s=0.0)
     neighbour.start()
     sent = list(fuzz_lines.fuzz(scp.port, 3, rounds=ASSOCIATIONS))
     neighbour.stop()

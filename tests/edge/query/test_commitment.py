@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_primitives import N_EVENT_REPORT
 
 from millet.codec.commitment import read_report, read_request
 from millet.core.commitment import PUSH_INSTANCE, PUSH_MODEL, Reference, Request, Verdict
@@ -26,7 +29,7 @@ class Pacs:
         self.got = []
         self.status = 0x0000
         self.at_once: Verdict | None = None
-        self.heard = threading.Event()
+        self.heard, self.responses = threading.Event(), []
         entity = AE(ae_title="PACS")
         entity.add_supported_context(PUSH_MODEL, scu_role=True, scp_role=True)
         handlers = [(evt.EVT_N_ACTION, self._action), (evt.EVT_N_EVENT_REPORT, self._report)]
@@ -43,7 +46,10 @@ class Pacs:
     def _answer(self, association, verdict):
         from millet.codec.commitment import report
 
-        association.send_n_event_report(report(verdict), verdict.event_type, PUSH_MODEL, PUSH_INSTANCE)
+        status, _ = association.send_n_event_report(
+            report(verdict), verdict.event_type, PUSH_MODEL, PUSH_INSTANCE
+        )
+        self.responses.append(status.get("Status"))
         self.heard.set()
 
     def _report(self, event):
@@ -63,6 +69,8 @@ def server():
 def pacs(server):
     """As it was at first."""
     server.got, server.status, server.at_once = [], 0x0000, None
+    server.heard.clear()
+    server.responses.clear()
     return server
 
 
@@ -104,6 +112,22 @@ def test_an_answer_on_the_same_association_is_heard(pacs):
     peers(pacs, stay_s=10.0).request("archive", ASKED, lambda dataset: heard.append(dataset) or 0)
     assert [read_report(dataset) for dataset in heard] == [VERDICT]
     assert pacs.heard.wait(10)
+
+
+def test_nobody_leaves_before_the_response_is_sent(pacs, monkeypatch):
+    """However long the sending takes after the answer was heard."""
+    send = DIMSEServiceProvider.send_msg
+
+    def late(provider, primitive, context_id):
+        if isinstance(primitive, N_EVENT_REPORT) and primitive.is_valid_response:
+            time.sleep(0.5)
+        send(provider, primitive, context_id)
+
+    monkeypatch.setattr(DIMSEServiceProvider, "send_msg", late)
+    pacs.at_once = VERDICT
+    peers(pacs, stay_s=10.0).request("archive", ASKED, lambda dataset: 0)
+    assert pacs.heard.wait(10)
+    assert pacs.responses == [0x0000]
 
 
 @pytest.mark.filterwarnings(

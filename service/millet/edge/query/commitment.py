@@ -9,6 +9,8 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import build_role, evt
+from pynetdicom.events import EventHandlerType
+from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.presentation import build_context
 
 from millet.codec import commitment
@@ -61,16 +63,20 @@ class CommitmentPeers:
         """Ask a destination whether it keeps something; see `ports.Commitment`."""
         if destination not in self._destinations:
             raise DeliveryError("the destination cannot be asked for commitment", retryable=False)
-        has_answered = threading.Event()
+        is_heard, has_answered = threading.Event(), threading.Event()
 
         def reported(event: Any) -> tuple[int, None]:
             try:
                 information = event.request.EventInformation
                 return hear(b"" if information is None else information.getvalue()), None
             finally:
-                has_answered.set()
+                is_heard.set()
 
-        handlers = [(evt.EVT_N_EVENT_REPORT, reported)]
+        def sent(event: Any) -> None:
+            if is_heard.is_set() and isinstance(event.pdu, P_DATA_TF):
+                has_answered.set()  # not before: who releases first can no longer send the response
+
+        handlers: list[EventHandlerType] = [(evt.EVT_N_EVENT_REPORT, reported), (evt.EVT_PDU_SENT, sent)]
         try:
             with association(
                 self._destinations[destination], [build_context(PUSH_MODEL, SYNTAXES)], handlers
