@@ -152,7 +152,7 @@ class MemoryWriter:
         """Some of its bytes."""
         self._body += piece
 
-    def commit(self) -> Stored:
+    def commit(self, head: bytes = b"") -> Stored:
         """Keep it."""
         assert self._offer is not None
         digest = hashlib.sha256(self._body).hexdigest()
@@ -160,7 +160,7 @@ class MemoryWriter:
             end = len(self._spool.log) + 1
             stored = Stored(f"memory@{end}", digest, len(self._body))
             self._spool.bodies[stored.path] = self._body
-            self._spool.log.append(Kept(stored, self._offer, self._utc, end))
+            self._spool.log.append(Kept(stored, self._offer, self._utc, end, head))
         return stored
 
     def abandon(self) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from millet.codec import bounds, decoders, pixels, text
 from millet.codec.decoders import MALFORMED, Decode
-from millet.codec.elements import read_elements, tag_of, transfer_syntax
+from millet.codec.elements import read_elements, read_file, tag_of
 from millet.codec.tags import Tags, without_nul
 from millet.core.geometry import PointMm, Vector
 from millet.core.reasons import Reason
@@ -100,8 +100,8 @@ def read_header(encoded: bytes) -> SliceHeader:
         UnfitSeries: UNREADABLE_OBJECT, the bytes are no DICOM object, or no honest one.
     """
     try:
-        found = read_elements(encoded, _WANTED, strict=False)
-        tags, syntax = Tags(found, _TAGS), transfer_syntax(encoded)
+        syntax, found = read_file(encoded, _WANTED, strict=False)
+        tags = Tags(found, _TAGS)
     except MALFORMED as error:
         raise UnfitSeries(Reason.UNREADABLE_OBJECT, type(error).__name__) from error
     identity = _identity(tags)

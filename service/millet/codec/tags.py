@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class Tags:
             values = [float(word) for word in self.words(keyword)]
         except ValueError:
             return []
-        return values if len(values) == count and all(np.isfinite(values)) else []
+        return values if len(values) == count and all(map(isfinite, values)) else []
 
     def number(self, keyword: str) -> float | None:
         """A decimal string or a binary float; of several values the first."""
@@ -55,12 +56,12 @@ class Tags:
             kind = np.dtype("<f8" if found.vr == "FD" else "<f4")
             first = found.value[: kind.itemsize].ljust(kind.itemsize, b"\xff")  # cut short, it is no number
             binary = float(np.frombuffer(first, kind)[0])
-            return binary if np.isfinite(binary) else None
+            return binary if isfinite(binary) else None
         try:
             value = float(self.words(keyword)[0])
         except (ValueError, IndexError):
             return None
-        return value if np.isfinite(value) else None
+        return value if isfinite(value) else None
 
     def integer(self, keyword: str) -> int | None:
         """An integer string."""

@@ -92,10 +92,7 @@ class Indexer:
     def _header(self, kept: Kept) -> SliceHeader | None:
         """None where it cannot be read, which it could be when it was acknowledged."""
         try:
-            head = self._spool.read(kept.stored.path, HEAD_BYTES)
-            if PIXELS_BEGIN not in head:
-                head = self._spool.read(kept.stored.path, HEADER_BYTES)
-            return ct.read_header(head)
+            return ct.read_header(self._head(kept))
         except StoreError:
             raise
         except Exception as failure:  # noqa: BLE001 - one instance must not hold up those behind it
@@ -104,6 +101,13 @@ class Indexer:
                 "an instance in the spool cannot be read, its bytes stay there: %s", kind
             )
             return None
+
+    def _head(self, kept: Kept) -> bytes:
+        """As much of an instance as its header takes."""
+        if PIXELS_BEGIN in kept.head:
+            return kept.head
+        head = self._spool.read(kept.stored.path, HEAD_BYTES)
+        return head if PIXELS_BEGIN in head else self._spool.read(kept.stored.path, HEADER_BYTES)
 
 
 class _Found(NamedTuple):

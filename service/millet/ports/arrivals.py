@@ -33,7 +33,7 @@ class Reception(Protocol):
         """An instance is coming. Raises RefusedInstance before its bytes come, or StoreError."""
 
     def write(self, piece: bytes | memoryview) -> None:
-        """Some of its bytes, a DICOM file (PS3.10). Raises RefusedInstance or StoreError."""
+        """Some of its data set. Raises RefusedInstance or StoreError."""
 
     def end(self) -> None:
         """It is all there: durable when this returns. Raises RefusedInstance or StoreError."""
