@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from fakes import MemoryObjects
 from instances import entry
 
-from millet.edge.journal import DurableWork, JournalClock, SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.journal import DurableWork, JournalClock, SqlJournal, open_engine, sqlite_url
 from millet.edge.journal.durable import PROTOCOL
 from millet.edge.journal.heartbeat import LEASE_S, Heart
+from millet.edge.journal.migrating import migrate
 from millet.edge.journal.tables import executor
 
 PATIENCE_S = 30

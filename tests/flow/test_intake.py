@@ -11,7 +11,8 @@ from millet.core.assembler import Waits
 from millet.core.job import State
 from millet.core.stack import FEWEST_SLICES
 from millet.core.turns import EMERGENCY, ROUTINE
-from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.journal import SqlJournal, open_engine, sqlite_url
+from millet.edge.journal.migrating import migrate
 from millet.edge.store import LogSpool
 from millet.errors import RefusedInstance, StoreError
 from millet.flow.completion import Completion

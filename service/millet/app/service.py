@@ -24,7 +24,7 @@ from millet.app.pulling import completing
 from millet.app.receiving import Receiving
 from millet.core.job import State
 from millet.edge import malloc
-from millet.edge.journal import DurableWork, JournalClock, SqlJournal, journal_url, migrate, open_engine
+from millet.edge.journal import DurableWork, JournalClock, SqlJournal, journal_url, migrate_apart, open_engine
 from millet.edge.store import LogSpool, ObjectFolder
 from millet.edge.telemetry import Events, Telemetry, configure
 from millet.errors import StoreError
@@ -62,7 +62,7 @@ class Service:
         self._serving = False
         self._executor_id = f"{socket.gethostname()}-{chosen.slot}"
         self._engine = open_engine(journal_url(chosen.journal_url, chosen.state_dir))
-        migrate(self._engine)
+        migrate_apart(self._engine)
         self._clock = JournalClock(self._engine)
         self._spool = LogSpool(
             chosen.state_dir / "spool", self._executor_id, reserve_bytes=chosen.spool_reserve_bytes

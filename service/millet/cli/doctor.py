@@ -95,11 +95,11 @@ def _disk(settings: Settings) -> str:
 
 
 def _database(settings: Settings) -> str:
-    from millet.edge.journal import journal_url, migrate, open_engine, snapshot
+    from millet.edge.journal import journal_url, migrate_apart, open_engine, snapshot
 
     engine = open_engine(journal_url(settings.journal_url, settings.state_dir))
     try:
-        migrate(engine)
+        migrate_apart(engine)
         started = time.perf_counter()
         count = snapshot.count(engine)
         took_ms = 1000 * (time.perf_counter() - started)

@@ -12,7 +12,8 @@ from alembic.migration import MigrationContext
 from fakes import MemoryObjects
 from instances import START_UTC, entry
 
-from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.journal import SqlJournal, open_engine, sqlite_url
+from millet.edge.journal.migrating import migrate
 from millet.edge.journal.tables import metadata
 from millet.errors import StoreError
 from millet.ports import KeptObject, WorklistQuery
