@@ -47,6 +47,8 @@ _IDENTIFIED = max(_IDENTITY) + 1
 """What identifies an instance stands before this tag."""
 _TAGS = {keyword: tag_of(keyword) for keyword in _KEYWORDS.split()}
 _WANTED = frozenset(_TAGS.values())
+_PIXELS_BEGIN = b"\xe0\x7f\x10\x00O"
+"""Tag and VR (OW or OB) of Pixel Data in explicit VR little endian, compressed or not."""
 _LOSSY_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 81))
 _EITHER_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (91, 93, 203))
 """Lossy or lossless; lossy unless (0028,2110) denies it."""
@@ -88,6 +90,12 @@ def _identity(tags: Tags) -> Identity:
     if max(map(len, uids)) > bounds.LONGEST_UID:
         raise UnfitSeries(Reason.UNREADABLE_OBJECT, f"a UID of more than {bounds.LONGEST_UID} characters")
     return Identity(*uids)
+
+
+def head_of(encoded: bytes) -> bytes:
+    """What stands before the pixels, all that `read_header` needs; nothing where they cannot be seen."""
+    at = encoded.find(_PIXELS_BEGIN)
+    return encoded[: at + len(_PIXELS_BEGIN)] if at >= 0 else b""
 
 
 def read_header(encoded: bytes) -> SliceHeader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite
+from sys import intern
 
 import numpy as np
 
@@ -75,5 +76,8 @@ class Tags:
 
 
 def without_nul(value: str) -> str:
-    """What databases take: text ends at a NUL for some, and others refuse it."""
-    return value.replace("\0", "")
+    """What databases take: text ends at a NUL for some, and others refuse it.
+
+    Interned: the slices of a series say the same, and thousands of their headers are in memory at once.
+    """
+    return intern(value.replace("\0", ""))

@@ -15,15 +15,13 @@ from millet.core.series import SliceHeader
 from millet.errors import StoreError
 from millet.ports import Entry, InstanceLog, Kept, Recorded, Site, Spool
 
-BATCH = 256
+BATCH = 128
 """Instances that are journalled in one transaction, at most."""
 
 HEAD_BYTES = 1 << 16
 """Of an instance, read for its header: most have their pixels behind that."""
 HEADER_BYTES = 1 << 24
 """Read where that is not enough: all but pixels of whole volumes in one object."""
-PIXELS_BEGIN = b"\xe0\x7f\x10\x00O"
-"""Tag and VR (OW or OB) of Pixel Data in explicit VR little endian, compressed or not."""
 
 Urgency = Callable[[Site], int]
 """Of what comes from there, as `core.turns`."""
@@ -104,10 +102,12 @@ class Indexer:
 
     def _head(self, kept: Kept) -> bytes:
         """As much of an instance as its header takes."""
-        if PIXELS_BEGIN in kept.head:
-            return kept.head
-        head = self._spool.read(kept.stored.path, HEAD_BYTES)
-        return head if PIXELS_BEGIN in head else self._spool.read(kept.stored.path, HEADER_BYTES)
+        path = kept.stored.path
+        return (
+            kept.head
+            or ct.head_of(self._spool.read(path, HEAD_BYTES))
+            or self._spool.read(path, HEADER_BYTES)
+        )
 
 
 class _Found(NamedTuple):

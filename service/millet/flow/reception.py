@@ -137,7 +137,7 @@ class Reception:
         if self._offer is None:
             raise StoreError("no instance was begun")
         _check(self._told or _identity(bytes(self._head)), self._offer)
-        self._writer.commit(bytes(self._head[:HEAD_BYTES]))
+        self._writer.commit(ct.head_of(bytes(self._head)))
         self._offer = None
         self._came()
 

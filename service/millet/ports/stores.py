@@ -55,7 +55,7 @@ class Kept(NamedTuple):
     end: int
     """Where the next record of its segment begins."""
     head: bytes = b""
-    """Its first bytes, where they are at hand."""
+    """What stands before its pixels, where that is at hand."""
 
 
 class ObjectStore(Protocol):
@@ -81,7 +81,7 @@ class SpoolWriter(Protocol):
         """Append to what was begun: a DICOM file (PS3.10), piece by piece."""
 
     def commit(self, head: bytes = b"") -> Stored:
-        """Make it durable before returning; `head` are its first bytes, for whoever journals it soon."""
+        """Make it durable before returning; `head` stands before its pixels, for who journals it soon."""
 
     def abandon(self) -> None:
         """Drop what was begun; nothing where nothing was. Does not raise."""

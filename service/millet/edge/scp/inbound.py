@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 BUFFER_BYTES = 1 << 18
 """Half a slice of today: each reading lets another thread have the interpreter, and waits to get it back."""
-CROWD_BYTES = 1 << 16
+CROWD_BYTES = 1 << 15
 """Where many connections share the memory."""
 SMALL_BYTES = 1 << 12
 """Enough to negotiate with: a connection that never sends an instance never costs more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from millet.ports import Kept
 
 MOST = 512
-"""Records that are remembered, a second of a busy receiver and 4 MB; the others are read from the disk."""
+"""Records that are remembered, a second of a busy receiver; the others are read from the disk."""
 
 
 class Fresh:
