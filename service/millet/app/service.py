@@ -223,7 +223,7 @@ class Service:
         self._telemetry.series_open(states.get(State.RECEIVING.value, 0))
         self._telemetry.associations_open(self._receiving.associations)
         self._telemetry.spool_free(self._spool.free_bytes())
-        self._telemetry.clock_skew(self._clock.skew_s)
+        self._telemetry.clock_skews({**self._journal.skews_s(), self._executor_id: self._clock.skew_s})
         self._doors.measure(self._clock.utc())
         self._delivering.tell()
         return self._telemetry.exposition()
