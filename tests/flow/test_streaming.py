@@ -305,7 +305,7 @@ def test_a_series_is_begun_on_the_device_that_has_least_to_do(benches):
 
 
 def test_a_series_is_looked_at_by_the_model_of_its_title(benches):
-    """Two arrive at once under two titles; each is what its own model alone makes of it, done ahead or not."""
+    """Two arrive at once under two titles; each is what its own model alone makes of it, ahead or not."""
     bench, sent = benches(), slices()
     strict = MODEL._replace(manifest=replace(MODEL.manifest, levels=(replace(COARSE, threshold=0.08),)))
     bench.streaming.stations = [Station(bench.batcher, READERS | {"STRICT": strict.readers})]
