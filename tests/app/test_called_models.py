@@ -8,6 +8,7 @@ import pytest
 from millet import app
 from millet.app.analysing import _Left
 from millet.app.service import Service
+from millet.cli.doctor import _model
 from millet.core.turns import EMERGENCY, ROUTINE
 from millet.edge import models
 from millet.errors import ModelError
@@ -64,6 +65,13 @@ def test_a_model_that_cannot_be_loaded_is_told_with_its_title(root):
         app.load_models(chosen(root, A="absent/1"))
     with pytest.raises(ModelError, match=r"^model gone/1"):
         app.load_models(Settings(model="gone/1", models_dir=root))
+
+
+def test_a_doctor_runs_each_model_and_names_its_title(root):
+    """One line for each; the usual one comes first."""
+    usual, copy = _model(chosen(root, CHILD="copy/1")).splitlines()
+    assert usual.startswith("log/1 in fp32 runs on ")
+    assert copy.startswith("called CHILD: copy/1 in fp32 runs on ")
 
 
 def test_whatever_way_it_comes_the_called_title_tells_the_policy(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -115,6 +116,10 @@ def test_each_title_has_its_own_model(millet, root, chests):
     assert len(digests) == 2
     told = [line for line in service.page("metrics").splitlines() if line.startswith("millet_model_info")]
     assert {digest for digest in digests for line in told if digest in line} == digests
+
+    lines = [json.loads(line) for line in service.log.read_text().splitlines() if line.startswith("{")]
+    ends = [line["model"] for line in lines if line.get("message") == "analysis committed"]
+    assert sorted(ends) == sorted([USUAL, STRICT])
 
     storescu(chests / "late", service.dicom_port, "-aec", "MILLET")
     again = second_generation(service, strict.series_uid)
