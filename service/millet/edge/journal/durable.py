@@ -16,7 +16,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from typing import Any, NoReturn
 
 import sqlalchemy as sa
@@ -89,6 +88,8 @@ class DurableWork:
         self._let_go: dict[str, float] = {}
         """What the store stopped, with when it may begin anew."""
         self._suspects: dict[str, float] = {}
+        self._others = set[str]()
+        """What is to be given up, but by those who have its model."""
         _quiet()
         with told():
             DBOS.migrate(engine.url.render_as_string(hide_password=False))
@@ -210,10 +211,14 @@ class DurableWork:
     def _give_up_exceeded(self) -> None:
         spent = DBOS.list_workflows(status="MAX_RECOVERY_ATTEMPTS_EXCEEDED", name=WORKFLOW, load_output=False)
         for one in spent:
-            if one.input and self._give_up:
-                with suppress(Interrupted):  # it is for another model, and left to who has that
-                    self._give_up(*one.input["args"])
-                    DBOS.cancel_workflow(one.workflow_id)
+            if not one.input or not self._give_up or one.workflow_id in self._others:
+                continue
+            try:
+                self._give_up(*one.input["args"])
+            except Interrupted:
+                self._others.add(one.workflow_id)
+            else:
+                DBOS.cancel_workflow(one.workflow_id)
 
 
 def _name(series_id: int, generation: int) -> str:
