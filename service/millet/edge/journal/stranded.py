@@ -127,11 +127,11 @@ class Stranded:
         return bool(left if owner else not ours)
 
     def _moved(self, row: sa.Row[Any]) -> bool:
-        work, (name, _, model_title) = self._work.c, _parts(row.queue_name)
+        work, (base, _, model_title) = self._work.c, _parts(row.queue_name)
         as_it_was = [work[name].is_not_distinct_from(getattr(row, name)) for name in _IDENTITY]
         put = {
             "status": "ENQUEUED",
-            "queue_name": queue(QUEUES.index(name) if name in QUEUES else 0, model_title=model_title),
+            "queue_name": queue(QUEUES.index(base) if base in QUEUES else 0, model_title=model_title),
             "application_version": str(self._version.number),
             "owner_xid": None,
         }
