@@ -22,6 +22,7 @@ from millet.app.doors import Doors, check
 from millet.app.keeping import keeping
 from millet.app.pulling import completing
 from millet.app.receiving import Receiving
+from millet.core.doors import USUAL
 from millet.core.job import State
 from millet.edge import malloc
 from millet.edge.journal import DurableWork, JournalClock, SqlJournal, journal_url, migrate_apart, open_engine
@@ -69,7 +70,12 @@ class Service:
         )
         self._objects = ObjectFolder(chosen.state_dir / "objects")
         self._doors = Doors(chosen, self._executor_id, self._clock, self._telemetry.doors)
-        self._work = DurableWork(self._engine, executor_id=self._executor_id, clock=self._clock)
+        self._work = DurableWork(
+            self._engine,
+            executor_id=self._executor_id,
+            clock=self._clock,
+            titles=(USUAL, *self._doors.rules.models),
+        )
         self._journal = SqlJournal(self._engine, self._work.enqueue, self._objects)
 
     def parts(self) -> Sequence[Part]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from millet.codec import ct
 from millet.core.series import SliceHeader
 from millet.errors import StoreError
-from millet.ports import Entry, InstanceLog, Kept, Recorded, Site, Spool
+from millet.ports import Entry, InstanceLog, Kept, Policy, Recorded, Site, Spool
 
 BATCH = 128
 """Instances that are journalled in one transaction, at most."""
@@ -23,8 +23,8 @@ HEAD_BYTES = 1 << 16
 HEADER_BYTES = 1 << 24
 """Read where that is not enough: all but pixels of whole volumes in one object."""
 
-Urgency = Callable[[Site], int]
-"""Of what comes from there, as `core.turns`."""
+Judged = Callable[[Site], Policy]
+"""What our rules say of what comes from there."""
 Noted = Callable[[Entry, Recorded, int | None], None]
 """Told of each journalled instance, and which association of this process brought it; None for none."""
 
@@ -32,10 +32,10 @@ Noted = Callable[[Entry, Recorded, int | None], None]
 class Indexer:
     """One thread calls `step`."""
 
-    def __init__(self, spool: Spool, log: InstanceLog, urgency: Urgency, noted: Noted) -> None:
+    def __init__(self, spool: Spool, log: InstanceLog, judged: Judged, noted: Noted) -> None:
         self._spool = spool
         self._log = log
-        self._urgency = urgency
+        self._judged = judged
         self._noted = noted
         self._at: dict[str, int] = {}
         """How far each segment is journalled."""
@@ -78,13 +78,14 @@ class Indexer:
         header = self._header(kept)
         if header is None:
             return None
-        source = kept.offer.source
+        policy = self._judged(kept.offer.source)
         return Entry(
-            source=source,
+            source=kept.offer.source,
             header=header,
             stored=kept.stored,
             received_utc=kept.received_utc,
-            urgency=self._urgency(source),
+            urgency=policy.urgency,
+            model_title=policy.model_title,
         )
 
     def _header(self, kept: Kept) -> SliceHeader | None:

@@ -175,7 +175,7 @@ class Telemetry:
         )
         _start(self._changes, TriageLevel, TriageLevel)
         self._model = self._gauge(
-            "model_info", "The model that runs.", "model version digest provider precision"
+            "model_info", "The models that run.", "model version digest provider precision"
         )
 
     def _declare_leaving(self) -> None:
