@@ -22,8 +22,10 @@ from millet.errors import ServiceError
 
 FIELDS = frozenset(
     {
+        "address",
         "attempt",
         "by",
+        "bytes",
         "closed_by",
         "conflict",
         "count",
@@ -42,6 +44,7 @@ FIELDS = frozenset(
         "remarks",
         "result",
         "roles",
+        "segment",
         "series",
         "series_id",
         "share",
@@ -51,6 +54,8 @@ FIELDS = frozenset(
         "status",
         "triage",
         "why",
+        "windows_done",
+        "windows_total",
     }
 )
 """What a record's `extra` may carry into the line."""
