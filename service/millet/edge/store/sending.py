@@ -1,0 +1,129 @@
+"""What one association sends to a bucket: gathered until it is whole, then one object.
+
+Up to a part of it is gathered in memory, so that a crowd of associations costs little; what is larger goes
+through a file without a name in this receiver's folder, which is no durable place, and leaves from there.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Protocol
+
+from blake3 import blake3
+
+from millet.edge.store import parcel
+from millet.edge.store.bucket import PART_BYTES
+from millet.edge.store.disk import told
+from millet.edge.store.record import SEGMENT_START, Place, encode_facts
+from millet.errors import StoreError
+from millet.ports import Offer, Stored
+
+
+@dataclass(slots=True, kw_only=True)
+class Segment:
+    """What one writer after the other adds to; of this process."""
+
+    name: str
+    term: int
+    """Of the lease, in which it was begun."""
+    end: int = SEGMENT_START
+    """Where the next record begins."""
+    unread: list[Place] = field(default_factory=list)
+    """Instances that are not journalled, in their order."""
+    indexed: int = SEGMENT_START
+    full: bool = False
+    """Whether nothing more is added."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing will be asked of it any more."""
+        return self.full and self.indexed == self.end
+
+
+class Segments(Protocol):
+    """What a writer asks of its spool. Thread-safe. Blocks, raises StoreError."""
+
+    scratch: Path
+
+    def followed_by(self, segment: Segment | None) -> Segment:
+        """The segment given while something may be added to it, else a new one."""
+
+    def add(self, segment: Segment, file: IO[bytes], label: parcel.Label) -> None:
+        """Make an instance durable, whose object the file holds."""
+
+    def given_up(self, segment: Segment, *, doubtful: bool = False) -> None:
+        """Nothing more is added to a segment; `doubtful` where something may yet come to be in it."""
+
+    def given_back(self, segment: Segment) -> None:
+        """Have the segment for the next association."""
+
+
+class BucketWriter:
+    """A `SpoolWriter`: one association's, whichever segments it fills."""
+
+    def __init__(self, spool: Segments, segment: Segment | None) -> None:
+        self._spool = spool
+        self._segment = segment
+        self._file: IO[bytes] | None = None
+        """What was begun: in memory, or in a file without a name where it is larger than a part."""
+        self._facts = b""
+        self._length = 0
+        self._digest = blake3()
+
+    def begin(self, offer: Offer, received_utc: datetime) -> None:
+        """Begin an instance; see `ports.SpoolWriter`."""
+        self.abandon()
+        segment, self._segment = self._segment, None
+        self._segment = self._spool.followed_by(segment)
+        self._facts, self._length, self._digest = encode_facts(offer, received_utc), 0, blake3()
+        self._file = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - open until `abandon`
+            PART_BYTES, "w+b", dir=str(self._spool.scratch)
+        )
+
+    def write(self, piece: bytes | memoryview) -> None:
+        """Append; see `ports.SpoolWriter`."""
+        file, _ = self._ours()
+        with told():
+            file.write(piece)
+        self._digest.update(piece)
+        self._length += len(piece)
+
+    def commit(self) -> Stored:
+        """Make it durable; see `ports.SpoolWriter`."""
+        file, segment = self._ours()
+        digest = self._digest.digest()
+        label = parcel.label(segment.name, segment.end, self._facts, self._length, digest)
+        with told():
+            file.write(label.encoded)
+        try:
+            self._spool.add(segment, file, label)
+        except StoreError:  # it may be there all the same, or come to be
+            self._segment = None
+            self._spool.given_up(segment, doubtful=True)
+            raise
+        finally:
+            self.abandon()
+        return Stored(str(label.place), digest.hex(), self._length)
+
+    def abandon(self) -> None:
+        """Drop what was begun; see `ports.SpoolWriter`."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            with suppress(OSError):
+                file.close()
+
+    def close(self) -> None:
+        """Give the segment to the next one; see `ports.SpoolWriter`."""
+        self.abandon()
+        if self._segment is not None:
+            segment, self._segment = self._segment, None
+            self._spool.given_back(segment)
+
+    def _ours(self) -> tuple[IO[bytes], Segment]:
+        if self._file is None or self._segment is None:
+            raise StoreError("no instance was begun")
+        return self._file, self._segment
