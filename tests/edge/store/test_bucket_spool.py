@@ -18,7 +18,9 @@ from millet.edge.store.lease import Times
 from millet.errors import RefusedInstance, StoreError
 from millet.ports import Offer
 
-TIMES = Times(beat_s=0.1, term_s=1.5, lease_s=2.5, restart_s=0.5, look_s=0.0)
+TIMES = Times(look_s=0.0)
+QUICK = Times(beat_s=0.1, term_s=2.0, lease_s=3.0, restart_s=0.5, look_s=0.0)
+"""Where a lease is to run out."""
 
 
 def put(writer, number, body=b""):
@@ -160,9 +162,9 @@ def test_what_does_not_fit_into_memory_is_read_from_the_bucket(machines):
 
 def test_a_bucket_that_is_away_refuses_and_loses_nothing(machines, wire):
     """Nothing is acknowledged while it is away, after a while nothing is even begun; back is back."""
-    spool = machines.receiver("one")
-    writer = spool.writer()
-    acknowledged = [put(writer, 1)]
+    spool = machines.receiver("one", times=QUICK)
+    writer, idle = spool.writer(), spool.writer()
+    acknowledged = [put(writer, 1), put(idle, 6)]
     wire.shut(shut=True)
     with pytest.raises(StoreError, match="cannot be reached"):
         put(writer, 2)
@@ -170,12 +172,13 @@ def test_a_bucket_that_is_away_refuses_and_loses_nothing(machines, wire):
     with pytest.raises(RefusedInstance, match="run out") as refused:
         writer.begin(Offer(SOURCE, "1.2", "1.2.3", "1.2.840.10008.1.2.1", 7), START_UTC)
     assert refused.value.status == 0xA700
-    assert found(spool) == [1]
+    assert found(spool) == [1, 6]
     wire.heal()
     until(lambda: not spool.ill())
-    acknowledged.append(put(writer, 4))
-    assert found(spool) == [1, 4]
-    assert [spool.is_whole(one.path, one.digest) for one in acknowledged] == [True, True]
+    acknowledged += [put(writer, 4), put(idle, 7)]
+    assert found(spool) == [1, 4, 6, 7]
+    assert all(spool.is_whole(one.path, one.digest) for one in acknowledged)
+    assert len({one.path.partition("@")[0] for one in acknowledged}) == 4
 
 
 def test_a_write_of_unknown_end_is_looked_for_by_the_next_life(machines, s3, monkeypatch):
@@ -206,11 +209,11 @@ def test_a_receiver_that_was_taken_for_dead_acknowledges_nothing_in_what_others_
     machines, s3, wire, monkeypatch
 ):
     """Cut off longer than its lease: another journals what it left; what comes later is in a new segment."""
-    cut = machines.receiver("one")
+    cut = machines.receiver("one", times=QUICK)
     writer = cut.writer()
     first = put(writer, 1)
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3.environment()["AWS_ENDPOINT_URL"])
-    other = machines.receiver("two")
+    other = machines.receiver("two", times=QUICK)
     assert found(other) == []
     writer.begin(Offer(SOURCE, "1.2", "1.2.2", "1.2.840.10008.1.2.1", 7), START_UTC)
     writer.write(b"on its way")
@@ -229,9 +232,9 @@ KILLED = """
 import sys
 from pathlib import Path
 sys.path[:0] = [sys.argv[1], sys.argv[1] + "/edge/store"]
-from test_bucket_spool import BucketSpool, Bucket, TIMES, put
+from test_bucket_spool import BucketSpool, Bucket, QUICK, put
 
-spool = BucketSpool(Bucket(sys.argv[2]), "one", Path(sys.argv[3]), times=TIMES)
+spool = BucketSpool(Bucket(sys.argv[2]), "one", Path(sys.argv[3]), times=QUICK)
 spool.hold()
 writer, number = spool.writer(), 0
 while True:
@@ -253,7 +256,7 @@ def test_what_a_killed_receiver_acknowledged_another_machine_journals(machines, 
     acknowledged += [line for line in process.stdout.read().splitlines() if line.count(" ") == 1]
     process.wait()
     process.stdout.close()
-    other = machines.receiver("two")
+    other = machines.receiver("two", times=QUICK)
     assert found(other) == []
     until(other.readable)
     assert {int(line.split()[0]) for line in acknowledged} <= set(found(other))

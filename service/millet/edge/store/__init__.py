@@ -6,6 +6,7 @@ On disk, or in a bucket of an S3 store: what needs that one's client is loaded w
 from typing import TYPE_CHECKING, Any
 
 from millet.edge.store.objects import ObjectFolder
+from millet.edge.store.segment import rebuild
 from millet.edge.store.spool import LogSpool
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from millet.edge.store.bucket_objects import BucketObjects
     from millet.edge.store.bucket_spool import BucketSpool
 
-__all__ = ["Bucket", "BucketObjects", "BucketSpool", "LogSpool", "ObjectFolder"]
+__all__ = ["Bucket", "BucketObjects", "BucketSpool", "LogSpool", "ObjectFolder", "rebuild"]
 
 
 def __getattr__(name: str) -> Any:

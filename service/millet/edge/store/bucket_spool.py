@@ -24,6 +24,7 @@ from millet.edge.store import parcel
 from millet.edge.store.bucket import Bucket
 from millet.edge.store.disk import told
 from millet.edge.store.lease import TIMES, Lease, Times, Watch, boot_s
+from millet.edge.store.record import HEAD_BYTES as RECORD_HEAD_BYTES
 from millet.edge.store.record import encode_facts, place
 from millet.edge.store.sending import BucketWriter, Segment
 from millet.errors import RefusedInstance, StoreError
@@ -202,13 +203,17 @@ class BucketSpool:
             [*(one.key for one in self._bucket.items(f"{parcel.FOLDER}{name}/")), OPEN + name]
         )
 
-    def put_back(self, name: str, start: int, kept: Kept, body: bytes) -> None:
-        """Write an instance of a backup where it was. Raises StoreError where its path would be another."""
-        facts = encode_facts(kept.offer, kept.received_utc)
-        made = parcel.label(name, start, facts, len(body), bytes.fromhex(kept.stored.digest))
-        if str(made.place) != kept.stored.path:
-            raise StoreError("an instance of the backup does not lie where it says")
-        self._bucket.put(parcel.key(name, made.place.at), body + made.encoded, len(body) + len(made.encoded))
+    def put_back(self, kept: Kept, body: bytes) -> None:
+        """Write an instance of a backup where it was."""
+        here = place(kept.stored.path)
+        if here is None or here.length != len(body):
+            raise StoreError("an instance of the backup is not what its path says")
+        facts, digest = encode_facts(kept.offer, kept.received_utc), bytes.fromhex(kept.stored.digest)
+        start = here.at - len(facts) - RECORD_HEAD_BYTES
+        made = parcel.label(here.segment, start, facts, len(body), digest)
+        self._bucket.put(
+            parcel.key(here.segment, here.at), body + made.encoded, len(body) + len(made.encoded)
+        )
 
     def reopen(self, name: str) -> None:
         """Have a segment looked through for what is not journalled."""
@@ -283,8 +288,11 @@ class BucketSpool:
                 self._mine.pop(name, None)
                 self._read_to.pop(name, None)
             closed = [OPEN + name for name in names if name not in self._doubtful]
+            doubtful = self._doubtful.intersection(names)
         with suppress(StoreError):
             self._brisk.delete(closed)
+            for name in doubtful:  # who took us for gone may have removed its mark
+                self.reopen(name)
 
     def _left_behind(self) -> list[str]:
         """Open segments of receivers that are gone, an earlier life of this one among them.

@@ -1,7 +1,7 @@
 """What one association sends to a bucket: gathered until it is whole, then one object.
 
-Up to a part of it is gathered in memory, so that a crowd of associations costs little; what is larger goes
-through a file without a name in this receiver's folder, which is no durable place, and leaves from there.
+A slice is gathered in memory; what is larger goes through a file without a name in this receiver's folder,
+which is no durable place, and leaves from there.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from typing import IO, Protocol
 from blake3 import blake3
 
 from millet.edge.store import parcel
-from millet.edge.store.bucket import PART_BYTES
 from millet.edge.store.disk import told
 from millet.edge.store.record import SEGMENT_START, Place, encode_facts
 from millet.errors import StoreError
 from millet.ports import Offer, Stored
+
+IN_MEMORY_BYTES = 3 << 20
+"""Of one instance: a slice of 1024 squared. Of 64 associations 200 MB at most, where each sends such."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,7 +71,7 @@ class BucketWriter:
         self._spool = spool
         self._segment = segment
         self._file: IO[bytes] | None = None
-        """What was begun: in memory, or in a file without a name where it is larger than a part."""
+        """What was begun: in memory, or in a file without a name."""
         self._facts = b""
         self._length = 0
         self._digest = blake3()
@@ -81,7 +83,7 @@ class BucketWriter:
         self._segment = self._spool.followed_by(segment)
         self._facts, self._length, self._digest = encode_facts(offer, received_utc), 0, blake3()
         self._file = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - open until `abandon`
-            PART_BYTES, "w+b", dir=str(self._spool.scratch)
+            IN_MEMORY_BYTES, "w+b", dir=str(self._spool.scratch)
         )
 
     def write(self, piece: bytes | memoryview) -> None:
