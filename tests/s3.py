@@ -46,6 +46,7 @@ class S3:
         """By which a client finds it; through another port, if there is a wire."""
         return {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port or self.port}",
+            "NO_PROXY": "127.0.0.1",
             "AWS_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "tester",
             "AWS_SECRET_ACCESS_KEY": SECRET,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import pydicom
 import pytest
-from peers import storescu
+from instances import ct_file
+from line import Sender
+from peers import storescu, until
 
+from millet.codec.elements import data_set_start
 from millet.edge.store import Bucket
 
 
@@ -61,3 +65,28 @@ def test_what_a_lost_machine_acknowledged_another_receiver_brings_to_its_end(mac
     lost.kill()
     machine("analyse", 1)
     assert_reported(machine("receive", 3), deliverer, small_case)
+
+
+def sent(sender: Sender, number: int) -> int:
+    """A slice by its number; the status that is told."""
+    encoded = ct_file(number)
+    uid = str(pydicom.dcmread(BytesIO(encoded)).SOPInstanceUID)
+    return sender.store(uid, encoded[data_set_start(encoded) :])
+
+
+def test_a_bucket_that_is_away_is_told_to_the_sender(machine, wire):
+    """0xA700 and no success while it is away; the association lives, and is served when it is back."""
+    receiver = machine("receive", 0)
+    with Sender(receiver.dicom_port) as sender:
+        assert sent(sender, 1) == 0x0000
+        wire.shut(shut=True)
+        assert [sent(sender, number) for number in (2, 3)] == [0xA700, 0xA700]
+        wire.heal()
+        assert [sent(sender, number) for number in (2, 3)] == [0x0000, 0x0000]
+        sender.release()
+    until(
+        "all is journalled",
+        lambda: [s for s in receiver.series() if s.instances == 3] or None,
+        60,
+        receiver.process,
+    )

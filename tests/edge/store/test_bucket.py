@@ -50,7 +50,7 @@ def at(monkeypatch):
     """A way to have the store somewhere, with credentials."""
 
     def put(url, **more):
-        told = {"AWS_ENDPOINT_URL": url, "AWS_REGION": "us-east-1"}
+        told = {"AWS_ENDPOINT_URL": url, "AWS_REGION": "us-east-1", "NO_PROXY": "127.0.0.1"}
         secrets = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
         for name, value in (told | secrets | more).items():
             monkeypatch.setenv(name, value)
