@@ -52,6 +52,7 @@ def test_what_one_machine_receives_others_analyse_and_deliver(machine, small_cas
     bucket = Bucket(bucket_url)
     assert len(list(bucket.items("spool/"))) == len(list(small_case.glob("*.dcm")))
     assert list(bucket.items("objects/"))
+    assert "millet_spool_free_bytes +Inf" in receiver.page("metrics")
     assert receiver.terminate() == 0
     assert list(bucket.items("lease/")) == []
     logs = "".join(one.log.read_text() for one in (receiver, analyser, deliverer))

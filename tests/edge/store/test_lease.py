@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 
 import pytest
@@ -137,6 +138,19 @@ def test_what_was_killed_is_waited_for_from_elsewhere(bucket_url, tmp_path):
     assert time.monotonic() - began_s >= QUICK.lease_s
     assert taken.term() == 1
     taken.release()
+
+
+def test_a_copy_of_a_folder_is_not_the_folder(bucket_url, tmp_path, monkeypatch):
+    """A machine that was cloned takes nothing from the one that it was cloned from."""
+    first = lease(bucket_url, tmp_path / "a")
+    first.hold()
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    (tmp_path / "boot").write_text("another machine")
+    monkeypatch.setattr("millet.edge.store.lease.BOOT", tmp_path / "boot")
+    with pytest.raises(StoreError, match="slot of its own"):
+        lease(bucket_url, tmp_path / "b").hold()
+    assert first.term() == 1
+    first.release()
 
 
 def test_a_lease_that_is_nonsense_is_one_that_nobody_renews(bucket_url, tmp_path):

@@ -9,7 +9,7 @@ else begins to read. No clock is compared with another, the store's neither. Aft
 one begins with new segments, since others may have read the old ones to their end.
 
 A process that was killed leaves its lease, and the next would wait for `lease_s`. It need not when it runs on
-the same folder: a lock there ends with its process, and the lease says whose folder it was.
+the same folder of the same machine: a lock there ends with its process, and the lease says where that was.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from millet.edge.store.lock import ANOTHER, FolderLock
 from millet.errors import StoreError
 
 FOLDER = "lease/"
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ class Lease:
         self._times = times
         self._life = uuid.uuid4().hex
         self._here = ""
-        """What our folder is called, whichever process uses it."""
+        """What our folder on this machine is called, whichever process uses it."""
         self._beats = 0
         self._etag = ""
         self._until_s = 0.0
@@ -249,9 +250,9 @@ def _told_by(found: Found) -> dict[str, object]:
 
 
 def _name_of(folder: Path) -> str:
-    """A name for the folder, made once."""
+    """A name for the folder, made once, with one for the machine since it was started: a copy is another."""
     path = folder / "name"
     with told():
         if not path.is_file():
             path.write_text(uuid.uuid4().hex)
-        return path.read_text()
+        return f"{path.read_text()} {BOOT.read_text().strip()}"
