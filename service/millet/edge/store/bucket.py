@@ -115,7 +115,7 @@ class Bucket:
         if self.find(f"nothing/{uuid.uuid4().hex}") is not None:
             raise StoreError(f"the bucket failed: {_STRANGER}")
 
-    def put(self, key: str, body: bytes | IO[bytes], size_bytes: int) -> None:
+    def put(self, key: str, body: bytes | memoryview | IO[bytes], size_bytes: int) -> None:
         """Make an object durable before returning: whole, or not there."""
         with _told():
             obstore.put(

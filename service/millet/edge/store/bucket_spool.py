@@ -16,7 +16,6 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 from blake3 import blake3
 
@@ -26,7 +25,7 @@ from millet.edge.store.disk import told
 from millet.edge.store.lease import TIMES, Lease, Times, Watch, boot_s
 from millet.edge.store.record import HEAD_BYTES as RECORD_HEAD_BYTES
 from millet.edge.store.record import encode_facts, place
-from millet.edge.store.sending import BucketWriter, Segment
+from millet.edge.store.sending import BucketWriter, Gathered, Segment
 from millet.errors import RefusedInstance, StoreError
 from millet.ports import Kept, SpoolWriter
 
@@ -246,18 +245,17 @@ class BucketSpool:
             self._mine[fresh.name] = fresh
         return fresh
 
-    def add(self, segment: Segment, file: IO[bytes], label: parcel.Label) -> None:
-        """Make an instance durable, whose object the file holds. Raises StoreError."""
+    def add(self, segment: Segment, gathered: Gathered, label: parcel.Label) -> None:
+        """Make an instance durable, whose object was gathered. Raises StoreError."""
         size_bytes = label.place.length + len(label.encoded)
         with told():
-            file.seek(0)
-        self._bucket.put(parcel.key(segment.name, label.place.at), file, size_bytes)
+            whole = gathered.whole()
+        self._bucket.put(parcel.key(segment.name, label.place.at), whole, size_bytes)
         with self._lock:
             room = len(self._heads) < MOST_HEADS
         kept = parcel.decode(segment.name, label.place.at, label.encoded) if room else None
         with told():
-            file.seek(0)
-            head = file.read(min(HEAD_BYTES, label.place.length)) if room else b""
+            head = gathered.first(min(HEAD_BYTES, label.place.length)) if room else b""
         if self.term() != segment.term:
             raise StoreError("the lease of this receiver ran out meanwhile")
         with self._lock:

@@ -10,6 +10,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -46,6 +47,40 @@ class Segment:
         return self.full and self.indexed == self.end
 
 
+class Gathered:
+    """What came of one instance, in memory, or in a file without a name in a folder. Raises OSError."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._memory = BytesIO()
+        self._file: IO[bytes] | None = None
+
+    def write(self, piece: bytes | memoryview) -> None:
+        """Some more of it."""
+        if self._file is None and self._memory.tell() + len(piece) > IN_MEMORY_BYTES:
+            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - open until `close`
+            self._file.write(self._memory.getbuffer())
+            self._memory = BytesIO()
+        (self._file or self._memory).write(piece)
+
+    def whole(self) -> memoryview | IO[bytes]:
+        """All of it from its beginning, without a copy where it is in memory."""
+        if self._file is None:
+            return self._memory.getbuffer()
+        self._file.seek(0)
+        return self._file
+
+    def first(self, length: int) -> bytes:
+        """Its first bytes."""
+        whole = self.whole()
+        return bytes(whole[:length]) if isinstance(whole, memoryview) else whole.read(length)
+
+    def close(self) -> None:
+        """Forget it."""
+        if self._file is not None:
+            self._file.close()
+
+
 class Segments(Protocol):
     """What a writer asks of its spool. Thread-safe. Blocks, raises StoreError."""
 
@@ -54,8 +89,8 @@ class Segments(Protocol):
     def followed_by(self, segment: Segment | None) -> Segment:
         """The segment given while something may be added to it, else a new one."""
 
-    def add(self, segment: Segment, file: IO[bytes], label: parcel.Label) -> None:
-        """Make an instance durable, whose object the file holds."""
+    def add(self, segment: Segment, gathered: Gathered, label: parcel.Label) -> None:
+        """Make an instance durable, whose object was gathered."""
 
     def given_up(self, segment: Segment, *, doubtful: bool = False) -> None:
         """Nothing more is added to a segment; `doubtful` where something may yet come to be in it."""
@@ -70,8 +105,8 @@ class BucketWriter:
     def __init__(self, spool: Segments, segment: Segment | None) -> None:
         self._spool = spool
         self._segment = segment
-        self._file: IO[bytes] | None = None
-        """What was begun: in memory, or in a file without a name."""
+        self._gathered: Gathered | None = None
+        """What was begun."""
         self._facts = b""
         self._length = 0
         self._digest = blake3()
@@ -82,27 +117,25 @@ class BucketWriter:
         segment, self._segment = self._segment, None
         self._segment = self._spool.followed_by(segment)
         self._facts, self._length, self._digest = encode_facts(offer, received_utc), 0, blake3()
-        self._file = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - open until `abandon`
-            IN_MEMORY_BYTES, "w+b", dir=str(self._spool.scratch)
-        )
+        self._gathered = Gathered(self._spool.scratch)
 
     def write(self, piece: bytes | memoryview) -> None:
         """Append; see `ports.SpoolWriter`."""
-        file, _ = self._ours()
+        gathered, _ = self._ours()
         with told():
-            file.write(piece)
+            gathered.write(piece)
         self._digest.update(piece)
         self._length += len(piece)
 
     def commit(self) -> Stored:
         """Make it durable; see `ports.SpoolWriter`."""
-        file, segment = self._ours()
+        gathered, segment = self._ours()
         digest = self._digest.digest()
         label = parcel.label(segment.name, segment.end, self._facts, self._length, digest)
         with told():
-            file.write(label.encoded)
+            gathered.write(label.encoded)
         try:
-            self._spool.add(segment, file, label)
+            self._spool.add(segment, gathered, label)
         except StoreError:  # it may be there all the same, or come to be
             self._segment = None
             self._spool.given_up(segment, doubtful=True)
@@ -113,10 +146,10 @@ class BucketWriter:
 
     def abandon(self) -> None:
         """Drop what was begun; see `ports.SpoolWriter`."""
-        if self._file is not None:
-            file, self._file = self._file, None
+        if self._gathered is not None:
+            gathered, self._gathered = self._gathered, None
             with suppress(OSError):
-                file.close()
+                gathered.close()
 
     def close(self) -> None:
         """Give the segment to the next one; see `ports.SpoolWriter`."""
@@ -125,7 +158,7 @@ class BucketWriter:
             segment, self._segment = self._segment, None
             self._spool.given_back(segment)
 
-    def _ours(self) -> tuple[IO[bytes], Segment]:
-        if self._file is None or self._segment is None:
+    def _ours(self) -> tuple[Gathered, Segment]:
+        if self._gathered is None or self._segment is None:
             raise StoreError("no instance was begun")
-        return self._file, self._segment
+        return self._gathered, self._segment
