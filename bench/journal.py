@@ -29,10 +29,11 @@ from postgres import Postgres
 
 from millet.codec import header as header_codec
 from millet.codec import record
-from millet.edge.journal import DurableWork, JournalClock, SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.journal import DurableWork, JournalClock, SqlJournal, open_engine, sqlite_url
 from millet.edge.journal.base import Job
 from millet.edge.journal.durable import PROTOCOL
 from millet.edge.journal.heartbeat import Heart
+from millet.edge.journal.migrating import migrate
 from millet.edge.journal.stranded import Stranded
 from millet.ports import KeptObject, WorklistQuery
 

@@ -8,20 +8,9 @@ of the last of these.
 
 from __future__ import annotations
 
-import argparse
-import signal
-import socket
-import statistics
 import sys
-import tempfile
-import time
-from collections.abc import Sequence
-from pathlib import Path
 
-import sqlalchemy as sa
-from inferring.live import begin, ended
-from inferring.series import chest
-from table import ROOT, Row, machine, write
+from table import ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))
 sys.path.insert(0, str(ROOT / "tests" / "service"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -13,6 +13,7 @@ from instances import SOURCE, START_UTC
 from millet.codec.ct import read_identity
 from millet.core.analysis import Analysis, Outcome, Predecessor
 from millet.core.best import Candidate
+from millet.core.doors import USUAL
 from millet.core.job import Event, State, advance
 from millet.core.series import SliceHeader
 from millet.core.uids import object_uid
@@ -152,7 +153,7 @@ class MemoryWriter:
         """Some of its bytes."""
         self._body += piece
 
-    def commit(self) -> Stored:
+    def commit(self, head: bytes = b"") -> Stored:
         """Keep it."""
         assert self._offer is not None
         digest = hashlib.sha256(self._body).hexdigest()
@@ -160,7 +161,7 @@ class MemoryWriter:
             end = len(self._spool.log) + 1
             stored = Stored(f"memory@{end}", digest, len(self._body))
             self._spool.bodies[stored.path] = self._body
-            self._spool.log.append(Kept(stored, self._offer, self._utc, end))
+            self._spool.log.append(Kept(stored, self._offer, self._utc, end, head))
         return stored
 
     def abandon(self) -> None:
@@ -187,6 +188,10 @@ class _Series:
     @property
     def urgency(self) -> int:
         return self.entries[0][1].urgency
+
+    @property
+    def model_title(self) -> str:
+        return self.entries[0][1].model_title
 
 
 @dataclass
@@ -253,18 +258,19 @@ class MemoryJournal:
         """An analyser is dead."""
         self._living.discard(analyser)
 
-    def arrived(self, analyser: str, after: int) -> Sequence[Arrived]:
+    def arrived(self, analyser: str, after: int, titles: Collection[str] = (USUAL,)) -> Sequence[Arrived]:
         """Lease what nobody living follows, and tell what came of it."""
-        for one in self._series:
-            if one.state is State.RECEIVING and one.analyser not in self._living:
+        coming = [s for s in self._series if s.state is State.RECEIVING and s.model_title in titles]
+        for one in coming:
+            if one.analyser not in self._living:
                 one.analyser = analyser
         mine = {
-            i: one.urgency
+            i: (one.urgency, one.model_title)
             for i, one in enumerate(self._series, 1)
-            if one.state is State.RECEIVING and one.analyser == analyser
+            if one in coming and one.analyser == analyser
         }
         return [
-            Arrived(number, series_id, path, mine[series_id])
+            Arrived(number, series_id, path, *mine[series_id])
             for number, (series_id, path) in enumerate(self._order, 1)
             if number > after and series_id in mine
         ]
@@ -349,7 +355,7 @@ class MemoryJournal:
         one.state, one.closed_utc = advance(one.state, Event.CLOSE), now_utc
         one.progress = "", *one.progress[1:]
         follower = one.analyser if one.analyser in self._living else ""
-        self.queue.append(Job(series_id, generation, one.urgency, follower))
+        self.queue.append(Job(series_id, generation, one.urgency, follower, one.model_title))
         return True
 
     def known_paths(self) -> frozenset[str]:
@@ -371,6 +377,7 @@ class MemoryJournal:
             urgency=one.urgency,
             paths=tuple(entry.stored.path for g, entry in one.entries if g <= generation),
             called_ae=one.entries[0][1].source.called_ae,
+            model_title=one.model_title,
             predecessor=self._predecessor(series_id, generation),
         )
 

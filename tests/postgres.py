@@ -21,7 +21,8 @@ from types import MappingProxyType
 import pytest
 import sqlalchemy as sa
 
-from millet.edge.journal import DurableWork, migrate, open_engine, sqlite_url
+from millet.edge.journal import DurableWork, open_engine, sqlite_url
+from millet.edge.journal.migrating import migrate
 from millet.edge.journal.tables import metadata
 
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/lib/postgresql/15/bin"))

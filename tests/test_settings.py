@@ -127,6 +127,7 @@ port = 104
 ae_title = "STAT"
 peers = ["CT1"]
 destinations = ["folder"]
+model = "log/1"
 """
 
 
@@ -138,6 +139,7 @@ def test_peers_and_called_titles_are_sections(tmp_path: Path) -> None:
     assert [one.ae_title for one in found.peers] == ["CT2", "CT1"]
     assert found.peers[1].addresses == ("10.1.0.0/16",)
     assert (found.urgency("CT1", "STAT"), found.urgency("CT2", "STAT")) == (EMERGENCY, EMERGENCY)
+    assert found.models == {"STAT": "log/1"}
     (one,) = load({"MILLET_PEER": '[{ae_title = "*", addresses = ["::1"]}]'}, None).peer
     assert one.known().addresses == ("::1",)
     assert str(load({}, file).peer[0].listens()) == "CT1@10.1.2.3:104"
@@ -154,7 +156,7 @@ def test_peers_and_called_titles_are_sections(tmp_path: Path) -> None:
         ("peer = [{addresses = []}]", "missing: ae_title"),
         ('called = [{ae_title = "A", peers = ["B"]}]', "'B' is no peer"),
         ('called = [{ae_title = "A"}, {ae_title = "A"}]', "twice"),
-        ('called = [{ae_title = "A", model = "log/1"}]', "one process runs one model"),
+        ('called = [{ae_title = "A", model = "log"}]', "'log' is not of the form name/version"),
         ('tls_certificate = "c"', "each needs the other"),
         ('tls_roots = "r"', "needs tls_certificate"),
         ("dicom_tls = true", "both ends prove who they are"),

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from fakes import MemoryObjects
 from instances import entry
 
-from millet.edge.journal import DurableWork, JournalClock, SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.journal import DurableWork, JournalClock, SqlJournal, open_engine, sqlite_url
 from millet.edge.journal.durable import PROTOCOL
 from millet.edge.journal.heartbeat import LEASE_S, Heart
+from millet.edge.journal.migrating import migrate
 from millet.edge.journal.tables import executor
 
 PATIENCE_S = 30
@@ -42,10 +43,10 @@ def beat(worker, executor_id):
 class Worker:
     """One process's view: journal and durable work on the same file."""
 
-    def __init__(self, url, executor_id="host-0", max_attempts=10, version=PROTOCOL):
+    def __init__(self, url, executor_id="host-0", max_attempts=10, version=PROTOCOL, titles=("",)):
         self.engine = open_engine(url)
         migrate(self.engine)
-        self.work = DurableWork(self.engine, executor_id, max_attempts, version=version)
+        self.work = DurableWork(self.engine, executor_id, max_attempts, version=version, titles=titles)
         self.journal = SqlJournal(self.engine, self.work.enqueue, MemoryObjects())
         self.ran = threading.Event()
         self.runs = []
@@ -96,9 +97,9 @@ def workers(tmp_path):
     """Make workers on one database; all are stopped at the end."""
     made = []
 
-    def make(executor_id="host-0", max_attempts=10, url=None, version=PROTOCOL):
+    def make(executor_id="host-0", max_attempts=10, url=None, version=PROTOCOL, titles=("",)):
         url = url or sqlite_url(tmp_path / "journal.db")
-        made.append(Worker(url, executor_id, max_attempts, version))
+        made.append(Worker(url, executor_id, max_attempts, version, titles))
         return made[-1]
 
     yield make

@@ -157,7 +157,7 @@ class Receiver:
 
     def peak_mb(self) -> float:
         """The most memory that its process ever held, without children."""
-        return int(re.findall(r"VmHWM:\s+(\d+)", self._read("status"))[0]) / 1000
+        return int(re.findall(r"VmHWM:\s+(\d+)", self._read("status"))[0]) * 1024 / 1e6
 
     def has_torch(self) -> bool:
         """Whether PyTorch is in its memory."""

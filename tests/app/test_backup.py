@@ -12,7 +12,8 @@ from instances import SOURCE, START_UTC, ct_file, header
 from millet.app import backup
 from millet.app.storing import open_objects
 from millet.core.job import State
-from millet.edge.journal import SqlJournal, migrate, open_engine, snapshot, sqlite_url
+from millet.edge.journal import SqlJournal, open_engine, snapshot, sqlite_url
+from millet.edge.journal.migrating import migrate
 from millet.edge.store import Bucket, BucketSpool, LogSpool, ObjectFolder
 from millet.errors import ServiceError, StoreError
 from millet.ports import Entry, Offer

@@ -21,7 +21,8 @@ from millet.edge.destinations import (
     StorageScu,
     StowDestination,
 )
-from millet.edge.journal import JournalClock, SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.journal import JournalClock, SqlJournal, open_engine, sqlite_url
+from millet.edge.journal.migrating import migrate
 from millet.edge.telemetry import Events, Telemetry
 from millet.ports import KeptObject, Selection
 from millet.settings import DestinationSection, Settings

@@ -23,7 +23,7 @@ interval_mm = 1.5
 
 def millet(*arguments):
     """The exit code and what was said of `millet phantom ARGUMENTS`."""
-    done = CliRunner().invoke(app, ["phantom", *map(str, arguments)])
+    done = CliRunner().invoke(app(), ["phantom", *map(str, arguments)])
     return done.exit_code, done.output
 
 

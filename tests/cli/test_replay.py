@@ -11,7 +11,8 @@ from fakes import MemoryObjects
 from instances import START_UTC, entry
 
 from millet import cli
-from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.journal import SqlJournal, open_engine, sqlite_url
+from millet.edge.journal.migrating import migrate
 from millet.ports import KeptObject, Selection
 
 

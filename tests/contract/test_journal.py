@@ -339,6 +339,23 @@ def test_an_emergency_is_one_from_its_first_instance_to_its_job(journal):
     assert journal.claim(series_id, 1).urgency == 1
 
 
+def test_a_series_keeps_the_model_of_the_title_that_its_first_instance_was_sent_to(journal):
+    """Through two titles and two generations; only who has that model is told of it and follows it."""
+    journal.beat("one")
+    series_id = journal.record(replace(entry(1), model_title="CHILD")).series_id
+    journal.record(entry(2))
+    assert journal.arrived("one", 0) == []
+    told = journal.arrived("one", 0, ("", "CHILD"))
+    assert [one.model_title for one in told] == ["CHILD", "CHILD"]
+    assert journal.close(series_id, 1, START_UTC)
+    assert journal.claim(series_id, 1).model_title == "CHILD"
+    assert journal.record(entry(3)).generation == 2
+    assert journal.arrived("one", 0) == []
+    assert journal.close(series_id, 2, START_UTC)
+    assert journal.queue == [Job(series_id, n, 0, "one", "CHILD") for n in (1, 2)]
+    assert journal.claim(series_id, 2).model_title == "CHILD"
+
+
 def test_progress_is_told_while_a_series_is_under_way(journal):
     """From its first instance to its end; afterwards nothing says that it is still at work."""
     series_id = journal.record(entry(1)).series_id

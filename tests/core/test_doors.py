@@ -4,6 +4,7 @@ import pytest
 
 from millet.core.doors import (
     ANY,
+    USUAL,
     Called,
     Caller,
     Certificate,
@@ -149,6 +150,22 @@ def test_each_called_title_has_its_own_peers_urgency_and_destinations():
         ("er",),
         usual,
     ]
+
+
+def test_a_called_title_may_name_a_model():
+    """Which model of which title, also where the title stands for all others; else the usual one."""
+    rules = Rules(
+        called=(
+            Called(ae_title="MILLET"),
+            Called(ae_title="CHILD", model="small/2"),
+            Called(ae_title=ANY, model="big/1"),
+        )
+    )
+    titles = {title: rules.model_title(title) for title in ("MILLET", "CHILD", "WHATEVER")}
+    assert titles == {"MILLET": USUAL, "CHILD": "CHILD", "WHATEVER": ANY}
+    assert rules.models == {"CHILD": "small/2", ANY: "big/1"}
+    assert Rules(called=(Called(ae_title="CHILD", model="small/2"),)).model_title("GONE") == USUAL
+    assert (Rules().model_title("MILLET"), Rules().models) == (USUAL, {})
 
 
 def test_urgency_comes_from_the_peer_the_title_or_the_list():

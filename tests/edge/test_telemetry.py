@@ -119,6 +119,15 @@ def test_what_waits_is_told_for_each_destination_that_is_configured(metrics):
         assert {value(f"millet_{name}", destination=one) for one in ("folder", "other")} == {0}
 
 
+def test_each_host_has_a_skew_while_it_lives(metrics):
+    """Whoever is named no more has none."""
+    metrics.telemetry.clock_skews({"one-0": 0.25, "two-0": -300.0})
+    assert metrics.value("millet_clock_skew_seconds", executor="two-0") == -300.0
+    metrics.telemetry.clock_skews({"one-0": 0.5})
+    assert metrics.value("millet_clock_skew_seconds", executor="one-0") == 0.5
+    assert metrics.value("millet_clock_skew_seconds", executor="two-0") is None
+
+
 def test_a_breaker_stands_in_one_place(metrics):
     """1 for where it stands, 0 for the others, from the start."""
 

@@ -320,3 +320,12 @@ def test_a_series_that_is_closed_while_it_is_searched_has_no_result():
 
         with pytest.raises(Interrupted):
             one.finish(close)
+
+
+def test_a_model_that_does_not_look_at_a_series_finds_no_nothing_in_it():
+    """To ask it all the same is a fault of ours, not a series without nodules."""
+    with bench() as one:
+        one.take(slices())
+        manifest = replace(CONTRACT, name="another")
+        with pytest.raises(RuntimeError, match="another/1 does not look"):
+            finish(ORDER, one.ahead, one.model._replace(manifest=manifest), lambda *_: None)

@@ -11,13 +11,14 @@ from millet.core.assembler import Waits
 from millet.core.job import State
 from millet.core.stack import FEWEST_SLICES
 from millet.core.turns import EMERGENCY, ROUTINE
-from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.journal import SqlJournal, open_engine, sqlite_url
+from millet.edge.journal.migrating import migrate
 from millet.edge.store import LogSpool
 from millet.errors import RefusedInstance, StoreError
 from millet.flow.completion import Completion
 from millet.flow.intake import Intake
 from millet.flow.reception import Receptions
-from millet.ports import Offer, Stored
+from millet.ports import Offer, Policy, Stored
 
 OFFER = Offer(SOURCE, "1.2", "1.2.3", "", 0)
 WAITS = Waits(settle_s=2, quiet_s=10, gap_wait_s=60)
@@ -26,7 +27,7 @@ WAITS = Waits(settle_s=2, quiet_s=10, gap_wait_s=60)
 class Bench:
     """Intake on stand-ins, with a hand-moved clock."""
 
-    def __init__(self, spool=None, journal=None, emergency_peers=()):
+    def __init__(self, spool=None, journal=None, emergency_peers=(), titles=None):
         self.spool = spool or MemorySpool()
         self.journal = journal or MemoryJournal()
         self.clock = HandClock()
@@ -37,7 +38,10 @@ class Bench:
             Completion(WAITS),
             self.clock,
             lambda event, facts: self.told.append((event, facts)),
-            lambda source: EMERGENCY if source.calling_ae in emergency_peers else ROUTINE,
+            lambda source: Policy(
+                EMERGENCY if source.calling_ae in emergency_peers else ROUTINE,
+                (titles or {}).get(source.calling_ae, ""),
+            ),
         )
         self.receptions = Receptions(self.spool, self.clock, lambda: None, most_bytes=10_000)
         self.begun = set()
@@ -415,6 +419,14 @@ def test_an_emergency_is_one_by_its_sender():
     send_one(bench, f"{SERIES}.1", range(1, 31), 1)
     send_one(bench, f"{SERIES}.2", range(1, 31), 2, "ER")
     assert [job.urgency for job in bench.journal.queue] == [ROUTINE, EMERGENCY]
+
+
+def test_what_is_journalled_tells_which_titles_model_analyses_it():
+    """As the rules say it of where each instance came from."""
+    bench = Bench(titles={"SCANNER": "CHILD"})
+    send_one(bench, f"{SERIES}.1", range(1, 31), 1)
+    send_one(bench, f"{SERIES}.2", range(1, 31), 2, "ER")
+    assert [job.model_title for job in bench.journal.queue] == ["CHILD", ""]
 
 
 def test_a_stated_count_that_is_reached_closes_at_once(bench):

@@ -8,6 +8,7 @@ import pytest
 from fakes import HandClock, MemorySpool
 from instances import SOURCE, ct_dataset, ct_file, received
 
+from millet.codec.elements import data_set_start
 from millet.codec.part10 import preface
 from millet.errors import RefusedInstance
 from millet.flow.reception import HEAD_BYTES, Receptions
@@ -36,9 +37,9 @@ class Bench:
 
 
 def take(reception, offer, encoded):
-    """One instance, in one piece."""
+    """One instance, its data set in one piece."""
     reception.begin(offer)
-    reception.write(encoded)
+    reception.write(encoded[data_set_start(encoded) :])
     reception.end()
 
 
@@ -49,13 +50,13 @@ def of(number, sop_class=CT):
 
 def test_an_instance_in_pieces_is_one():
     """However its bytes come, they are kept as they came, and whoever journals them is woken once."""
-    bench, encoded = Bench(), ct_file(1)
+    bench, encoded = Bench(), ct_file(1)[data_set_start(ct_file(1)) :]
     reception = bench.receptions.associated()
     reception.begin(of(1))
     for at in range(0, len(encoded), 7):
         reception.write(memoryview(encoded)[at : at + 7])
     reception.end()
-    assert [bench.spool.read(path) for path in bench.spool.paths()] == [encoded]
+    assert [bench.spool.read(path) for path in bench.spool.paths()] == [preface(**_words(of(1))) + encoded]
     assert bench.woken == [1]
 
 
@@ -124,7 +125,7 @@ def test_an_instance_is_the_same_bytes_whichever_way_it_came():
     bench.receptions.admit(received(1, buffer.getvalue()))
     bench.receptions.admit(received(1))
     (path,) = {bench.spool.read(path) for path in bench.spool.paths()}
-    data_set = ct_file(1)[ct_file(1).index(b"\x08\x00\x05\x00CS") :]
+    data_set = ct_file(1)[data_set_start(ct_file(1)) :]
     assert path == preface(**_words(named)) + data_set
 
 

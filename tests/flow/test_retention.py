@@ -11,7 +11,8 @@ from fakes import HandClock
 from instances import SERIES, SOURCE, START_UTC, ct_file, header
 
 from millet.core.job import State
-from millet.edge.journal import SqlJournal, migrate, open_engine, sqlite_url
+from millet.edge.journal import SqlJournal, open_engine, sqlite_url
+from millet.edge.journal.migrating import migrate
 from millet.edge.journal.tables import series
 from millet.edge.store import Bucket, BucketSpool, LogSpool, ObjectFolder
 from millet.flow.retention import Retention

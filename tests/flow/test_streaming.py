@@ -27,6 +27,7 @@ from millet.ports import Entry
 SPACING_MM = (2.5, 4.0, 4.0)
 COARSE = replace(LEVEL, spacing_mm=(2.0, 2.0, 2.0), threshold=0.06)
 MODEL = Model(replace(MANIFEST, levels=(COARSE,)), {"toy": Strided()})
+READERS = {"": MODEL.readers}
 PATIENCE_S = 20
 MUCH, NONE = 10**9, 0
 
@@ -56,14 +57,14 @@ class Bench:
             name="one",
             log=self.journal,
             spool=self.spool,
-            stations=[Station(self.batcher, MODEL.readers)],
+            stations=[Station(self.batcher, READERS)],
             clock=self.clock,
             most_bytes=most_bytes,
             faulty=self.faults.append,
             told=lambda series_id, reached: self.told.append((series_id, *reached)),
         )
 
-    def receive(self, instances, urgency=ROUTINE):
+    def receive(self, instances, urgency=ROUTINE, model_title=""):
         """As intake does; returns the series and its generation."""
         for encoded in instances:
             entry = Entry(
@@ -72,6 +73,7 @@ class Bench:
                 stored=self.spool.write(encoded),
                 received_utc=START_UTC,
                 urgency=urgency,
+                model_title=model_title,
             )
             recorded = self.journal.record(entry)
         return recorded.series_id, recorded.generation
@@ -103,9 +105,9 @@ class Bench:
         assert self.journal.close(series_id, generation, self.clock.utc())
         return self.journal.claim(series_id, generation)
 
-    def analyse(self, work):
+    def analyse(self, work, model=MODEL):
         """As a worker does."""
-        made = finish(order(work.generation), self.streaming.complete(work), MODEL, lambda *_: None)
+        made = finish(order(work.generation), self.streaming.complete(work), model, lambda *_: None)
         self.streaming.let_go(work.series_id, work.generation)
         return made
 
@@ -292,7 +294,7 @@ def test_a_series_is_begun_on_the_device_that_has_least_to_do(benches):
     """Each device has its own queue."""
     bench = benches()
     other = Batcher()
-    bench.streaming.stations = [Station(bench.batcher, MODEL.readers), Station(other, MODEL.readers)]
+    bench.streaming.stations = [Station(bench.batcher, READERS), Station(other, READERS)]
     bench.batcher._waiting[-1] = None
     which = bench.receive(slices()[:4])
     bench.streaming.step()
@@ -300,3 +302,34 @@ def test_a_series_is_begun_on_the_device_that_has_least_to_do(benches):
     bench.step()
     assert bench.streaming._arriving[which[0]].ahead._batcher is other
     other.stop()
+
+
+def test_a_series_is_looked_at_by_the_model_of_its_title(benches):
+    """Two arrive at once under two titles; each is what its own model alone makes of it, ahead or not."""
+    bench, sent = benches(), slices()
+    strict = MODEL._replace(manifest=replace(MODEL.manifest, levels=(replace(COARSE, threshold=0.08),)))
+    bench.streaming.stations = [Station(bench.batcher, READERS | {"STRICT": strict.readers})]
+    other = slices("1.2.4")
+    for start in range(0, 36, 6):
+        usual = bench.receive(sent[start : start + 6])
+        titled = bench.receive(other[start : start + 6], model_title="STRICT")
+        bench.step()
+    assert all(bench.arriving(series_id)[1] > 0 for series_id, _ in (usual, titled))
+    bench.receive(sent[36:])
+    bench.receive(other[36:], model_title="STRICT")
+    late = bench.receive(slices("1.2.5"), model_title="STRICT")
+    wanted = analyse(order(), sent, strict, lambda *_: None).candidates
+    assert 0 < len(wanted) < len(at_once(tuple(sent), 1).candidates)
+    for which in (titled, late):
+        assert bench.analyse(bench.close(*which), strict).candidates == wanted
+    assert_is_of(bench.analyse(bench.close(*usual)), sent)
+
+
+def test_a_series_whose_model_is_elsewhere_is_not_followed(benches):
+    """It takes no memory here, and is free for the analyser that has its model."""
+    bench = benches()
+    series_id, _ = bench.receive(slices()[:4], model_title="ELSEWHERE")
+    bench.step()
+    assert bench.arriving(series_id) is None
+    bench.journal.beat("other")
+    assert len(bench.journal.arrived("other", 0, ("", "ELSEWHERE"))) == 4

@@ -20,6 +20,7 @@ from millet.flow.intake import Intake
 from millet.flow.reception import Receptions
 from millet.flow.streaming import Station, Streaming
 from millet.flow.work import Analyser
+from millet.ports import Policy
 from millet.settings import Settings
 
 
@@ -32,7 +33,7 @@ def model():
 class Bench:
     """One closed series of three slices, and a worker."""
 
-    def __init__(self, model):
+    def __init__(self, models, title=""):
         self.spool, self.objects, self.journal, clock = (
             MemorySpool(),
             MemoryObjects(),
@@ -40,7 +41,9 @@ class Bench:
             HandClock(),
         )
         waits = Waits(settle_s=0, quiet_s=1, gap_wait_s=1)
-        intake = Intake(self.spool, self.journal, Completion(waits), clock, lambda *_: None)
+        judged = Policy(model_title=title)
+        completion = Completion(waits)
+        intake = Intake(self.spool, self.journal, completion, clock, lambda *_: None, lambda _: judged)
         receptions = Receptions(self.spool, clock, lambda: None, most_bytes=10**9)
         for number in range(3):
             receptions.admit(received(number))
@@ -53,7 +56,7 @@ class Bench:
             name="one",
             log=self.journal,
             spool=self.spool,
-            stations=[Station(self.batcher, model.readers)],
+            stations=[Station(self.batcher, {name: one.readers for name, one in models.items()})],
             clock=clock,
             most_bytes=10**9,
             faulty=self.faults.append,
@@ -63,7 +66,7 @@ class Bench:
             streaming=self.streaming,
             spool=self.spool,
             objects=self.objects,
-            model=model,
+            models=models,
             destinations={"folder": lambda _: True, "PACS": lambda kind: kind == "seg"},
             committed=lambda _, analysis: self.committed.append(analysis),
             faulty=lambda _, failure: self.faults.append(type(failure)),
@@ -73,12 +76,29 @@ class Bench:
 
 
 @pytest.fixture
-def bench(model):
+def benches():
+    """Make benches; all are stopped at the end."""
+    made = []
+
+    def make(models, title=""):
+        made.append(Bench(models, title))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.streaming.stop()
+        one.batcher.stop()
+
+
+@pytest.fixture
+def bench(benches, model):
     """A series that is to be analysed."""
-    made = Bench(model)
-    yield made
-    made.streaming.stop()
-    made.batcher.stop()
+    return benches({"": model})
+
+
+def named(model, name):
+    """The same model under another name."""
+    return model._replace(manifest=replace(model.manifest, name=name))
 
 
 def test_a_series_ends_with_a_report_of_why(bench):
@@ -163,3 +183,27 @@ def test_what_was_done_ahead_is_let_go_however_the_work_ends(bench):
     assert bench.streaming._claimed == {}
     bench.analyser.run(1, 1)
     assert bench.streaming._claimed == {}
+
+
+@pytest.mark.parametrize(("title", "name"), [("", "millet"), ("CHILD", "small"), ("*", "big")])
+def test_a_series_is_ended_by_the_model_of_its_title(benches, model, title, name):
+    """Analysed or given up: the outcome names the model of the title, else the usual one."""
+    models = {"": model, "CHILD": named(model, "small"), "*": named(model, "big")}
+    for end in ("run", "give_up"):
+        bench = benches(models, title)
+        getattr(bench.analyser, end)(1, 1)
+        (ended,) = bench.committed
+        assert ended.provenance.model_name == name
+
+
+def test_a_series_whose_model_is_not_here_is_left_to_others(benches, model):
+    """Neither analysed by another model nor given up, by whichever way it comes; who has it ends it."""
+    bench = benches({"": model}, "CHILD")
+    for attempt in (bench.analyser.run, bench.analyser.give_up):
+        with pytest.raises(Interrupted):
+            attempt(1, 1)
+    assert (bench.faults, bench.committed, bench.streaming._claimed) == ([], [], {})
+    has_it = {"": model, "CHILD": named(model, "small")}
+    bench.streaming.stations = [Station(bench.batcher, {t: m.readers for t, m in has_it.items()})]
+    replace(bench.analyser, models=has_it).run(1, 1)
+    assert [one.provenance.model_name for one in bench.committed] == ["small"]

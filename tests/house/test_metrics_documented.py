@@ -17,6 +17,7 @@ def declared() -> Iterator[tuple[str, str, frozenset[str]]]:
     registry = CollectorRegistry()
     telemetry = Telemetry(registry, "0")
     telemetry.model("", "", "", "", "")
+    telemetry.clock_skews({"": 0.0})
     telemetry.doors.certificate_left(CertificateOf.SERVER, 0)
     for metric in registry.collect():
         name = f"{metric.name}_total" if metric.type == "counter" else metric.name

@@ -94,7 +94,7 @@ def test_the_command_line_says_what_came(receiver):
     config = ["--config", str(receiver.folder / "millet.toml")]
 
     def millet(*words):
-        return CliRunner().invoke(cli.app, [*words, *config])
+        return CliRunner().invoke(cli.app(), [*words, *config])
 
     found = millet("find", "get", "--study", NAME.study_uid)
     rows = sorted(line.split("\t")[:2] for line in found.stdout.splitlines())

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 
 from millet.app.loading import STREAMS, WINDOWS, load_models, prove
 from millet.codec.decoders import Decode
 from millet.core import count_limit
 from millet.core.analysis import Analysis
+from millet.core.doors import USUAL
 from millet.edge.decoding.pool import Decoders
 from millet.edge.journal import DurableWork, SqlJournal
 from millet.edge.telemetry import Events, Telemetry
-from millet.flow.analyse import Model
+from millet.flow.analyse import Model, Models
 from millet.flow.batcher import Batcher
 from millet.flow.drain import Drain
 from millet.flow.lifecycle import Loop, Part
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 RECONCILE_EVERY_S = 1.0
 STREAM_EVERY_S = 0.1
 PROGRESS_EVERY_S = 0.25
+LEFT_EVERY_S = 30.0
 PATIENCE_S = 0.003
 """How long a window waits for others to run with it on a GPU: a batch takes about as long."""
 
@@ -50,16 +52,18 @@ class Analysing:
     telemetry: Telemetry
 
     def part(self) -> Part:
-        """Load and prove the model, and make the part. Raises ModelError."""
-        models = load_models(self.chosen)
-        for model in models:
-            prove(model)
-        self._say(models[0])
-        stations = [Station(self._batcher(model), model.readers) for model in models]
+        """Load and prove the models, and make the part. Raises ModelError."""
+        devices = load_models(self.chosen)
+        for models in devices:
+            for model in _each(models):
+                prove(model)
+        for model in _each(devices[0]):
+            self._say(model)
+        stations = [self._station(models) for models in devices]
         board, drain = ProgressBoard(self.journal), Drain()
         decoders = Decoders(MOST_DECODERS)
         streaming = self._streaming(stations, board, decoders.decode)
-        analyser = self._analyser(models[0], streaming, board, drain)
+        analyser = self._analyser(devices[0], streaming, board, drain)
         self.telemetry.streaming(
             lambda: sum(station.batcher.waiting for station in stations), lambda: streaming.held_bytes
         )
@@ -67,6 +71,7 @@ class Analysing:
             Loop("reconcile", self.work.reconcile, RECONCILE_EVERY_S),
             Loop("streaming", streaming.step, STREAM_EVERY_S),
             Loop("progress", board.step, PROGRESS_EVERY_S),
+            Loop("left to others", _Left(self.journal, devices[0].keys()).step, LEFT_EVERY_S),
         )
 
         def start() -> None:
@@ -92,14 +97,16 @@ class Analysing:
             log.warning("model %s/%s %s", found.name, found.version, limit)
         self.telemetry.model(found.name, found.version, model.digest, model.provider, model.precision)
 
-    def _batcher(self, model: Model) -> Batcher:
-        kind = next(iter(model.detectors.values())).device.partition(":")[0]
-        return Batcher(
+    def _station(self, models: Models) -> Station:
+        """All models of a device share its queue."""
+        kind = next(iter(models[USUAL].detectors.values())).device.partition(":")[0]
+        batcher = Batcher(
             self.clock.monotonic_s,
             streams=STREAMS[kind],
             most=WINDOWS[kind],
             patience_s=0.0 if kind == "cpu" else PATIENCE_S,
         )
+        return Station(batcher, {title: model.readers for title, model in models.items()})
 
     def _streaming(self, stations: Sequence[Station], board: ProgressBoard, decode: Decode) -> Streaming:
         return Streaming(
@@ -114,7 +121,7 @@ class Analysing:
             decode=decode,
         )
 
-    def _analyser(self, model: Model, streaming: Streaming, board: ProgressBoard, drain: Drain) -> Analyser:
+    def _analyser(self, models: Models, streaming: Streaming, board: ProgressBoard, drain: Drain) -> Analyser:
         def told(work: Work, reached: Reached) -> None:
             self.events.analysing(work, *reached)
             board.tell(work.series_id, reached)
@@ -128,7 +135,7 @@ class Analysing:
             streaming=streaming,
             spool=self.spool,
             objects=self.objects,
-            model=model,
+            models=models,
             destinations={one.name: one.wants for one in self.destinations},
             routed=self.routed,
             committed=committed,
@@ -136,3 +143,27 @@ class Analysing:
             drain=drain,
             told=told,
         )
+
+
+def _each(models: Models) -> Iterable[Model]:
+    """Each model once, however many titles name it."""
+    return {id(model): model for model in models.values()}.values()
+
+
+@dataclass
+class _Left:
+    """Says which series wait for an analyser that has their model, whenever that changes."""
+
+    journal: SqlJournal
+    titles: Collection[str]
+    told: frozenset[str] = field(default=frozenset(), init=False)
+
+    def step(self) -> None:
+        """Look once."""
+        left = self.journal.model_titles() - {*self.titles}
+        if left - self.told:
+            log.warning(
+                "series that were sent to %s wait for an analyser whose [[called]] names a model for it",
+                ", ".join(sorted(left)),
+            )
+        self.told = left

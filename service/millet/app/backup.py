@@ -18,7 +18,7 @@ from millet import __version__
 from millet.app import bucket_backup
 from millet.edge import copies
 from millet.edge.copies import Copy
-from millet.edge.journal import journal_url, migrate, open_engine, snapshot
+from millet.edge.journal import journal_url, migrate_apart, open_engine, snapshot
 from millet.edge.store import LogSpool
 from millet.errors import ServiceError, StoreError
 from millet.settings import Settings
@@ -119,7 +119,7 @@ def restore(chosen: Settings, folder: Path) -> Backup:
         raise ServiceError(f"{chosen.spool_url} is not empty: {', '.join(there)}")
     engine = open_engine(journal_url(chosen.journal_url, chosen.state_dir))
     try:
-        migrate(engine)
+        migrate_apart(engine)
         with (folder / JOURNAL).open(encoding="utf-8") as lines:
             snapshot.load(engine, lines)
     finally:

@@ -1,25 +1,27 @@
-"""The configured model on the configured devices."""
+"""The configured models on the configured devices."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 
+from millet.core.doors import USUAL
 from millet.core.manifest import Manifest
 from millet.edge import cpu, kserve, models
 from millet.edge.onnx_runtime import OnnxRuntimeDetector, TensorRt, devices
 from millet.edge.openvino import OpenVinoDetector
 from millet.errors import ModelError
-from millet.flow.analyse import Model
+from millet.flow.analyse import Model, Models
 from millet.flow.detect import most_voxels
 from millet.flow.second_reader import SecondReader
 from millet.ports import Detector
 from millet.settings import Settings
+from millet.settings.security import rules
 
 PROOF_VOXELS = 48
 SECOND_READER = "log/1"
@@ -33,12 +35,12 @@ BF16 = "bf16"
 
 
 def load_model(chosen: Settings) -> Model:
-    """The configured model on the first of the configured devices. Raises ModelError."""
-    return load_models(chosen)[0]
+    """The usual model on the first of the configured devices. Raises ModelError."""
+    return load_models(replace(chosen, called=()))[0][USUAL]
 
 
-def load_models(chosen: Settings) -> tuple[Model, ...]:
-    """The configured model, once for each of the configured devices. Raises ModelError."""
+def load_models(chosen: Settings) -> tuple[Models, ...]:
+    """The usual model and those of called titles, for each of the configured devices. Raises ModelError."""
     torch.set_num_threads(1)  # the engine has every core: what is placed beside it would wait for its threads
     return tuple(_on(chosen, device) for device in _devices(chosen))
 
@@ -62,11 +64,23 @@ def _devices(chosen: Settings) -> tuple[str, ...]:
     return found
 
 
-def _on(chosen: Settings, device: str) -> Model:
-    folder = models.find(chosen.models_dir or models.bundled(), chosen.model)
-    manifest, detectors = _loaded(folder, _precision(chosen, folder, device), _maker(chosen, device))
-    second = None if chosen.model == SECOND_READER else _second_reader(chosen, device)
-    return Model(manifest, detectors, second)
+def _on(chosen: Settings, device: str) -> Models:
+    """Each model once, however many titles name it, and one second reader beside them all."""
+    named, loaded = {USUAL: chosen.model, **rules(chosen).models}, dict[str, Model]()
+    for title, name in named.items():
+        try:
+            loaded[name] = loaded.get(name) or _model(chosen, name, device)
+        except ModelError as error:
+            raise ModelError(f"called {title!r}: {error}" if title else str(error)) from error
+    if others := loaded.keys() - {SECOND_READER}:
+        second = _second_reader(chosen, device)
+        loaded |= {name: loaded[name]._replace(second=second) for name in others}
+    return {title: loaded[name] for title, name in named.items()}
+
+
+def _model(chosen: Settings, name: str, device: str) -> Model:
+    folder = models.find(chosen.models_dir or models.bundled(), name)
+    return Model(*_loaded(folder, _precision(chosen, folder, device), _maker(chosen, device)))
 
 
 def _precision(chosen: Settings, folder: Path, device: str) -> str:

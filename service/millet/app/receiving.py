@@ -23,7 +23,7 @@ from millet.flow.intake import Intake
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.pull import Door
 from millet.flow.reception import Receptions
-from millet.ports import Clock, Received, Site
+from millet.ports import Clock, Policy, Received, Site
 from millet.ports.retention import ReceiverSpool
 from millet.settings import Settings
 
@@ -83,7 +83,7 @@ class Receiving:
         chosen = self.chosen
         waits = Waits(settle_s=chosen.settle_s, quiet_s=chosen.quiet_s, gap_wait_s=chosen.gap_wait_s)
         completion = Completion(waits, self.journal, self.archive.asking if self.archive else None)
-        return Intake(self.spool, self.journal, completion, self.clock, self.events.intake, self._urgency)
+        return Intake(self.spool, self.journal, completion, self.clock, self.events.intake, self._judged)
 
     @cached_property
     def _loop(self) -> Loop:
@@ -159,5 +159,7 @@ class Receiving:
         refused = self.doors.refused(asks)
         return None if refused is None else Refusal(refused.words, *refused.codes)
 
-    def _urgency(self, source: Site) -> int:
-        return self.doors.rules.urgency(source.calling_ae, source.called_ae)
+    def _judged(self, source: Site) -> Policy:
+        rules = self.doors.rules
+        urgency = rules.urgency(source.calling_ae, source.called_ae)
+        return Policy(urgency, rules.model_title(source.called_ae))

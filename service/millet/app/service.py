@@ -23,9 +23,10 @@ from millet.app.keeping import keeping
 from millet.app.pulling import completing
 from millet.app.receiving import Receiving
 from millet.app.storing import open_objects, open_spool
+from millet.core.doors import USUAL
 from millet.core.job import State
 from millet.edge import malloc
-from millet.edge.journal import DurableWork, JournalClock, SqlJournal, journal_url, migrate, open_engine
+from millet.edge.journal import DurableWork, JournalClock, SqlJournal, journal_url, migrate_apart, open_engine
 from millet.edge.telemetry import Events, Telemetry, configure
 from millet.errors import StoreError
 from millet.flow.lifecycle import Lifecycle, Loop, Part
@@ -62,12 +63,17 @@ class Service:
         self._serving = False
         self._executor_id = f"{socket.gethostname()}-{chosen.slot}"
         self._engine = open_engine(journal_url(chosen.journal_url, chosen.state_dir))
-        migrate(self._engine)
+        migrate_apart(self._engine)
         self._clock = JournalClock(self._engine)
         self._spool = open_spool(chosen, self._executor_id)
         self._objects = open_objects(chosen)
         self._doors = Doors(chosen, self._executor_id, self._clock, self._telemetry.doors)
-        self._work = DurableWork(self._engine, executor_id=self._executor_id, clock=self._clock)
+        self._work = DurableWork(
+            self._engine,
+            executor_id=self._executor_id,
+            clock=self._clock,
+            titles=(USUAL, *self._doors.rules.models),
+        )
         self._journal = SqlJournal(self._engine, self._work.enqueue, self._objects)
 
     def parts(self) -> Sequence[Part]:
@@ -217,7 +223,7 @@ class Service:
         self._telemetry.series_open(states.get(State.RECEIVING.value, 0))
         self._telemetry.associations_open(self._receiving.associations)
         self._telemetry.spool_free(self._spool.free_bytes())
-        self._telemetry.clock_skew(self._clock.skew_s)
+        self._telemetry.clock_skews({**self._journal.skews_s(), self._executor_id: self._clock.skew_s})
         self._doors.measure(self._clock.utc())
         self._delivering.tell()
         return self._telemetry.exposition()

@@ -3,53 +3,59 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 
 import typer
-from rich.console import Console
 
-from millet.cli import audit, models
-from millet.cli.analyse import analyse
-from millet.cli.backup import backup, restore
-from millet.cli.demo import demo
-from millet.cli.doctor import doctor
-from millet.cli.evaluate import evaluate
-from millet.cli.evaluate_luna16 import evaluate_luna16
-from millet.cli.phantom import phantom
-from millet.cli.pull import find, pull
-from millet.cli.replay import replay
-from millet.cli.send import send
-from millet.cli.serve import serve
-from millet.cli.train import train
 from millet.errors import ServiceError
 
-app = typer.Typer(
-    help="Millet: nodule triage beside a PACS. Research software, not a medical device.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command("serve")(serve)
-app.command("send")(send)
-app.command("find")(find)
-app.command("pull")(pull)
-app.command("analyse")(analyse)
-app.command("phantom")(phantom)
-app.add_typer(models.app, name="models")
-app.add_typer(audit.app, name="audit")
-app.command("evaluate")(evaluate)
-app.command("evaluate-luna16")(evaluate_luna16)
-app.command("train")(train)
-app.command("doctor")(doctor)
-app.command("backup")(backup)
-app.command("restore")(restore)
-app.command("replay")(replay)
-app.command("demo")(demo)
+COMMANDS = {
+    "serve": "serve",
+    "send": "send",
+    "find": "pull",
+    "pull": "pull",
+    "analyse": "analyse",
+    "phantom": "phantom",
+    "models": "models",
+    "audit": "audit",
+    "evaluate": "evaluate",
+    "evaluate-luna16": "evaluate_luna16",
+    "train": "train",
+    "doctor": "doctor",
+    "backup": "backup",
+    "restore": "backup",
+    "replay": "replay",
+    "demo": "demo",
+}
+"""Each command with its module, where it is a function of its own name, or an `app` of several."""
+
+
+def app(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """Some of the commands: a service that runs for months need not hold those that nobody asked for."""
+    made = typer.Typer(
+        help="Millet: nodule triage beside a PACS. Research software, not a medical device.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    made.callback()(lambda: None)  # else one command alone would have no name
+    for name in names:
+        module = import_module(f"millet.cli.{COMMANDS[name]}")
+        if several := getattr(module, "app", None):
+            made.add_typer(several, name=name)
+        else:
+            made.command(name)(getattr(module, name.replace("-", "_")))
+    return made
 
 
 def main() -> None:
     """Run the command line."""
+    asked = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
-        app()
+        app([asked] if asked in COMMANDS else COMMANDS)()
     except (ServiceError, OSError) as failure:
+        from rich.console import Console
+
         Console(stderr=True).print(f"millet: {failure}", style="bold red", markup=False, soft_wrap=True)
         sys.exit(1)

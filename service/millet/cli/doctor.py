@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
@@ -26,6 +26,9 @@ from millet.core.count_limit import told
 from millet.errors import ServiceError
 from millet.settings import Settings
 from millet.settings.destinations import DestinationSection
+
+if TYPE_CHECKING:
+    from millet.flow.analyse import Model
 
 INSTANCE_BYTES = 524_288
 """Of a slice at 512 squared."""
@@ -66,11 +69,18 @@ def _version(settings: Settings) -> str:
 def _model(settings: Settings) -> str:
     from millet import app
 
-    model = app.load_model(settings)
+    return "\n".join(_runs(title, model) for title, model in app.load_models(settings)[0].items())
+
+
+def _runs(title: str, model: Model) -> str:
+    """What is seen of one model, which a called title may have named."""
+    from millet import app
+
     app.prove(model)
     limit = told(model.manifest)
     seen = f"{model.manifest.name}/{model.manifest.version} in {model.precision} runs on {model.provider}"
     seen += f", digest {model.digest[:16]}"
+    seen = f"called {title}: {seen}" if title else seen
     return f"{seen}; {limit}" if limit else seen
 
 
@@ -101,11 +111,11 @@ def _spool(settings: Settings) -> str:
 
 
 def _database(settings: Settings) -> str:
-    from millet.edge.journal import journal_url, migrate, open_engine, snapshot
+    from millet.edge.journal import journal_url, migrate_apart, open_engine, snapshot
 
     engine = open_engine(journal_url(settings.journal_url, settings.state_dir))
     try:
-        migrate(engine)
+        migrate_apart(engine)
         started = time.perf_counter()
         count = snapshot.count(engine)
         took_ms = 1000 * (time.perf_counter() - started)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from millet.codec import bounds, decoders, pixels, text
 from millet.codec.decoders import MALFORMED, Decode
-from millet.codec.elements import read_elements, tag_of, transfer_syntax
+from millet.codec.elements import read_elements, read_file, tag_of
 from millet.codec.tags import Tags, without_nul
 from millet.core.geometry import PointMm, Vector
 from millet.core.reasons import Reason
@@ -47,6 +47,8 @@ _IDENTIFIED = max(_IDENTITY) + 1
 """What identifies an instance stands before this tag."""
 _TAGS = {keyword: tag_of(keyword) for keyword in _KEYWORDS.split()}
 _WANTED = frozenset(_TAGS.values())
+_PIXELS_BEGIN = b"\xe0\x7f\x10\x00O"
+"""Tag and VR (OW or OB) of Pixel Data in explicit VR little endian, compressed or not."""
 _LOSSY_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 81))
 _EITHER_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (91, 93, 203))
 """Lossy or lossless; lossy unless (0028,2110) denies it."""
@@ -90,6 +92,12 @@ def _identity(tags: Tags) -> Identity:
     return Identity(*uids)
 
 
+def head_of(encoded: bytes) -> bytes:
+    """What stands before the pixels, all that `read_header` needs; nothing where they cannot be seen."""
+    at = encoded.find(_PIXELS_BEGIN)
+    return encoded[: at + len(_PIXELS_BEGIN)] if at >= 0 else b""
+
+
 def read_header(encoded: bytes) -> SliceHeader:
     """Read what one instance says of itself; for an object of another kind most fields stay empty.
 
@@ -100,8 +108,8 @@ def read_header(encoded: bytes) -> SliceHeader:
         UnfitSeries: UNREADABLE_OBJECT, the bytes are no DICOM object, or no honest one.
     """
     try:
-        found = read_elements(encoded, _WANTED, strict=False)
-        tags, syntax = Tags(found, _TAGS), transfer_syntax(encoded)
+        syntax, found = read_file(encoded, _WANTED, strict=False)
+        tags = Tags(found, _TAGS)
     except MALFORMED as error:
         raise UnfitSeries(Reason.UNREADABLE_OBJECT, type(error).__name__) from error
     identity = _identity(tags)

@@ -28,10 +28,13 @@ from millet.codec.bounds import (
     inflated,
 )
 from millet.codec.raw import (
+    HEADS,
     ITEM,
     ITEM_END,
+    ITEM_GROUP,
     ITEM_START,
     NUMBERS,
+    SHORT_VRS,
     UNDEFINED,
     VR_NAMES,
     Header,
@@ -103,14 +106,21 @@ def read_elements(
         Excessive: Reading them would cost too much; where it is not `strict`, what was read by then is
             returned.
     """
+    return read_file(encoded, tags, stop, strict=strict)[1]
+
+
+def read_file(
+    encoded: bytes, tags: Container[int], stop: int = PIXEL_GROUP, *, strict: bool = True
+) -> tuple[str, dict[int, Raw]]:
+    """The transfer syntax, as `transfer_syntax` reads it, and elements, as `read_elements` does."""
     opened = _opened(encoded, whole=False)
     walk = _Walk(opened.data, opened.syntax)
     try:
-        return walk.elements(opened.start, len(opened.data), tags, stop)[0]
+        return opened.syntax_uid, walk.elements(opened.start, len(opened.data), tags, stop)[0]
     except Excessive:
         if strict:
             raise
-        return walk.found
+        return opened.syntax_uid, walk.found
 
 
 def transfer_syntax(encoded: bytes) -> str:
@@ -197,7 +207,7 @@ class _Walk:
         """The elements from `at`, wanted ones only, and where reading ended."""
         found = self.found = {}
         pay = self._budget.pay
-        while at + 8 <= end:
+        while (at := self._short_ones(at, end, tags, stop)) + 8 <= end:
             pay()
             try:
                 header = tag, _, length, start = header_at(self._data, at, self._syntax)
@@ -217,6 +227,23 @@ class _Walk:
             if wanted and raw is not None:
                 found[tag] = raw
         return found, min(at, end)
+
+    def _short_ones(self, at: int, end: int, tags: Container[int] | None, stop: int) -> int:
+        """Past elements that state their length in two bytes: nine of ten, in half the time."""
+        if not self._syntax.explicit:
+            return at
+        data, order, found, pay = self._data, self._syntax.order, self.found, self._budget.pay
+        unpack = HEADS[order].unpack_from
+        while at + 8 <= end:
+            group, element, written, length = unpack(data, at)
+            tag = group << 16 | element
+            if tag >= stop or group == ITEM_GROUP or (vr := SHORT_VRS.get(written)) is None:
+                break
+            pay()
+            start, at = at + 8, at + 8 + length
+            if at <= end and (tags is None or tag in tags):
+                found[tag] = Raw(vr, little(vr, data[start:at], order))
+        return at
 
     def _value(self, header: Header, end: int, *, wanted: bool) -> tuple[Raw | None, int]:
         """One value, None where it is too long to be kept, and where the next element starts."""

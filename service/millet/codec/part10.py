@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from millet.codec.elements import Encoded, dataset, joined
+from functools import lru_cache
+
+from millet.codec.elements import Encoded, dataset, element, joined
 from millet.core.uids import derived_uid
 
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
@@ -13,18 +15,22 @@ IMPLEMENTATION_NAME = "MILLET"
 
 def preface(*, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
     """Preamble and file meta information of an object; nothing in it tells who sent it."""
-    meta = joined(
-        dataset(
-            FileMetaInformationVersion=b"\0\1",
-            MediaStorageSOPClassUID=sop_class_uid,
-            MediaStorageSOPInstanceUID=sop_instance_uid,
-            TransferSyntaxUID=transfer_syntax_uid,
-            ImplementationClassUID=IMPLEMENTATION,
-            ImplementationVersionName=IMPLEMENTATION_NAME,
-        )
-    )
-    length = joined(dataset(FileMetaInformationGroupLength=len(meta)))
+    before, behind = _around(sop_class_uid, transfer_syntax_uid)
+    meta = b"".join((before, element("MediaStorageSOPInstanceUID", sop_instance_uid), behind))
+    length = element("FileMetaInformationGroupLength", len(meta))
     return b"".join((bytes(128), b"DICM", length, meta))
+
+
+@lru_cache(64)
+def _around(sop_class_uid: str, transfer_syntax_uid: str) -> tuple[bytes, bytes]:
+    """What stands before and behind the instance's own element."""
+    before = dataset(FileMetaInformationVersion=b"\0\1", MediaStorageSOPClassUID=sop_class_uid)
+    behind = dataset(
+        TransferSyntaxUID=transfer_syntax_uid,
+        ImplementationClassUID=IMPLEMENTATION,
+        ImplementationVersionName=IMPLEMENTATION_NAME,
+    )
+    return joined(before), joined(behind)
 
 
 def part10(elements: Encoded, *, sop_class_uid: str, sop_instance_uid: str) -> bytes:

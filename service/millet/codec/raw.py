@@ -11,13 +11,16 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR
 UNDEFINED = 0xFFFF_FFFF
 """The length of what ends with a delimiter."""
 ITEM, ITEM_END = 0xFFFE_E000, 0xFFFE_E00D
+ITEM_GROUP = 0xFFFE
 _LONG = {"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"}
 _TEXTS = {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UI"}
 NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "AT": "HH"}
 _VRS = _LONG | _TEXTS | set(NUMBERS)
-_HEADS = {order: struct.Struct(f"{order}HH2sH") for order in "<>"}
+HEADS = {order: struct.Struct(f"{order}HH2sH") for order in "<>"}
 _LENGTHS = {order: struct.Struct(f"{order}I") for order in "<>"}
 VR_NAMES = {vr.encode("ascii"): vr for vr in _VRS}
+SHORT_VRS = {vr.encode("ascii"): vr for vr in _VRS - _LONG}
+"""Those whose length takes two bytes (PS3.5 table 7.1-2)."""
 ITEM_START = struct.pack("<HH", 0xFFFE, 0xE000)
 _REMEMBERED = 4096  # tags: a sender may make up four thousand million
 
@@ -49,9 +52,9 @@ def dictionary_vr(tag: int) -> str:
 
 def header_at(data: bytes, at: int, syntax: Syntax) -> Header:
     """The header that begins at a byte. Raises ValueError or struct.error where there is none."""
-    group, element, written, short = _HEADS[syntax.order].unpack_from(data, at)
+    group, element, written, short = HEADS[syntax.order].unpack_from(data, at)
     tag = group << 16 | element
-    if group == 0xFFFE or not syntax.explicit:
+    if group == ITEM_GROUP or not syntax.explicit:
         (length,) = _LENGTHS[syntax.order].unpack_from(data, at + 4)
         return Header(tag, dictionary_vr(tag), length, at + 8)
     vr = VR_NAMES.get(written)

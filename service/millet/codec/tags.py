@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
+from sys import intern
 
 import numpy as np
 
@@ -46,7 +48,7 @@ class Tags:
             values = [float(word) for word in self.words(keyword)]
         except ValueError:
             return []
-        return values if len(values) == count and all(np.isfinite(values)) else []
+        return values if len(values) == count and all(map(isfinite, values)) else []
 
     def number(self, keyword: str) -> float | None:
         """A decimal string or a binary float; of several values the first."""
@@ -55,12 +57,12 @@ class Tags:
             kind = np.dtype("<f8" if found.vr == "FD" else "<f4")
             first = found.value[: kind.itemsize].ljust(kind.itemsize, b"\xff")  # cut short, it is no number
             binary = float(np.frombuffer(first, kind)[0])
-            return binary if np.isfinite(binary) else None
+            return binary if isfinite(binary) else None
         try:
             value = float(self.words(keyword)[0])
         except (ValueError, IndexError):
             return None
-        return value if np.isfinite(value) else None
+        return value if isfinite(value) else None
 
     def integer(self, keyword: str) -> int | None:
         """An integer string."""
@@ -74,5 +76,8 @@ class Tags:
 
 
 def without_nul(value: str) -> str:
-    """What databases take: text ends at a NUL for some, and others refuse it."""
-    return value.replace("\0", "")
+    """What databases take: text ends at a NUL for some, and others refuse it.
+
+    Interned: the slices of a series say the same, and thousands of their headers are in memory at once.
+    """
+    return intern(value.replace("\0", ""))

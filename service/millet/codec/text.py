@@ -71,6 +71,8 @@ def decode(value: bytes, character_set: str) -> Text:
     Without a declared set, or with an unknown one, UTF-8 is tried, which never passes by accident; then
     the bytes above 127 are undecodable.
     """
+    if value.isascii() and b"\x1b" not in value:  # the same in every one of them
+        return Text(value.decode("ascii").strip(" \0"), undecodable=False)
     terms = [_term(term) for term in character_set.split("\\")]
     first = _SINGLE.get(terms[0], "ascii")
     for codec in dict.fromkeys((first, "utf_8")):

@@ -3,14 +3,14 @@
 Theory of operation. Nobody comes in who is not named; where nobody is named, only this machine itself, so
 that a first trial needs no list. A peer is named by its AE title and, since a title is no secret, by the
 addresses it calls from, by the certificate it shows, or both. The title that is called chooses the policy:
-how urgent its series are and where their reports go.
+how urgent its series are, which model analyses them and where their reports go.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,6 +19,8 @@ from millet.core.turns import EMERGENCY, ROUTINE
 
 ANY = "*"
 """In place of an AE title: whoever has the address or the certificate."""
+USUAL = ""
+"""In place of a called AE title that names a model: what no title names one for, the usual model analyses."""
 REJECTED_PERMANENT = 1
 """Result of an A-ASSOCIATE-RJ (PS3.8 9.3.4): trying again changes nothing."""
 BY_USER = 1
@@ -114,6 +116,8 @@ class Called:
     """Names of destinations; empty for the usual ones."""
     peers: tuple[str, ...] = ()
     """AE titles of the peers that may call it; empty for every known one."""
+    model: str = ""
+    """Name of the model that analyses what is sent to it; empty for the usual one."""
 
     def __post_init__(self) -> None:
         if self.ae_title != ANY and (mistake := ae_title_mistake(self.ae_title)):
@@ -156,6 +160,16 @@ class Rules:
         """Where the reports of series go that were sent to a title; `usual` where it does not say."""
         policy = self.of(called_ae)
         return policy.destinations if policy is not None and policy.destinations else tuple(usual)
+
+    def model_title(self, called_ae: str) -> str:
+        """Which of `models` is that of series that were sent to a title, or `USUAL`."""
+        policy = self.of(called_ae)
+        return policy.ae_title if policy is not None and policy.model else USUAL
+
+    @property
+    def models(self) -> Mapping[str, str]:
+        """The names of the models that called titles have of their own, by title."""
+        return {one.ae_title: one.model for one in self.called if one.model}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -278,6 +278,8 @@ class Ahead:
         self, reader: Reader, source: Volume, lungs: LungMask, progress: Progress = lambda _done, _total: None
     ) -> Selected:
         """What a reader finds in the lungs; waits for its windows. Raises DetectorError, Interrupted."""
+        if all(reader.name != one.name for one in self._readers):  # which would look like nothing found
+            raise RuntimeError(f"{reader.name} does not look at this series")
         seen = canonical(source)
         with self._lock:
             windows = [found for _, found in self._valid(self._complete(), reader)]

@@ -91,6 +91,10 @@ class Model(NamedTuple):
         return self.manifest.digest(self.precision)
 
 
+Models = Mapping[str, Model]
+"""Those of one device, by the called AE title that names each, see `core.doors`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What is to be analysed, and the time that goes into its objects."""

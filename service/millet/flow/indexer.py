@@ -13,20 +13,18 @@ from typing import NamedTuple
 from millet.codec import ct
 from millet.core.series import SliceHeader
 from millet.errors import StoreError
-from millet.ports import Entry, InstanceLog, Kept, Recorded, Site, Spool
+from millet.ports import Entry, InstanceLog, Kept, Policy, Recorded, Site, Spool
 
-BATCH = 256
+BATCH = 128
 """Instances that are journalled in one transaction, at most."""
 
 HEAD_BYTES = 1 << 16
 """Of an instance, read for its header: most have their pixels behind that."""
 HEADER_BYTES = 1 << 24
 """Read where that is not enough: all but pixels of whole volumes in one object."""
-PIXELS_BEGIN = b"\xe0\x7f\x10\x00O"
-"""Tag and VR (OW or OB) of Pixel Data in explicit VR little endian, compressed or not."""
 
-Urgency = Callable[[Site], int]
-"""Of what comes from there, as `core.turns`."""
+Judged = Callable[[Site], Policy]
+"""What our rules say of what comes from there."""
 Noted = Callable[[Entry, Recorded, int | None], None]
 """Told of each journalled instance, and which association of this process brought it; None for none."""
 
@@ -34,10 +32,10 @@ Noted = Callable[[Entry, Recorded, int | None], None]
 class Indexer:
     """One thread calls `step`."""
 
-    def __init__(self, spool: Spool, log: InstanceLog, urgency: Urgency, noted: Noted) -> None:
+    def __init__(self, spool: Spool, log: InstanceLog, judged: Judged, noted: Noted) -> None:
         self._spool = spool
         self._log = log
-        self._urgency = urgency
+        self._judged = judged
         self._noted = noted
         self._at: dict[str, int] = {}
         """How far each segment is journalled."""
@@ -81,22 +79,20 @@ class Indexer:
         header = self._header(kept)
         if header is None:
             return None
-        source = kept.offer.source
+        policy = self._judged(kept.offer.source)
         return Entry(
-            source=source,
+            source=kept.offer.source,
             header=header,
             stored=kept.stored,
             received_utc=kept.received_utc,
-            urgency=self._urgency(source),
+            urgency=policy.urgency,
+            model_title=policy.model_title,
         )
 
     def _header(self, kept: Kept) -> SliceHeader | None:
         """None where it cannot be read, which it could be when it was acknowledged."""
         try:
-            head = self._spool.read(kept.stored.path, HEAD_BYTES)
-            if PIXELS_BEGIN not in head:
-                head = self._spool.read(kept.stored.path, HEADER_BYTES)
-            return ct.read_header(head)
+            return ct.read_header(self._head(kept))
         except StoreError:
             raise
         except Exception as failure:  # noqa: BLE001 - one instance must not hold up those behind it
@@ -105,6 +101,15 @@ class Indexer:
                 "an instance in the spool cannot be read, its bytes stay there: %s", kind
             )
             return None
+
+    def _head(self, kept: Kept) -> bytes:
+        """As much of an instance as its header takes."""
+        path = kept.stored.path
+        return (
+            kept.head
+            or ct.head_of(self._spool.read(path, HEAD_BYTES))
+            or self._spool.read(path, HEADER_BYTES)
+        )
 
 
 class _Found(NamedTuple):

@@ -16,11 +16,10 @@ from millet.core.best import Candidate, candidate
 from millet.core.habits import Rhythm
 from millet.core.series import SliceHeader
 from millet.core.stack import FEWEST_SLICES
-from millet.core.turns import ROUTINE
 from millet.errors import StoreError
 from millet.flow.completion import Coming, Completion
-from millet.flow.indexer import Indexer, Urgency
-from millet.ports import Clock, Entry, InstanceLog, Recorded, Sender, Spool
+from millet.flow.indexer import Indexer, Judged
+from millet.ports import Clock, Entry, InstanceLog, Policy, Recorded, Sender, Spool
 
 LOOK_EVERY_S = 30.0
 """How often is looked for open series whose receiver is gone."""
@@ -84,14 +83,14 @@ class Intake:
         completion: Completion,
         clock: Clock,
         tell: Tell,
-        urgency: Urgency = lambda _source: ROUTINE,
+        judged: Judged = lambda _source: Policy(),
     ) -> None:
         self._spool = spool
         self._log = log
         self._completion = completion
         self._clock = clock
         self._tell = tell
-        self._indexer = Indexer(spool, log, urgency, self._note)
+        self._indexer = Indexer(spool, log, judged, self._note)
         self._open: dict[int, _Open] = {}
         self._missed = True
         """Whether the journal may hold an open series that is not known here."""

@@ -27,8 +27,9 @@ CT_CLASSES = frozenset(
 )
 """What is taken. Everything else is refused with 0x0122: a sender that still needs the object stored
 must not be told that we did, and our own reports must not come back as work."""
-HEAD_BYTES = 4096
-"""Of an instance, kept to be read before it is acknowledged; more where private elements fill that."""
+HEAD_BYTES = 8192
+"""Of an instance, kept to be read before it is acknowledged, and when it is journalled; more where private
+elements fill that."""
 LONGEST_HEAD_BYTES = 1 << 24
 
 
@@ -71,14 +72,6 @@ class Receptions:
         )
         try:
             reception.begin(offer)
-            # The preface of a C-STORE, so that the same instance is the same bytes whichever way it came.
-            reception.write(
-                preface(
-                    sop_class_uid=offer.sop_class_uid,
-                    sop_instance_uid=offer.sop_instance_uid,
-                    transfer_syntax_uid=offer.transfer_syntax_uid,
-                )
-            )
             reception.write(memoryview(received.encoded)[data_set_start(received.encoded) :])
             reception.end()
         finally:
@@ -121,6 +114,14 @@ class Reception:
         self._told = None
         self._bytes = 0
         self._writer.begin(offer, self._clock.utc())
+        # The same for all, so that the same instance is the same bytes whichever way it came.
+        self.write(
+            preface(
+                sop_class_uid=offer.sop_class_uid,
+                sop_instance_uid=offer.sop_instance_uid,
+                transfer_syntax_uid=offer.transfer_syntax_uid,
+            )
+        )
 
     def write(self, piece: bytes | memoryview) -> None:
         """Some of its bytes; see `ports.Reception`."""
@@ -136,7 +137,7 @@ class Reception:
         if self._offer is None:
             raise StoreError("no instance was begun")
         _check(self._told or _identity(bytes(self._head)), self._offer)
-        self._writer.commit()
+        self._writer.commit(ct.head_of(bytes(self._head)))
         self._offer = None
         self._came()
 

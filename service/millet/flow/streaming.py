@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import count
@@ -37,7 +37,8 @@ class Station(NamedTuple):
     """A device: its queue, and the readers whose detectors run on it."""
 
     batcher: Batcher
-    readers: tuple[Reader, ...]
+    readers: Mapping[str, tuple[Reader, ...]]
+    """By the called title that names their model, see `core.doors`; the same titles on every device."""
 
 
 @dataclass(slots=True, eq=False)
@@ -89,7 +90,7 @@ class Streaming:
                 one.ahead.advance()
             self.told(series_id, Reached(ARRIVING, *one.ahead.windows))
         full = self.held_bytes >= self.most_bytes
-        for arrived in self.log.arrived(self.name, self._last):
+        for arrived in self.log.arrived(self.name, self._last, self.stations[0].readers.keys()):
             self._last = max(self._last, arrived.instance_id)
             with self._lock:
                 self._follow(arrived, has_room=self._has_room(arrived, full=full))
@@ -142,7 +143,7 @@ class Streaming:
         if one:
             one.since_s = self.clock.monotonic_s()
         if has_room:
-            one = one or self._made(arrived.series_id, arrived.urgency)
+            one = one or self._made(arrived)
             self._read(self._arriving.setdefault(arrived.series_id, one), [arrived.path])
 
     def _has_room(self, arrived: Arrived, *, full: bool) -> bool:
@@ -158,21 +159,21 @@ class Streaming:
         which = work.series_id, work.generation
         with self._lock:
             known = self._claimed.get(which) or self._arriving.pop(work.series_id, None)
-            one = self._claimed[which] = known or self._made(work.series_id, work.urgency)
+            one = self._claimed[which] = known or self._made(work)
             return one
 
     def _anew(self, work: Work) -> _InHand:
         """Nothing done yet: a slice of the next generation was taken for one of this."""
         with self._lock:
             before = self._claimed[work.series_id, work.generation]
-            one = self._claimed[work.series_id, work.generation] = self._made(work.series_id, work.urgency)
+            one = self._claimed[work.series_id, work.generation] = self._made(work)
         before.ahead.close()
         return one
 
-    def _made(self, series_id: int, urgency: int) -> _InHand:
+    def _made(self, of: Arrived | Work) -> _InHand:
         station = min(self.stations, key=lambda each: each.batcher.waiting)
-        known_by = series_id, next(self._numbers)
-        ahead = Ahead(known_by, station.readers, station.batcher, Haste(urgency=urgency), decode=self.decode)
+        known_by, readers = (of.series_id, next(self._numbers)), station.readers[of.model_title]
+        ahead = Ahead(known_by, readers, station.batcher, Haste(urgency=of.urgency), decode=self.decode)
         return _InHand(ahead, self.clock.monotonic_s())
 
     def _read(self, one: _InHand, paths: Sequence[str]) -> None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from millet.core.analysis import Analysis
 from millet.core.reasons import Reason
 from millet.core.uids import object_uid
-from millet.errors import DetectorError, ServiceError
+from millet.errors import DetectorError, Interrupted, ServiceError
 from millet.flow.ahead import Haste
-from millet.flow.analyse import Made, Model, Order, Progress, finish, given_up
+from millet.flow.analyse import Made, Model, Models, Order, Progress, finish, given_up
 from millet.flow.drain import Drain
 from millet.flow.precedence import Precedence
 from millet.flow.progress import Reached
@@ -45,7 +45,8 @@ class Analyser:
     streaming: Streaming
     spool: Spool
     objects: ObjectStore
-    model: Model
+    models: Models
+    """On the first device; what is done on others is the same."""
     destinations: Mapping[str, Wanted]
     """Whether each wants a kind of object, by its name."""
     committed: Committed
@@ -59,27 +60,35 @@ class Analyser:
     def run(self, series_id: int, generation: int) -> None:
         """Analyse one generation and commit it; nothing happens if it was replaced or has ended.
 
-        Raises Interrupted when the service stops: the work is taken up again by the next start.
+        Raises Interrupted when the service stops: the work is taken up again by the next start. Likewise
+        where its called title names no model here: it is taken up by who has that.
         """
         with self.drain.work():
             if work := self.jobs.claim(series_id, generation):
                 try:
+                    model = self._model(work)
                     with self.precedence.work(work.urgency):
-                        self._commit(work, self._made(work))
+                        self._commit(work, self._made(work, model))
                 finally:
                     self.streaming.let_go(series_id, generation)
 
     def give_up(self, series_id: int, generation: int) -> None:
-        """End a generation that cannot be analysed for a fault of ours."""
+        """End a generation that cannot be analysed for a fault of ours; raises Interrupted as `run` does."""
         if work := self.jobs.claim(series_id, generation):
-            self._commit(work, self._given_up(work, Reason.INTERNAL_ERROR))
+            self._commit(work, self._given_up(work, self._model(work), Reason.INTERNAL_ERROR))
 
-    def _made(self, work: Work) -> Made:
+    def _model(self, work: Work) -> Model:
+        """Whose answer is wanted, and nobody else's."""
+        if (model := self.models.get(work.model_title)) is None:
+            raise Interrupted
+        return model
+
+    def _made(self, work: Work, model: Model) -> Made:
         fault = Reason.INTERNAL_ERROR
         for _ in range(ATTEMPTS):
             try:
                 ahead = self.streaming.complete(work)
-                return finish(_order(work), ahead, self.model, self._progress(work), _haste(work))
+                return finish(_order(work), ahead, model, self._progress(work), _haste(work))
             except DetectorError as failure:
                 fault = Reason.DETECTOR_FAILED
                 self.faulty(work, failure)
@@ -89,15 +98,15 @@ class Analyser:
                 self.drain.check()  # what fails because it was cut off is no fault
                 fault = Reason.INTERNAL_ERROR
                 self.faulty(work, failure)
-        return self._given_up(work, fault)
+        return self._given_up(work, model, fault)
 
-    def _given_up(self, work: Work, fault: Reason) -> Made:
+    def _given_up(self, work: Work, model: Model, fault: Reason) -> Made:
         """An end that is reached in any case: without a report where none can be made of the instances."""
         try:
-            return given_up(_order(work), self._instances(work), self.model, fault)
+            return given_up(_order(work), self._instances(work), model, fault)
         except Exception as failure:  # noqa: BLE001 - a series that cannot even be ended never ends
             self.faulty(work, failure)
-            return given_up(_order(work), (), self.model, fault)
+            return given_up(_order(work), (), model, fault)
 
     def _instances(self, work: Work) -> Iterator[bytes]:
         return (self.spool.read(path) for path in work.paths)

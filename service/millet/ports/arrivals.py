@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from millet.core.doors import USUAL
 from millet.core.series import SliceHeader
 from millet.ports.stores import Offer, Site, Stored
 
@@ -33,7 +34,7 @@ class Reception(Protocol):
         """An instance is coming. Raises RefusedInstance before its bytes come, or StoreError."""
 
     def write(self, piece: bytes | memoryview) -> None:
-        """Some of its bytes, a DICOM file (PS3.10). Raises RefusedInstance or StoreError."""
+        """Some of its data set. Raises RefusedInstance or StoreError."""
 
     def end(self) -> None:
         """It is all there: durable when this returns. Raises RefusedInstance or StoreError."""
@@ -45,6 +46,15 @@ class Reception(Protocol):
         """The association ended. Does not raise."""
 
 
+class Policy(NamedTuple):
+    """What our rules say of what comes from somewhere; of a series that of its first instance counts."""
+
+    urgency: int = 0
+    """`core.turns`: 0 routine, 1 an emergency."""
+    model_title: str = USUAL
+    """The called title whose own model analyses it, see `core.doors`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """A durable instance that is to be journalled."""
@@ -54,7 +64,9 @@ class Entry:
     stored: Stored
     received_utc: datetime
     urgency: int = 0
-    """`core.turns`: 0 routine, 1 an emergency; of a series that of its first instance counts."""
+    """See `Policy`."""
+    model_title: str = USUAL
+    """See `Policy`."""
 
 
 class Recorded(NamedTuple):
@@ -100,16 +112,17 @@ class Arrived(NamedTuple):
     path: str
     """In the spool."""
     urgency: int
+    model_title: str = USUAL
 
 
 class ArrivalLog(Protocol):
     """The journal as an analyser sees it while series arrive. Blocks, raises StoreError."""
 
-    def arrived(self, analyser: str, after: int) -> Sequence[Arrived]:
+    def arrived(self, analyser: str, after: int, titles: Collection[str] = (USUAL,)) -> Sequence[Arrived]:
         """Instances beyond that of number `after`, oldest first, of series that are being received.
 
-        A series is leased to one analyser, the first that asks, until it is complete or that one is dead;
-        those of others are left out.
+        A series is leased to one analyser, the first that asks and has its model, until it is complete or
+        that one is dead; those of others are left out. `titles` are those whose models the analyser has.
         """
 
 

@@ -54,6 +54,8 @@ class Kept(NamedTuple):
     received_utc: datetime
     end: int
     """Where the next record of its segment begins."""
+    head: bytes = b""
+    """What stands before its pixels, where that is at hand."""
 
 
 class ObjectStore(Protocol):
@@ -78,8 +80,8 @@ class SpoolWriter(Protocol):
     def write(self, piece: bytes | memoryview) -> None:
         """Append to what was begun: a DICOM file (PS3.10), piece by piece."""
 
-    def commit(self) -> Stored:
-        """Make it durable before returning."""
+    def commit(self, head: bytes = b"") -> Stored:
+        """Make it durable before returning; `head` stands before its pixels, for who journals it soon."""
 
     def abandon(self) -> None:
         """Drop what was begun; nothing where nothing was. Does not raise."""

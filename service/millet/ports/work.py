@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from millet.core.doors import USUAL
 from millet.ports.worklist import SeriesKey
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class Work:
     """Spool paths of all its instances, in the order of arrival."""
     called_ae: str = ""
     """The AE title of ours that its first instance was sent to; empty where it came another way."""
+    model_title: str = USUAL
+    """The called title whose own model analyses it, see `core.doors`; of every generation the same."""
     predecessor: Predecessor | None = None
     """The report of an earlier generation, as far as one was committed when this was claimed."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from millet.core.doors import Called
@@ -21,9 +22,11 @@ class CalledSection:
     peers: tuple[str, ...] = ()
     """AE titles of the peers that may call it; empty for every known one."""
     model: str = ""
-    """Empty or the setting `model`: one process runs one model. Another one needs a process of its own."""
+    """Which model analyses what is sent here, name/version; empty for that of the setting `model`."""
 
     def __post_init__(self) -> None:
+        if self.model and (mistake := model_mistake(self.model)):
+            raise ValueError(f"model: {mistake}")
         self.policy()
 
     def policy(self) -> Called:
@@ -33,4 +36,11 @@ class CalledSection:
             urgency=urgency(self.urgency),
             destinations=self.destinations,
             peers=self.peers,
+            model=self.model,
         )
+
+
+def model_mistake(name: str) -> str:
+    """Say what is wrong with the name of a model, or return the empty string."""
+    good = re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", name)
+    return "" if good else f"{name!r} is not of the form name/version"

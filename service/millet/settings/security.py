@@ -30,18 +30,8 @@ def security_mistakes(settings: Settings) -> Iterator[str]:
             rules(settings)
         except ValueError as error:
             yield f"peer, called: {error}"
-    yield from _model_mistakes(settings)
     yield from _tls_mistakes(settings)
     yield from _oidc_mistakes(settings)
-
-
-def _model_mistakes(settings: Settings) -> Iterator[str]:
-    for one in settings.called:
-        if one.model not in {"", settings.model}:
-            yield (
-                f"called {one.ae_title!r}: model {one.model!r} is not {settings.model!r}, and one process "
-                "runs one model: give that title a process of its own"
-            )
 
 
 def _tls_mistakes(settings: Settings) -> Iterator[str]:

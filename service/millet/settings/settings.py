@@ -13,7 +13,7 @@ from millet.core.manifest import PRECISIONS
 from millet.core.peer import PORTS, Peer, ae_title_mistake
 from millet.errors import SettingsError
 from millet.settings.archives import ArchiveSection, archives_mistake
-from millet.settings.called import CalledSection
+from millet.settings.called import CalledSection, model_mistake
 from millet.settings.destinations import DestinationSection, from_simple, name_mistake
 from millet.settings.peers import PeerSection
 from millet.settings.security import security_mistakes
@@ -58,8 +58,8 @@ class Settings:
     peer: tuple[PeerSection, ...] = ()
     """Who may send, by AE title, addresses and certificate, and where each is called back (`[[peer]]`)."""
     called: tuple[CalledSection, ...] = ()
-    """Our AE titles, each with its urgency, destinations and peers (`[[called]]`). Empty: every called title
-    is taken, since senders often have another and it protects nothing."""
+    """Our AE titles, each with its urgency, model, destinations and peers (`[[called]]`). Empty: every called
+    title is taken, since senders often have another and it protects nothing."""
     dicom_tls: bool = False
     """Whether the DICOM port speaks TLS, and nothing but TLS; senders then must show a certificate. Those
     that cannot need a second receive process on a port of its own."""
@@ -111,7 +111,8 @@ class Settings:
     stow_requests: int = 4
     """Such requests at once; each holds one instance in memory. Further ones are told to come again."""
     model: str = "millet/1"
-    """Folder below the models' root: name/version. The trained network that comes with Millet."""
+    """Folder below the models' root: name/version. The trained network that comes with Millet. A called title
+    may name another one."""
     model_precision: str = "auto"
     """fp32, fp16 or int8: which of the model's graphs run; bf16: the fp32 one, computing in it, on CPUs that
     can. auto: for a model that was judged in int8 bf16 on a CPU with tiles for it, else int8 on one with 8
@@ -263,11 +264,6 @@ def _destination(value: str) -> str:
     return ""
 
 
-def _model(value: str) -> str:
-    good = re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", value)
-    return "" if good else f"{value!r} is not of the form name/version"
-
-
 def _device(device: str) -> str:
     if device in DEVICES or re.fullmatch(r"cuda:\d{1,3}", device):
         return ""
@@ -297,7 +293,7 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "archive": archives_mistake,
     "stow_body_bytes": _positive,
     "stow_requests": _positive,
-    "model": _model,
+    "model": model_mistake,
     "model_precision": _one_of(*PRECISIONS, "bf16", "auto"),
     "device": _device,
     "remote_timeout_s": _positive,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from fakes import MemoryObjects
 from instances import START_UTC, entry
@@ -88,6 +90,19 @@ def test_asking_again_changes_nothing_and_wakes_nobody(processes):
     process.journal.watch(lambda: told.append(1))
     assert process.arrived("host-0") == [1]
     assert (told, process.status().revision) == ([], revision)
+
+
+def test_it_is_known_which_titles_own_models_are_wanted(processes):
+    """Of series that are under way; the usual model is everybody's."""
+    process = processes()
+    process.journal.record(entry(1))
+    assert process.journal.model_titles() == frozenset()
+    made = process.journal.record(replace(entry(2, series_uid="1.2.9"), model_title="CHILD"))
+    assert process.journal.model_titles() == {"CHILD"}
+    process.journal.close(made.series_id, 1, START_UTC)
+    assert process.journal.model_titles() == {"CHILD"}
+    process.journal.park(made.series_id, 1, "internal-error")
+    assert process.journal.model_titles() == frozenset()
 
 
 def test_progress_comes_with_a_revision_of_its_own(processes):

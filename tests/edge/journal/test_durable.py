@@ -233,9 +233,11 @@ def test_dbos_prints_nothing(workers, capfd):
         (Job(1, 1, urgency=1), "emergency"),
         (Job(1, 1, analyser="host-7"), "analysis@host-7"),
         (Job(1, 1, urgency=1, analyser="host-7"), "emergency@host-7"),
+        (Job(1, 1, model_title="CHILD"), "analysis#CHILD"),
+        (Job(1, 1, urgency=1, analyser="host-7", model_title="CHILD"), "emergency@host-7#CHILD"),
     ],
 )
-def test_a_job_waits_in_the_queue_of_its_follower_and_urgency(workers, job, queue):
+def test_a_job_waits_in_the_queue_of_its_follower_urgency_and_model(workers, job, queue):
     """What nobody followed waits where everybody asks."""
     worker = workers()
     with worker.engine.begin() as connection:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+import sqlalchemy as sa
 from working import PATIENCE_S, beat, never, until
 
 from millet.edge.journal.base import Job
@@ -91,3 +93,74 @@ def test_work_that_somebody_has_taken_up_is_not_moved(workers):
 
     assert Late(worker.engine, "host-1", PROTOCOL).put_back([]) == []
     assert told == [f"{WORKFLOW}-1-1"]
+
+
+def test_work_for_another_model_is_left_to_who_has_it(workers, work_url):
+    """An analyser whose titles do not name that model neither takes nor moves it; one that does, does it."""
+    without = workers("host-0", url=work_url)
+    with without.engine.begin() as connection:
+        without.work.enqueue(connection, Job(1, 1, model_title="CHILD"))
+        without.work.enqueue(connection, Job(2, 1))
+    without.work.start(without.run, never)
+    assert without.ran.wait(PATIENCE_S)
+    assert without.work.reconcile() == []
+    without.stop()
+    assert (without.runs, sorted(without.queues())) == ([(2, 1)], ["analysis", "analysis#CHILD"])
+    worker = workers("host-1", url=work_url, titles=("", "CHILD"))
+    worker.work.start(worker.run, never)
+    assert worker.ran.wait(PATIENCE_S)
+    assert worker.runs == [(1, 1)]
+
+
+@pytest.mark.parametrize("title", ["CHILD", "A@host-0#B%_", "*"])
+def test_what_the_dead_had_is_put_back_for_who_has_its_model(workers, title):
+    """Whatever signs its title holds; also what waits here for a model that is here no longer."""
+    worker = workers("host-0")
+    beat(worker, "host-0")
+    beat(worker, "host-1")
+    with worker.engine.begin() as connection:
+        for number, analyser in enumerate(("gone-0", "host-0", "host-1", ""), 1):
+            worker.work.enqueue(connection, Job(number, 1, urgency=1, analyser=analyser, model_title=title))
+    stranded = Stranded(worker.engine, "host-0", PROTOCOL)
+    assert stranded.put_back([]) == [f"{WORKFLOW}-{number}-1" for number in (1, 2)]
+    shared = f"emergency#{title}"
+    assert sorted(worker.queues()) == sorted([shared, shared, f"emergency@host-1#{title}", shared])
+    assert stranded.put_back([]) == []
+
+
+def test_what_waits_here_for_a_model_that_is_here_stays(workers):
+    """The queue of its own that an executor asks is not emptied by itself."""
+    worker = workers("host-0")
+    beat(worker, "host-0")
+    with worker.engine.begin() as connection:
+        worker.work.enqueue(connection, Job(1, 1, analyser="host-0", model_title="CHILD"))
+    assert Stranded(worker.engine, "host-0", PROTOCOL, ("", "CHILD")).put_back([]) == []
+    assert worker.queues() == ["analysis@host-0#CHILD"]
+
+
+def test_work_for_another_model_is_given_up_by_who_has_it(workers, work_url):
+    """It killed its executor too often: who has not its model leaves it, and goes on with the rest."""
+    worker = workers("host-0", max_attempts=1, url=work_url)
+    left = []
+
+    def give_up(series_id, generation):
+        left.append(series_id)
+        raise Interrupted
+
+    worker.work.start(worker.run, give_up)
+    worker.close_series()
+    assert worker.ran.wait(PATIENCE_S)
+    until(lambda: all(one.status == "SUCCESS" for one in worker.statuses()), worker)
+    spent = f"UPDATE {worker.table} SET status = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED', queue_name = NULL"
+    with worker.engine.begin() as connection:
+        connection.execute(sa.text(spent))
+    for _ in range(2):
+        worker.work.reconcile()
+    assert left == [1]
+    assert [one.status for one in worker.statuses()] == ["MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+    worker.stop()
+    other, given_up = workers("host-1", url=work_url), []
+    other.work.start(other.run, lambda *which: given_up.append(which))
+    other.work.reconcile()
+    assert given_up == [(1, 1)]
+    assert [one.status for one in other.statuses()] == ["CANCELLED"]

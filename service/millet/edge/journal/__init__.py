@@ -2,7 +2,7 @@
 
 from millet.edge.journal.clock import JournalClock
 from millet.edge.journal.commitments import Commitments
-from millet.edge.journal.database import journal_url, migrate, open_engine, sqlite_url
+from millet.edge.journal.database import journal_url, migrate_apart, open_engine, sqlite_url
 from millet.edge.journal.deliveries import Deliveries
 from millet.edge.journal.durable import DurableWork
 from millet.edge.journal.journal import SqlJournal
@@ -14,7 +14,7 @@ __all__ = [
     "JournalClock",
     "SqlJournal",
     "journal_url",
-    "migrate",
+    "migrate_apart",
     "open_engine",
     "sqlite_url",
 ]

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from millet.core.doors import USUAL
 from millet.edge.journal.database import bump, told
 
 
@@ -19,6 +20,8 @@ class Job(NamedTuple):
     urgency: int = 0
     analyser: str = ""
     """Who followed the series while it came, and has most of the work done."""
+    model_title: str = USUAL
+    """The called title whose own model analyses it."""
 
 
 Enqueue = Callable[[sa.Connection, Job], None]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import logging
+import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import event
 
 from millet.edge.journal import tables
@@ -22,8 +21,6 @@ BUSY_MS = 30_000
 """How long a writer waits for another one before it fails."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "millet_version"
-MIGRATION_LOCK = 0x6D696C6C6574
-"""Of PostgreSQL's advisory locks, the one of who migrates."""
 POSTGRESQL: dict[str, Any] = {
     "pool_pre_ping": True,
     "pool_size": 10,
@@ -87,44 +84,49 @@ def _durable_sqlite(connection: Any, _record: Any) -> None:
     """Writers take the lock when they begin, so that none fails half way for having read first."""
     connection.isolation_level = "IMMEDIATE"
     connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-    connection.execute("PRAGMA journal_mode=WAL")
+    _write_ahead(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
 
 
-def migrate(engine: sa.Engine, revision: str = "head") -> None:
-    """Bring our tables to a revision, up or down ("base" drops them). Raises StoreError.
+def _write_ahead(connection: Any) -> None:
+    """SQLite does not wait by itself where several make the same file a write-ahead log at once."""
+    deadline_s = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
-    Of several processes that start at once one migrates, and the others wait for it.
-    """
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+
+def migrate_apart(engine: sa.Engine) -> None:
+    """Bring our tables to the newest revision, in a process that ends with it. Raises StoreError."""
     with told(), engine.connect() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
-        else:  # a table that is made anew must not take with it the rows that refer to it
-            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        config.attributes["connection"] = connection
-        down = revision in _below(config, _revision(connection))
-        (command.downgrade if down else command.upgrade)(config, revision)
-        connection.commit()
-        connection.detach()
+        if revision_of(connection) == newest():
+            return
+    words = [sys.executable, "-m", "millet.edge.journal.migrating"]
+    url = engine.url.render_as_string(hide_password=False)
+    done = subprocess.run(words, input=url, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
+    if done.returncode:
+        raise StoreError(done.stderr.strip().rpartition("\n")[2] or "the journal could not be migrated")
 
 
-def _revision(connection: sa.Connection) -> str | None:
-    """Where the database stands."""
-    return MigrationContext.configure(
-        connection, opts={"version_table": VERSION_TABLE}
-    ).get_current_revision()
+def newest() -> str:
+    """The revision that the code is written for."""
+    return max(path.stem for path in (MIGRATIONS / "versions").glob("m*.py"))[1:5]
 
 
-def _below(config: Config, revision: str | None) -> set[str]:
-    """The revisions that are reached by going down."""
-    scripts = ScriptDirectory.from_config(config)
-    older = {one.revision for one in scripts.walk_revisions("base", revision or "base")}
-    return (older | {"base"}) - {revision}
+def revision_of(connection: sa.Connection) -> str | None:
+    """Where the database stands; None of one that is empty."""
+    if not sa.inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return connection.execute(
+        sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE))
+    ).scalar()
 
 
 def bump(connection: sa.Connection) -> int:

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, Serializer
 
+from millet.core.doors import USUAL
 from millet.edge.journal.base import Job
 from millet.edge.journal.bell import Bell, Rousable, announce
 from millet.edge.journal.clock import JournalClock
@@ -71,20 +72,24 @@ class DurableWork:
         max_attempts: int = MAX_ATTEMPTS,
         clock: JournalClock | None = None,
         version: Version = PROTOCOL,
+        titles: Collection[str] = (USUAL,),
     ) -> None:
         self._engine = engine
+        self._queues = queues_of(executor_id, titles)
         self._executor_id = executor_id
         self._max_attempts = max_attempts
         self._version = version
         self._give_up: Run | None = None
         self._heart = Heart(engine, executor_id, clock or JournalClock(engine))
         self._watch = Watch(engine)
-        self._stranded = Stranded(engine, executor_id, version)
+        self._stranded = Stranded(engine, executor_id, version, titles)
         self._in_hand: set[str] = set()
         self._store_failures: Counter[str] = Counter()
         self._let_go: dict[str, float] = {}
         """What the store stopped, with when it may begin anew."""
         self._suspects: dict[str, float] = {}
+        self._others = set[str]()
+        """What is to be given up, but by those who have its model."""
         _quiet()
         with told():
             DBOS.migrate(engine.url.render_as_string(hide_password=False))
@@ -92,11 +97,12 @@ class DurableWork:
 
     def enqueue(self, connection: sa.Connection, job: Job) -> None:
         """Write the work in the caller's transaction; twice is once."""
-        announce(connection, queue(job.urgency, job.analyser))
+        queue_name = queue(job.urgency, job.analyser, job.model_title)
+        announce(connection, queue_name)
         self._client.enqueue_in_transaction(
             connection,
             {
-                "queue_name": queue(job.urgency, job.analyser),
+                "queue_name": queue_name,
                 "workflow_name": WORKFLOW,
                 "workflow_id": _name(job.series_id, job.generation),
                 "app_version": str(self._version.number),
@@ -106,7 +112,7 @@ class DurableWork:
         )
 
     def start(self, run: Run, give_up: Run) -> None:
-        """Begin to work: one piece of each urgency at a time, first what this executor left when it died.
+        """Begin to work: one piece of each queue at a time, first what this executor left when it died.
 
         Args:
             run: the work; called again when an earlier call did not end.
@@ -118,11 +124,11 @@ class DurableWork:
         self._dbos = DBOS(config=_config(self._engine, self._executor_id, self._version))
         self._dbos.background_thread_stop_events = events = Rousable()
         DBOS.workflow(name=WORKFLOW, max_recovery_attempts=self._max_attempts)(self._surviving(run, give_up))
-        DBOS.listen_queues(queues_of(self._executor_id))
-        for name in queues_of(self._executor_id):
+        DBOS.listen_queues(self._queues)
+        for name in self._queues:
             self._client.register_queue(name, worker_concurrency=1, polling_interval_sec=POLL_S)
         DBOS.launch()
-        self._bell = Bell(self._engine, queues_of(self._executor_id), events.rings)
+        self._bell = Bell(self._engine, self._queues, events.rings)
         self._bell.start()
 
     def reconcile(self) -> Sequence[str]:
@@ -205,8 +211,13 @@ class DurableWork:
     def _give_up_exceeded(self) -> None:
         spent = DBOS.list_workflows(status="MAX_RECOVERY_ATTEMPTS_EXCEEDED", name=WORKFLOW, load_output=False)
         for one in spent:
-            if one.input and self._give_up:
+            if not one.input or not self._give_up or one.workflow_id in self._others:
+                continue
+            try:
                 self._give_up(*one.input["args"])
+            except Interrupted:
+                self._others.add(one.workflow_id)
+            else:
                 DBOS.cancel_workflow(one.workflow_id)
 
 

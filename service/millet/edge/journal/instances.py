@@ -57,12 +57,13 @@ class Instances(Recording):
                 .where(series.c.id == series_id, series.c.generation == generation)
                 .where(series.c.state == State.RECEIVING)
                 .values(state=to, closed_utc=now_utc, revision=revision, stage="")
-                .returning(series.c.urgency, series.c.analyser)
+                .returning(series.c.urgency, series.c.analyser, series.c.model_title)
             ).one_or_none()
             if closed:
                 alive = connection.execute(living().where(executor.c.executor_id == closed.analyser))
                 analyser = alive.scalar_one_or_none() or ""
-                self._enqueue(connection, Job(series_id, generation, closed.urgency, analyser))
+                job = Job(series_id, generation, closed.urgency, analyser, closed.model_title)
+                self._enqueue(connection, job)
                 if candidate:
                     studies.closed(connection, series_id, candidate)
             return closed is not None

@@ -47,6 +47,7 @@ class Jobs(Base):
                 urgency=row.urgency,
                 paths=tuple(path for path, _ in instances),
                 called_ae=instances[0].called_ae if instances else "",
+                model_title=row.model_title,
                 predecessor=predecessor(connection, row, generation),
             )
 

@@ -222,6 +222,7 @@ def _begun(entries: Sequence[Entry]) -> dict[str, Any]:
         "description": header.series_description,
         "sender": first.source.calling_ae,
         "urgency": first.urgency,
+        "model_title": first.model_title,
         "state": State.RECEIVING,
         "generation": 1,
         "instances": len(entries),

@@ -15,23 +15,35 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from millet.core.doors import USUAL
 from millet.edge.journal.arrivals import living
 from millet.edge.journal.database import told
 
 QUEUES = ("analysis", "emergency")
-"""By urgency. Each executor has two of its own besides, `NAME@EXECUTOR`, for the series that it followed."""
+"""By urgency. Each executor has two of its own besides, `NAME@EXECUTOR`, for the series that it followed. Of
+called titles with a model of their own there are as many again, `NAME#TITLE` and `NAME@EXECUTOR#TITLE`, which
+only those ask who have that model."""
 WORKFLOW = "analyse"
 
 
-def queue(urgency: int, executor_id: str = "") -> str:
-    """The queue of an executor, or the one that all share."""
+def queue(urgency: int, executor_id: str = "", model_title: str = USUAL) -> str:
+    """The queue of an executor, or the one that all share who have the model."""
     name = QUEUES[min(urgency, len(QUEUES) - 1)]
-    return f"{name}@{executor_id}" if executor_id else name
+    name = f"{name}@{executor_id}" if executor_id else name
+    return f"{name}#{model_title}" if model_title else name
 
 
-def queues_of(executor_id: str) -> Sequence[str]:
-    """What an executor takes work from: its own queues and the shared ones."""
-    return [queue(urgency, whose) for urgency in range(len(QUEUES)) for whose in (executor_id, "")]
+def queues_of(executor_id: str, titles: Collection[str] = (USUAL,)) -> Sequence[str]:
+    """What an executor takes work from: its own queues and the shared ones, of the models that it has."""
+    urgencies, whose = range(len(QUEUES)), (executor_id, "")
+    return [queue(urgency, one, title) for title in titles for urgency in urgencies for one in whose]
+
+
+def _parts(queue_name: str | None) -> tuple[str, str, str]:
+    """The name of a queue, whose it is, and its title, which may hold any sign."""
+    where, _, model_title = (queue_name or "").partition("#")
+    name, _, owner = where.partition("@")
+    return name, owner, model_title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +62,11 @@ class Version:
 class Stranded:
     """Looks for stranded work as one executor, and puts it back."""
 
-    def __init__(self, engine: sa.Engine, executor_id: str, version: Version) -> None:
+    def __init__(
+        self, engine: sa.Engine, executor_id: str, version: Version, titles: Collection[str] = (USUAL,)
+    ) -> None:
         self._engine = engine
+        self._asked = queues_of(executor_id, titles)
         self._executor_id = executor_id
         self._version = version
         columns = [sa.column(name, sa.Text) for name in (*_IDENTITY, "name", "application_version")]
@@ -93,8 +108,11 @@ class Stranded:
         return self._unfinished("PENDING").where(self._work.c.executor_id.not_in(sorted(others)))
 
     def _waiting(self, alive: Iterable[str]) -> sa.Select[Any]:
-        work, asked = self._work.c, {name for executor in alive for name in queues_of(executor)}
-        lost = work.queue_name.not_in(sorted(asked | set(QUEUES)))
+        """In queues that nobody asks; which models the others have is not known here, so theirs all count."""
+        work, whose = self._work.c, sorted({"", *alive} - {self._executor_id})
+        others = [queue(urgency, one) for one in whose for urgency in range(len(QUEUES))]
+        titled = [work.queue_name.startswith(f"{one}#", autoescape=True) for one in others]
+        lost = ~sa.or_(work.queue_name.in_([*others, *self._asked]), *titled)
         other = work.application_version.is_distinct_from(str(self._version.number))
         return self._unfinished("ENQUEUED").where(lost | other)
 
@@ -104,16 +122,16 @@ class Stranded:
             return False
         if row.status == "PENDING":
             return row.executor_id not in alive or row.workflow_uuid in dropped
-        _, _, owner = row.queue_name.partition("@")
+        _, owner, _ = _parts(row.queue_name)
         left = owner not in alive or owner == self._executor_id
         return bool(left if owner else not ours)
 
     def _moved(self, row: sa.Row[Any]) -> bool:
-        work, base = self._work.c, row.queue_name.partition("@")[0] if row.queue_name else ""
+        work, (base, _, model_title) = self._work.c, _parts(row.queue_name)
         as_it_was = [work[name].is_not_distinct_from(getattr(row, name)) for name in _IDENTITY]
         put = {
             "status": "ENQUEUED",
-            "queue_name": base if base in QUEUES else queue(0),
+            "queue_name": queue(QUEUES.index(base) if base in QUEUES else 0, model_title=model_title),
             "application_version": str(self._version.number),
             "owner_xid": None,
         }

@@ -102,9 +102,9 @@ class Behind:
 class Acceptor:
     """One association, from its request to its end. Raises Lost or ProtocolError."""
 
-    def __init__(self, connection: socket.socket, number: int, behind: Behind) -> None:
+    def __init__(self, connection: socket.socket, number: int, behind: Behind, buffer_bytes: int) -> None:
         self._connection = connection
-        self._in = Inbound(connection)
+        self._in = Inbound(connection, buffer_bytes)
         self._number = number
         self._behind = behind
         self._contexts: Mapping[int, tuple[str, str]] = {}

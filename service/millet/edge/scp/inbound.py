@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import struct
 import time
 from collections.abc import Callable
 
-BUFFER_BYTES = 1 << 16
+BUFFER_BYTES = 1 << 18
+"""Half a slice of today: each reading lets another thread have the interpreter, and waits to get it back."""
+CROWD_BYTES = 1 << 15
+"""Where many connections share the memory."""
 SMALL_BYTES = 1 << 12
 """Enough to negotiate with: a connection that never sends an instance never costs more."""
 
@@ -18,11 +23,27 @@ class Lost(Exception):  # noqa: N818 - no fault of ours
     """The peer is gone, or said nothing for too long."""
 
 
+def be_patient(connection: socket.socket, seconds: float) -> None:
+    """For how long a reading or a writing may take.
+
+    The kernel keeps the time where it can: with Python's own timeouts each reading is two waits, one for data
+    and one for the reading. TLS needs those of Python.
+    """
+    if isinstance(connection, ssl.SSLSocket):
+        connection.settimeout(seconds)
+        return
+    connection.settimeout(None)
+    timeval = struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        connection.setsockopt(socket.SOL_SOCKET, option, timeval)
+
+
 class Inbound:
     """Reads from a connected socket. Raises Lost."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, most_bytes: int = BUFFER_BYTES) -> None:
         self._connection = connection
+        self._most_bytes = most_bytes
         self._buffer = memoryview(bytearray(SMALL_BYTES))
         self._from = self._to = 0
         self._deadline_s = float("inf")
@@ -49,14 +70,14 @@ class Inbound:
             sink(piece)
 
     def _fill(self, wanted: int) -> None:
-        if wanted > SMALL_BYTES and len(self._buffer) < BUFFER_BYTES:
-            self._buffer = memoryview(bytearray(BUFFER_BYTES))
+        if wanted > SMALL_BYTES and len(self._buffer) < self._most_bytes:
+            self._buffer = memoryview(bytearray(self._most_bytes))
         if time.monotonic() > self._deadline_s:
             raise Lost("it took too long")
         try:
             received = self._connection.recv_into(self._buffer)
             self._acknowledge_at_once()
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             raise Lost("it was silent for too long") from None
         except OSError as error:
             raise Lost(f"the connection failed: {type(error).__name__}") from None

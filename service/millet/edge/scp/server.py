@@ -15,7 +15,7 @@ from typing import Any
 
 from millet.edge.scp import negotiation
 from millet.edge.scp.association import Acceptor, Behind
-from millet.edge.scp.inbound import Lost
+from millet.edge.scp.inbound import BUFFER_BYTES, CROWD_BYTES, Lost, be_patient
 from millet.edge.scp.messages import ProtocolError
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ IDLE_S = 300.0
 """Scanners pause between slices for longer than the customary 60 seconds."""
 SILENT_S = 30.0
 """For whoever has not asked for an association yet."""
+FEW = 8
+"""Connections with large buffers."""
 BACKLOG = 1024
 
 
@@ -138,9 +140,10 @@ class StorageScp:
     def _serve(self, one: _Connection) -> None:
         try:
             one.line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            one.line.settimeout(SILENT_S)
             if context := self._listen.tls():
+                one.line.settimeout(SILENT_S)
                 one.line = context.wrap_socket(one.line, server_side=True)
+            be_patient(one.line, SILENT_S)
             self._associate(one)
         except (OSError, Lost, ProtocolError) as end:
             log.info("a connection ended: %s", _words(end), extra={"address": one.address})
@@ -152,13 +155,14 @@ class StorageScp:
             one.line.close()
 
     def _associate(self, one: _Connection) -> None:
-        acceptor = Acceptor(one.line, one.number, self._behind)
+        is_crowd = len(self._open) > FEW
+        acceptor = Acceptor(one.line, one.number, self._behind, CROWD_BYTES if is_crowd else BUFFER_BYTES)
         caller, refusal = acceptor.negotiate(one.address, _certificate(one.line), self._known)
         self._behind.asked(caller, refusal)
         if refusal:
             return
         one.associated = True
-        one.line.settimeout(IDLE_S)
+        be_patient(one.line, IDLE_S)
         self._behind.began(one.number)
         try:
             acceptor.serve(caller)

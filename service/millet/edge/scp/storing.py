@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from millet.codec.part10 import preface
 from millet.errors import RefusedInstance, StoreError
 from millet.ports import Offer, Reception
 
@@ -24,13 +23,6 @@ class Storing:
         self.why = ""
         self.size_bytes = 0
         self._attempt(reception.begin, offer)
-        self.take(
-            preface(
-                sop_class_uid=offer.sop_class_uid,
-                sop_instance_uid=offer.sop_instance_uid,
-                transfer_syntax_uid=offer.transfer_syntax_uid,
-            )
-        )
 
     def take(self, piece: bytes | memoryview) -> None:
         """Some of its bytes."""

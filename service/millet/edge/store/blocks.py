@@ -12,6 +12,8 @@ import mmap
 import os
 from pathlib import Path
 
+from blake3 import blake3
+
 BLOCK = 4096
 """What direct writes are multiples of, in memory, in length and in place, on all disks of today."""
 LARGE_BYTES = 1 << 20
@@ -38,11 +40,25 @@ class Blocks:
         self._at = self._filled = 0
         self._first: bytes | None = None
         """The first block of a record that did not fit into the buffer."""
+        self._hash = blake3()
+        self._unhashed = 0
+        """Where in the buffer those bytes begin that the digest does not have yet: a call for each piece that
+        comes would take longer than the hashing."""
 
     def begin(self, at: int, room_bytes: int, gathered_in: memoryview) -> None:
         """Begin a record at a block; its first bytes, so many, are told last."""
         self._at, self._filled, self._first, self._buffer = at, room_bytes, None, gathered_in
         self._buffer[:room_bytes] = bytes(room_bytes)
+
+    def begin_digest(self) -> None:
+        """What is appended from now on is digested."""
+        self._hash, self._unhashed = blake3(), self._filled
+
+    def digest(self) -> bytes:
+        """BLAKE3 of what was appended since `begin_digest`."""
+        self._hash.update(self._buffer[self._unhashed : self._filled])
+        self._unhashed = self._filled
+        return self._hash.digest()
 
     @property
     def at(self) -> int:
@@ -84,12 +100,13 @@ class Blocks:
     def _write(self) -> None:
         if not self._filled:
             return
+        self._hash.update(self._buffer[self._unhashed : self._filled])
         padded = up(self._filled)
         self._buffer[self._filled : padded] = bytes(padded - self._filled)
         self._all(self._buffer[:padded], self._at)
         if self._first is None and self._filled == len(self._buffer):
             self._first = bytes(self._buffer[:BLOCK])
-        self._at, self._filled = self._at + self._filled, 0
+        self._at, self._filled, self._unhashed = self._at + self._filled, 0, 0
 
     def _all(self, piece: memoryview, at: int) -> None:
         while piece:

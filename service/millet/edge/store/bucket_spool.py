@@ -22,6 +22,7 @@ from blake3 import blake3
 from millet.edge.store import parcel
 from millet.edge.store.bucket import Bucket
 from millet.edge.store.disk import told
+from millet.edge.store.fresh import Fresh
 from millet.edge.store.lease import TIMES, Lease, Times, Watch, boot_s
 from millet.edge.store.record import HEAD_BYTES as RECORD_HEAD_BYTES
 from millet.edge.store.record import encode_facts, place
@@ -34,10 +35,6 @@ OUT_OF_RESOURCES = 0xA700
 SEGMENT_BYTES = 64 << 20
 """A segment that has grown to this is followed by another: one row of the journal for so much."""
 OPEN = "open/"
-HEAD_BYTES = 1 << 16
-MOST_HEADS = 256
-"""So many instances that are not journalled yet are remembered with their first HEAD_BYTES, 16 MB: they are
-read for their header a moment after they were written."""
 
 
 class BucketSpool:
@@ -69,8 +66,7 @@ class BucketSpool:
         """All segments of this process."""
         self._doubtful: set[str] = set()
         """Those of them in which something may come to be that was not acknowledged: the next life looks."""
-        self._heads: dict[str, tuple[Kept, bytes]] = {}
-        """By path."""
+        self._fresh = Fresh()
         self._left: list[str] = []
         self._looked_s = -math.inf
         self._read_to: dict[str, int] = {}
@@ -112,10 +108,6 @@ class BucketSpool:
         if (here := place(path)) is None:
             raise StoreError("not a path of this store")
         length = here.length if most_bytes is None else min(here.length, most_bytes)
-        with self._lock:
-            _, head = self._heads.get(path, (None, b""))
-        if length <= len(head):
-            return head[:length]
         body = self._bucket.first(parcel.key(here.segment, here.at), length)
         if len(body) < length:
             raise StoreError("the bucket has lost bytes of an instance")
@@ -142,14 +134,12 @@ class BucketSpool:
         """The instances of a segment; see `ports.Spool`."""
         with self._lock:
             mine = self._mine.get(name)
-            places = [(name, one.at, str(one)) for one in mine.unread if one.at > after] if mine else None
-        if upto is None or places is None:
-            places = [(name, at, "") for at in self._listed(name, after)]
+            unread = [one.at for one in mine.unread if one.at > after] if mine else None
         end = after
-        for _, at, path in places:
+        for at in self._listed(name, after) if upto is None or unread is None else unread:
             if upto is not None and at >= upto:
                 break
-            one = self._kept(name, at, path)
+            one = self._fresh.take(name, at) or self._kept(name, at)
             yield one
             end = one.end
         if upto is None and name in self._left:
@@ -168,10 +158,7 @@ class BucketSpool:
             mine = self._mine.get(name)
             if mine is not None:
                 mine.indexed = max(mine.indexed, upto)
-                read = [one for one in mine.unread if one.at < upto]
-                del mine.unread[: len(read)]
-                for one in read:
-                    self._heads.pop(str(one), None)
+                mine.unread = [one for one in mine.unread if one.at >= upto]
             done = mine.is_done if mine is not None else self._read_to.get(name) == upto
         if done:
             self._close(name)
@@ -245,24 +232,19 @@ class BucketSpool:
             self._mine[fresh.name] = fresh
         return fresh
 
-    def add(self, segment: Segment, gathered: Gathered, label: parcel.Label) -> None:
+    def add(self, segment: Segment, gathered: Gathered, label: parcel.Label, head: bytes) -> None:
         """Make an instance durable, whose object was gathered. Raises StoreError."""
         size_bytes = label.place.length + len(label.encoded)
         with told():
             whole = gathered.whole()
         self._bucket.put(parcel.key(segment.name, label.place.at), whole, size_bytes)
-        with self._lock:
-            room = len(self._heads) < MOST_HEADS
-        kept = parcel.decode(segment.name, label.place.at, label.encoded) if room else None
-        with told():
-            head = gathered.first(min(HEAD_BYTES, label.place.length)) if room else b""
         if self.term() != segment.term:
             raise StoreError("the lease of this receiver ran out meanwhile")
+        if head and (kept := parcel.decode(segment.name, label.place.at, label.encoded)):
+            self._fresh.add(segment.name, label.place.at, kept._replace(head=head))
         with self._lock:
             segment.end = label.end
             segment.unread.append(label.place)
-            if kept:
-                self._heads[str(label.place)] = (kept, head)
 
     def given_up(self, segment: Segment, *, doubtful: bool = False) -> None:
         """Nothing more is added to a segment; see `sending.Segments`."""
@@ -307,10 +289,7 @@ class BucketSpool:
         found = (parcel.at(one.key) for one in self._bucket.items(f"{parcel.FOLDER}{name}/", begin))
         return sorted(at for at in found if at > after)
 
-    def _kept(self, name: str, at: int, path: str) -> Kept:
-        with self._lock:
-            if path in self._heads:
-                return self._heads[path][0]
+    def _kept(self, name: str, at: int) -> Kept:
         for size_bytes in parcel.LAST_BYTES:
             if one := parcel.decode(name, at, self._bucket.last(parcel.key(name, at), size_bytes)):
                 return one

@@ -30,6 +30,7 @@ MOST_FACTS_BYTES = 65_536
 _HEAD = struct.Struct("<8s16sIQ32s")
 _CHECK = struct.Struct("<I")
 HEAD_BYTES = _HEAD.size + _CHECK.size
+_JSON = json.JSONEncoder(separators=(",", ":"))
 _PATH = re.compile(r"(?P<segment>[\w.-]{1,80}/[0-9a-f]{32})@(?P<at>\d{1,19})\+(?P<length>\d{1,19})")
 
 
@@ -71,7 +72,7 @@ def encode_facts(offer: Offer, received_utc: datetime) -> bytes:
         "association": offer.association,
         "received_utc": received_utc.isoformat(),
     }
-    return json.dumps(facts, separators=(",", ":")).encode()
+    return _JSON.encode(facts).encode()
 
 
 def encode_head(nonce: bytes, facts: bytes, body_bytes: int, digest: bytes) -> bytes:

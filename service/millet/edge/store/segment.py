@@ -16,6 +16,7 @@ from blake3 import blake3
 from millet.edge.store import record
 from millet.edge.store.blocks import BLOCK, Blocks, buffer, up
 from millet.edge.store.disk import sync_folder, told
+from millet.edge.store.fresh import Fresh
 from millet.errors import StoreError
 from millet.ports import Kept, Offer, Stored
 
@@ -29,9 +30,10 @@ class SegmentWriter:
     `end` is where the next record begins.
     """
 
-    def __init__(self, root: Path, name: str, committed: Callable[[str, int], None]) -> None:
+    def __init__(self, root: Path, name: str, committed: Callable[[str, int], None], fresh: Fresh) -> None:
         self.name = name
         self._committed = committed
+        self._fresh = fresh
         self._nonce = os.urandom(record.NONCE_BYTES)
         path = root / name
         with told():
@@ -41,32 +43,35 @@ class SegmentWriter:
             sync_folder(path.parent)
         self._body_at = self.end
         self._facts = b""
-        self._digest = blake3()
+        self._offered: tuple[Offer, datetime] | None = None
 
     def begin(self, offer: Offer, received_utc: datetime, gathered_in: memoryview) -> None:
         """Begin a record, gathered in a buffer of `blocks.buffer` before it is written."""
         self._facts = record.encode_facts(offer, received_utc)
-        self._digest = blake3()
+        self._offered = offer, received_utc
         self._blocks.begin(self.end, record.HEAD_BYTES, gathered_in)
         with told():
             self._blocks.append(self._facts)
+        self._blocks.begin_digest()
         self._body_at = self._blocks.at
 
     def write(self, piece: bytes | memoryview) -> None:
         """Append to its body."""
         with told():
             self._blocks.append(piece)
-        self._digest.update(piece)
 
-    def commit(self) -> Stored:
-        """Make the record durable before returning."""
-        length, digest = self._blocks.at - self._body_at, self._digest.digest()
+    def commit(self, given: bytes = b"") -> Stored:
+        """Make the record durable before returning; remember it with the first bytes that are given."""
+        length, digest = self._blocks.at - self._body_at, self._blocks.digest()
         head = record.encode_head(self._nonce, self._facts, length, digest)
+        begun = self.end
         with told():
-            self.end = self._blocks.end(head, self.end)
-        where = record.Place(self.name, self._body_at, length)
+            self.end = self._blocks.end(head, begun)
+        stored = Stored(str(record.Place(self.name, self._body_at, length)), digest.hex(), length)
+        if given and self._offered:
+            self._fresh.add(self.name, begun, Kept(stored, *self._offered, self.end, given))
         self._committed(self.name, self.end)
-        return Stored(str(where), digest.hex(), length)
+        return stored
 
     def abandon(self) -> None:
         """Leave no trace of the record that was begun."""
@@ -78,7 +83,7 @@ class SegmentWriter:
         self._blocks.close()
 
 
-def records(path: Path, name: str, after: int, upto: int | None) -> Iterator[Kept]:
+def records(path: Path, name: str, after: int, upto: int | None, fresh: Fresh) -> Iterator[Kept]:
     """The whole records of a segment from `after` on.
 
     Args:
@@ -87,10 +92,20 @@ def records(path: Path, name: str, after: int, upto: int | None) -> Iterator[Kep
         after: where to begin, 0 for the first one.
         upto: how much of it is known to be durable; None when its writer is gone: it is made durable now, and
             what a power cut left half written is left out.
+        fresh: what need not be read.
 
     Raises:
         StoreError: the disk failed.
     """
+    at = max(after, record.SEGMENT_START)
+    while at != upto and (kept := fresh.take(name, at)):
+        yield kept
+        at = kept.end
+    if upto is None or at < upto:
+        yield from _read(path, name, at, upto, fresh)
+
+
+def _read(path: Path, name: str, at: int, upto: int | None, fresh: Fresh) -> Iterator[Kept]:
     with told():
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -100,8 +115,10 @@ def records(path: Path, name: str, after: int, upto: int | None) -> Iterator[Kep
             end = os.fstat(file).st_size if upto is None else upto
             opening = os.pread(file, record.OPENING_BYTES, 0)
         nonce = opening[len(record.SEGMENT_MAGIC) :]
-        at = max(after, record.SEGMENT_START)
-        while at < end and (kept := _record(file, nonce, name, at)) and kept.end <= end:
+        while at < end:
+            kept = fresh.take(name, at) or _record(file, nonce, name, at)
+            if kept is None or kept.end > end:
+                return
             if upto is not None or _whole(file, kept):
                 yield kept
             at = kept.end

@@ -70,11 +70,6 @@ class Gathered:
         self._file.seek(0)
         return self._file
 
-    def first(self, length: int) -> bytes:
-        """Its first bytes."""
-        whole = self.whole()
-        return bytes(whole[:length]) if isinstance(whole, memoryview) else whole.read(length)
-
     def close(self) -> None:
         """Forget it."""
         if self._file is not None:
@@ -89,8 +84,8 @@ class Segments(Protocol):
     def followed_by(self, segment: Segment | None) -> Segment:
         """The segment given while something may be added to it, else a new one."""
 
-    def add(self, segment: Segment, gathered: Gathered, label: parcel.Label) -> None:
-        """Make an instance durable, whose object was gathered."""
+    def add(self, segment: Segment, gathered: Gathered, label: parcel.Label, head: bytes) -> None:
+        """Make an instance durable, whose object was gathered; `head` is for who journals it soon."""
 
     def given_up(self, segment: Segment, *, doubtful: bool = False) -> None:
         """Nothing more is added to a segment; `doubtful` where something may yet come to be in it."""
@@ -127,7 +122,7 @@ class BucketWriter:
         self._digest.update(piece)
         self._length += len(piece)
 
-    def commit(self) -> Stored:
+    def commit(self, head: bytes = b"") -> Stored:
         """Make it durable; see `ports.SpoolWriter`."""
         gathered, segment = self._ours()
         digest = self._digest.digest()
@@ -135,7 +130,7 @@ class BucketWriter:
         with told():
             gathered.write(label.encoded)
         try:
-            self._spool.add(segment, gathered, label)
+            self._spool.add(segment, gathered, label, head)
         except StoreError:  # it may be there all the same, or come to be
             self._segment = None
             self._spool.given_up(segment, doubtful=True)

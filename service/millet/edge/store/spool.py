@@ -22,6 +22,7 @@ from blake3 import blake3
 from millet.edge.store import segment
 from millet.edge.store.blocks import LARGE_BYTES, SMALL_BYTES, buffer
 from millet.edge.store.disk import sync_folder, told
+from millet.edge.store.fresh import Fresh
 from millet.edge.store.lock import FolderLock, is_held
 from millet.edge.store.record import place
 from millet.edge.store.segment import SegmentWriter
@@ -55,6 +56,7 @@ class LogSpool:
         self._buffers: list[memoryview] = []
         self._lent = 0
         """Buffers there are."""
+        self._fresh = Fresh()
         self._durable: dict[str, int] = {}
         """Segments of this process that are not wholly journalled, as far as they are durable."""
         self._written: set[str] = set()
@@ -112,7 +114,7 @@ class LogSpool:
 
     def kept(self, name: str, after: int, upto: int | None) -> Iterator[Kept]:
         """The instances of a segment; see `ports.Spool`."""
-        return segment.records(self._root / name, name, after, upto)
+        return segment.records(self._root / name, name, after, upto, self._fresh)
 
     def is_anothers(self, path: str) -> bool:
         """Whether a living receiver has it; see `ports.Spool`."""
@@ -189,7 +191,7 @@ class LogSpool:
             if self._held is None:
                 raise StoreError("the spool is closed")
         self._written.add(name)  # before it is there: it must not be taken for one that was left behind
-        fresh = SegmentWriter(self._root, name, self._committed)
+        fresh = SegmentWriter(self._root, name, self._committed, self._fresh)
         self._committed(name, fresh.end)
         if writer is not None:
             self.given_up(writer)
@@ -251,9 +253,9 @@ class _Writer:
         """Append; see `ports.SpoolWriter`."""
         self._ours().write(piece)
 
-    def commit(self) -> Stored:
+    def commit(self, head: bytes = b"") -> Stored:
         """Make it durable; see `ports.SpoolWriter`."""
-        stored = self._ours().commit()
+        stored = self._ours().commit(head)
         self._begun = False
         return stored
 

@@ -58,6 +58,7 @@ class Events:
         facts = {
             "series": series_tag(work.key.series_uid),
             "generation": work.generation,
+            "model": f"{analysis.provenance.model_name}/{analysis.provenance.model_version}",
             "outcome": analysis.outcome.value,
             "reason": analysis.reason_code,
             "remarks": ",".join(sorted({remark.reason.value for remark in analysis.remarks})),

@@ -34,6 +34,7 @@ FIELDS = frozenset(
         "generation",
         "instances",
         "kind",
+        "model",
         "nodules",
         "outcome",
         "port",

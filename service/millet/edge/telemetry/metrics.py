@@ -141,7 +141,9 @@ class Telemetry:
             "dicom_store_duration_seconds", "From an instance's last byte to its C-STORE response.", STORE_S
         )
         self._spool_free = self._gauge("spool_free_bytes", "Free space where instances are kept.")
-        self._clock_skew = self._gauge("clock_skew_seconds", "This host's clock minus the journal's.")
+        self._clock_skew = self._gauge(
+            "clock_skew_seconds", "An executor's clock minus the journal's.", "executor"
+        )
 
     def _declare_series(self) -> None:
         self._windows_waiting = self._gauge("windows_waiting", "Windows that wait for a device")
@@ -173,7 +175,7 @@ class Telemetry:
         )
         _start(self._changes, TriageLevel, TriageLevel)
         self._model = self._gauge(
-            "model_info", "The model that runs.", "model version digest provider precision"
+            "model_info", "The models that run.", "model version digest provider precision"
         )
 
     def _declare_leaving(self) -> None:
@@ -221,9 +223,11 @@ class Telemetry:
         """Free space was measured."""
         self._spool_free.set(free_bytes)
 
-    def clock_skew(self, skew_s: float) -> None:
-        """This host's clock was compared with the database's."""
-        self._clock_skew.set(skew_s)
+    def clock_skews(self, skews_s: Mapping[str, float]) -> None:
+        """Executors' clocks were compared with the database's; those that are not named are gone."""
+        self._clock_skew.clear()
+        for executor, skew_s in skews_s.items():
+            self._clock_skew.labels(executor).set(skew_s)
 
     def series_open(self, count: int) -> None:
         """Open series were counted."""

@@ -1,0 +1,66 @@
+"""The journal's tables brought from one revision to another, by alembic.
+
+`python -m millet.edge.journal.migrating` does so for the URL on its standard input: a service migrates once,
+and would keep the ten megabytes of tools for it for as long as it runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from millet.edge.journal.database import MIGRATIONS, open_engine, revision_of, told
+from millet.errors import StoreError
+
+MIGRATION_LOCK = 0x6D696C6C6574
+"""Of PostgreSQL's advisory locks, the one of who migrates."""
+
+
+def main() -> int:
+    """Migrate to the newest revision; what went wrong on standard error."""
+    engine = open_engine(sys.stdin.read())
+    try:
+        migrate(engine)
+    except StoreError as failure:
+        sys.stderr.write(str(failure))
+        return 1
+    finally:
+        engine.dispose()
+    return 0
+
+
+def migrate(engine: sa.Engine, revision: str = "head") -> None:
+    """Bring our tables to a revision, up or down ("base" drops them). Raises StoreError.
+
+    Of several processes that start at once one migrates, and the others wait for it.
+    """
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with told(), engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+        else:  # a table that is made anew must not take with it the rows that refer to it
+            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        config.attributes["connection"] = connection
+        down = revision in _below(config, revision_of(connection))
+        (command.downgrade if down else command.upgrade)(config, revision)
+        connection.commit()
+        connection.detach()
+
+
+def _below(config: Config, revision: str | None) -> set[str]:
+    """The revisions that are reached by going down."""
+    scripts = ScriptDirectory.from_config(config)
+    older = {one.revision for one in scripts.walk_revisions("base", revision or "base")}
+    return (older | {"base"}) - {revision}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
