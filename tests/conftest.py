@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-pytest_plugins = ("postgres", "working")
+pytest_plugins = ("postgres", "s3", "working")
 
 _ENDED = pytest.StashKey[int]()
 

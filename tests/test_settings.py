@@ -76,11 +76,21 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
         ("LOG_LEVEL", "LOUD"),
         ("ROLES", ""),
         ("SHOW_PATIENT", "maybe"),
+        ("SPOOL_URL", "https://s3.example.org/bucket"),
+        ("SPOOL_URL", "s3://Bucket"),
     ],
 )
 def test_a_wrong_value_is_refused(variable: str, value: str) -> None:
     """Each value that the service could not run with is one mistake."""
     assert len(_mistakes_of({f"MILLET_{variable}": value})) == 1
+
+
+def test_a_secret_in_the_address_of_a_bucket_is_refused_and_not_told() -> None:
+    """Credentials belong into the environment; a mistake is no reason to write them into a log."""
+    (mistake,) = _mistakes_of({"MILLET_SPOOL_URL": "s3://AKIA0815:sesame@bucket/prefix"})
+    assert mistake.startswith("spool_url: ")
+    assert "AKIA0815" not in mistake
+    assert "sesame" not in mistake
 
 
 def test_a_missing_or_broken_file_is_a_mistake(tmp_path: Path) -> None:

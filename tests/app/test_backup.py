@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from instances import SOURCE, START_UTC, ct_file, header
 
 from millet.app import backup
+from millet.app.storing import open_objects
 from millet.core.job import State
 from millet.edge.journal import SqlJournal, open_engine, snapshot, sqlite_url
 from millet.edge.journal.migrating import migrate
-from millet.edge.store import LogSpool, ObjectFolder
+from millet.edge.store import Bucket, BucketSpool, LogSpool, ObjectFolder
 from millet.errors import ServiceError, StoreError
 from millet.ports import Entry, Offer
 from millet.settings import Settings
@@ -22,16 +23,24 @@ SERIES = "1.2.826.0.1.3680043.8.498.1"
 COUNT = 5
 
 
+def spool_of(settings: Settings, owner: str) -> LogSpool | BucketSpool:
+    """With small segments, so that there are some."""
+    if settings.spool_url:
+        folder = settings.state_dir / "receivers"
+        return BucketSpool(Bucket(settings.spool_url), owner, folder, segment_bytes=8000)
+    return LogSpool(settings.state_dir / "spool", owner, segment_bytes=8000)
+
+
 class Place:
     """A state as the service has it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.settings = Settings(state_dir=folder)
+    def __init__(self, folder: Path, spool_url: str = "") -> None:
+        self.settings = Settings(state_dir=folder, spool_url=spool_url)
         self.engine = open_engine(sqlite_url(folder / "journal.db"))
         migrate(self.engine)
-        self.spool = LogSpool(folder / "spool", "one", segment_bytes=4000)
+        self.spool = spool_of(self.settings, "one")
         self.spool.hold()
-        self.objects = ObjectFolder(folder / "objects")
+        self.objects = open_objects(self.settings)
         self.journal = SqlJournal(self.engine, lambda *_: None, self.objects)
         self.writer = self.spool.writer()
 
@@ -60,8 +69,8 @@ def states(tmp_path):
     """States by name; all are closed at the end."""
     made = []
 
-    def make(name: str) -> Place:
-        made.append(Place(tmp_path / name))
+    def make(name: str, spool_url: str = "") -> Place:
+        made.append(Place(tmp_path / name, spool_url))
         return made[-1]
 
     yield make
@@ -70,9 +79,11 @@ def states(tmp_path):
 
 
 @pytest.fixture
-def copied(states, tmp_path):
-    """A state of two series, one of them closed, and its backup."""
-    state = states("here")
+def copied(states, tmp_path, request):
+    """A state of two series, one of them closed, and its backup; in a bucket where a test wants that."""
+    kept_in = getattr(request, "param", "folder")
+    state = states("here", request.getfixturevalue("bucket_url") if kept_in == "bucket" else "")
+    state.objects.write(b"a report")
     received = [state.receive(number) for number in range(COUNT)]
     received += [state.receive(number, f"{SERIES}.2") for number in range(COUNT, 2 * COUNT)]
     assert state.journal.close(received[0][2], 1, START_UTC)
@@ -85,18 +96,26 @@ def rows(engine: sa.Engine, table: str) -> list[dict[str, object]]:
     return [json.loads(line)["row"] for name, line in snapshot.dump(engine) if name == table]
 
 
-def test_what_was_copied_is_restored_and_goes_on(copied, tmp_path):
-    """Every row and every byte; a series whose analysis was under way is received once more."""
+@pytest.mark.parametrize("into", ["folder", "bucket"])
+@pytest.mark.parametrize("copied", ["folder", "bucket"], indirect=True)
+def test_what_was_copied_is_restored_and_goes_on(copied, into, s3, bucket_url, tmp_path):
+    """Every row and every byte, wherever it was and is; an analysis that was under way is begun once more."""
     state, received, folder = copied
     assert list(backup.faults(folder)) == []
-    there = Settings(state_dir=tmp_path / "there")
+    there = Settings(state_dir=tmp_path / "there", spool_url=s3.fresh() if into == "bucket" else "")
     put = backup.restore(there, folder)
     assert (put.rows["series"], put.rows["instance"]) == (2, 2 * COUNT)
     engine = open_engine(sqlite_url(there.state_dir / "journal.db"))
     assert rows(engine, "instance") == rows(state.engine, "instance")
     assert {row["state"] for row in rows(engine, "series")} == {State.RECEIVING.value}
-    spool = LogSpool(there.state_dir / "spool", "two")
+    spool = spool_of(there, "two")
     assert [spool.read(path) for path, _, _ in received] == [body for _, body, _ in received]
+    assert set(spool.segments()) == set(state.spool.segments())
+    spool.hold()
+    left = [one for name, upto in spool.readable().items() for one in spool.kept(name, 0, upto)]
+    assert {one.stored.path for one in left} == {path for path, _, _ in received}
+    spool.let_go()
+    assert [open_objects(there).read(path) for path in state.objects.paths()] == [b"a report"]
     journal = SqlJournal(engine, lambda *_: None, ObjectFolder(there.state_dir / "objects"))
     assert journal.close(received[0][2], 1, START_UTC)
     engine.dispose()
@@ -166,3 +185,13 @@ def test_nothing_is_overwritten(copied, tmp_path):
     (folder / backup.MANIFEST).unlink()
     with pytest.raises(ServiceError, match="no backup that was finished"):
         backup.read(folder)
+
+
+def test_a_bucket_that_holds_something_is_not_filled(copied, bucket_url, tmp_path):
+    """As for a folder: what is there belongs to somebody."""
+    _, _, folder = copied
+    BucketSpool(Bucket(bucket_url), "one", tmp_path).reopen(f"one/{0:032x}")
+    open_objects(Settings(spool_url=bucket_url)).write(b"another's")
+    with pytest.raises(ServiceError, match="is not empty: objects"):
+        backup.restore(Settings(state_dir=tmp_path / "there", spool_url=bucket_url), folder)
+    assert not (tmp_path / "there").exists()

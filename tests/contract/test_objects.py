@@ -3,13 +3,15 @@ from __future__ import annotations
 import pytest
 from fakes import MemoryObjects
 
-from millet.edge.store import ObjectFolder
+from millet.edge.store import Bucket, BucketObjects, ObjectFolder
 from millet.errors import StoreError
 
 
-@pytest.fixture(params=["memory", "directory"])
+@pytest.fixture(params=["memory", "directory", "bucket"])
 def objects(request, tmp_path):
     """Each implementation in turn."""
+    if request.param == "bucket":
+        return BucketObjects(Bucket(request.getfixturevalue("bucket_url")))
     return MemoryObjects() if request.param == "memory" else ObjectFolder(tmp_path / "objects")
 
 

@@ -55,6 +55,8 @@ def test_the_defaults_fit_the_schema(values: dict[str, Any], schema: dict[str, A
         {"settings": {"destination": "PACS:104"}},
         {"service": {"dicomPort": 0}},
         {"persistence": {"size": "much"}},
+        {"settings": {"spool_url": "s3://key:secret@bucket"}},
+        {"bucket": {"secret": "x"}},
         {"replicas": 2},
     ],
 )

@@ -176,6 +176,19 @@ def test_what_a_crash_left_unjournalled_becomes_part_of_its_series(bench):
     assert len(again.journal.claim(1, 1).paths) == 10
 
 
+def test_what_a_dead_receiver_left_is_read_again_where_the_journal_was_away(bench):
+    """Read to its end and not journalled is not read: nothing waits for the next start."""
+    bench.spool.write(ct_file(1))
+    bench.spool.restart()
+    record_all = bench.journal.record_all
+    bench.journal.record_all = lambda *_: (_ for _ in ()).throw(StoreError("away"))
+    with pytest.raises(StoreError):
+        bench.intake.step()
+    bench.journal.record_all = record_all
+    bench.intake.step()
+    assert bench.told == [("instance", {"result": "new"})]
+
+
 def test_what_cannot_be_read_is_left_in_the_spool(bench):
     """Bytes that are no instance cost no neighbour, and do not stop the start."""
     bench.spool.write(b"no instance", OFFER)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from millet import __version__
+from millet.app import bucket_backup
 from millet.edge import copies
 from millet.edge.copies import Copy
 from millet.edge.journal import journal_url, migrate_apart, open_engine, snapshot
@@ -41,7 +42,7 @@ class Backup(NamedTuple):
 
 
 def make(chosen: Settings, out: Path) -> Backup:
-    """Copy journal, spool and objects of a state to a new folder. Raises ServiceError, OSError."""
+    """Copy journal, spool and objects to a new folder. Raises ServiceError, OSError."""
     if out.exists() and any(out.iterdir()):
         raise ServiceError(f"{out} is not empty; a backup needs a folder of its own")
     out.mkdir(parents=True, exist_ok=True)
@@ -56,8 +57,10 @@ def make(chosen: Settings, out: Path) -> Backup:
         files = [copies.written(out, JOURNAL, lines())]
     finally:
         engine.dispose()
-    for name in FOLDERS:
-        files += copies.copied(chosen.state_dir / name, out, name)
+    if chosen.spool_url:
+        files += bucket_backup.taken(chosen, out)
+    else:
+        files += (one for name in FOLDERS for one in copies.copied(chosen.state_dir / name, out, name))
     manifest = {
         "format": FORMAT,
         "millet": __version__,
@@ -112,6 +115,8 @@ def restore(chosen: Settings, folder: Path) -> Backup:
     here = [name for name in (*FOLDERS, "journal.db") if _holds_something(chosen.state_dir / name)]
     if here:
         raise ServiceError(f"{chosen.state_dir} is not empty: {', '.join(here)}")
+    if chosen.spool_url and (there := bucket_backup.held(chosen)):
+        raise ServiceError(f"{chosen.spool_url} is not empty: {', '.join(there)}")
     engine = open_engine(journal_url(chosen.journal_url, chosen.state_dir))
     try:
         migrate_apart(engine)
@@ -119,8 +124,11 @@ def restore(chosen: Settings, folder: Path) -> Backup:
             snapshot.load(engine, lines)
     finally:
         engine.dispose()
-    for name in FOLDERS:
-        list(copies.copied(folder / name, chosen.state_dir, name))
+    if chosen.spool_url:
+        bucket_backup.put(chosen, folder)
+    else:
+        for name in FOLDERS:
+            list(copies.copied(folder / name, chosen.state_dir, name))
     return read(folder)
 
 

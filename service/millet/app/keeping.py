@@ -6,17 +6,17 @@ import logging
 from datetime import timedelta
 
 from millet.edge.journal import SqlJournal
-from millet.edge.store import LogSpool
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.retention import Retention
 from millet.ports import Clock
+from millet.ports.retention import SegmentStore
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 600.0
 
 
-def keeping(spool: LogSpool, journal: SqlJournal, clock: Clock, keep_days: float) -> Part:
+def keeping(spool: SegmentStore, journal: SqlJournal, clock: Clock, keep_days: float) -> Part:
     """Remove segments that have been done for so many days; none where it is 0."""
     if not keep_days:
         return Part(name="retention")

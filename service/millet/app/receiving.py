@@ -16,7 +16,6 @@ from millet.core.assembler import Waits
 from millet.core.doors import Certificate
 from millet.edge.journal import SqlJournal
 from millet.edge.scp import Behind, Caller, Listen, Refusal, Service, StorageScp
-from millet.edge.store import LogSpool
 from millet.edge.telemetry import Events
 from millet.errors import RefusedInstance
 from millet.flow.completion import Completion
@@ -25,6 +24,7 @@ from millet.flow.lifecycle import Loop, Part
 from millet.flow.pull import Door
 from millet.flow.reception import Receptions
 from millet.ports import Clock, Policy, Received, Site
+from millet.ports.retention import ReceiverSpool
 from millet.settings import Settings
 
 INTAKE_EVERY_S = 0.2
@@ -43,7 +43,7 @@ class Receiving:
     chosen: Settings
     clock: Clock
     journal: SqlJournal
-    spool: LogSpool
+    spool: ReceiverSpool
     events: Events
     doors: Doors
     services: Mapping[str, Service] = field(default_factory=dict)

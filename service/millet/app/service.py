@@ -22,11 +22,11 @@ from millet.app.doors import Doors, check
 from millet.app.keeping import keeping
 from millet.app.pulling import completing
 from millet.app.receiving import Receiving
+from millet.app.storing import open_objects, open_spool
 from millet.core.doors import USUAL
 from millet.core.job import State
 from millet.edge import malloc
 from millet.edge.journal import DurableWork, JournalClock, SqlJournal, journal_url, migrate_apart, open_engine
-from millet.edge.store import LogSpool, ObjectFolder
 from millet.edge.telemetry import Events, Telemetry, configure
 from millet.errors import StoreError
 from millet.flow.lifecycle import Lifecycle, Loop, Part
@@ -65,10 +65,8 @@ class Service:
         self._engine = open_engine(journal_url(chosen.journal_url, chosen.state_dir))
         migrate_apart(self._engine)
         self._clock = JournalClock(self._engine)
-        self._spool = LogSpool(
-            chosen.state_dir / "spool", self._executor_id, reserve_bytes=chosen.spool_reserve_bytes
-        )
-        self._objects = ObjectFolder(chosen.state_dir / "objects")
+        self._spool = open_spool(chosen, self._executor_id)
+        self._objects = open_objects(chosen)
         self._doors = Doors(chosen, self._executor_id, self._clock, self._telemetry.doors)
         self._work = DurableWork(
             self._engine,
@@ -207,7 +205,7 @@ class Service:
         return {
             "started": "" if self._serving else "the model and the other parts are still starting",
             "journal": self._journal_ill(),
-            "spool": self._spool_ill(),
+            "spool": self._spool.ill(),
         }
 
     def _journal_ill(self) -> str:
@@ -216,10 +214,6 @@ class Service:
         except StoreError as failure:
             return str(failure)
         return ""
-
-    def _spool_ill(self) -> str:
-        short = self._spool.free_bytes() < self._settings.spool_reserve_bytes
-        return "less free space than the reserve: instances are refused" if short else ""
 
     def _metrics(self) -> bytes:
         """The exposition, with the gauges as they are now."""

@@ -97,11 +97,17 @@ def _disk(settings: Settings) -> str:
         os.close(descriptor)
         probe.unlink()
     free = shutil.disk_usage(settings.state_dir).free
-    if free < settings.spool_reserve_bytes:
+    if free < settings.spool_reserve_bytes and not settings.spool_url:
         raise ServiceError(f"{free / 1e9:.1f} GB free, less than the reserve: instances would be refused")
     usual_ms, rate = statistics.median(times_ms), INSTANCE_BYTES / 1000 / statistics.median(times_ms)
     durable = f"512 KB durable in {usual_ms:.1f} ms, at worst {max(times_ms):.1f}, which is {rate:.0f} MB/s"
     return f"{free / 1e9:.0f} GB free, {durable}"
+
+
+def _spool(settings: Settings) -> str:
+    from millet.app import storing
+
+    return storing.look(settings) if settings.spool_url else f"in {settings.state_dir}"
 
 
 def _database(settings: Settings) -> str:
@@ -213,6 +219,7 @@ def _phantom(settings: Settings) -> str:
 CHECKS: tuple[Check, ...] = (
     ("version", _version),
     ("disk", _disk),
+    ("spool", _spool),
     ("database", _database),
     ("TLS", _tls),
     ("ports", _ports),

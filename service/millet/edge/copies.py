@@ -51,6 +51,24 @@ def written(out: Path, name: str, lines: Iterable[str]) -> Copy:
     return Copy(name, size, digest.hexdigest())
 
 
+def kept(out: Path, name: str, encoded: bytes) -> Copy:
+    """Write one file durably. Raises OSError."""
+    path = out / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(encoded)
+        file.flush()
+        os.fsync(file.fileno())
+    return Copy(name, len(encoded), hashlib.sha256(encoded).hexdigest())
+
+
+def noted(out: Path, name: str) -> Copy:
+    """What a file is that somebody else has written. Raises OSError."""
+    with (out / name).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return Copy(name, os.fstat(file.fileno()).st_size, digest)
+
+
 def fault(root: Path, copy: Copy) -> str:
     """What is wrong with a copy, the empty string when nothing is. Raises StoreError for a path beyond."""
     path = root / copy.path

@@ -52,6 +52,7 @@ class Indexer:
             return sum(self._journal(batch) for batch in _batches(self._unread()))
         except StoreError:
             self._begun = False  # it may be journalled all the same
+            self._left.clear()  # what was read of them to their end may not be
             raise
 
     def _unread(self) -> Iterator[_Found]:

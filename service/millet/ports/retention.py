@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from millet.ports.stores import Kept
+from millet.ports.stores import Kept, Spool
 
 
 class SegmentUse(NamedTuple):
@@ -43,3 +43,22 @@ class SegmentStore(Protocol):
 
     def remove(self, name: str) -> None:
         """Delete a segment."""
+
+
+class ReceiverSpool(Spool, SegmentStore, Protocol):
+    """The spool as whoever may be a receiver has it. Blocks, raises StoreError."""
+
+    def hold(self) -> None:
+        """Be the receiver of this name. Raises StoreError where another process is."""
+
+    def let_go(self) -> None:
+        """Append no more; what is being written is abandoned."""
+
+    def ill(self) -> str:
+        """Why nothing can be received now; empty where all is well."""
+
+    def free_bytes(self) -> float:
+        """Room that is left; infinite where no end of it is known."""
+
+    def is_whole(self, path: str, digest: str) -> bool:
+        """Whether the bytes of a `Stored.path` are still those of its digest."""

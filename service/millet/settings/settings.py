@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from millet.core.bucket import BucketUrl
 from millet.core.manifest import PRECISIONS
 from millet.core.peer import PORTS, Peer, ae_title_mistake
 from millet.errors import SettingsError
@@ -33,6 +34,10 @@ class Settings:
     """Database of the journal: `postgresql://USER@HOST/NAME` for a service on several machines; empty for a
     SQLite file in state_dir, which needs no server. A password stands best in a file of its own, named by
     `?passfile=FILE`."""
+    spool_url: str = ""
+    """Bucket of an S3 store, `s3://BUCKET/PREFIX`, for what was received and what was made, when receivers,
+    analysers and deliverers run on machines that share no folder; empty for state_dir. Its address and the
+    credentials come from AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and their like: docs/how-to/operate.md."""
     site: str = "default"
     """Name of the hospital whose identifiers these are; part of every key, since two hospitals share a
     patient ID one day."""
@@ -149,7 +154,7 @@ class Settings:
     """Silence after which a series with gaps is closed and judged as it is."""
     spool_reserve_bytes: int = 2_000_000_000
     """Free space below which instances are refused with 0xA700; room for the series in hand and the
-    reports."""
+    reports. Without meaning where spool_url names a bucket."""
     most_instance_bytes: int = 4_000_000_000
     """Largest instance that is taken; a larger one is refused with 0xA700. Room for a multi-frame CT of four
     thousand slices."""
@@ -231,6 +236,16 @@ def _journal_url(value: str) -> str:
     return "" if good else "begins neither with sqlite:// nor with postgresql://"
 
 
+def _spool_url(value: str) -> str:
+    """Without the value, which may hold a secret."""
+    try:
+        if value:
+            BucketUrl.parse(value)
+    except ValueError as mistake:
+        return str(mistake)
+    return ""
+
+
 def _not_blank(value: str) -> str:
     return "" if value.strip() else "must not be blank"
 
@@ -264,6 +279,7 @@ def _roles(roles: tuple[str, ...]) -> str:
 
 _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "journal_url": _journal_url,
+    "spool_url": _spool_url,
     "site": _not_blank,
     "host": _not_blank,
     "dicom_port": _port,

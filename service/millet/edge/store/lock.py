@@ -12,6 +12,7 @@ from millet.errors import StoreError
 
 NAME = "held"
 TRY_EVERY_S = 0.1
+ANOTHER = "another process receives under this name: give each a slot of its own"
 
 
 class FolderLock:
@@ -24,7 +25,7 @@ class FolderLock:
         while not _locked(self._file):
             if time.monotonic() > until_s:
                 os.close(self._file)
-                raise StoreError("another process receives under this name: give each a slot of its own")
+                raise StoreError(ANOTHER)
             time.sleep(TRY_EVERY_S)
 
     def release(self) -> None:

@@ -7,14 +7,14 @@ all that an instance costs: half as much again in a second as with a file for ea
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
 from blake3 import blake3
 
 from millet.edge.store import record
-from millet.edge.store.blocks import BLOCK, Blocks, buffer
+from millet.edge.store.blocks import BLOCK, Blocks, buffer, up
 from millet.edge.store.disk import sync_folder, told
 from millet.edge.store.fresh import Fresh
 from millet.errors import StoreError
@@ -124,6 +124,30 @@ def _read(path: Path, name: str, at: int, upto: int | None, fresh: Fresh) -> Ite
             at = kept.end
     finally:
         os.close(file)
+
+
+def rebuild(path: Path, instances: Iterable[tuple[Kept, bytes]]) -> None:
+    """Write a segment of instances that are kept elsewhere, each where its path says, durably.
+
+    Raises StoreError, OSError.
+    """
+    nonce = os.urandom(record.NONCE_BYTES)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:
+        file.write(record.SEGMENT_MAGIC + nonce)
+        for kept, body in instances:
+            facts, digest = (
+                record.encode_facts(kept.offer, kept.received_utc),
+                bytes.fromhex(kept.stored.digest),
+            )
+            here = record.place(kept.stored.path)
+            if here is None or here.length != len(body):
+                raise StoreError("an instance is not what its path says")
+            file.seek(here.at - len(facts) - record.HEAD_BYTES)
+            file.write(record.encode_head(nonce, facts, len(body), digest) + facts + body)
+        file.truncate(up(file.tell()))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read(path: Path, at: int, length: int) -> bytes:

@@ -151,6 +151,11 @@ class LogSpool:
         with told():
             (self._root / name).unlink(missing_ok=True)
 
+    def ill(self) -> str:
+        """Why nothing can be received now; empty where all is well."""
+        short = self.free_bytes() < self._reserve_bytes
+        return "less free space than the reserve: instances are refused" if short else ""
+
     def free_bytes(self) -> int:
         """Space left on the disk."""
         with told():

@@ -219,7 +219,7 @@ class Telemetry:
         self._windows_waiting.set_function(windows_waiting)
         self._streaming.set_function(held_bytes)
 
-    def spool_free(self, free_bytes: int) -> None:
+    def spool_free(self, free_bytes: float) -> None:
         """Free space was measured."""
         self._spool_free.set(free_bytes)
 
