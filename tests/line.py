@@ -12,6 +12,7 @@ CT, VERIFICATION = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.1"
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 ASSOCIATE_RQ, ASSOCIATE_AC, ASSOCIATE_RJ, DATA, RELEASE_RQ, RELEASE_RP, ABORT = range(1, 8)
 STORE_RQ, ECHO_RQ = 0x0001, 0x0030
+STATUS = 0x0900
 LONGEST = 65_536
 
 
@@ -146,8 +147,12 @@ class Sender:
         kind, body = self.read()
         if kind != DATA:
             raise Refused(f"PDU {kind} instead of a response")
-        at = body.index(struct.pack("<HHI", 0, 0x0900, 2))
-        return int.from_bytes(body[at + 8 : at + 10], "little")
+        at, element, length = 6, 0, 0
+        while element != STATUS:  # not looked for by its bytes, which message 521 has elsewhere
+            at += length
+            _, element, length = struct.unpack_from("<HHI", body, at)
+            at += 8
+        return int.from_bytes(body[at : at + length], "little")
 
     def release(self) -> None:
         """End it as agreed."""

@@ -31,8 +31,6 @@ INTAKE_EVERY_S = 0.2
 SWITCH_S = 0.0005
 """For which one thread keeps the interpreter while others wait for it: an association needs it for moments, a
 dozen times an instance, and Python's 5 ms each time would be longer than the instance takes."""
-FEW = 8
-"""Associations; of more, all that wait would wake each other too often, a fifth of the rate of sixty-four."""
 GATHER_S = 0.1
 """How long instances are gathered to be journalled together; the end of an association does not wait."""
 OUT_OF_RESOURCES = 0xA700
@@ -136,7 +134,7 @@ class Receiving:
             judge=self._judge,
             reception=self.receptions.associated,
             came=lambda came: self.events.stored(*came),
-            began=self._began,
+            began=self._intake.association_began,
             ended=self._ended,
             services=self.services,
             asked=lambda caller, refusal: self.events.asked(caller.calling_ae, refusal is None),
@@ -146,15 +144,7 @@ class Receiving:
         )
         return StorageScp(listen, behind)
 
-    def _began(self, association: int) -> None:
-        self._intake.association_began(association)
-        self._share()
-
-    def _share(self) -> None:
-        sys.setswitchinterval(SWITCH_S * max(1.0, self._scp.associations / FEW))
-
     def _ended(self, association: int) -> None:
-        self._share()
         self._intake.association_ended(association)
         self._loop.wake()
 

@@ -8,6 +8,7 @@ import pytest
 from instances import SOURCE, START_UTC
 
 from millet.edge.store import LogSpool, blocks
+from millet.edge.store.spool import LARGE_BUFFERS
 from millet.errors import RefusedInstance, StoreError
 from millet.ports import Offer
 
@@ -145,3 +146,22 @@ def test_a_disk_that_fills_while_an_instance_comes_loses_no_other(spool, monkeyp
     writer.abandon()
     put(writer, 3)
     assert [one.offer.sop_instance_uid for one in everything(spool)] == ["1.2.1", "1.2.3"]
+
+
+def test_whoever_begins_and_does_not_go_on_has_no_large_buffer(spool):
+    """Large buffers are few, and for associations that have sent an instance; others lend them anew."""
+    for _ in range(2 * LARGE_BUFFERS):
+        spool.writer().begin(offer(1), START_UTC)
+    proven = [spool.writer() for _ in range(LARGE_BUFFERS + 1)]
+    for number, writer in enumerate(proven):
+        put(writer, number)
+        writer.begin(offer(number), START_UTC)
+    assert [len(writer._buffer) for writer in proven] == [blocks.LARGE_BYTES] * LARGE_BUFFERS + [
+        blocks.SMALL_BYTES
+    ]
+    proven[0].close()
+    (again := spool.writer()).begin(offer(1), START_UTC)
+    again.abandon()
+    put(again, 2)
+    again.begin(offer(3), START_UTC)
+    assert len(again._buffer) == blocks.LARGE_BYTES

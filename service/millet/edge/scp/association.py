@@ -102,9 +102,14 @@ class Behind:
 class Acceptor:
     """One association, from its request to its end. Raises Lost or ProtocolError."""
 
-    def __init__(self, connection: socket.socket, number: int, behind: Behind, buffer_bytes: int) -> None:
+    def __init__(
+        self, connection: socket.socket, number: int, behind: Behind, may_grow: Callable[[], bool]
+    ) -> None:
+        """Make one; asked once, when an instance came whole, is whether it may have a large buffer."""
         self._connection = connection
-        self._in = Inbound(connection, buffer_bytes)
+        self._in = Inbound(connection)
+        self._may_grow = may_grow
+        self._proven = False
         self._number = number
         self._behind = behind
         self._contexts: Mapping[int, tuple[str, str]] = {}
@@ -173,6 +178,10 @@ class Acceptor:
             self._messages.data_set(storing.take)
         storing.end()
         self._messages.answer(context, commands.response(command, storing.status, storing.why))
+        if storing.status == SUCCESS and not self._proven:
+            self._proven = True
+            if self._may_grow():
+                self._in.grow()
         seconds = perf_counter() - began_s
         self._behind.came(Came(caller.calling_ae, storing.status, storing.why, storing.size_bytes, seconds))
 

@@ -41,12 +41,16 @@ def be_patient(connection: socket.socket, seconds: float) -> None:
 class Inbound:
     """Reads from a connected socket. Raises Lost."""
 
-    def __init__(self, connection: socket.socket, most_bytes: int = BUFFER_BYTES) -> None:
+    def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._most_bytes = most_bytes
+        self._most_bytes = CROWD_BYTES
         self._buffer = memoryview(bytearray(SMALL_BYTES))
         self._from = self._to = 0
         self._deadline_s = float("inf")
+
+    def grow(self) -> None:
+        """Read larger pieces from now on."""
+        self._most_bytes = BUFFER_BYTES
 
     def within(self, seconds: float) -> None:
         """What is read from now on must all be there by then, however little comes at a time."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from millet.edge.scp import negotiation
 from millet.edge.scp.association import Acceptor, Behind
-from millet.edge.scp.inbound import BUFFER_BYTES, CROWD_BYTES, Lost, be_patient
+from millet.edge.scp.inbound import Lost, be_patient
 from millet.edge.scp.messages import ProtocolError
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ IDLE_S = 300.0
 SILENT_S = 30.0
 """For whoever has not asked for an association yet."""
 FEW = 8
-"""Connections with large buffers."""
+"""Connections that have large buffers."""
 BACKLOG = 1024
 
 
@@ -51,6 +51,7 @@ class _Connection:
     address: str
     thread: threading.Thread | None = None
     associated: bool = False
+    is_large: bool = False
     began_s: float = field(default_factory=monotonic)
 
 
@@ -154,9 +155,13 @@ class StorageScp:
                 self._open.discard(one)
             one.line.close()
 
+    def _may_grow(self, one: _Connection) -> bool:
+        with self._lock:
+            one.is_large = sum(other.is_large for other in self._open) < FEW
+        return one.is_large
+
     def _associate(self, one: _Connection) -> None:
-        is_crowd = len(self._open) > FEW
-        acceptor = Acceptor(one.line, one.number, self._behind, CROWD_BYTES if is_crowd else BUFFER_BYTES)
+        acceptor = Acceptor(one.line, one.number, self._behind, lambda: self._may_grow(one))
         caller, refusal = acceptor.negotiate(one.address, _certificate(one.line), self._known)
         self._behind.asked(caller, refusal)
         if refusal:

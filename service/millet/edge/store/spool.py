@@ -54,8 +54,8 @@ class LogSpool:
         self._held: FolderLock | None = None
         self._idle: list[SegmentWriter] = []
         self._buffers: list[memoryview] = []
-        self._lent = 0
-        """Buffers there are."""
+        self._large = 0
+        """Large buffers there are."""
         self._fresh = Fresh()
         self._durable: dict[str, int] = {}
         """Segments of this process that are not wholly journalled, as far as they are durable."""
@@ -197,22 +197,26 @@ class LogSpool:
             self.given_up(writer)
         return fresh
 
-    def lend(self) -> memoryview:
-        """A buffer for one association: a large one for the first few, small ones for a crowd."""
+    def lend(self, *, is_proven: bool) -> memoryview:
+        """A buffer for one association; one of the few large ones if it has sent an instance already.
+
+        Whoever begins instances and does not go on must not have what others need.
+        """
+        if not is_proven:
+            return buffer(SMALL_BYTES)
         with self._lock:
             if self._buffers:
                 return self._buffers.pop()
-            self._lent += 1
-            size_bytes = LARGE_BYTES if self._lent <= LARGE_BUFFERS else SMALL_BYTES
-        return buffer(size_bytes)
+            if self._large == LARGE_BUFFERS:
+                return buffer(SMALL_BYTES)
+            self._large += 1
+        return buffer(LARGE_BYTES)
 
     def take_back(self, lent: memoryview) -> None:
-        """Have a buffer for the next association; the large ones are lent first."""
-        with self._lock:
-            if len(lent) == LARGE_BYTES:
+        """Have a buffer for the next association, if it is a large one."""
+        if len(lent) == LARGE_BYTES:
+            with self._lock:
                 self._buffers.append(lent)
-            else:
-                self._lent -= 1
 
     def given_up(self, writer: SegmentWriter) -> None:
         """Nothing more is appended to the segment of this writer."""
@@ -239,13 +243,15 @@ class _Writer:
         self._spool = spool
         self._writer = writer
         self._buffer: memoryview | None = None
+        self._is_proven = False
+        """Whether an instance of this association came whole."""
         self._begun = False
 
     def begin(self, offer: Offer, received_utc: datetime) -> None:
         """Begin an instance; see `ports.SpoolWriter`."""
         self._spool.refuse_when_full()
         self._writer = self._spool.followed_by(self._writer)
-        self._buffer = self._buffer or self._spool.lend()
+        self._buffer = self._buffer or self._spool.lend(is_proven=self._is_proven)
         self._begun = True
         self._writer.begin(offer, received_utc, self._buffer)
 
@@ -257,6 +263,9 @@ class _Writer:
         """Make it durable; see `ports.SpoolWriter`."""
         stored = self._ours().commit(head)
         self._begun = False
+        if not self._is_proven:
+            self._is_proven = True
+            self._put_back()
         return stored
 
     def abandon(self) -> None:
@@ -273,12 +282,15 @@ class _Writer:
     def close(self) -> None:
         """Give the segment to the next one; see `ports.SpoolWriter`."""
         self.abandon()
-        if self._buffer is not None:
-            lent, self._buffer = self._buffer, None
-            self._spool.take_back(lent)
+        self._put_back()
         if self._writer is not None:
             writer, self._writer = self._writer, None
             self._spool.given_back(writer)
+
+    def _put_back(self) -> None:
+        if self._buffer is not None:
+            lent, self._buffer = self._buffer, None
+            self._spool.take_back(lent)
 
     def _ours(self) -> SegmentWriter:
         if self._writer is None or not self._begun:
