@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, cast
 
@@ -45,7 +45,7 @@ def _plain_fields(value: object) -> dict[str, object]:
 def _plain(value: object) -> object:
     if is_dataclass(value):
         return _plain_fields(value)
-    if isinstance(value, datetime):
+    if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
@@ -74,8 +74,8 @@ def _dataclass(kind: type, found: Mapping[str, object]) -> object:
 
 
 def _leaf(kind: Any) -> Callable[[Any], object]:
-    if kind is datetime:
-        return datetime.fromisoformat
+    if kind in {date, datetime}:
+        return cast("Callable[[Any], object]", kind.fromisoformat)
     if issubclass(kind, tuple):  # the named tuples of core.geometry
         return lambda found: kind(*found)
     if issubclass(kind, StrEnum):

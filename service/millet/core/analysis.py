@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from millet.core.advice import Advice
+from millet.core.change import Change
+from millet.core.judgement import Judgement
 from millet.core.nodule import Nodule, Side
 from millet.core.reasons import UNRELIABLE_COUNT, Remark, Weight
+from millet.core.spread import Spread
 
 
 class Outcome(StrEnum):
@@ -160,6 +164,14 @@ class Analysis:
     """None where nothing was counted, and in analyses that were made before this was judged."""
     predecessor: Predecessor | None = None
     """None for a first generation, and where the one before left no report."""
+    spread: Spread | None = None
+    """None where nothing was counted."""
+    judgements: tuple[Judgement, ...] = ()
+    """What sets of criteria say of the exam."""
+    advice: tuple[Advice, ...] = ()
+    """What guidelines say of it."""
+    change: Change | None = None
+    """Since a prior study; None where none was asked for."""
 
     def __post_init__(self) -> None:
         if self.created_utc.utcoffset() is None:

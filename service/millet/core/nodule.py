@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from millet.core.character import Character
 from millet.core.geometry import PointMm
 
 MASS_DIAMETER_MM = 30.0
@@ -62,6 +63,8 @@ class Nodule:
     side: Side
     source_sop_instance_uid: str
     """The slice nearest to the centre."""
+    character: Character | None = None
+    """None in analyses that were made before it was measured."""
 
     @property
     def nodule_class(self) -> NoduleClass:

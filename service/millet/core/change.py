@@ -1,0 +1,55 @@
+"""What changed since a prior study, nodule by nodule and as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+
+class Fate(StrEnum):
+    """What became of a nodule between two studies."""
+
+    NEW = "new"
+    GONE = "gone"
+    GROWN = "grown"
+    SHRUNK = "shrunk"
+    STABLE = "stable"
+    UNCERTAIN = "uncertain"
+    """One of the two does not show it, but the comparison is too limited to say that it is new or gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoduleChange:
+    """One nodule of the current or the prior study, or of both."""
+
+    tracking_uid: str
+    """The prior's, kept for a matched nodule; a new one's own."""
+    number: int | None
+    """In the current study; None for one that is gone."""
+    prior_number: int | None
+    """In the prior; None for one that is new."""
+    fate: Fate
+    volume_change: float | None
+    """Relative: 0.25 is a quarter more; None unless matched."""
+    doubling_days: float | None
+    """Volume doubling time, negative where it shrinks; None unless matched, changed and comparable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """An exam compared with one prior."""
+
+    prior_series_uid: str
+    prior_date: date | None
+    interval_days: int | None
+    limited: tuple[str, ...]
+    """Stable codes of what limits the comparison ("model", "kernel", "thickness", "inspiration",
+    "coverage", "registration"); where there is any, nothing is called new or gone."""
+    not_used: str
+    """Why the prior was not used, as a stable code ("other-patient", "no-prior", ...); empty where it was."""
+    nodules: tuple[NoduleChange, ...]
+    gone_share: float | None
+    """Share of the prior's nodules that are gone; None in a limited comparison."""
+    median_volume_change: float | None
+    """Of the matched nodules, relative."""
