@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import NamedTuple
 
 from millet.codec.content import reference
@@ -170,9 +171,12 @@ class Source:
             grouped.setdefault(image.text("SeriesInstanceUID"), []).append(image.reference)
         return grouped
 
-    def evidence(self) -> list[Encoded]:
-        """The items of an evidence sequence (PS3.3 C.17.2), one a study (one, unless senders err)."""
-        studies: dict[str, dict[str, list[Encoded]]] = {}
+    def evidence(self, ours: Mapping[str, list[Encoded]] = MappingProxyType({})) -> list[Encoded]:
+        """The items of an evidence sequence (PS3.3 C.17.2), one a study (one, unless senders err).
+
+        `ours` are references to objects made of the series, by their series, in its study.
+        """
+        studies: dict[str, dict[str, list[Encoded]]] = {self.images[0].text("StudyInstanceUID"): {**ours}}
         for image in self.by_uid.values():
             series = studies.setdefault(image.text("StudyInstanceUID"), {})
             series.setdefault(image.text("SeriesInstanceUID"), []).append(image.reference)
