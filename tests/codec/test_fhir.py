@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 
+import characters
 import pytest
 import reports
 from fhir.resources.R4B.bundle import Bundle
@@ -45,6 +46,23 @@ def test_each_nodule_is_an_observation_with_its_figures():
         }
         assert figures["81827009"] == rounding.length_mm(nodule.diameter_mm)
         assert figures["118565006"] == rounding.volume_mm3(nodule.volume_mm3)
+
+
+def test_what_is_known_of_a_nodule_is_told():
+    """Axes, type and lobe; and of the exam the distribution and what guidelines say."""
+    analysis = characters.whole(20)
+    bundle = bundle_of(analysis)
+    told = {one["identifier"][0]["value"]: one for one in resources(bundle, "Observation")}
+    for nodule in analysis.nodules:
+        observation = told[f"urn:oid:{nodule.tracking_uid}"]
+        parts = {part["code"]["coding"][0]["code"]: part for part in observation["component"]}
+        long_axis_mm = parts["103339001"]["valueQuantity"]["value"]
+        assert long_axis_mm == rounding.length_mm(nodule.character.axes.long_axis_mm)
+        assert "type" in parts
+    (exam,) = (
+        one for one in told.values() if any(part.get("valueInteger") for part in one.get("component", ()))
+    )
+    assert "distribution" in json.dumps(exam)
 
 
 def test_every_reference_leads_to_an_entry():

@@ -21,6 +21,7 @@ from millet.codec.source import Source
 from millet.codec.subject import Subject, subject_of
 from millet.core import rounding
 from millet.core.analysis import Analysis, Effusion, Outcome
+from millet.core.character import Character
 from millet.core.nodule import Nodule
 from millet.core.uids import object_uid
 
@@ -122,8 +123,13 @@ def _figures(analysis: Analysis) -> Iterator[Resource]:
     yield _coded(codes.COUNT, reliable)
     if analysis.pattern:
         yield _coded(codes.PATTERN, codes.PATTERN_LEVELS[analysis.pattern.level])
+    if analysis.spread:
+        yield _coded(codes.DISTRIBUTION, codes.DISTRIBUTIONS[analysis.spread.distribution])
+    for advice in analysis.advice:
+        if advice.applies and advice.category:
+            yield _said(codes.GUIDELINES[advice.guideline], advice.category)
     if analysis.lungs:
-        yield _measured(codes.VOLUME, rounding.volume_l(analysis.lungs.total_l), codes.LITRE)
+        yield _measured(codes.LUNG_VOLUME, rounding.volume_l(analysis.lungs.total_l), codes.LITRE)
 
 
 def _effusion(effusion: Effusion, analysis: Analysis, common: Resource) -> Resource:
@@ -143,18 +149,27 @@ def _nodule(nodule: Nodule, common: Resource) -> Resource:
         _measured(codes.ATTENUATION, rounding.attenuation_hu(nodule.mean_hu), codes.HU),
         _measured(codes.CERTAINTY, rounding.percent(nodule.score), codes.PERCENT),
     ]
-    if nodule.character is not None:
-        axes = nodule.character.axes
-        components += [
-            _measured(codes.DIAMETER, rounding.length_mm(axes.long_axis_mm), codes.MM),
-            _measured(codes.DIAMETER, rounding.length_mm(axes.short_axis_mm), codes.MM),
-        ]
+    found = nodule.character
+    lobe = codes.LOBES[found.lobe] if found and found.lobe else codes.LUNG
+    if found is not None:
+        components += _character(found)
     return {
         **_observation(nodule.tracking_uid, codes.FINDING, common),
-        "bodySite": {"coding": [_coding(codes.LUNG), _coding(codes.SIDES[nodule.side])]},
+        "bodySite": {"coding": [_coding(lobe), _coding(codes.SIDES[nodule.side])]},
         "valueCodeableConcept": _concept(codes.CLASSES[nodule.nodule_class]),
         "component": components,
     }
+
+
+def _character(found: Character) -> Iterator[Resource]:
+    axes = found.axes
+    yield _measured(codes.LONG_AXIS, rounding.length_mm(axes.long_axis_mm), codes.MM)
+    yield _measured(codes.SHORT_AXIS, rounding.length_mm(axes.short_axis_mm), codes.MM)
+    yield _coded(codes.TYPE, codes.TYPES[found.type])
+    if found.core_mm is not None:
+        yield _measured(codes.CORE, rounding.length_mm(found.core_mm), codes.MM)
+    if found.at_resolution_limit:
+        yield _coded(codes.DETECTABILITY, codes.RESOLUTION_LIMIT)
 
 
 def _observation(uid: str, concept: Code, common: Resource) -> Resource:

@@ -116,6 +116,11 @@ def _figures(analysis: Analysis) -> Iterator[Sequence[str]]:
     if analysis.nodules:
         largest = max(analysis.nodules, key=lambda nodule: nodule.diameter_mm)
         yield _number(_LARGEST, rounding.length_mm(largest.diameter_mm), codes.MM)
+    if analysis.spread:
+        yield _code(codes.DISTRIBUTION, codes.DISTRIBUTIONS[analysis.spread.distribution])
+    for advice in analysis.advice:
+        if advice.applies and advice.category:
+            yield _words(codes.GUIDELINES[advice.guideline], advice.category)
     for effusion in analysis.effusions:
         yield _number(codes.EFFUSION, effusion.volume_ml, codes.ML, codes.SIDES[effusion.side])
 
