@@ -17,8 +17,8 @@ from typing import Any
 from millet.codec import codes
 from millet.codec.codes import Code
 from millet.codec.document import STATEMENT, local
+from millet.codec.patient_study import PatientStudy, patient_study
 from millet.codec.source import Source
-from millet.codec.subject import Subject, subject_of
 from millet.core import rounding
 from millet.core.analysis import Analysis, Effusion, Outcome
 from millet.core.character import Character
@@ -43,7 +43,7 @@ Resource = dict[str, Any]
 
 def encode(analysis: Analysis, source: Source) -> bytes:
     """Encode the bundle as JSON; equal arguments give equal bytes."""
-    about, at = subject_of(source), local(analysis.created_utc, source)
+    about, at = patient_study(source), local(analysis.created_utc, source)
     common = _common(about, at)
     device = _device(analysis)
     found = [_exam(analysis, common), *(_effusion(each, analysis, common) for each in analysis.effusions)]
@@ -67,7 +67,7 @@ def encode(analysis: Analysis, source: Source) -> bytes:
     return json.dumps(bundle, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
-def _common(about: Subject, at: datetime) -> Resource:
+def _common(about: PatientStudy, at: datetime) -> Resource:
     """What report and observations share."""
     subject = {"value": about.patient_id or "unknown"}
     if about.issuer:

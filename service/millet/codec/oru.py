@@ -12,8 +12,8 @@ from datetime import datetime
 from millet.codec import codes
 from millet.codec.codes import Code
 from millet.codec.document import MANUFACTURER, STATEMENT, local
+from millet.codec.patient_study import PatientStudy, patient_study
 from millet.codec.source import Source
-from millet.codec.subject import Subject, subject_of
 from millet.core import rounding
 from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.core.uids import object_uid
@@ -32,7 +32,7 @@ _ESCAPES = str.maketrans(
 
 def encode(analysis: Analysis, source: Source) -> bytes:
     """Encode the message; equal arguments give equal bytes. Segments end with CR."""
-    about = subject_of(source)
+    about = patient_study(source)
     at = local(analysis.created_utc, source)
     segments = [
         _header(analysis, at),
@@ -70,14 +70,14 @@ def _header(analysis: Analysis, at: datetime) -> str:
     )
 
 
-def _patient(about: Subject) -> str:
+def _patient(about: PatientStudy) -> str:
     family, given, middle, prefix, suffix = (_text(part) for part in about.name)
     name = f"{family}^{given}^{middle}^{suffix}^{prefix}".rstrip("^")
     identifier = f"{_text(about.patient_id)}^^^{_text(about.issuer)}".rstrip("^")
     return _segment("PID", "1", "", identifier, "", name, "", about.birth_date, _text(about.sex))
 
 
-def _request(about: Subject, at: datetime) -> str:
+def _request(about: PatientStudy, at: datetime) -> str:
     taken = about.study_date + (about.study_time if about.study_date else "")
     fields = ["OBR", "1", "", _text(about.accession), _coded(_CHEST_CT), *[""] * 2, taken]
     fields += [""] * (22 - len(fields)) + [_moment(at), "", "", "P"]

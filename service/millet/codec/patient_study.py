@@ -11,7 +11,7 @@ _DAY = re.compile(r"[0-9]{8}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class PatientStudy:
     """Patient and study, decoded; empty where the source is silent."""
 
     patient_id: str
@@ -30,12 +30,12 @@ class Subject:
     """HHMMSS."""
 
 
-def subject_of(source: Source) -> Subject:
+def patient_study(source: Source) -> PatientStudy:
     """Read what every message says of patient and study."""
     components = source.inherited_text("PatientName").split("=")[0].split("^")
     name = tuple(part.strip() for part in components[:5])
     time = re.sub(r"[^0-9]", "", source.inherited_text("StudyTime").partition(".")[0])
-    return Subject(
+    return PatientStudy(
         patient_id=source.inherited_text("PatientID"),
         issuer=source.inherited_text("IssuerOfPatientID"),
         name=name + ("",) * (5 - len(name)),
