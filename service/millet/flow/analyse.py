@@ -268,7 +268,7 @@ def _judged(
     base: Analysis, mask: LungMask, fluid: tuple[Effusion, ...], nodules: tuple[Nodule, ...]
 ) -> Analysis:
     """The exam as a whole."""
-    seen = patterns.judge(nodules)
+    seen = patterns.judge(nodules, patterns.known_of(mask))
     return replace(
         base,
         outcome=Outcome.FINDINGS if nodules or fluid else Outcome.NONE_FOUND,
