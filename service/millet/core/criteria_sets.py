@@ -39,7 +39,7 @@ _full_slab = partial(_proposed, under_mm=_SMALL_MM, slab_mm=10.0, lesions=10, ea
 _POSSIBLE = Level(
     meaning="possibly miliary",
     rules=(
-        _published(name="small-nodules", measure="count", under_mm=_SMALL_MM, relation=">", threshold=50),
+        _published(name="small-nodules", measure="count", under_mm=_SMALL_MM, relation=">", threshold=50.0),
         _proposed(
             name="bilateral-share",
             measure="bilateral-share",
@@ -64,7 +64,7 @@ _PROBABLE = Level(
             regions=LOBES,
             known_share=_KNOWN,
             relation=">=",
-            threshold=5,
+            threshold=5.0,
             where_unknown=_proposed(
                 name="zones-with-nodules-as-no-lobes",
                 measure="regions-with-lesions",
@@ -72,7 +72,7 @@ _PROBABLE = Level(
                 regions=ZONES,
                 known_share=_KNOWN,
                 relation=">=",
-                threshold=6,
+                threshold=6.0,
             ),
         ),
         _proposed(
@@ -101,10 +101,21 @@ _PROBABLE = Level(
             lesions=5,
             per_side=True,
             relation=">=",
-            threshold=2,
+            threshold=2.0,
         ),
     ),
 )
+
+NOT_CLUSTERED = _proposed(
+    name="not-clustered",
+    measure="clark-evans",
+    relation=">=",
+    threshold=0.85,
+    alternative=_proposed(
+        name="or-clustering-not-shown-p", measure="clark-evans-p", relation=">=", threshold=0.05
+    ),
+)
+"""Told beside the levels; part of the answer "miliary, yes" (`core.pattern.miliary`)."""
 
 _DEFINITE = Level(
     meaning="definitely miliary",
@@ -115,7 +126,7 @@ _DEFINITE = Level(
             measure="regions-with-slab",
             regions=(zone_of(Zone.UPPER), zone_of(Zone.LOWER)),
             relation=">=",
-            threshold=2,
+            threshold=2.0,
         ),
         _proposed(name="diameter-cv", measure="cv", without_dominant=True, relation="<=", threshold=0.35),
         _proposed(
@@ -140,21 +151,22 @@ LUNG_MILIARY = CriteriaSet(
     below="not miliary by these criteria",
     levels=(_POSSIBLE, _PROBABLE, _DEFINITE),
     reported=(
-        _full_slab(name="slabs-with-10", measure="slabs-with", relation=">=", threshold=2),
+        NOT_CLUSTERED,
+        _full_slab(name="slabs-with-10", measure="slabs-with", relation=">=", threshold=2.0),
         _proposed(
             name="images-with-10",
             measure="separate-images-with",
             under_mm=_SMALL_MM,
             lesions=10,
             relation=">=",
-            threshold=2,
+            threshold=2.0,
         ),
         _proposed(
             name="most-nodules-on-an-image",
             measure="most-on-image",
             under_mm=_SMALL_MM,
             relation=">=",
-            threshold=10,
+            threshold=10.0,
         ),
     ),
     dominant=Dominant(least_mm=10.0, ratio=3.0),
@@ -178,22 +190,25 @@ def _brain(modality: str, per_image: int) -> CriteriaSet:
                         measure="separate-images-with",
                         lesions=per_image,
                         relation=">=",
-                        threshold=2,
+                        threshold=2.0,
                     ),
-                    _published(name="bilateral", measure="sides-with-lesions", relation=">=", threshold=2),
+                    _published(name="bilateral", measure="sides-with-lesions", relation=">=", threshold=2.0),
                     _published(
                         name="compartments-with-lesions",
                         measure="regions-with-lesions",
                         regions=(SUPRATENTORIAL, INFRATENTORIAL),
                         relation=">=",
-                        threshold=2,
+                        threshold=2.0,
                     ),
                 ),
             ),
         ),
         reported=(
             _published(
-                name="most-lesions-on-an-image", measure="most-on-image", relation=">=", threshold=per_image
+                name="most-lesions-on-an-image",
+                measure="most-on-image",
+                relation=">=",
+                threshold=float(per_image),
             ),
         ),
     )

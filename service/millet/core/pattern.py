@@ -1,9 +1,13 @@
 """The lungs as a whole: is this a miliary pattern?
 
 A thin use of `core.criteria`: nodules become lesions with their lobe and zone, `criteria_sets.LUNG_MILIARY`
-says what the levels ask for. "Miliary, yes" is level 2 (probable) or 3: level 1 is the cohort's line of more
-than fifty, which a reader should check and which leaves sizes, lobes and spread unasked; level 3 adds a
-test of randomness that needs more nodules than a miliary exam must have.
+says what the levels ask for.
+
+The answer to "miliary?" is yes from level 2 (probable) on, unless nodules are shown to be clustered. Level 1
+is the cohort's line of more than fifty, which leaves sizes, lobes and spread unasked: vessels taken for
+nodules cross it. Level 3 asks for more than the definitions do: a grid that is more even than chance is
+still miliary. But none of them calls clusters miliary, and level 2 alone lets vessels around the hila and
+foci of tree-in-bud through.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from millet.core.analysis import Pattern
 from millet.core.character import Zone
 from millet.core.criteria import CriteriaSet, evaluate
 from millet.core.criteria_measures import MEASURES, Asked, Taken
-from millet.core.criteria_sets import LUNG, LUNG_MILIARY, zone_of
+from millet.core.criteria_sets import LUNG, LUNG_MILIARY, NOT_CLUSTERED, zone_of
 from millet.core.judgement import Judgement
 from millet.core.lesion import Exam, Images, Lesion
 from millet.core.lungs import LungMask
@@ -25,8 +29,7 @@ from millet.core.nodule import Nodule, Side
 from millet.core.spread import Randomness
 
 PROPOSAL = LUNG_MILIARY
-YES_FROM = 2
-"""The level from which on the answer to "miliary?" is yes."""
+PROBABLE = 2
 SMALL_MM = 10.0
 _ZONES = (Zone.LOWER, Zone.MIDDLE, Zone.UPPER)
 _LABELS = {Side.RIGHT: 1, Side.LEFT: 2}
@@ -96,6 +99,16 @@ def judgement(
 ) -> Judgement:
     """The same, condition by condition, for the report."""
     return evaluate(criteria, _exam(nodules, known))
+
+
+def miliary(judged: Judgement) -> bool:
+    """The answer: at least probable, and not shown to be clustered. No triage level is lowered by it."""
+    told = {one.name: one for one in judged.conditions}
+    asked = [
+        told[rule.name] for rule in (NOT_CLUSTERED, NOT_CLUSTERED.alternative) if rule and rule.name in told
+    ]
+    shown = any(one.observed is not None for one in asked) and not any(one.holds for one in asked)
+    return judged.level >= PROBABLE and not shown
 
 
 def dominant(nodules: Sequence[Nodule], criteria: CriteriaSet = PROPOSAL) -> Nodule | None:

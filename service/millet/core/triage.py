@@ -51,9 +51,9 @@ def not_assessed(remark: Remark) -> Triage:
 
 
 def _miliary(exam: Exam) -> str:
-    if exam.pattern.level < patterns.YES_FROM:
+    if exam.pattern.level < patterns.PROBABLE:
         return ""
-    return _pattern_text(exam, "definite" if exam.pattern.level > patterns.YES_FROM else "probable")
+    return _pattern_text(exam, "definite" if exam.pattern.level > patterns.PROBABLE else "probable")
 
 
 def _miliary_with_mass(exam: Exam) -> str:
