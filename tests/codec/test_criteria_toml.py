@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from millet.codec.criteria_toml import LONGEST, decode, encode
 from millet.core.criteria import CriteriaSet, Dominant, Level, Rule
 from millet.core.criteria_measures import MEASURES
-from millet.core.criteria_sets import BUNDLED
+from millet.core.criteria_sets import BUNDLED, LUNG_MILIARY
 from millet.core.judgement import Standing
 
 SHORT = """
@@ -174,3 +176,14 @@ def test_a_document_without_end_is_refused(document):
     """Length, depth and number are bounded."""
     with pytest.raises(ValueError, match=r"characters|nested|levels|field"):
         decode(document)
+
+
+def test_the_documents_of_the_guide_are_sets():
+    """The short one can be read as it stands; the long one is ours, to the letter."""
+    page = (Path(__file__).parents[2] / "docs/how-to/criteria.md").read_text("utf-8")
+    short, ours = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert decode(short).identifier == "lung-many"
+    assert ours == encode(LUNG_MILIARY)
+    assert re.findall(r"^\| `([\w-]+)` \|.*\|.*\|.*\|$", page.split("| Measure |")[1], re.MULTILINE) == list(
+        MEASURES
+    )

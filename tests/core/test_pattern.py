@@ -9,7 +9,7 @@ from analyses import even, nodule, spread
 from millet.core import pattern
 from millet.core.analysis import Lungs
 from millet.core.character import Axes, Character, Lobe, NoduleType, Zone
-from millet.core.criteria_sets import LUNG_MILIARY
+from millet.core.criteria_sets import BRAIN_MILIARY_CT, LUNG_MILIARY
 from millet.core.geometry import Grid, PointMm, Vector
 from millet.core.lesion import Images
 from millet.core.lungs import LungMask
@@ -212,6 +212,14 @@ def test_miliary_is_at_least_probable_and_not_shown_to_be_clustered(count, tests
     """A regular spread is miliary, one that nobody tested too; clusters are not."""
     judged = pattern.judgement(spread(count), replace(even(), randomness=tests))
     assert pattern.miliary(judged) is yes
+
+
+def test_further_sets_are_judged_beside_ours_where_they_are_for_the_lung():
+    """One of the site's own with another threshold, and none for the brain."""
+    own = replace(LUNG_MILIARY, identifier="lung-of-ours", levels=LUNG_MILIARY.levels[:1])
+    ours, theirs = pattern.judgements(spread(300), even(), (own, BRAIN_MILIARY_CT))
+    assert (ours.criteria, ours.level) == ("lung-miliary", 2)
+    assert (theirs.criteria, theirs.level) == ("lung-of-ours", 1)
 
 
 def test_figures_and_judgement_are_of_one_exam():

@@ -101,6 +101,14 @@ def judgement(
     return evaluate(criteria, _exam(nodules, known))
 
 
+def judgements(
+    nodules: Sequence[Nodule], known: Known = NOTHING, further: Sequence[CriteriaSet] = ()
+) -> tuple[Judgement, ...]:
+    """By our set first, then by those of the further ones that are for the lung."""
+    exam = _exam(nodules, known)
+    return tuple(evaluate(one, exam) for one in (PROPOSAL, *further) if one.organ == LUNG)
+
+
 def miliary(judged: Judgement) -> bool:
     """The answer: at least probable, and not shown to be clustered. No triage level is lowered by it."""
     told = {one.name: one for one in judged.conditions}
