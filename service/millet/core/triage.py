@@ -51,7 +51,9 @@ def not_assessed(remark: Remark) -> Triage:
 
 
 def _miliary(exam: Exam) -> str:
-    return _pattern_text(exam, "probable") if exam.pattern.level >= 2 else ""
+    if exam.pattern.level < patterns.PROBABLE:
+        return ""
+    return _pattern_text(exam, "definite" if exam.pattern.level > patterns.PROBABLE else "probable")
 
 
 def _miliary_with_mass(exam: Exam) -> str:
@@ -113,9 +115,10 @@ RULES: tuple[tuple[TriageLevel, Callable[[Exam], str]], ...] = (
 
 def _pattern_text(exam: Exam, how: str) -> str:
     seen = exam.pattern
+    sizes = "" if seen.median_diameter_mm is None else f", median {seen.median_diameter_mm:.1f} mm"
     return (
         f"{how} miliary pattern (LMP-{seen.level}, a proposal): {seen.small_nodules} nodules under 10 mm, "
-        f"{seen.nodules_right} right and {seen.nodules_left} left, median {seen.median_diameter_mm:.1f} mm"
+        f"{seen.nodules_right} right and {seen.nodules_left} left{sizes}"
     )
 
 

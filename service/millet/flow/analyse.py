@@ -23,6 +23,7 @@ from millet.codec.source import Source
 from millet.core import count_limit, digest, reliability, triage
 from millet.core import pattern as patterns
 from millet.core.analysis import Analysis, Effusion, Outcome, Predecessor, Provenance, Triage, TriageLevel
+from millet.core.criteria import CriteriaSet
 from millet.core.detectability import Resolution
 from millet.core.kernel import blur_mm
 from millet.core.lungs import LungMask, lungs_of
@@ -64,6 +65,8 @@ class Model(NamedTuple):
     detectors: Mapping[str, Detector]
     second: SecondReader | None = None
     """Who counts beside it; None where the model is the second reader itself."""
+    criteria: tuple[CriteriaSet, ...] = ()
+    """Further sets of criteria, judged beside ours."""
 
     @property
     def reader(self) -> Reader:
@@ -176,7 +179,7 @@ def _blank(order: Order, model: Model) -> Analysis:
 
 def _configuration(model: Model) -> str:
     second = model.second.looks_with if model.second else None
-    return digest.configuration(model.manifest, PROPOSAL, __version__, second)
+    return digest.configuration(model.manifest, PROPOSAL, __version__, second, model.criteria)
 
 
 def _told(base: Analysis, series: ReadSeries) -> Analysis:
@@ -225,7 +228,8 @@ def _examined(base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, pr
     known = around.result()
     figures, doubts = reliability.judge(_evidence(series, mask, known.noise_hu, nodules, model, second))
     told = base.remarks + known.coverage + doubts
-    analysis = _judged(replace(base, remarks=told, reliability=figures), mask, known.effusions, nodules)
+    base = replace(base, remarks=told, reliability=figures)
+    analysis = _judged(base, mask, known.effusions, nodules, model.criteria)
     progress("report", 0, 0)
     return Made(analysis=analysis, objects=_objects(analysis, series, known), candidates=found.candidates)
 
@@ -265,15 +269,21 @@ def _nodule(base: Analysis, series: ReadSeries, number: int, found: Measurement)
 
 
 def _judged(
-    base: Analysis, mask: LungMask, fluid: tuple[Effusion, ...], nodules: tuple[Nodule, ...]
+    base: Analysis,
+    mask: LungMask,
+    fluid: tuple[Effusion, ...],
+    nodules: tuple[Nodule, ...],
+    further: tuple[CriteriaSet, ...],
 ) -> Analysis:
     """The exam as a whole."""
-    seen = patterns.judge(nodules)
+    known = patterns.known_of(mask)
+    seen = patterns.judge(nodules, known)
     return replace(
         base,
         outcome=Outcome.FINDINGS if nodules or fluid else Outcome.NONE_FOUND,
         nodules=nodules,
         pattern=seen,
+        judgements=patterns.judgements(nodules, known, further),
         lungs=mask.litres,
         effusions=fluid,
         triage=triage.judge(

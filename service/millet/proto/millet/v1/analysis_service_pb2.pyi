@@ -1280,6 +1280,7 @@ class Condition(_message.Message):
     UPPER_FIELD_NUMBER: _builtins.int
     HOLDS_FIELD_NUMBER: _builtins.int
     STANDING_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """A stable name, such as "small-nodules"."""
     observed: _builtins.float
@@ -1294,6 +1295,8 @@ class Condition(_message.Message):
     """Whether it holds."""
     standing: Global___Standing.ValueType
     """What stands behind it."""
+    level: _builtins.int
+    """The level that it is asked for; 0 where it is told beside and decides nothing."""
     def __init__(
         self,
         *,
@@ -1304,10 +1307,11 @@ class Condition(_message.Message):
         upper: _builtins.float | None = ...,
         holds: _builtins.bool = ...,
         standing: Global___Standing.ValueType = ...,
+        level: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_observed", b"_observed", "_upper", b"_upper", "observed", b"observed", "upper", b"upper"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_observed", b"_observed", "_upper", b"_upper", "holds", b"holds", "name", b"name", "observed", b"observed", "relation", b"relation", "standing", b"standing", "threshold", b"threshold", "upper", b"upper"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_observed", b"_observed", "_upper", b"_upper", "holds", b"holds", "level", b"level", "name", b"name", "observed", b"observed", "relation", b"relation", "standing", b"standing", "threshold", b"threshold", "upper", b"upper"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__observed: _TypeAlias = _typing.Literal["observed"]  # noqa: Y015
     _WhichOneofArgType__observed: _TypeAlias = _typing.Literal["_observed", b"_observed"]  # noqa: Y015
@@ -1350,7 +1354,7 @@ class Judgement(_message.Message):
     meaning: _builtins.str
     """The level in words."""
     not_evaluated: _builtins.str
-    """Why it could not be evaluated; empty where it was."""
+    """What was not known that a higher level asks for, or why nothing could be evaluated; else empty."""
     @_builtins.property
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Condition]:
         """Every condition."""
