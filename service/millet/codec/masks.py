@@ -15,7 +15,7 @@ from millet.core.analysis import Analysis
 from millet.core.labels import Labels
 from millet.core.nodule import Nodule
 
-_LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
+LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 """What was once compressed with loss says so in what is derived from it."""
 
 
@@ -73,7 +73,7 @@ def image(analysis: Analysis, source: Source, shape: tuple[int, int, int], bits:
             BurnedInAnnotation="NO",
             LossyImageCompression="00",
         ),
-        **source.images[0].copied(*_LOSSY),
+        **source.images[0].copied(*LOSSY),
     }
 
 
