@@ -171,6 +171,7 @@ def cases():
         "refused": analysis(remarks=[REFUSED]),
         "effusion": analysis(effusions=[LEFT_EFFUSION]),
         "one": analysis(nodules(1), remarks=[NOTE]),
+        "eighteen": analysis(nodules(18)),
         "thirty": analysis(nodules(30)),
         "case": analysis(nodules(221, mass=True), effusions=[LEFT_EFFUSION]),
     }
