@@ -12,6 +12,7 @@ from millet.codec.pixels import TRANSFER_SYNTAXES
 from millet.codec.secondary import TRUE_COLOR_CAPTURE
 from millet.codec.seg import SEGMENTATION
 from millet.codec.sr import COMPREHENSIVE_3D_SR
+from millet.codec.summary_sr import COMPREHENSIVE_SR
 from millet.core.commitment import PUSH_MODEL
 from millet.edge.query import dimse
 from millet.edge.scp import negotiation, server, storing
@@ -32,6 +33,7 @@ def test_the_statement_names_what_is_decoded_and_stored(rows: list[str]) -> None
     sent = {
         SEGMENTATION,
         COMPREHENSIVE_3D_SR,
+        COMPREHENSIVE_SR,
         LABEL_MAP_SEGMENTATION,
         PRESENTATION_STATE,
         KEY_OBJECT_SELECTION,

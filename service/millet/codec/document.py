@@ -1,4 +1,4 @@
-"""What SR and SEG share: whose they are, what made them, when."""
+"""What our objects share: whose they are, what made them, when."""
 
 from __future__ import annotations
 
@@ -21,15 +21,20 @@ SERIES_NUMBERS = {
     "sc-axial": "9906",
     "sc-coronal": "9907",
     "sc-rotating": "9908",
+    "summary": "9909",
+    "cad": "9910",
 }
 """By kind of object; each is in a series of its own, so that a viewer lists it by its name."""
 _NAMES = {
+    "sr": "SR of all nodules",
     "labelmap": "SEG of each nodule",
     "gsps": "PR of key images",
     "kos": "key images",
     "sc-axial": "axial MIP",
     "sc-coronal": "coronal MIP",
     "sc-rotating": "rotating MIP",
+    "summary": "summary SR",
+    "cad": "CAD SR",
 }
 """What series are called whose modality does not say it; 64 characters with what is said around it."""
 
