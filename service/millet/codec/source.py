@@ -70,7 +70,8 @@ _TYPE_2: Encoded = encode(
 _IMAGE = """
 SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID FrameOfReferenceUID
 PositionReferenceIndicator ImagePositionPatient ImageOrientationPatient PixelSpacing SliceThickness
-Rows Columns LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod
+Rows Columns RescaleIntercept RescaleSlope
+LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod
 """
 _IMAGE_TAGS = {keyword: tag_of(keyword) for keyword in _IMAGE.split()}
 _NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")

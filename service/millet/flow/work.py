@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from millet.core.analysis import Analysis
+from millet.core.media import is_instance, is_sent
 from millet.core.reasons import Reason
 from millet.core.uids import object_uid
 from millet.errors import DetectorError, Interrupted, ServiceError
@@ -24,8 +25,6 @@ from millet.ports import JobQueue, KeptObject, ObjectStore, Spool, Work
 
 ATTEMPTS = 3
 """How often a fault of ours is tried again: one may be a passing lack of memory, three are not."""
-DELIVERED = ("sr", "seg")
-"""The kinds of objects that go to the destinations; the others are for our own page."""
 
 Routed = Callable[[str, Sequence[str]], Sequence[str]]
 """Which of the destinations get the reports of a series that was sent to a called AE title."""
@@ -129,8 +128,8 @@ class Analyser:
             KeptObject(
                 kind=kind,
                 path=self.objects.write(encoded).path,
-                sop_instance_uid=object_uid(analysis, kind) if kind in DELIVERED else "",
-                deliver=kind in DELIVERED,
+                sop_instance_uid=object_uid(analysis, kind) if is_instance(kind) else "",
+                deliver=is_sent(kind),
                 unwanted_by=frozenset(name for name, wants in self.destinations.items() if not wants(kind)),
             )
             for kind, encoded in objects.items()
