@@ -72,6 +72,11 @@ class Plane:
         offsets = np.asarray([tuple(point) for point in points_mm], float) - self.origin_mm
         return offsets @ self.axes[:2].T / self.pixel_mm + 0.5
 
+    def lift(self, point: tuple[float, float]) -> PointMm:
+        """Where in the patient a point (column, row) of the image is."""
+        offset = (np.asarray(point) - 0.5) * self.pixel_mm @ self.axes[:2]
+        return PointMm(*(float(value) for value in self.origin_mm + offset))
+
 
 def planes(source: Source) -> list[Plane]:
     """The planes of a series that are known."""
