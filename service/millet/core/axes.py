@@ -25,7 +25,8 @@ def axes(some: Vois, drawn: Outlines) -> list[Axes]:
     lying = np.concatenate([long, short], axis=1)  # (N, 4, 2)
     heights = np.broadcast_to(drawn.slices[:, None, None].astype(float), (*lying.shape[:2], 1))
     within = np.concatenate([heights, lying / np.asarray(some.grid.spacing_mm[1:])], axis=2)
-    ends = some.grid.to_patient_array((within + some.first[:, None]).reshape(-1, 3)).reshape(-1, 4, 3)
+    places: Floats = within + some.first[:, None]
+    ends = some.grid.to_patient_array(places.reshape(-1, 3)).reshape(-1, 4, 3)
     return [_named(four) for four in ends.tolist()]
 
 

@@ -14,14 +14,14 @@ import numpy as np
 from millet.core.geometry import Floats
 from millet.core.levels import GRAIN_MM3, Levels
 from millet.core.sizing import LEAST_CONTRAST_HU, diameter_mm
-from millet.core.tissue import SOLID_SD_HU, Tissue
+from millet.core.tissue import PART_SOLID, SOLID_SD_HU, Tissue
 from millet.core.voi import Vois
 
-NOISE = 1.0
-"""Of the noise that the model expects."""
-SURFACE = 0.1
+SURFACE = 0.06
 """Standard deviation of a volume of one voxel across; it falls with the number of voxels across."""
 LEAST_SD = 0.01
+OF_CORED = 0.06
+"""Where a core ends in glass is uncertain, too."""
 NORMAL_95 = 1.96
 
 
@@ -34,8 +34,9 @@ def volume_sd(some: Vois, level: Levels, made_of: Tissue, volume_mm3: Floats) ->
     of_level = level.noise / np.sqrt(np.maximum(volume_mm3 / 8 / GRAIN_MM3, 1))
     shrunk = of_level * SOLID_SD_HU / np.hypot(of_level, SOLID_SD_HU) / contrast
     voxels = across / some.grid.voxel_mm3 ** (1 / 3)
-    noise = NOISE * np.hypot(of_sum, shrunk)
-    return np.sqrt(noise**2 + (SURFACE / voxels) ** 2 + LEAST_SD**2)
+    cored = np.where(made_of.kinds == PART_SOLID, OF_CORED, 0.0)
+    sd: Floats = np.sqrt(of_sum**2 + shrunk**2 + (SURFACE / voxels) ** 2 + LEAST_SD**2 + cored**2)
+    return sd
 
 
 def limits_mm3(volume_mm3: Floats, sd: Floats) -> tuple[Floats, Floats]:

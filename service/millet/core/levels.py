@@ -43,6 +43,7 @@ RIM = (0.66, 0.88)
 TOP_SHARE, TOP_WITHIN = 0.97, 0.8
 """The brightest place is a voxel of such a rank, within so much of the radius."""
 LEAST_SHOWN = 0.2
+LEAST_EXTENT = 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,9 @@ class Levels:
     middle_sd: Floats
     """The standard deviation of `middle`."""
     rim: Floats
-    """Of the tissue below the surface, made up for blur."""
+    """Of the tissue below the surface, made up for blur, if the nodule is as large as one of glass."""
+    whole_rim: Floats
+    """The same if it is as large as one that is as bright all through as its brightest place."""
     top: Floats
     """Of the brightest place, softened; not made up for."""
 
@@ -100,14 +103,24 @@ def levels(some: Vois, soft: Field, blurred: Blur) -> Levels:
     lung, low = ranked(some.hu, shell & (some.hu < LUNG_BELOW_HU), (0.5, 0.16), AIRY_HU)
     noise = np.maximum(lung - low, LEAST_NOISE_HU)
     middle, middle_sd = _middle(some, lung, noise, blurred.sd_mm)
+    (top,) = ranked(soft, some.within(radius * TOP_WITHIN), (TOP_SHARE,), AIRY_HU)
+    added = some.within(radius * LOOSE) & (soft > some.over(lung + ADDED_HU))
+    extent = (sums(added) * some.grid.voxel_mm3 * 3 / 4 / np.pi) ** (1 / 3)
+    contrast = np.maximum(top - lung, GLASS_CONTRAST_HU / 2)
     return Levels(
         background=lung,
         noise=noise,
         middle=middle,
         middle_sd=middle_sd,
-        rim=_rim(some, soft, lung, blurred),
-        top=ranked(soft, some.within(radius * TOP_WITHIN), (TOP_SHARE,), AIRY_HU)[0],
+        rim=_rim(some, lung, extent - _beyond_mm(GLASS_CONTRAST_HU, blurred), blurred.sd_mm),
+        whole_rim=_rim(some, lung, extent - _beyond_mm(contrast, blurred), blurred.sd_mm),
+        top=top,
     )
+
+
+def _beyond_mm(contrast_hu: Floats | float, blurred: Blur) -> Floats:
+    """How far beyond an edge of such a contrast more than lung is seen."""
+    return np.asarray(blurred.soft_sd_mm * special.ndtri(1 - ADDED_HU / np.asarray(contrast_hu)))
 
 
 def _middle(some: Vois, lung: Floats, noise: Floats, sd_mm: float) -> tuple[Floats, Floats]:
@@ -122,24 +135,14 @@ def _middle(some: Vois, lung: Floats, noise: Floats, sd_mm: float) -> tuple[Floa
     return lung + added / shown, np.hypot(noise / np.sqrt(grains), unsure * added) / shown
 
 
-def _rim(some: Vois, soft: Field, lung: Floats, blurred: Blur) -> Floats:
-    """HU below the surface, of glass if there is any.
+def _rim(some: Vois, lung: Floats, extent_mm: Floats, sd_mm: float) -> Floats:
+    """HU below the surface of nodules with such radii, but none larger than the detector's.
 
-    Half of the rim's voxels are above what is read: vessels that come in do not count.
+    Half of the rim's voxels are above what is read: vessels that come in do not count. A detector that
+    gave too large a radius would have the lung beside a solid nodule taken for its rim.
     """
-    radius = np.minimum(some.radius_mm, _extent_mm(some, soft, lung, blurred))
+    radius = np.clip(extent_mm, LEAST_EXTENT * some.radius_mm, some.radius_mm)
     inner, outer = (radius * share for share in RIM)
     (read,) = ranked(some.hu, some.within(outer) & ~some.within(inner), (0.5,), AIRY_HU)
-    shown = np.maximum(seen_at((inner + outer) / 2, 2 * radius, blurred.sd_mm), LEAST_SHOWN)
+    shown = np.maximum(seen_at((inner + outer) / 2, 2 * radius, sd_mm), LEAST_SHOWN)
     return lung + (read - lung) / shown
-
-
-def _extent_mm(some: Vois, soft: Field, lung: Floats, blurred: Blur) -> Floats:
-    """The radius of what is more than lung, if it is of glass: its edge shows less far out than it does.
-
-    A detector that gave too large a radius would have the lung beside a solid nodule taken for its rim.
-    """
-    added = some.within(some.radius_mm * LOOSE) & (soft > some.over(lung + ADDED_HU))
-    radius = (sums(added) * some.grid.voxel_mm3 * 3 / 4 / np.pi) ** (1 / 3)
-    beyond = blurred.soft_sd_mm * float(special.ndtri(1 - ADDED_HU / GLASS_CONTRAST_HU))
-    return np.maximum(radius - beyond, some.radius_mm * 0.7)

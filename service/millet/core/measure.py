@@ -88,7 +88,7 @@ def measure(
     centres = [candidate.centre_mm for candidate in candidates]
     sides = _sides(lungs, centres)
     blurred = _blur(volume, seen_at)
-    found = {}
+    found: dict[int, Measurement] = {}
     for some in vois(volume, centres, [candidate.diameter_mm for candidate in candidates]):
         members = some.members.tolist()
         own = [(candidates[n], sides[n]) for n in members]
@@ -129,9 +129,7 @@ def _blur(volume: Volume, seen_at: Resolution | None) -> Blur:
     return blur(seen_at.fwhm_mm, seen_at.slice_mm, spacing_mm)
 
 
-def _measured(
-    some: Vois, blurred: Blur, own: Sequence[tuple[Candidate, Side]]
-) -> Iterator[Measurement]:
+def _measured(some: Vois, blurred: Blur, own: Sequence[tuple[Candidate, Side]]) -> Iterator[Measurement]:
     """The nodules of a batch; small ones in thin slices stay where the detector saw them."""
     seen = examined(some, blurred)
     across = diameter_mm(seen.volume_mm3)

@@ -101,7 +101,7 @@ def _between(flat: Field, y: Floats, x: Floats) -> Field:
     values = flat.ravel()
     upper = values[place] * (1 - v) + values[place + 1] * v
     lower = values[place + columns] * (1 - v) + values[place + columns + 1] * v
-    return upper * (1 - u) + lower * u
+    return np.asarray(upper * (1 - u) + lower * u, np.float32)
 
 
 def _ends(rays: Field, edges_hu: Floats) -> Floats:
@@ -114,7 +114,7 @@ def _ends(rays: Field, edges_hu: Floats) -> Floats:
     before, after = (np.take_along_axis(rays, (last - k)[:, :, None], 2)[:, :, 0] for k in (1, 0))
     fall = np.maximum(before - after, 1.0)
     part = np.clip((before - edge[:, :, 0]) / fall, 0, 1)
-    return np.maximum((last - 1 + part) * STEP_MM, LEAST_MM).astype(float)
+    return np.asarray(np.maximum((last - 1 + part) * STEP_MM, LEAST_MM), float)
 
 
 def _smooth(radius_mm: Floats) -> Floats:

@@ -32,15 +32,15 @@ Kinds = NDArray[np.int64]
 CALCIFIED_FROM_HU = 164.0
 FAT_HU = (-160.0, -43.0)
 """With a margin for noise."""
-GLASS_RIM_BELOW_HU = -320.0
-"""A rim below it is glass; the rims of nodules of one kind stay above, whatever blur leaves of them."""
+GLASS_RIM_BELOW_HU, WHOLE_RIM_BELOW_HU = -320.0, -190.0
+"""Rims below both are glass; those of nodules of one kind stay above, whatever blur leaves of them."""
 GLASS_MIDDLE_BELOW_HU = -370.0
 """Where a rim of glass has more than that in its middle, it has a core, be it too small to show."""
 CORE_SHOWS = 0.32
 """Of the contrast of a solid core to its glass: what must show."""
-TYPE_FROM_MM, TYPE_FROM_BLURS = 4.0, 8.0
-"""Smaller nodules, in mm or in standard deviations of blur, are solid where nothing clearly speaks against
-it; so many mm are also too few for some cores and for fat, see the benchmark."""
+TYPE_FROM_MM, TYPE_FROM_BLURS = 5.0, 8.0
+"""Smaller nodules, in mm or in standard deviations of blur, are solid unless they are clearly calcified or
+ground glass: no scan shows a core, or tells fat from partial volume, in them."""
 CLEARLY = 3.0
 """Standard deviations."""
 SOLID_SD_HU = 45.0
@@ -73,7 +73,8 @@ def _of_large(level: Levels, cored: Masks) -> Kinds:
     fat = (FAT_HU[0] < level.middle) & (level.middle < FAT_HU[1])
     of_one = np.select([level.middle > CALCIFIED_FROM_HU, fat], [CALCIFIED, FAT], SOLID)
     of_glass = np.where(cored, PART_SOLID, GROUND_GLASS)
-    return np.where(level.rim < GLASS_RIM_BELOW_HU, of_glass, of_one)
+    glass = (level.rim < GLASS_RIM_BELOW_HU) & (level.whole_rim < WHOLE_RIM_BELOW_HU)
+    return np.where(glass, of_glass, of_one)
 
 
 def _of_small(level: Levels) -> Kinds:
