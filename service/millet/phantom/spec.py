@@ -17,7 +17,7 @@ Progress = Callable[[str, float], None]
 REFERENCE_MAS = 40.0
 REFERENCE_NOISE_HU = 40.0
 """At REFERENCE_MAS and 1 mm slices; noise goes with one over the root of dose and of slice thickness."""
-KINDS = ("solid", "part_solid", "ground_glass", "calcified")
+KINDS = ("solid", "part_solid", "ground_glass", "calcified", "fat")
 SPREADS = ("random", "centrilobular", "perilymphatic")
 
 
