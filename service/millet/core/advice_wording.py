@@ -122,9 +122,9 @@ _CATEGORIES: Mapping[str, str] = {
     "risk-10-or-more": "Brock 10 % or more",
     "risk-not-assessed": "8 mm or more, Brock not applicable",
     "full-with-spiculation": "probability of cancer of one nodule",
-    "target": "target lesions",
-    "non-target": "non-target disease",
-    "target-and-non-target": "target lesions beside non-target disease",
+    "target": "can be target lesions",
+    "non-target": "non-target disease; no target lesion",
+    "target-and-non-target": "can be a target lesion; all other nodules are non-target disease",
 }
 _PARTS: tuple[Mapping[str, str], ...] = (_GUIDELINES, _WHY_NOT, _ASSUMES, _MANAGEMENT, _CATEGORIES)
 ADVICE_TEXT: Mapping[str, str] = MappingProxyType(
