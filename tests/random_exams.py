@@ -28,17 +28,19 @@ _MAYBE = (True, False, None)
 
 
 def dangerous(count: int, seed: int) -> Iterator[Subject]:
-    """Exams of a pattern level of 1 or more, with a known cancer, or outside the validated use."""
+    """Exams of a pattern level of 1 or more, with a known cancer, or outside a model's domain."""
     rng = np.random.default_rng(seed)
     for number in range(count):
         exam = random_exam(rng)
-        match number % 4:
+        match number % 5:
             case 0:
                 yield replace(exam, pattern_level=int(rng.integers(1, 4)))
             case 1:
                 yield replace(exam, known_cancer=True)
             case 2:
                 yield replace(exam, outside_validated_use=True)
+            case 3:
+                yield replace(exam, count_reliable=False, whole_lungs=rng.random() < 0.5)
             case _:
                 yield replace(exam, pattern_level=int(rng.integers(1, 4)), known_cancer=_any(rng, _MAYBE))
 
@@ -139,6 +141,13 @@ def _pattern(exam: Subject) -> Pattern:
 
 
 def _remarks(exam: Subject) -> tuple[Remark, ...]:
-    if not exam.outside_validated_use:
-        return ()
-    return (Remark(reason=Reason.LOSSY_COMPRESSION, weight=Weight.OUTSIDE_USE, detail="once"),)
+    held = {
+        Reason.LOSSY_COMPRESSION: exam.outside_validated_use,
+        Reason.READERS_DISAGREE: not exam.count_reliable,
+        Reason.PARTIAL_LUNG: not exam.whole_lungs,
+    }
+    return tuple(
+        Remark(reason=reason, weight=Weight.OUTSIDE_USE, detail="so")
+        for reason, holds in held.items()
+        if holds
+    )

@@ -59,12 +59,13 @@ def test_each_guideline_has_its_own_rounding(axes_mm, tenths, whole):
 
 def test_every_gate_is_told():
     """All that forbids is said, not the first of it."""
-    exam = exam_of("solid 31", "level=1 cancer=yes outside=yes unreliable=yes")
+    exam = exam_of("solid 31", "level=1 cancer=yes outside=yes unreliable=yes partial=yes")
     assert set(forbidden(exam)) == {
         WhyNot.MILIARY_PATTERN,
         WhyNot.KNOWN_CANCER,
         WhyNot.OUTSIDE_VALIDATED_USE,
         WhyNot.COUNT_UNRELIABLE,
+        WhyNot.INCOMPLETE_LUNGS,
         WhyNot.MASS,
     }
     assert forbidden(exam_of("solid 30", "")) == []

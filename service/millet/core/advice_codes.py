@@ -14,6 +14,7 @@ class WhyNot(StrEnum):
 
     OUTSIDE_VALIDATED_USE = "outside-validated-use"
     COUNT_UNRELIABLE = "count-unreliable"
+    INCOMPLETE_LUNGS = "incomplete-lungs"
     MILIARY_PATTERN = "miliary-pattern"
     KNOWN_CANCER = "known-cancer"
     NO_KNOWN_CANCER = "no-known-cancer"

@@ -22,6 +22,7 @@ _GUIDELINES: Mapping[str, str] = {
 _WHY_NOT: Mapping[str, str] = {
     WhyNot.OUTSIDE_VALIDATED_USE: "analysed outside the validated use",
     WhyNot.COUNT_UNRELIABLE: "the number of nodules is not reliable",
+    WhyNot.INCOMPLETE_LUNGS: "a part of the lungs could not be evaluated",
     WhyNot.MILIARY_PATTERN: "a miliary pattern, possible or more",
     WhyNot.KNOWN_CANCER: "a known cancer",
     WhyNot.NO_KNOWN_CANCER: "no known cancer",

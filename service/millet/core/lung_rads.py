@@ -82,6 +82,14 @@ MANAGEMENT: Mapping[str, Management] = {
     "4B": Management.WORK_UP,
     "4X": Management.WORK_UP,
 }
+_ANSWERED = {
+    WhyNot.COUNT_UNRELIABLE,
+    WhyNot.INCOMPLETE_LUNGS,
+    WhyNot.MILIARY_PATTERN,
+    WhyNot.MASS,
+    WhyNot.NO_NODULES,
+}
+"""What its table has a category for."""
 ORDER = tuple(MANAGEMENT)
 """From the least suspicious to the most."""
 
@@ -215,8 +223,7 @@ def _infectious(exam: Subject, since: Mapping[int, NoduleChange]) -> bool:
 
 
 def _forbidden(exam: Subject) -> Sequence[WhyNot]:
-    allowed = {WhyNot.COUNT_UNRELIABLE, WhyNot.MILIARY_PATTERN, WhyNot.MASS, WhyNot.NO_NODULES}
-    held = [code for code in forbidden(exam) if code not in allowed]
+    held = [code for code in forbidden(exam) if code not in _ANSWERED]
     if exam.screening is False:
         held.append(WhyNot.NOT_SCREENING)
     return held + (aged(exam, *SCREENED_YEARS) if exam.screening is None else [])

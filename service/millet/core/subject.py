@@ -54,7 +54,7 @@ class Subject:
     screening: bool | None = None
     """Whether the exam belongs to a lung cancer screening programme."""
     outside_validated_use: bool = False
-    """Whether any remark says that the series was analysed outside the validated use."""
+    """Whether a remark says so that speaks neither of the count nor of the lungs: see the next two."""
     count_reliable: bool = True
     whole_lungs: bool = True
     """False where a part of the lungs could not be evaluated."""
@@ -165,6 +165,7 @@ def forbidden(exam: Subject) -> list[WhyNot]:
     held = {
         WhyNot.OUTSIDE_VALIDATED_USE: exam.outside_validated_use,
         WhyNot.COUNT_UNRELIABLE: not exam.count_reliable,
+        WhyNot.INCOMPLETE_LUNGS: not exam.whole_lungs,
         WhyNot.MILIARY_PATTERN: exam.pattern_level >= 1,
         WhyNot.KNOWN_CANCER: exam.known_cancer is True,
         WhyNot.MASS: has_mass(exam),

@@ -98,7 +98,8 @@ def _no_guideline(exam: Exam) -> str:
     """Nodules that no guideline for small nodules may be asked about are never left unflagged."""
     if exam.nodules and exam.known_cancer:
         return f"{_count(exam)} in a patient with a known cancer"
-    outside = any(remark.weight is Weight.OUTSIDE_USE for remark in exam.remarks)
+    unusual = (remark for remark in exam.remarks if remark.weight is Weight.OUTSIDE_USE)
+    outside = any(remark.reason not in NEVER_QUIET for remark in unusual)
     return f"{_count(exam)}, analysed outside the validated use" if exam.nodules and outside else ""
 
 
