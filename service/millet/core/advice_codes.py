@@ -73,6 +73,7 @@ class Management(StrEnum):
     CT_6_12_MONTHS_THEN_2_YEARLY = "ct-6-12-months-then-2-yearly"
     CT_3_6_MONTHS_THEN_YEARLY = "ct-3-6-months-then-yearly"
     CT_3_6_MONTHS_SUSPICIOUS = "ct-3-6-months-suspicious"
+    PET_BIOPSY_OR_RESECTION = "pet-biopsy-or-resection"
     CT_3_6_MONTHS_THEN_2_4_YEARS = "ct-3-6-months-then-2-4-years"
     CT_3_6_MONTHS_THEN_MOST_SUSPICIOUS = "ct-3-6-months-then-most-suspicious"
     # BTS

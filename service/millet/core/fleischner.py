@@ -41,6 +41,8 @@ LYMPH_NODE_MM = 10.0
 """Under this a smooth solid perifissural nodule needs no follow-up."""
 SUSPICIOUS_CORE_MM = 6.0
 """From this size on the solid part of a nodule that persists is highly suspicious."""
+WORK_UP_CORE_MM = 8.0
+"""Above this size of the solid part no CT is waited for (recommendation 4)."""
 
 
 class Rule(NamedTuple):
@@ -77,6 +79,7 @@ _SUBSOLID_SMALL = {
 _GROUND_GLASS = Rule(6, "ground-glass-single-6-or-more", Management.CT_6_12_MONTHS_THEN_2_YEARLY)
 _PART_SOLID = Rule(3, "part-solid-single-6-or-more", Management.CT_3_6_MONTHS_THEN_YEARLY)
 _LARGE_CORE = Rule(2.5, "part-solid-single-core-6-or-more", Management.CT_3_6_MONTHS_SUSPICIOUS)
+_HUGE_CORE = Rule(1, "part-solid-core-over-8", Management.PET_BIOPSY_OR_RESECTION)
 _SEVERAL_SMALL = Rule(3, "subsolid-multiple-under-6", Management.CT_3_6_MONTHS_THEN_2_4_YEARS)
 _SEVERAL = Rule(2.75, "subsolid-multiple-6-or-more", Management.CT_3_6_MONTHS_THEN_MOST_SUSPICIOUS)
 
@@ -108,7 +111,7 @@ def decisions(exam: Subject, since: Mapping[int, NoduleChange]) -> list[Decided]
     open_numbers = {nodule.number for nodule in open_ones}
     several = _subsolid_rule(exam, subsolid)
     rules = {nodule.number: _SOLID[len(solid) > 1, size_of(exam, nodule)] for nodule in solid}
-    rules |= {nodule.number: several or _single_subsolid(exam, nodule) for nodule in subsolid}
+    rules |= {nodule.number: _one_of(several, _single_subsolid(exam, nodule)) for nodule in subsolid}
     return [
         Decided(GROWTH if has_grown(nodule, since.get(nodule.number)) else rules[nodule.number], nodule)
         if nodule.number in open_numbers
@@ -146,6 +149,11 @@ def _subsolid_rule(exam: Subject, subsolid: Sequence[Nodule]) -> Rule | None:
     return _SEVERAL_SMALL if all(size_of(exam, one) == "under-6" for one in subsolid) else _SEVERAL
 
 
+def _one_of(several: Rule | None, single: Rule) -> Rule:
+    """Of several subsolid nodules the most suspicious one guides: a large solid part does not wait."""
+    return single if several is None or single is _HUGE_CORE else several
+
+
 def _single_subsolid(exam: Subject, nodule: Nodule) -> Rule:
     if size_of(exam, nodule) == "under-6":
         return _SUBSOLID_SMALL[kind_of(nodule)]
@@ -153,6 +161,8 @@ def _single_subsolid(exam: Subject, nodule: Nodule) -> Rule:
         return _GROUND_GLASS
     of = character_of(nodule)
     core_mm = half_up(of.axes.mean_mm if of.core_mm is None else of.core_mm)
+    if core_mm > WORK_UP_CORE_MM:
+        return _HUGE_CORE
     return _LARGE_CORE if core_mm >= SUSPICIOUS_CORE_MM else _PART_SOLID
 
 
