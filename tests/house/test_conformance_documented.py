@@ -8,6 +8,7 @@ import pytest
 from millet.codec.pixels import TRANSFER_SYNTAXES
 from millet.codec.seg import SEGMENTATION
 from millet.codec.sr import COMPREHENSIVE_3D_SR
+from millet.codec.summary_sr import COMPREHENSIVE_SR
 from millet.core.commitment import PUSH_MODEL
 from millet.edge.query import dimse
 from millet.edge.scp import negotiation, server, storing
@@ -25,7 +26,7 @@ def test_the_statement_names_what_is_decoded_and_stored(rows: list[str]) -> None
     """The UIDs of the statement's tables are those of the code: no class and no syntax more or less."""
     named = {uid for row in rows for uid in re.findall(r"\| (1\.2\.840\.10008\.[\d.]+) \|", row)}
     context = "1.2.840.10008.3.1.1.1"
-    sent = {SEGMENTATION, COMPREHENSIVE_3D_SR}
+    sent = {SEGMENTATION, COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR}
     services = {negotiation.VERIFICATION, PUSH_MODEL, dimse.FIND, dimse.MOVE, dimse.GET}
     assert named - {context} == {*TRANSFER_SYNTAXES, *reception.CT_CLASSES, *sent, *services}
 
