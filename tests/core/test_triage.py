@@ -140,3 +140,20 @@ def test_a_series_not_analysed_is_not_assessed():
     found = triage.not_assessed(remark)
     assert found.level is TriageLevel.NOT_ASSESSED
     assert found.reasons == ("not analysed: gantry-tilt (18.5 degrees)",)
+
+
+def test_nodules_that_no_guideline_may_be_asked_about_are_never_unflagged():
+    """A known cancer, or an analysis outside the validated use: silence would be read as rest."""
+    few = triage.Exam(nodules=spread(3), pattern=pattern.judge(spread(3)), effusions=())
+    outside = Remark(reason=Reason.LOSSY_COMPRESSION, weight=Weight.OUTSIDE_USE, detail="once")
+    assert triage.judge(few).level is TriageLevel.UNFLAGGED
+    known = triage.judge(replace(few, known_cancer=True))
+    assert (known.level, known.reasons) == (
+        TriageLevel.NOTABLE,
+        ("3 nodules in a patient with a known cancer",),
+    )
+    assert triage.judge(replace(few, remarks=(outside,))).reasons == (
+        "3 nodules, analysed outside the validated use",
+    )
+    none = triage.Exam(nodules=(), pattern=pattern.judge([]), effusions=(), remarks=(outside,))
+    assert triage.judge(none).level is TriageLevel.UNFLAGGED
