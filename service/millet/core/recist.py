@@ -60,7 +60,7 @@ def targets(exam: Subject) -> tuple[Nodule, ...]:
     measurable = [nodule for nodule in candidates(exam) if long_mm(nodule) >= least_mm(exam)]
     if exam.pattern_level >= 1:
         usual_mm = median(nodule.diameter_mm for nodule in candidates(exam))
-        stand_out_mm = PROPOSAL.dominant_ratio * usual_mm
+        stand_out_mm = PROPOSAL.dominant.ratio * usual_mm
         measurable = [nodule for nodule in measurable if nodule.diameter_mm >= stand_out_mm]
     return tuple(sorted(measurable, key=long_mm, reverse=True)[:TARGETS_OF_AN_ORGAN])
 
