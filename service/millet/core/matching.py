@@ -69,7 +69,9 @@ def _gains(prior: Spots, doubt: Floats, current: Spots) -> tuple[Indices, Indice
     return one, near[one, place], odds[one, place]
 
 
-def _assigned(pairs: tuple[Indices, Indices], gain: Floats, count: int, total: int) -> tuple[tuple[int, int], ...]:
+def _assigned(
+    pairs: tuple[Indices, Indices], gain: Floats, count: int, total: int
+) -> tuple[tuple[int, int], ...]:
     """Each of the prior may also take a column of its own, which gains nothing: alone."""
     alone = np.arange(count)
     worst = float(gain.max(initial=0.0)) + 1.0

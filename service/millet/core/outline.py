@@ -1,4 +1,4 @@
-"""The surface of the lungs as a few hundred points: what a later exam needs of them to be laid over this one."""
+"""The surface of the lungs as a few hundred points, for a later exam to be laid over this one."""
 
 from __future__ import annotations
 
@@ -58,8 +58,9 @@ def _rim(lung: Mask) -> NDArray[np.int64]:
     inner = core.copy()
     for axis in range(3):
         for step in (0, 2):
-            inner &= padded[tuple(slice(step, step + n) if k == axis else slice(1, -1) for k, n in
-                                  enumerate(core.shape))]
+            inner &= padded[
+                tuple(slice(step, step + n) if k == axis else slice(1, -1) for k, n in enumerate(core.shape))
+            ]
     found = np.argwhere(core & ~inner) + [side.start for side in box]
     seen = (found[:, 0] > _REACH) & (found[:, 0] < lung.shape[0] - 1 - _REACH)
     return np.asarray(found[seen], np.int64)

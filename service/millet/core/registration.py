@@ -184,9 +184,7 @@ def _affine_step(surface: _Surface, affine: Floats, reach_mm: float) -> Floats:
 def _knots(points: Floats) -> Floats:
     """A lattice over all points, where it has some of them near."""
     low, high = points.min(axis=0), points.max(axis=0)
-    lines = [
-        np.linspace(a, b, max(round((b - a) / KNOTS_MM), 1) + 1) for a, b in zip(low, high, strict=True)
-    ]
+    lines = [np.linspace(a, b, max(round((b - a) / KNOTS_MM), 1) + 1) for a, b in zip(low, high, strict=True)]
     lattice = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, 3)
     far, _ = cKDTree(points).query(lattice)
     return np.asarray(lattice[far < KNOTS_MM])
@@ -219,7 +217,8 @@ def _bend(surface: _Surface, affine: Floats, nodules: Floats, current: Floats) -
         at = moved + on_wall @ field
         pull = surface.pull(at, 20.0 if number < 2 else _FAR_MM)
         field, covariance = _solved(
-            prior, (on_wall, pull, pull.off_mm + (on_wall @ field * pull.outward).sum(axis=1)),
+            prior,
+            (on_wall, pull, pull.off_mm + (on_wall @ field * pull.outward).sum(axis=1)),
             (on_spots, weight, target - spots),
         )
         if number and len(spots) and len(current):

@@ -58,7 +58,7 @@ class Motion:
         return np.asarray(np.linalg.det(np.stack(columns, axis=-1)))
 
     def _shift(self, points: Floats) -> Floats:
-        x, y, z = (points - self.middle_mm).T
+        x, y, _ = (points - self.middle_mm).T
         deep = np.clip((self.apex_mm - points[:, 2]) / self.height_mm, 0, 1.3)
         dome = 0.65 + 0.35 * np.exp(-(((np.abs(x) / self.half_mm - 0.55) / 0.35) ** 2) - (y / 70) ** 2)
         wide = self.breath_mm / self.height_mm * 0.35 * (0.4 + 0.6 * deep)
