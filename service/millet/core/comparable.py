@@ -69,7 +69,7 @@ def limits(current: Compared, prior: Compared) -> tuple[str, ...]:
         found["kernel"] = one.kernel != other.kernel and blur_mm(one.kernel) != blur_mm(other.kernel)
         found["thickness"] = abs(one.slice_mm - other.slice_mm) > SLICE_MM + 1e-6
         found["coverage"] = any((one.cut_at_top, one.cut_at_base, other.cut_at_top, other.cut_at_base))
-    found["inspiration"] = not _alike(current.lungs, prior.lungs)
+        found["inspiration"] = not _alike(current.lungs, prior.lungs)
     return tuple(code for code, holds in found.items() if holds)
 
 

@@ -34,9 +34,14 @@ SMALL_MM = 0.15
 COUNTING = frozenset({"coverage"})
 """Limits that say nothing against the volumes of what both exams show."""
 REGISTRATION = "registration"
+FARTHEST_MM = 10_000.0
+"""Of a place from its frame's origin; what lies farther is a damaged number."""
 
-Shown = Callable[[Floats, Floats], NDArray[np.bool_]]
-"""Whether the current images show something at (N, 3) places in mm of nodules (N,) mm wide."""
+SLACK_MM = (1.0, 4.0)
+"""Least and most of how far from its expected place a nodule is looked for once more."""
+
+Shown = Callable[[Floats, Floats, Floats], NDArray[np.bool_]]
+"""`core.second_look.shows`, of the current volume."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +81,8 @@ class Study:
     taken: date | None
     nodules: tuple[Followed, ...]
     how: Compared
-    outline: Outline | None
-    """None where nobody kept the lungs."""
+    outline: Outline
+    """`Outline.nothing` where nobody kept the lungs; then nodules alone must do."""
 
 
 def not_used(code: str) -> Change:
@@ -97,20 +102,25 @@ def not_used(code: str) -> Change:
 def compare(current: Study, prior: Study, shown: Shown | None = None) -> Change:
     """What changed since the prior.
 
-    `shown` looks once more where a nodule seems to be gone: one that still shows, though it is not among
-    those found, is uncertain. Without it what the detector missed counts as gone.
+    `shown` looks once more where a nodule seems to be gone: where something still shows, though it is not
+    among what was found, it is uncertain and counts for nothing. Without it what was missed counts as gone.
     """
     limited = limits(current.how, prior.how)
     laid = _laid(current, prior)
     if laid is None:
         return _change(current, prior, (*limited, REGISTRATION), ())
     places = _places(prior.nodules)
-    expected = laid.there(places)
-    pairs = match(
-        Spots(places_mm=expected, sizes=_sizes(prior.nodules)), laid.doubt(places), _spots(current.nodules)
-    )
+    before, doubt = Spots(places_mm=laid.there(places), sizes=_sizes(prior.nodules)), laid.doubt(places)
+    here = Spots(places_mm=_places(current.nodules), sizes=_sizes(current.nodules))
+    pairs = dict(match(before, doubt, here))
     verdicts = _Verdicts(current, prior, limited, _days(current, prior))
-    return _change(current, prior, limited, verdicts.all(dict(pairs), expected, shown))
+    left = np.asarray([at for at in range(len(places)) if at not in pairs], int)
+    still = np.zeros(len(left), bool)
+    if shown and len(left) and not limited:
+        slack = np.clip(1.5 * np.sqrt(np.trace(doubt[left], axis1=1, axis2=2) / 3), *SLACK_MM)
+        wide = np.asarray([prior.nodules[at].diameter_mm for at in left])
+        still = shown(before.places_mm[left], wide, slack)
+    return _change(current, prior, limited, verdicts.all(pairs, dict(zip(left, still, strict=True))))
 
 
 def tracked(nodules: Sequence[Nodule], change: Change) -> tuple[Nodule, ...]:
@@ -121,8 +131,6 @@ def tracked(nodules: Sequence[Nodule], change: Change) -> tuple[Nodule, ...]:
 
 def _laid(current: Study, prior: Study) -> Registration | None:
     """The prior laid over the current exam; None where it cannot be."""
-    if current.outline is None or prior.outline is None:
-        return None
     try:
         laid = register(
             Exam(prior.outline, _places(prior.nodules)), Exam(current.outline, _places(current.nodules))
@@ -139,8 +147,8 @@ def _days(current: Study, prior: Study) -> int | None:
 def _change(
     current: Study, prior: Study, limited: tuple[str, ...], nodules: tuple[NoduleChange, ...]
 ) -> Change:
-    before = sum(one.prior_number is not None for one in nodules)
     gone = sum(one.fate is Fate.GONE for one in nodules)
+    both = sum(one.number is not None and one.prior_number is not None for one in nodules)
     changes = [one.volume_change for one in nodules if one.volume_change is not None]
     return Change(
         prior_series_uid=prior.series_uid,
@@ -149,7 +157,7 @@ def _change(
         limited=limited,
         not_used="",
         nodules=nodules,
-        gone_share=gone / before if before and not limited else None,
+        gone_share=gone / (gone + both) if gone + both and not limited else None,
         median_volume_change=median(changes) if changes else None,
     )
 
@@ -163,23 +171,15 @@ class _Verdicts:
     limited: tuple[str, ...]
     days: int | None
 
-    def all(self, pairs: dict[int, int], expected: Floats, shown: Shown | None) -> tuple[NoduleChange, ...]:
-        """The current ones in their order, then those that only the prior has."""
+    def all(self, pairs: dict[int, int], left: dict[int, bool]) -> tuple[NoduleChange, ...]:
+        """The current ones in their order, then those left of the prior, which may still show."""
         before = {other: one for one, other in pairs.items()}
         here = [
             self._both(one, self.prior.nodules[before[at]]) if at in before else self._alone(one, Fate.NEW)
             for at, one in enumerate(self.current.nodules)
         ]
-        left = [at for at in range(len(self.prior.nodules)) if at not in pairs]
-        gone = self._gone(left, expected, shown)
-        there = [self._alone(self.prior.nodules[at], fate) for at, fate in zip(left, gone, strict=True)]
-        return tuple(here + there)
-
-    def _gone(self, left: list[int], expected: Floats, shown: Shown | None) -> Iterable[Fate]:
-        if shown is None or self.limited or not left:
-            return [Fate.GONE] * len(left)
-        wide = np.asarray([self.prior.nodules[at].diameter_mm for at in left])
-        return [Fate.UNCERTAIN if still else Fate.GONE for still in shown(expected[left], wide)]
+        fates = {at: Fate.UNCERTAIN if still else Fate.GONE for at, still in left.items()}
+        return (*here, *(self._alone(self.prior.nodules[at], fate) for at, fate in fates.items()))
 
     def _alone(self, one: Followed, fate: Fate) -> NoduleChange:
         return NoduleChange(
@@ -232,14 +232,16 @@ def _sizes(nodules: Sequence[Followed]) -> Floats:
     return np.asarray([3 * log(max(one.diameter_mm, 0.1)) for one in nodules])
 
 
-def _spots(nodules: Sequence[Followed]) -> Spots:
-    return Spots(places_mm=_places(nodules), sizes=_sizes(nodules))
+def foreign(series_uid: str, taken: date | None, lesions: Iterable[Followed]) -> Study:
+    """An exam that somebody else read (an SR, a SEG): what is found in it is limited by "model".
+
+    Lesions whose numbers cannot be (places beyond 10 m, no size) are passed over.
+    """
+    how = Compared(model_digest="", count_reliable=True, lungs=None, conditions=None)
+    kept = tuple(one for one in lesions if _possible(one))
+    return Study(series_uid=series_uid, taken=taken, nodules=kept, how=how, outline=Outline.nothing())
 
 
-def usable(nodules: Iterable[Followed]) -> tuple[Followed, ...]:
-    """Those of somebody else's lesions whose numbers can be: places within 10 m, sizes above nought."""
-    return tuple(
-        one
-        for one in nodules
-        if all(isfinite(value) and abs(value) < 10_000 for value in one.centre_mm) and one.diameter_mm > 0
-    )
+def _possible(one: Followed) -> bool:
+    near = all(isfinite(value) and abs(value) < FARTHEST_MM for value in one.centre_mm)
+    return near and 0 < one.diameter_mm < FARTHEST_MM

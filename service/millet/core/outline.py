@@ -37,6 +37,11 @@ class Outline:
         if self.points_mm.shape != (count, 3) or self.outward.shape != (count, 3):
             raise ValueError(f"{self.points_mm.shape}, {self.outward.shape} and {self.side.shape} do not fit")
 
+    @classmethod
+    def nothing(cls) -> Outline:
+        """Of an exam whose lungs nobody kept."""
+        return cls(points_mm=np.zeros((0, 3)), outward=np.zeros((0, 3)), side=np.zeros(0, np.uint8))
+
 
 def outline(lungs: LungMask, most: int = KEPT) -> Outline:
     """At most so many points of both lungs together, evenly spread over their surfaces."""

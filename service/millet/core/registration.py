@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial import cKDTree
 
+from millet.core.constellation import shift
 from millet.core.geometry import Floats
 from millet.core.outline import Outline
 
@@ -62,7 +63,7 @@ class Registration:
     covariance: Floats
     """(3 M, 3 M) of it, axis by axis."""
     residual_mm: float
-    """Mean distance of the earlier pleura from the current one, each point's at most 10 mm."""
+    """Mean distance of the earlier pleura from the current one, each point's at most 10 mm; 0 without it."""
 
     @property
     def failed(self) -> bool:
@@ -93,16 +94,21 @@ class Registration:
 def register(prior: Exam, current: Exam) -> Registration:
     """Lay a prior exam over the current one; see `Registration.failed`.
 
-    `current.outline` should be dense. Raises ValueError where the two have no lung in common.
+    `current.outline` should be dense. A prior without lungs is laid over by its nodules alone. Raises
+    ValueError where the two have neither in common.
     """
     sides = set(np.unique(prior.outline.side)) & set(np.unique(current.outline.side))
-    if not sides:
-        raise ValueError("no lung in common")
     trees = {int(side): _Wall.of(current.outline, int(side)) for side in sides}
-    affine = _start(prior.outline, current.outline, sorted(trees))
     surface = _Surface.of(prior.outline, trees)
-    for reach_mm in np.geomspace(40, 10, 12):
-        affine = _affine_step(surface, affine, float(reach_mm))
+    if trees:
+        affine = _start(prior.outline, current.outline, sorted(trees))
+        for reach_mm in np.geomspace(40, 10, 12):
+            affine = _affine_step(surface, affine, float(reach_mm))
+    else:
+        voted = shift(prior.nodules_mm, current.nodules_mm)
+        if voted is None:
+            raise ValueError("neither lungs nor nodules in common")
+        affine = np.vstack([np.eye(3), voted])
     return _bend(surface, affine, prior.nodules_mm, current.nodules_mm)
 
 
@@ -226,7 +232,11 @@ def _bend(surface: _Surface, affine: Floats, nodules: Floats, current: Floats) -
     pull = surface.pull(moved + on_wall @ field, _FAR_MM)
     off = np.where(pull.weight > 0, np.minimum(np.abs(pull.off_mm), _FAR_MM), _FAR_MM)
     return Registration(
-        affine=affine, knots_mm=knots, field=field, covariance=covariance, residual_mm=float(off.mean())
+        affine=affine,
+        knots_mm=knots,
+        field=field,
+        covariance=covariance,
+        residual_mm=float(off.mean()) if len(off) else 0.0,
     )
 
 

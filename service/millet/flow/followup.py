@@ -51,12 +51,12 @@ def _loaded(journal: Priors, key: SeriesKey, facts: Facts) -> Prior:
     try:
         analysis = journal.analysis(key)
         kept = journal.object_bytes(key, outlines.KIND)
-        lungs, conditions = outlines.decode(kept) if kept else (None, None)
+        lungs, how = outlines.decode(kept) if kept else (Outline.nothing(), None)
     except ValueError:
         return Prior(why_not=priors.UNREADABLE)
     if analysis is None:
         return Prior(why_not=priors.NO_PRIOR)
-    return Prior(study=_study(analysis, facts, conditions, lungs))
+    return Prior(study=_study(analysis, facts, how, lungs))
 
 
 def conditions(series: ReadSeries, mask: LungMask, manifest: Manifest) -> Conditions:
@@ -100,7 +100,7 @@ def changed(
     return compare(_study(analysis, facts, how, outline(mask, DENSE)), prior.study, shown)
 
 
-def _study(analysis: Analysis, facts: Facts, how: Conditions | None, lungs: Outline | None) -> Study:
+def _study(analysis: Analysis, facts: Facts, how: Conditions | None, lungs: Outline) -> Study:
     return Study(
         series_uid=analysis.series_uid,
         taken=priors.day(facts.date),
