@@ -35,9 +35,9 @@ PLACE_MM = 0.5
 """Standard deviation of a nodule's centre, seen twice."""
 STAYING = 0.7
 """Prior probability that a nodule is there at both times."""
-MOST_RESIDUAL_MM = 3.0
-MOST_BEND_MM = 15.0
-MOST_STRETCH = 1.35
+MOST_RESIDUAL_MM = 2.0
+MOST_BEND_MM = 12.0
+MOST_STRETCH = 1.3
 _ROUNDS = 7
 _PARTNERS = 8
 _FAR_MM = 10.0
@@ -159,6 +159,17 @@ class _Surface(NamedTuple):
             weight[mine] = facing * np.maximum(1 - (far / reach_mm) ** 2, 0) ** 2
         return _Pull(off, outward, weight)
 
+    def residual_mm(self, points: Floats) -> float:
+        """Of these points, moved; those far beyond where the current pleura ends are not asked."""
+        ends = [wall.tree.data[:, 2] for wall in self.walls.values()]
+        if not ends:
+            return 0.0
+        low, high = min(end.min() for end in ends), max(end.max() for end in ends)
+        asked = (points[:, 2] > low - _FAR_MM) & (points[:, 2] < high + _FAR_MM)
+        pull = self.pull(points, _FAR_MM)
+        off = np.where(pull.weight > 0, np.minimum(np.abs(pull.off_mm), _FAR_MM), _FAR_MM)
+        return float(off[asked].mean()) if asked.any() else _FAR_MM
+
 
 def _start(prior: Outline, current: Outline, sides: list[int]) -> Floats:
     """Along each axis the box of the lungs that both have onto the other's."""
@@ -229,14 +240,12 @@ def _bend(surface: _Surface, affine: Floats, nodules: Floats, current: Floats) -
         )
         if number and len(spots) and len(current):
             target, weight = partners.of_spots(spots + on_spots @ field, _doubt(on_spots, covariance))
-    pull = surface.pull(moved + on_wall @ field, _FAR_MM)
-    off = np.where(pull.weight > 0, np.minimum(np.abs(pull.off_mm), _FAR_MM), _FAR_MM)
     return Registration(
         affine=affine,
         knots_mm=knots,
         field=field,
         covariance=covariance,
-        residual_mm=float(off.mean()) if len(off) else 0.0,
+        residual_mm=surface.residual_mm(moved + on_wall @ field),
     )
 
 

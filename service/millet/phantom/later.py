@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from millet.core.geometry import Floats, Grid, PointMm
+from millet.core.geometry import Floats, PointMm
 from millet.phantom.after import After
 from millet.phantom.anatomy import Chest
-from millet.phantom.motion import Motion, motion
+from millet.phantom.motion import Motion, motion, origins
 from millet.phantom.nodules import Sphere
 from millet.phantom.scars import Scar
 from millet.phantom.scene import Contents
@@ -21,7 +21,6 @@ from millet.phantom.vessels import Branches
 UNMOVED = ("grid", "scale", "table", "mass_truth")
 SPREAD = 0.15
 """Standard deviation of the logarithm of how much the volumes of nodules change."""
-_COARSER = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,7 +43,7 @@ def later(after: After, chest: Chest, contents: Contents, rng: np.random.Generat
         for one, factor, here in zip(contents.nodules, factors, stay, strict=True)
         if here
     ]
-    places = _origins(chest.grid, way)
+    places = origins(chest.grid, way)
     number = np.cumsum(stay) - 1
     moved = Contents(
         blood=_tubes(contents.blood, way),
@@ -82,17 +81,6 @@ def _chest(chest: Chest, way: Motion, places: Floats, after: After) -> Chest:
         centre = way.there(np.asarray([truth.centre_mm]))[0].tolist()
         truth = replace(truth, centre_mm=PointMm(*centre), axes_mm=(axes[0], axes[1], axes[2]))
     return replace(chest, mass_truth=truth, **carried)
-
-
-def _origins(grid: Grid, way: Motion) -> Floats:
-    """(3, Z, Y, X) where each voxel of the chest's grid was before, in voxels; read off a coarser lattice."""
-    lines = [np.linspace(0, n - 1, max(n // _COARSER, 2)) for n in grid.shape]
-    few = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, 3)
-    shift = grid.to_index_array(way.back(grid.to_patient_array(few))) - few
-    shape = tuple(len(line) for line in lines)
-    finer = [n / m for n, m in zip(grid.shape, shape, strict=True)]
-    full = [ndimage.zoom(shift[:, axis].reshape(shape), finer, order=1) for axis in range(3)]
-    return np.asarray(np.indices(grid.shape, np.float32) + np.stack(full), float)
 
 
 def _carried(field: Field, places: Floats) -> Field:

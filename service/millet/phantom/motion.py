@@ -10,13 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import ndimage
 from scipy.optimize import brentq
 
-from millet.core.geometry import Floats
+from millet.core.geometry import Floats, Grid
 
 WAVES_MM = (90.0, 220.0)
 _WAVES = 4
 _SAMPLE = 4000
+_COARSER = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -99,3 +101,14 @@ def _waves(bend_mm: float, rng: np.random.Generator) -> Floats:
     lines = rng.normal(size=(_WAVES, 3))
     lines *= 2 * np.pi / rng.uniform(*WAVES_MM, (_WAVES, 1)) / np.linalg.norm(lines, axis=1, keepdims=True)
     return np.concatenate([ways, lines, rng.uniform(0, 2 * np.pi, (_WAVES, 1))], axis=1)
+
+
+def origins(grid: Grid, way: Motion) -> Floats:
+    """(3, Z, Y, X) where each voxel of a grid was before, in voxels; read off a coarser lattice."""
+    lines = [np.linspace(0, n - 1, max(n // _COARSER, 2)) for n in grid.shape]
+    few = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, 3)
+    shift = grid.to_index_array(way.back(grid.to_patient_array(few))) - few
+    shape = tuple(len(line) for line in lines)
+    finer = [n / m for n, m in zip(grid.shape, shape, strict=True)]
+    full = [ndimage.zoom(shift[:, axis].reshape(shape), finer, order=1) for axis in range(3)]
+    return np.asarray(np.indices(grid.shape, np.float32) + np.stack(full), float)
