@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from millet.codec import wire
 from millet.core import analysis as values
-from millet.core.advice import Advice
+from millet.core.advice import Advice, Guideline
 from millet.core.change import Change
 from millet.core.character import Axes, Character
 from millet.core.geometry import PointMm
@@ -111,6 +111,32 @@ predecessors = st.builds(
 )
 
 
+def advice(why_not, category, management, probability, **told):
+    """An advice that says something exactly where nothing forbids it."""
+    applies = not why_not
+    return Advice(
+        applies=applies,
+        why_not=why_not,
+        category=category if applies else "",
+        management=management if applies else "",
+        probability=probability if applies else None,
+        **told,
+    )
+
+
+some_codes = st.lists(words, max_size=2).map(tuple)
+advices = st.builds(
+    advice,
+    guideline=st.sampled_from(Guideline),
+    why_not=some_codes,
+    category=words,
+    management=words,
+    probability=st.none() | numbers,
+    nodule=st.none() | counts,
+    assumes=some_codes,
+)
+
+
 @st.composite
 def analyses(draw: st.DrawFn) -> values.Analysis:
     """Any valid analysis: findings, none found, or not analysed."""
@@ -144,7 +170,7 @@ def analyses(draw: st.DrawFn) -> values.Analysis:
         predecessor=draw(st.none() | predecessors),
         spread=draw(st.none() | any_of(Spread)),
         judgements=tuple(draw(st.lists(any_of(Judgement), max_size=2))),
-        advice=tuple(draw(st.lists(any_of(Advice), max_size=2))),
+        advice=tuple(draw(st.lists(advices, max_size=2))),
         change=draw(st.none() | any_of(Change)),
     )
 

@@ -8,7 +8,7 @@ from golden_advice import cases, exam_of
 from millet.core import brock
 from millet.core.advice import Guideline
 from millet.core.advice_codes import Assumption, Management, WhyNot
-from millet.core.advice_wording import ADVICE_TEXT, percent, sentence, words
+from millet.core.advice_wording import ADVICE_TEXT, sentence, shown, words
 from millet.core.guidelines import advise
 
 
@@ -38,13 +38,14 @@ def test_a_code_of_a_later_version_stands_for_itself():
 def test_a_sentence_says_what_it_assumes_and_why_it_does_not_apply():
     """One line of a report."""
     given, declined = (brock.judge(exam_of("solid 10", words)) for words in ("family=?", "level=1"))
-    assert sentence(given).endswith("5.4 % (nodule 1). Assuming no family history of lung cancer.")
-    assert sentence(declined).endswith("does not apply (a miliary pattern, possible or more)")
+    assert sentence(given).endswith("5.4 %; nodule 1. Assuming no family history of lung cancer.")
+    assert sentence(declined).endswith("does not apply (a miliary pattern, possible or more).")
 
 
 @pytest.mark.parametrize(
-    ("probability", "shown"), [(0.0495, "5.0 %"), (0.001, "0.1 %"), (0.0009, "< 0.1 %"), (0.447, "44.7 %")]
+    ("probability", "told"),
+    [(0.0495, "5 %"), (0.0484, "4.8 %"), (0.001, "0.1 %"), (0.0009, "under 0.1 %"), (0.447, "44.7 %")],
 )
-def test_a_percentage_is_never_nought(probability, shown):
+def test_a_percentage_is_never_nought(probability, told):
     """To a tenth of a per cent."""
-    assert percent(probability) == shown
+    assert shown(probability) == told

@@ -12,11 +12,12 @@ from golden_advice import cases, exam_of
 from instances import header
 from random_exams import dangerous, quiet, random_exam
 
-from millet.codec import record
+from millet.codec import record, wire
 from millet.core.advice import Guideline
 from millet.core.guidelines import advise, subject_of
 from millet.core.judgement import Judgement, Standing
 from millet.core.reasons import Reason, Remark, Weight
+from millet.proto.millet.v1 import analysis_service_pb2 as pb
 
 HARMLESS = {
     "pattern_level": 0,
@@ -143,7 +144,9 @@ def test_a_count_in_doubt_is_unreliable_and_not_outside_the_use():
 
 
 def test_advice_is_kept_as_it_was_given():
-    """What the journal holds reads back the same, assumptions and all."""
+    """What the journal holds, and what gRPC sends, reads back the same, assumptions and all."""
     for words in ("level=2 cancer=?", "screening=? cancer=?"):
         made = replace(analysis(1), advice=advise(exam_of("200x solid 3;solid 20", words)))
         assert record.decode(record.encode(made)) == made
+        sent = wire.analysis_to_wire(made).SerializeToString()
+        assert wire.analysis_from_wire(pb.Analysis.FromString(sent)) == made

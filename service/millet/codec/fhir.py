@@ -19,7 +19,7 @@ from millet.codec.codes import Code
 from millet.codec.document import STATEMENT, local
 from millet.codec.patient_study import PatientStudy, patient_study
 from millet.codec.source import Source
-from millet.core import rounding
+from millet.core import advice_wording, rounding
 from millet.core.analysis import Analysis, Effusion, Outcome
 from millet.core.character import Character
 from millet.core.nodule import Nodule
@@ -126,8 +126,8 @@ def _figures(analysis: Analysis) -> Iterator[Resource]:
     if analysis.spread:
         yield _coded(codes.DISTRIBUTION, codes.DISTRIBUTIONS[analysis.spread.distribution])
     for advice in analysis.advice:
-        if advice.applies and advice.category:
-            yield _said(codes.GUIDELINES[advice.guideline], advice.category)
+        if advice.applies:
+            yield _said(codes.GUIDELINES[advice.guideline], advice_wording.said(advice))
     if analysis.lungs:
         yield _measured(codes.LUNG_VOLUME, rounding.volume_l(analysis.lungs.total_l), codes.LITRE)
 

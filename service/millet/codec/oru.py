@@ -14,7 +14,7 @@ from millet.codec.codes import Code
 from millet.codec.document import MANUFACTURER, STATEMENT, local
 from millet.codec.patient_study import PatientStudy, patient_study
 from millet.codec.source import Source
-from millet.core import rounding
+from millet.core import advice_wording, rounding
 from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.core.uids import object_uid
 
@@ -119,8 +119,8 @@ def _figures(analysis: Analysis) -> Iterator[Sequence[str]]:
     if analysis.spread:
         yield _code(codes.DISTRIBUTION, codes.DISTRIBUTIONS[analysis.spread.distribution])
     for advice in analysis.advice:
-        if advice.applies and advice.category:
-            yield _words(codes.GUIDELINES[advice.guideline], advice.category)
+        if advice.applies:
+            yield _words(codes.GUIDELINES[advice.guideline], advice_wording.said(advice))
     for effusion in analysis.effusions:
         yield _number(codes.EFFUSION, effusion.volume_ml, codes.ML, codes.SIDES[effusion.side])
 

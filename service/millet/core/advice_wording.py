@@ -11,6 +11,9 @@ from types import MappingProxyType
 
 from millet.core.advice import Advice, Guideline
 from millet.core.advice_codes import Assumption, Management, WhyNot
+from millet.core.rounding import percent, written
+
+LEAST_SHOWN = 0.001
 
 _GUIDELINES: Mapping[str, str] = {
     Guideline.LUNG_RADS: "Lung-RADS v2022",
@@ -142,21 +145,25 @@ def words(code: str) -> str:
 
 
 def sentence(advice: Advice) -> str:
-    """One line of a report."""
-    name = words(advice.guideline)
+    """One line of a report, the guideline's name first."""
+    return f"{words(advice.guideline)}: {said(advice)}"
+
+
+def said(advice: Advice) -> str:
+    """What a guideline says, and what it took for granted; or why it does not apply."""
     if not advice.applies:
-        return f"{name}: does not apply ({', '.join(map(words, advice.why_not))})"
-    said = [words(advice.category)]
+        return f"does not apply ({', '.join(map(words, advice.why_not))})."
+    told = [words(advice.category)]
     if advice.probability is not None:
-        said.append(f"{percent(advice.probability)} (nodule {advice.nodule})")
-    elif advice.nodule is not None:
-        said.append(f"nodule {advice.nodule}")
+        told.append(shown(advice.probability))
+    if advice.nodule is not None:
+        told.append(f"nodule {advice.nodule}")
     if advice.management:
-        said.append(words(advice.management))
+        told.append(words(advice.management))
     assumed = f" Assuming {', '.join(map(words, advice.assumes))}." if advice.assumes else ""
-    return f"{name}: {'; '.join(said)}.{assumed}"
+    return f"{'; '.join(told)}.{assumed}"
 
 
-def percent(probability: float) -> str:
-    """A probability as it is shown: to 0.1 %, "< 0.1 %" below."""
-    return "< 0.1 %" if probability < 0.001 else f"{100 * probability:.1f} %"
+def shown(probability: float) -> str:
+    """A probability by the rounding rule; what that rule would call nought is "under 0.1 %"."""
+    return f"{written(percent(probability))} %" if probability >= LEAST_SHOWN else "under 0.1 %"

@@ -84,7 +84,7 @@ def judge(exam: Subject) -> Advice:
         applies=True,
         why_not=(),
         category=rule.category,
-        management=rule.management,
+        management=rule.management.value,
         probability=None,
         nodule=nodule.number,
         assumes=tuple(code.value for code in _assumed(exam, nodule)),

@@ -96,7 +96,7 @@ def judge(exam: Subject) -> Advice:
         applies=True,
         why_not=(),
         category=first.rule.category,
-        management=first.rule.management,
+        management=first.rule.management.value,
         probability=None,
         nodule=first.nodule.number,
         assumes=tuple(code.value for code in _assumed(exam, first)),

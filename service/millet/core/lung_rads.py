@@ -131,7 +131,7 @@ def judge(exam: Subject) -> Advice:
         applies=True,
         why_not=(),
         category=category,
-        management=management,
+        management=management.value,
         probability=None,
         nodule=decided.nodule.number if decided else None,
         assumes=tuple(code.value for code in [*assumes, *(code for code, holds in held.items() if holds)]),

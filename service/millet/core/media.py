@@ -20,8 +20,8 @@ ON_REQUEST = frozenset(["labelmap"])
 
 
 def is_sent(kind: str) -> bool:
-    """Whether a kind of object goes to destinations; pictures are for our own page."""
-    return not kind.endswith(".png")
+    """Whether a kind of object goes to destinations; what has the ending of a file is for ourselves."""
+    return "." not in kind
 
 
 def is_instance(kind: str) -> bool:

@@ -48,7 +48,7 @@ def judge(exam: Subject) -> Advice:
         applies=True,
         why_not=(),
         category=category,
-        management=_management(exam, chosen),
+        management=_management(exam, chosen).value,
         probability=None,
         nodule=chosen[0].number if chosen else None,
         assumes=tuple(code.value for code in _assumed(exam)),

@@ -17,9 +17,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from millet.core.geometry import Floats
 from millet.core.bits import Mask
 from millet.core.columns import Floats32
+from millet.core.geometry import Floats
 from millet.core.ridges import Ridges
 from millet.core.spline import Spline
 

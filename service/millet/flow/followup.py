@@ -17,9 +17,9 @@ from millet.core.analysis import Analysis
 from millet.core.change import Change
 from millet.core.comparable import Compared, Conditions, reading
 from millet.core.followup import Followed, Shown, Study, compare, not_used
+from millet.core.lung_outline import DENSE, Outline, outline
 from millet.core.lungs import LungMask
 from millet.core.manifest import Manifest
-from millet.core.lung_outline import DENSE, Outline, outline
 from millet.core.prior import Chosen, Facts
 from millet.flow.read import ReadSeries
 from millet.ports import Priors, SeriesKey

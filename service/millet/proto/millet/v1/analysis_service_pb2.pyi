@@ -1393,6 +1393,7 @@ class Advice(_message.Message):
     MANAGEMENT_FIELD_NUMBER: _builtins.int
     PROBABILITY_FIELD_NUMBER: _builtins.int
     NODULE_FIELD_NUMBER: _builtins.int
+    ASSUMES_FIELD_NUMBER: _builtins.int
     guideline: Global___Guideline.ValueType
     """The guideline."""
     applies: _builtins.bool
@@ -1409,6 +1410,10 @@ class Advice(_message.Message):
     def why_not(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Stable codes of what forbids it, such as "miliary-pattern"."""
 
+    @_builtins.property
+    def assumes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Stable codes of what was not known and is taken for granted, such as "no-known-cancer"."""
+
     def __init__(
         self,
         *,
@@ -1419,10 +1424,11 @@ class Advice(_message.Message):
         management: _builtins.str = ...,
         probability: _builtins.float | None = ...,
         nodule: _builtins.int | None = ...,
+        assumes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_nodule", b"_nodule", "_probability", b"_probability", "nodule", b"nodule", "probability", b"probability"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_nodule", b"_nodule", "_probability", b"_probability", "applies", b"applies", "category", b"category", "guideline", b"guideline", "management", b"management", "nodule", b"nodule", "probability", b"probability", "why_not", b"why_not"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_nodule", b"_nodule", "_probability", b"_probability", "applies", b"applies", "assumes", b"assumes", "category", b"category", "guideline", b"guideline", "management", b"management", "nodule", b"nodule", "probability", b"probability", "why_not", b"why_not"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__nodule: _TypeAlias = _typing.Literal["nodule"]  # noqa: Y015
     _WhichOneofArgType__nodule: _TypeAlias = _typing.Literal["_nodule", b"_nodule"]  # noqa: Y015
