@@ -24,7 +24,8 @@ from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.core.criteria_sets import LUNG_MILIARY
 from millet.core.nodule import Nodule, NoduleClass, Side
 from millet.core.reasons import Reason, Weight
-from millet.flow.analyse import Made, Model, Order
+from millet.flow.analyse import Made, Order
+from millet.flow.model import Model
 from millet.flow.offline import analyse
 from millet.phantom import dicom, presets
 from millet.settings import Settings

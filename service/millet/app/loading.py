@@ -17,8 +17,8 @@ from millet.edge import cpu, criteria, kserve, models
 from millet.edge.onnx_runtime import OnnxRuntimeDetector, TensorRt, devices
 from millet.edge.openvino import OpenVinoDetector
 from millet.errors import ModelError
-from millet.flow.analyse import Model, Models
 from millet.flow.detect import most_voxels
+from millet.flow.model import Model, Models
 from millet.flow.second_reader import SecondReader
 from millet.ports import Detector
 from millet.settings import Settings

@@ -142,6 +142,8 @@ _DEFINITE = Level(
     ),
 )
 
+STANDS_OUT = Dominant(least_mm=10.0, ratio=3.0)
+"""A lesion that is looked at for itself, not as one of many."""
 LUNG_MILIARY = CriteriaSet(
     identifier="lung-miliary",
     version="lmp-proposal-2",
@@ -169,7 +171,7 @@ LUNG_MILIARY = CriteriaSet(
             threshold=10.0,
         ),
     ),
-    dominant=Dominant(least_mm=10.0, ratio=3.0),
+    dominant=STANDS_OUT,
 )
 
 

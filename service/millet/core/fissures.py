@@ -68,9 +68,12 @@ class Fissure:
         """How far places lie above it along its columns: z and y (R, S), x (C,) in mm along the lattice."""
         frame = self.frame
         (row, height), column = (
-            sum((zy_mm[k] - frame.first_mm[k]) * step[k] for k in (0, 1)) / (step @ step)
-            for step in (frame.steps[0], frame.steps[2])
-        ), (x_mm - frame.first_mm[2]) / frame.steps[1, 2]
+            (
+                sum((zy_mm[k] - frame.first_mm[k]) * step[k] for k in (0, 1)) / (step @ step)
+                for step in (frame.steps[0], frame.steps[2])
+            ),
+            (x_mm - frame.first_mm[2]) / frame.steps[1, 2],
+        )
         low, rest = _between(column, self.heights.shape[1])
         table = (self.heights[:, low] * (1 - rest) + self.heights[:, low + 1] * rest).astype(np.float32)
         low, rest = _between(row, self.heights.shape[0])
@@ -121,7 +124,8 @@ def horizontal(planes: Planes, grid: Grid, lungs: LungMask, below: Fissure) -> F
     frame, shape = seen.frame, seen.hu.shape
     row, column, height = (np.arange(n) for n in shape)
     zy = [
-        frame.first_mm[k] + row[:, None] * frame.steps[0, k] + height[None, :] * frame.steps[2, k] for k in (0, 1)
+        frame.first_mm[k] + row[:, None] * frame.steps[0, k] + height[None, :] * frame.steps[2, k]
+        for k in (0, 1)
     ]
     over = below.over_places_mm((zy[0], zy[1]), frame.first_mm[2] + column * frame.steps[1, 2])
     return _fissure(replace(seen, lung=seen.lung & (over.transpose(0, 2, 1) > CLEAR_MM)))

@@ -73,7 +73,11 @@ class Lobes:
         if self.horizontal is None:
             return [(Lobe.RIGHT_LOWER, below)]
         over, under = _told(self.horizontal, points)
-        return [(Lobe.RIGHT_LOWER, below), (Lobe.RIGHT_UPPER, above & over), (Lobe.RIGHT_MIDDLE, above & under)]
+        return [
+            (Lobe.RIGHT_LOWER, below),
+            (Lobe.RIGHT_UPPER, above & over),
+            (Lobe.RIGHT_MIDDLE, above & under),
+        ]
 
     def _left(self, points: Floats) -> list[tuple[Lobe, Mask]]:
         if self.left is None:

@@ -47,7 +47,9 @@ def places(
             pleura_mm=_from_edge(near, radius),
             fissure_mm=_from_edge(far, radius),
         )
-        for lobe, zone, near, far, radius in zip(named, zones(points, lungs), pleura, fissure, radii, strict=True)
+        for lobe, zone, near, far, radius in zip(
+            named, zones(points, lungs), pleura, fissure, radii, strict=True
+        )
     )
 
 

@@ -16,8 +16,8 @@ from statistics import median
 from millet.core.advice import Advice, Guideline
 from millet.core.advice_codes import Assumption, Management, WhyNot
 from millet.core.change import Fate
+from millet.core.criteria_sets import STANDS_OUT
 from millet.core.nodule import Nodule
-from millet.core.pattern import PROPOSAL
 from millet.core.subject import (
     Subject,
     assumed,
@@ -60,7 +60,7 @@ def targets(exam: Subject) -> tuple[Nodule, ...]:
     measurable = [nodule for nodule in candidates(exam) if long_mm(nodule) >= least_mm(exam)]
     if exam.pattern_level >= 1:
         usual_mm = median(nodule.diameter_mm for nodule in candidates(exam))
-        stand_out_mm = PROPOSAL.dominant.ratio * usual_mm
+        stand_out_mm = STANDS_OUT.ratio * usual_mm
         measurable = [nodule for nodule in measurable if nodule.diameter_mm >= stand_out_mm]
     return tuple(sorted(measurable, key=long_mm, reverse=True)[:TARGETS_OF_AN_ORGAN])
 

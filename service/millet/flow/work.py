@@ -16,8 +16,9 @@ from millet.core.reasons import Reason
 from millet.core.uids import object_uid
 from millet.errors import DetectorError, Interrupted, ServiceError
 from millet.flow.ahead import Haste
-from millet.flow.analyse import Made, Model, Models, Order, Progress, finish, given_up
+from millet.flow.analyse import Made, Order, Progress, finish, given_up
 from millet.flow.drain import Drain
+from millet.flow.model import Model, Models
 from millet.flow.precedence import Precedence
 from millet.flow.progress import Reached
 from millet.flow.streaming import Streaming
