@@ -2,7 +2,8 @@
 
 Each scene is a function of its kind and seed. `MILIARY` are the kinds that a pattern judgement should call
 miliary, `OTHERS` its hard negatives, `SPREADS` the presets of the simulators (for where in the lobule
-nodules lie), and `UNRULED` random or clustered by construction (for tests of randomness). Even seeds lie
+nodules lie), and `UNRULED` random or clustered by construction (for tests of randomness). No nodule is hidden
+in a vessel or in another nodule. Even seeds lie
 in chests of the second simulator (lobes known), odd ones in those of the first (zones only).
 Unless `clean`, 5 % of the nodules are missed, 2 % more are vessels, centres are off by 0.3 mm along each
 axis, and diameters by 0.2 mm.
@@ -296,7 +297,7 @@ def _hard_core(
     reach = float(diameters.max(initial=0)) + GAP_MM
     for _ in range(400):
         centres[again] = draw(again)
-        bad = chest.depth_mm(centres) < 0
+        bad = (chest.depth_mm(centres) < 0) | chest.in_vessel(centres, diameters)
         for centre, radius in taken:
             bad |= np.linalg.norm(centres - centre, axis=1) < radius + diameters / 2 + GAP_MM
         pairs = cKDTree(centres).query_pairs(reach, output_type="ndarray")

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from millet.core.analysis import Lungs
 from millet.core.character import Lobe, Zone
@@ -31,6 +32,7 @@ SIMULATORS = ("second", "first")
 LUNG_HU, TISSUE_HU, BLOOD_HU = -850.0, 40.0, 45.0
 GRID_MM = 2.0
 PIECE_MM = 0.7
+HIDING_MM = 1.0
 LOBES = (None, Lobe.RIGHT_UPPER, Lobe.RIGHT_MIDDLE, Lobe.RIGHT_LOWER, Lobe.LEFT_UPPER, Lobe.LEFT_LOWER)
 FIRST_LEFT = 4
 ZONES = (Zone.LOWER, Zone.MIDDLE, Zone.UPPER)
@@ -129,6 +131,19 @@ class Thorax:
             points = self.lungs.grid.to_patient_array(chosen + rng.uniform(-0.5, 0.5, chosen.shape))
             found = np.concatenate([found, points[self.depth_mm(points) >= deep_mm]])
         return found[:count]
+
+    def in_vessel(self, points: Floats, diameters: Floats) -> NDArray[np.bool_]:
+        """Which nodules of those diameters (N,) a vessel over 2 mm wide would hide: it holds their middle."""
+        wide = self.blood.radius_mm > HIDING_MM
+        radii = np.append(self.blood.radius_mm[wide], 0.0)
+        far, which = self._hiding.query(
+            points, distance_upper_bound=float(radii.max() + diameters.max(initial=0))
+        )
+        return np.asarray(far < radii[which] + 0.15 * diameters)
+
+    @cached_property
+    def _hiding(self) -> cKDTree:
+        return cKDTree(self.blood.place_mm[self.blood.radius_mm > HIDING_MM])
 
     def _height(self, label: int) -> tuple[float, float]:
         planes = np.flatnonzero((self.lungs.label == label).any(axis=(1, 2)))
