@@ -37,17 +37,6 @@ def test_a_transport_carries_what_it_is_made_for(transport, carried):
 
 
 KINDS = ("sr", "seg", "labelmap", "cad", "gsps", "kos", "sc-axial", "mip-axial.png", "hl7-oru")
-    "sr",
-    "seg",
-    "labelmap",
-    "gsps",
-    "kos",
-    "sc-axial",
-    "sc-coronal",
-    "sc-rotating",
-    "mip-axial.png",
-    "hl7-oru",
-)
 
 
 def test_pictures_of_the_page_stay_here():
