@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from reports import GRID, LEFT_EFFUSION, NOTE, STUDY, analysis, cases, ct_series, labels, nodules
+from reports import GRID, LEFT_EFFUSION, NOTE, STUDY, analysis, cases, ct_series, labels, nodules, sparse
 from validators import assert_dciodvfy, assert_dsrdump, assert_pixelmed, program, said
 
 from millet.codec import gsps, key_images, secondary, seg, sr
@@ -33,6 +33,13 @@ def folder(tmp_path_factory):
                 (path / f"{kind}-{name}.dcm").write_bytes(encoded)
         for kind, encoded in secondary.encode(seen, made, source).items():
             (path / f"{kind}-{name}.dcm").write_bytes(encoded)
+    many = analysis(nodules(2000))
+    voxels = np.random.default_rng(1).permutation(np.prod(GRID.shape))[:2000].reshape(-1)
+    volume = np.zeros(GRID.shape, np.int64)
+    volume.reshape(-1)[voxels] = np.arange(1, 2001)
+    (path / "seg-many.dcm").write_bytes(seg.encode(many, sparse(volume), source))
+    (path / "gsps-many.dcm").write_bytes(gsps.encode(many, source))
+    (path / "kos-many.dcm").write_bytes(key_images.encode(many, source))
     few = analysis(nodules(3, mass=True), [LEFT_EFFUSION], [NOTE])
     (path / "sr-few.dcm").write_bytes(sr.encode(few, source))
     before = Predecessor(generation=1, study_uid=STUDY, series_uid="2.25.4", sop_instance_uid="2.25.5")
