@@ -26,6 +26,7 @@ from millet.core.nodule import NoduleClass
 from millet.core.reasons import Reason, Remark
 from millet.core.rounding import volume_l, written
 
+UNREVIEWED = "Found by artificial intelligence, not reviewed by a person."
 MILIARY_FROM = 2
 """LMP level from which the report names the miliary pattern as a finding: "probably"."""
 
@@ -36,7 +37,7 @@ def evaluations(analysis: Analysis, more: Sequence[Item] = ()) -> Item:
     return container(
         codes.EVALUATIONS,
         [
-            text(CONTAINS, codes.COMMENT, STATEMENT),
+            text(CONTAINS, codes.COMMENT, f"{STATEMENT} {UNREVIEWED}"),
             code(CONTAINS, codes.SUMMARY, codes.OUTCOMES[analysis.outcome]),
             text(CONTAINS, codes.COMPLETENESS, _completeness(analysis)),
             *_count(analysis),
