@@ -154,7 +154,9 @@ class _Part:
         """HU over the level of the lung in the same z and y, at most `BRIGHTEST_HU`."""
         level = np.rint(self._level()).astype(np.int16)
         rows, columns = (
-            _nearest(first_mm[axis] + STEP_MM * np.arange(hu.shape[axis]), self.first_mm[axis], level.shape[axis])
+            _nearest(
+                first_mm[axis] + STEP_MM * np.arange(hu.shape[axis]), self.first_mm[axis], level.shape[axis]
+            )
             for axis in (0, 1)
         )
         over: NDArray[np.int16] = hu - level[rows][:, columns][:, :, None]
@@ -173,14 +175,19 @@ class _Part:
     def lung_of(self, frame: Frame, shape: tuple[int, int, int]) -> Mask:
         """Which cells lie in the lung, clear of its rim."""
         rows, columns, heights = (np.arange(count)[:, None] for count in shape)
-        places = [frame.first_mm[axis] + rows * frame.steps[0, axis] + heights.T * frame.steps[2, axis] for axis in (0, 1)]
+        places = [
+            frame.first_mm[axis] + rows * frame.steps[0, axis] + heights.T * frame.steps[2, axis]
+            for axis in (0, 1)
+        ]
         inside = np.ones(places[0].shape, bool)
         at = []
         for axis, place in enumerate(places):
             voxel = np.rint((place - self.first_mm[axis]) / GRID_MM).astype(int)
             inside &= (voxel >= 0) & (voxel < self.inner.shape[axis])
             at.append(np.clip(voxel, 0, self.inner.shape[axis] - 1))
-        x = _nearest(frame.first_mm[2] + columns[:, 0] * frame.steps[1, 2], self.first_mm[2], self.inner.shape[2])
+        x = _nearest(
+            frame.first_mm[2] + columns[:, 0] * frame.steps[1, 2], self.first_mm[2], self.inner.shape[2]
+        )
         found = self.inner[at[0], at[1]][:, :, x] & inside[:, :, None]
         return np.asarray(found.transpose(0, 2, 1))
 
@@ -218,7 +225,7 @@ def _range(step: Steps, shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def _heights(lung: Mask) -> tuple[int, int]:
-    """The heights between which the middle of the lung lies, with room for what is compared above and below."""
+    """The heights between which most of the lung lies, with room for what is compared above and below."""
     ends = np.cumsum(np.count_nonzero(lung, axis=(0, 1)))
     low, high = np.searchsorted(ends, [OUTERMOST_SHARE * ends[-1], (1 - OUTERMOST_SHARE) * ends[-1]])
     return max(int(low) - _ROOM, 0), min(int(high) + _ROOM, lung.shape[2])
@@ -232,7 +239,9 @@ def _cells(
     (row, _), (height, _) = _range(view.along, bright.shape), _range(view.up, bright.shape)
     b = row + np.arange(shape[0] * view.count)[:, None]
     h = height + np.arange(*heights)[None, :]
-    z, y = (np.clip(b * a + h * u, 0, n - 1) for a, u, n in zip(view.along, view.up, (depth, rows), strict=True))
+    z, y = (
+        np.clip(b * a + h * u, 0, n - 1) for a, u, n in zip(view.along, view.up, (depth, rows), strict=True)
+    )
     lines = bright.reshape(-1, width).take((z * rows + y).ravel(), axis=0).reshape(*z.shape, width)
     total = sum(lines[k :: view.count, :, j::CELL] for k in range(view.count) for j in range(CELL))
     mean = np.asarray(total, np.float32) * np.float32(1 / (view.count * CELL))

@@ -73,7 +73,11 @@ class Lobes:
         if self.horizontal is None:
             return [(Lobe.RIGHT_LOWER, below)]
         over, under = _told(self.horizontal, points)
-        return [(Lobe.RIGHT_LOWER, below), (Lobe.RIGHT_UPPER, above & over), (Lobe.RIGHT_MIDDLE, above & under)]
+        return [
+            (Lobe.RIGHT_LOWER, below),
+            (Lobe.RIGHT_UPPER, above & over),
+            (Lobe.RIGHT_MIDDLE, above & under),
+        ]
 
     def _left(self, points: Floats) -> list[tuple[Lobe, Mask]]:
         if self.left is None:
@@ -98,7 +102,7 @@ def lobes_of(planes: Planes, grid: Grid, lungs: LungMask) -> Lobes:
 
 
 def sides(lungs: LungMask, points_mm: Floats) -> NDArray[np.uint8]:
-    """The label of the lung of each of (N, 3) points, of the nearer one for points outside; 0 without lungs."""
+    """The lung of each of (N, 3) points as its label, the nearer one for points outside; 0 without lungs."""
     labels = lungs.at(points_mm)
     if lungs.found:
         for number in np.flatnonzero(labels == 0):

@@ -25,7 +25,9 @@ class Spline:
     @classmethod
     def over(cls, shape: tuple[int, ...], step_mm: Floats) -> Spline:
         """A basis with knots some `KNOT_MM` apart over (rows, columns) of these steps."""
-        knots = [max(round((count - 1) * step / KNOT_MM), 2) for count, step in zip(shape, step_mm, strict=True)]
+        knots = [
+            max(round((count - 1) * step / KNOT_MM), 2) for count, step in zip(shape, step_mm, strict=True)
+        ]
         down, across = (_basis(count, n) for count, n in zip(shape, knots, strict=True))
         basis = (down[:, None, :, None] * across[None, :, None, :]).reshape(shape[0] * shape[1], -1)
         return cls(shape=(shape[0], shape[1]), basis=basis, bending=_bending([n + 3 for n in knots]))
