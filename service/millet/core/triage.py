@@ -129,8 +129,8 @@ def _pattern_text(exam: Exam, how: str) -> str:
     seen = exam.pattern
     sizes = "" if seen.median_diameter_mm is None else f", median {seen.median_diameter_mm:.1f} mm"
     return (
-        f"{how} miliary pattern (LMP-{seen.level}, a proposal): {seen.small_nodules} nodules under 10 mm, "
-        f"{seen.nodules_right} right and {seen.nodules_left} left{sizes}"
+        f"{how} miliary pattern (LMP-{seen.level}, a proposal): {_count(exam)}, {seen.nodules_right} right "
+        f"and {seen.nodules_left} left, {seen.small_nodules} of them under 10 mm{sizes}"
     )
 
 

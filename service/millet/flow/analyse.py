@@ -25,6 +25,7 @@ from millet.core.character import Character
 from millet.core.describe import Seen, characters
 from millet.core.detectability import Resolution
 from millet.core.kernel import blur_mm
+from millet.core.lesion import Images
 from millet.core.lungs import LungMask, lungs_of
 from millet.core.measure import Measurement, label, measure
 from millet.core.nodule import Candidate, Nodule
@@ -200,7 +201,7 @@ def _examined(base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, pr
         effusions=known.effusions,
         lungs=mask.litres,
     )
-    analysis = judged(base, series.headers, mask, known.lobes, model.criteria)
+    analysis = judged(base, series.headers, mask, known.lobes, _images(series, seen_at), model.criteria)
     progress("report", 0, 0)
     labels = label(series.volume, analysis.nodules)
     return Made(analysis=analysis, objects=objects_of(analysis, labels, known), candidates=found.candidates)
@@ -278,6 +279,19 @@ def _evidence(
         seen_at=_resolution(series),
         second_reader=model.second.name if model.second else second_reader.NONE,
         second=second,
+    )
+
+
+def _images(series: ReadSeries, seen_at: Resolution) -> Images:
+    """The slices as criteria count on them."""
+    grid = series.volume.grid
+    up = grid.axes[0]
+    return Images(
+        thickness_mm=seen_at.slice_mm,
+        step_mm=grid.spacing_mm[0],
+        first_mm=float(np.dot(grid.origin_mm, up)),
+        count=grid.shape[0],
+        normal=up,
     )
 
 
