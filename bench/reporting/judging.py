@@ -25,8 +25,8 @@ from millet.core.geometry import PointMm
 from millet.core.lesion import UPWARDS, Lesion, on_each, slabs_mm, spans_mm
 from millet.evaluate.estimate import wilson
 
-SCENES = 400
-"""Of each kind."""
+FIRST, SCENES = 1000, 400
+"""Seeds of each kind; the answer was made up on those below 400."""
 CROWDS = 1000
 EXAMS = 10_000
 SHARE, LOWER = 0.99, 0.98
@@ -95,7 +95,7 @@ def _urgent() -> Row:
 
 def _miliary() -> Iterator[Row]:
     for kind in (*MILIARY, *OTHERS):
-        found = [judged(scenes(kind, seed)) for seed in range(SCENES)]
+        found = [judged(scenes(kind, seed)) for seed in range(FIRST, FIRST + SCENES)]
         right = sum(pattern.miliary(one) == (kind in MILIARY) for one in found)
         low, high = wilson(right, SCENES)
         what = f"miliary, yes: {kind}" if kind in MILIARY else f"miliary, no: {kind}"

@@ -25,6 +25,7 @@ from millet.core.character import Character
 from millet.core.describe import Seen, characters
 from millet.core.detectability import Resolution
 from millet.core.kernel import blur_mm
+from millet.core.lesion import Images
 from millet.core.lungs import LungMask, lungs_of
 from millet.core.measure import Measurement, label, measure
 from millet.core.nodule import Candidate, Nodule
@@ -200,7 +201,8 @@ def _examined(base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, pr
         effusions=known.effusions,
         lungs=mask.litres,
     )
-    analysis = judged(base, series.headers, mask, known.lobes, model.criteria)
+    images = Images.of(series.volume.grid, seen_at.slice_mm)
+    analysis = judged(base, series.headers, mask, known.lobes, images, model.criteria)
     progress("report", 0, 0)
     labels = label(series.volume, analysis.nodules)
     return Made(analysis=analysis, objects=objects_of(analysis, labels, known), candidates=found.candidates)

@@ -12,6 +12,7 @@ from millet.core import pattern as patterns
 from millet.core.analysis import Analysis
 from millet.core.criteria import CriteriaSet
 from millet.core.ground import reference_places
+from millet.core.lesion import Images
 from millet.core.lobes import Lobes
 from millet.core.lungs import LungMask
 from millet.core.nodule import Nodule
@@ -25,11 +26,12 @@ def judged(
     headers: Sequence[SliceHeader],
     mask: LungMask,
     lobes: Lobes,
+    images: Images,
     further: Sequence[CriteriaSet],
 ) -> Analysis:
     """Judge an analysis that holds all that was found; see the modules of `core` for the rules."""
     nodules = base.nodules
-    known = patterns.known_of(mask)
+    known = replace(patterns.known_of(mask), images=images)
     if lobes.complete:
         named = {lobe.value: litres for lobe, litres in lobes.litres.items()}
         known = replace(known, litres={**known.litres, **named})
