@@ -18,7 +18,9 @@ SCAN = Scan(noise_hu=30, fwhm_mm=1.1)
 LUNG_HU = -860.0
 
 
-def row(kind: str, diameters_mm: Sequence[float], seed: int = 1, apart_mm: float = 24.0) -> tuple[Sphere, ...]:
+def row(
+    kind: str, diameters_mm: Sequence[float], seed: int = 1, apart_mm: float = 24.0
+) -> tuple[Sphere, ...]:
     """Nodules of a kind along x, their centres nowhere in particular in their voxels."""
     rng = np.random.default_rng([seed, 5])
     centres = np.zeros((len(diameters_mm), 3))

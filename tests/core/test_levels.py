@@ -34,7 +34,7 @@ def found(spheres, volume):
 
 
 def test_tissue_and_lung_are_read_through_blur_and_noise():
-    """From 3 mm on tissue within three of its own standard deviations, lung within 8 HU, noise within a third."""
+    """From 3 mm on: tissue within three of its standard deviations, lung within 8 HU, noise by a third."""
     spheres = lumps.row("solid", [3.0, 4.0, 6.0, 10.0])
     for sphere, level in zip(spheres, found(spheres, lumps.lung(spheres)), strict=True):
         assert abs(level["middle"] - sphere.hu) < 3 * level["middle_sd"]
