@@ -125,7 +125,9 @@ def test_a_definite_pattern_is_called_so():
     found = pattern.judge(crowd, replace(even(), randomness=tested))
     told = triage.judge(triage.Exam(nodules=crowd, pattern=found, effusions=()))
     assert told.level is TriageLevel.CRITICAL
-    assert told.reasons[0].startswith("definite miliary pattern (LMP-3, a proposal): 300 nodules, 150 right and 150 left")
+    assert told.reasons[0].startswith(
+        "definite miliary pattern (LMP-3, a proposal): 300 nodules, 150 right and 150 left"
+    )
 
 
 def test_an_effusion_alone_is_notable_and_names_its_side():
