@@ -14,7 +14,7 @@ import numpy as np
 from millet.core import extents, lobule, shells
 from millet.core.character import Lobe, NoduleType
 from millet.core.geometry import Floats
-from millet.core.ground import Ground, ground
+from millet.core.ground import PLACES, Ground, ground
 from millet.core.hints import Features, hints
 from millet.core.lungs import LungMask
 from millet.core.nodule import Nodule
@@ -78,10 +78,12 @@ def spread_of(
     """Describe how nodules lie in the lungs of an exam of that pattern level.
 
     `lobe_litres` of all five lobes and the distances of `fissures`, both where fissures were found. The same
-    arguments give the same figures. Raises ValueError where the mask has no lungs.
+    arguments give the same figures. Raises ValueError where the mask has no lungs, or distances are too few.
     """
     if fissures is not None and len(fissures.nodules_mm) != len(nodules):
         raise ValueError(f"{len(fissures.nodules_mm)} distances are not those of {len(nodules)} nodules")
+    if fissures is not None and len(fissures.places_mm) != PLACES:
+        raise ValueError(f"{len(fissures.places_mm)} distances are not those of {PLACES} reference places")
     placed = _placed(nodules, lungs, fissures)
     enough = len(placed.nodules) >= shells.FEWEST
     sizes = extents.sizes(placed.nodules)
