@@ -75,6 +75,19 @@ def test_without_fissures_less_is_said():
     assert found.distribution is not Distribution.RANDOM
 
 
+def test_a_lung_without_fissures_is_left_out_of_their_ratio():
+    """Where one lung's fissures are not known the ratio is that of the other, and less is said."""
+    exam = scenes("perilymphatic", 8)
+    chest = exam.chest
+    both = [exam.centres_mm, reference_places(chest.lungs)]
+    nodules, places = (
+        np.where(chest.lungs.at(points) == 1, chest.fissure_mm(points), np.nan) for points in both
+    )
+    found = spread_of(exam.nodules, chest.lungs, 1, fissures=Fissures(nodules_mm=nodules, places_mm=places))
+    assert found.fissural_ratio > 2.0
+    assert found.distribution in {Distribution.PERILYMPHATIC, Distribution.UNDETERMINED}
+
+
 def test_the_same_exam_gives_the_same_spread_in_any_order():
     """All draws are seeded; a second time nothing differs, and counts do not depend on the order."""
     exam = scenes("miliary", 0)
