@@ -5,12 +5,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from characters import ADVICE, JUDGEMENT, spread, whole
 from reports import GRID, LEFT_EFFUSION, NOTE, STUDY, analysis, cases, ct_series, labels, nodules
 from validators import assert_dciodvfy, assert_dsrdump, assert_pixelmed, program, said
 
-from millet.codec import seg, sr, summary_sr
+from millet.codec import gsps, key_images, secondary, seg, sr, summary_sr
+from millet.codec.projection import project
 from millet.codec.source import Source
 from millet.core.analysis import Predecessor
 from millet.core.representatives import MOST
@@ -27,12 +29,18 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("reports")
     files = ct_series(GRID.shape[0])
     source = Source.read(files)
+    seen = project(np.zeros(GRID.shape, np.int16), GRID, None)
     for number, encoded in enumerate(files):
         (path / f"ct-{number:02}.dcm").write_bytes(encoded)
     for name, made in CASES.items():
         (path / f"sr-{name}.dcm").write_bytes(sr.encode(made, source))
         if (mask := seg.encode(made, labels(made.nodules), source)) is not None:
             (path / f"seg-{name}.dcm").write_bytes(mask)
+        for kind, codec in (("gsps", gsps), ("kos", key_images)):
+            if (encoded := codec.encode(made, source)) is not None:
+                (path / f"{kind}-{name}.dcm").write_bytes(encoded)
+        for kind, encoded in secondary.encode(seen, made, source).items():
+            (path / f"{kind}-{name}.dcm").write_bytes(encoded)
     few = analysis(nodules(3, mass=True), [LEFT_EFFUSION], [NOTE])
     (path / "sr-few.dcm").write_bytes(sr.encode(few, source))
     before = Predecessor(generation=1, study_uid=STUDY, series_uid="2.25.4", sop_instance_uid="2.25.5")
@@ -52,8 +60,9 @@ def _objects(folder, *kinds):
 
 
 def test_dciodvfy_finds_no_error(folder):
-    """SR and SEG of every case, and the CT of these tests, are what their IODs demand."""
-    for path in [*_objects(folder, "sr", "summary", "seg"), folder / "ct-00.dcm"]:
+    """Every object of every case, and the CT of these tests, are what their IODs demand."""
+    kinds = ("sr", "summary", "seg", "gsps", "kos", "sc")
+    for path in [*_objects(folder, *kinds), folder / "ct-00.dcm"]:
         lines = assert_dciodvfy(path).splitlines()
         unexpected = [line for line in lines if "Warning" in line and "99MILLET" not in line]
         assert not unexpected or path.name.startswith("ct"), unexpected
@@ -61,7 +70,7 @@ def test_dciodvfy_finds_no_error(folder):
 
 def test_dcentvfy_finds_one_patient_and_study(folder):
     """Patient, study and frame of reference of our objects are those of the series."""
-    ours = [folder / f"{name}.dcm" for name in ("sr-case", "seg-case", "summary-whole-220")]
+    ours = [*sorted(folder.glob("*-case.dcm")), folder / "summary-whole-220.dcm"]
     paths = [*sorted(folder.glob("ct-*.dcm")), *ours]
     _, printed = said(program("dcentvfy"), *map(str, paths))
     assert "Error" not in printed, printed

@@ -114,6 +114,10 @@ COMMENT = Code("121106", "DCM", "Comment")
 CENTRILOBULAR = Code("112156", "DCM", "Centrilobular")
 SOURCE_PURPOSE = Code("121322", "DCM", "Source image for image processing operation")
 DERIVED_BY_SEGMENTATION = Code("113076", "DCM", "Segmentation")
+BACKGROUND = Code("125040", "DCM", "Background")
+OF_INTEREST = Code("113000", "DCM", "Of Interest")
+KEY_DESCRIPTION = Code("113012", "DCM", "Key Object Description")
+KEY_IMAGE = Code("260753009", "SCT", "Source")
 
 # our own: concepts
 TRIAGE = Code("triage", SCHEME, "Triage level")

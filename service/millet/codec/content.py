@@ -93,9 +93,20 @@ def sphere(concept: Code, centre_mm: PointMm, diameter_mm: float, frame_of_refer
     )
 
 
-def image(concept: Code, sop_class_uid: str, sop_instance_uid: str, relationship: str = CONTAINS) -> Item:
-    """A reference to an image, which comes before what every item begins with."""
-    referenced = element("ReferencedSOPSequence", [reference(sop_class_uid, sop_instance_uid)])
+def image(
+    concept: Code,
+    sop_class_uid: str,
+    sop_instance_uid: str,
+    relationship: str = CONTAINS,
+    *,
+    state: Encoded | None = None,
+) -> Item:
+    """A reference to an image, which comes before what every item begins with.
+
+    `state` refers to the presentation state that it is to be shown by (C.18.4).
+    """
+    by = dataset(ReferencedSOPSequence=[state]) if state else {}
+    referenced = element("ReferencedSOPSequence", [{**reference(sop_class_uid, sop_instance_uid), **by}])
     return referenced + _head(relationship, "IMAGE", concept)
 
 

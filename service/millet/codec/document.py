@@ -15,12 +15,24 @@ STATEMENT = "Unverified. Research use only. Not for diagnosis; not a medical dev
 SERIES_NUMBERS = {
     "sr": "9901",
     "seg": "9902",
+    "labelmap": "9903",
+    "gsps": "9904",
+    "kos": "9905",
+    "sc-axial": "9906",
+    "sc-coronal": "9907",
+    "sc-rotating": "9908",
     "summary": "9909",
     "cad": "9910",
 }
 """By kind of object; each is in a series of its own, so that a viewer lists it by its name."""
 _NAMES = {
     "sr": "SR of all nodules",
+    "labelmap": "SEG of each nodule",
+    "gsps": "PR of key images",
+    "kos": "key images",
+    "sc-axial": "axial MIP",
+    "sc-coronal": "coronal MIP",
+    "sc-rotating": "rotating MIP",
     "summary": "summary SR",
     "cad": "CAD SR",
 }

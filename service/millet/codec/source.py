@@ -11,6 +11,7 @@ from typing import NamedTuple
 from millet.codec.content import reference
 from millet.codec.elements import Encoded, Raw, encode_raw, read_elements, tag_of
 from millet.codec.elements import dataset as encode
+from millet.codec.text import decode
 from millet.core.reasons import Reason
 from millet.errors import UnfitSeries
 
@@ -69,7 +70,8 @@ _TYPE_2: Encoded = encode(
 _IMAGE = """
 SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID FrameOfReferenceUID
 PositionReferenceIndicator ImagePositionPatient ImageOrientationPatient PixelSpacing SliceThickness
-Rows Columns LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod
+Rows Columns RescaleIntercept RescaleSlope
+LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod
 """
 _IMAGE_TAGS = {keyword: tag_of(keyword) for keyword in _IMAGE.split()}
 _NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
@@ -154,6 +156,14 @@ class Source:
     def by_uid(self) -> Mapping[str, SourceImage]:
         """The instances by SOP Instance UID."""
         return {image.sop_instance_uid: image for image in self.images}
+
+    def inherited_text(self, keyword: str) -> str:
+        """A short value of the patient or the study, decoded; empty where it is absent."""
+        character_set = self._value("SpecificCharacterSet").decode("ascii", "replace")
+        return decode(self._value(keyword), character_set).value
+
+    def _value(self, keyword: str) -> bytes:
+        return self.inherited.get(tag_of(keyword), b"")[8:]
 
     def by_series(self) -> Mapping[str, list[Encoded]]:
         """References to the instances, series by series (one series, unless senders err)."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from millet.codec import codes
 from millet.codec.content import CONTAINS, code, text
 from millet.codec.elements import Item
-from millet.core.advice import Advice
+from millet.core.advice_wording import said
 from millet.core.analysis import Analysis
 from millet.core.change import Change, Fate
 from millet.core.judgement import Condition, Judgement
@@ -20,21 +20,21 @@ def judged(analysis: Analysis) -> Iterator[Item]:
     for judgement in analysis.judgements:
         yield from _judgement(judgement)
     for advice in analysis.advice:
-        yield text(CONTAINS, codes.GUIDELINES[advice.guideline], _advice(advice))
+        yield text(CONTAINS, codes.GUIDELINES[advice.guideline], said(advice))
     if analysis.spread:
         yield from _spread(analysis.spread)
     if analysis.change:
         yield text(CONTAINS, codes.COMPARISON, _comparison(analysis.change))
 
 
-def _judgement(said: Judgement) -> Iterator[Item]:
-    name = f"{said.criteria} {said.version} ({said.organ}; {said.standing.value}: {said.source})"
-    if said.not_evaluated:
-        yield text(CONTAINS, codes.CRITERIA, f"{name}: not evaluated, {said.not_evaluated}.")
+def _judgement(found: Judgement) -> Iterator[Item]:
+    name = f"{found.criteria} {found.version} ({found.organ}; {found.standing.value}: {found.source})"
+    if found.not_evaluated:
+        yield text(CONTAINS, codes.CRITERIA, f"{name}: not evaluated, {found.not_evaluated}.")
         return
-    yield text(CONTAINS, codes.CRITERIA, f"{name}: level {said.level}, {said.meaning}.")
-    for condition in said.conditions:
-        yield text(CONTAINS, codes.CONDITION, f"{said.criteria} {said.version}: {_condition(condition)}")
+    yield text(CONTAINS, codes.CRITERIA, f"{name}: level {found.level}, {found.meaning}.")
+    for condition in found.conditions:
+        yield text(CONTAINS, codes.CONDITION, f"{found.criteria} {found.version}: {_condition(condition)}")
 
 
 def _condition(asked: Condition) -> str:
@@ -44,17 +44,6 @@ def _condition(asked: Condition) -> str:
         limit += f" and {written(ratio(asked.upper))}"
     verdict = "holds" if asked.holds else "does not hold"
     return f"{asked.name} {observed}, asked {asked.relation} {limit}: {verdict} ({asked.standing.value})"
-
-
-def _advice(advice: Advice) -> str:
-    if not advice.applies:
-        return f"Does not apply: {', '.join(advice.why_not) or 'no reason given'}."
-    said = [advice.category and f"category {advice.category}", advice.management]
-    if advice.probability is not None:
-        said.append(f"probability of cancer {written(percent(advice.probability))} %")
-    if advice.nodule is not None:
-        said.append(f"decided by nodule {advice.nodule}")
-    return "; ".join(part for part in said if part) + "."
 
 
 def _spread(spread: Spread) -> Iterator[Item]:

@@ -12,12 +12,14 @@ import numpy as np
 
 from millet.codec.tables import Mark
 from millet.core.volume import Volume
+from millet.phantom import after
+from millet.phantom.after import After
 
 Progress = Callable[[str, float], None]
 REFERENCE_MAS = 40.0
 REFERENCE_NOISE_HU = 40.0
 """At REFERENCE_MAS and 1 mm slices; noise goes with one over the root of dose and of slice thickness."""
-KINDS = ("solid", "part_solid", "ground_glass", "calcified")
+KINDS = ("solid", "part_solid", "ground_glass", "calcified", "fat")
 SPREADS = ("random", "centrilobular", "perilymphatic")
 
 
@@ -111,6 +113,8 @@ class Preset:
     least_nodules: int | None = None
     pair_mm: float = 0.0
     keep: int | None = None
+    after: After | None = field(default=None, repr=False)
+    """The patient of everything else, later; out of `repr`, which names what is drawn the first time."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,15}", self.name):
@@ -177,6 +181,8 @@ class Phantom:
     lung_ml: float
     effusion_ml: float
     simulator: str = "first"
+    followed: tuple[int | None, ...] = ()
+    """Of the second of a pair: which of `truth` each of the first one's is, None for what is gone."""
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -188,6 +194,7 @@ class Phantom:
             str(len(self.truth)),
             repr(self.scale),
             repr(self.scan),
+            *([repr(self.asked.after)] if self.asked.after else []),
         )
 
 
@@ -204,13 +211,16 @@ def read(text: str) -> tuple[Preset, Scan]:
     """A preset and a protocol from TOML: tables `preset` and `scan` with the fields of those names.
 
     In `preset`, `like` names a preset to start from. Raises ValueError that says what does not fit.
+    A table `after` asks for the second of a pair.
     """
     tables = tomllib.loads(text)
+    second = None if (later := tables.pop("after", None)) is None else after.of(later)
     asked, scan = tables.pop("preset", {}), tables.pop("scan", {})
     if tables or not isinstance(asked, dict) or not isinstance(scan, dict):
-        raise ValueError("only tables preset and scan are wanted")
+        raise ValueError("only tables preset, scan and after are wanted")
     start = chosen(asked.pop("like")) if "like" in asked else Preset(nodules=0, diameter_mm=(3.0, 3.0))
-    return _changed(start, {"name": "custom", **asked}), _changed(Scan(), scan)
+    wanted = _changed(start, {"name": "custom", **asked})
+    return replace(wanted, after=second), _changed(Scan(), scan)
 
 
 _Value = TypeVar("_Value", Preset, Scan)
