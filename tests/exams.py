@@ -13,7 +13,7 @@ from millet.core.followup import Followed, Study
 from millet.core.geometry import Grid, PointMm, Vector
 from millet.core.lung_outline import DENSE, outline
 from millet.phantom.after import After
-from millet.phantom.pairs import Found, Pair, Reader, Shape, pair
+from millet.phantom.pairs import Found, Pair, Reader, Shape, Twice, pair, twice
 
 CONDITIONS = Conditions(slice_mm=1.0, kernel="B30f", cut_at_top=False, cut_at_base=False, reading="1" * 64)
 FIRST, SECOND = date(2026, 1, 5), date(2026, 4, 5)
@@ -41,10 +41,17 @@ def shape() -> Shape:
     return Shape(level=level.astype(np.float32), grid=grid)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
+def lungs(after: After) -> Twice:
+    """Those lungs at both times."""
+    return twice(shape(), after, np.random.default_rng(1))
+
+
+@lru_cache(maxsize=32)
 def made(count: int, after: After = After(), reader: Reader | None = None, seed: int = 0) -> Pair:  # noqa: B008 - frozen
     """A pair of exams of those lungs."""
-    return pair(shape(), count, after, np.random.default_rng([seed, count]), reader)
+    still = After(volume=after.volume, bend_mm=after.bend_mm)
+    return pair(lungs(still), count, after, np.random.default_rng([seed, count]), reader)
 
 
 def followed(found: Found, first: int) -> tuple[Followed, ...]:

@@ -7,12 +7,14 @@ vessel passes near every third; kinds and sizes are drawn, so that all of it is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
 
+from millet.core.analysis import Lungs
 from millet.core.geometry import Floats, Grid, PointMm, Vector
+from millet.core.lungs import GRID_MM, LungMask
 from millet.core.volume import Volume
 from millet.phantom import acquisition, nodules, render
 from millet.phantom.kinds import of_kind
@@ -120,6 +122,22 @@ def scanned(what: Block, simulator: str, scan: Scan, repeat: int) -> Volume:
     seed = 1000 * what.asked.seed + repeat
     draw = _first if simulator == "first" else _second
     return Volume(hu=draw(what, scan, whole, seed), grid=whole)
+
+
+def lung_around(volume: Volume) -> LungMask:
+    """A mask of which all of a block is right lung."""
+    edge_mm = np.asarray(volume.grid.shape) * volume.grid.spacing_mm
+    shape = tuple((edge_mm / GRID_MM).astype(int) + 1)
+    label = np.ones(shape, np.uint8)
+    spacing = (GRID_MM, GRID_MM, GRID_MM)
+    return LungMask(
+        label=label,
+        hu=np.full(shape, LUNG_HU, np.float32),
+        grid=replace(volume.grid, shape=label.shape, spacing_mm=spacing),
+        litres=Lungs(right_l=label.size * GRID_MM**3 / 1e6, left_l=0.0),
+        cut_at_top=True,
+        cut_at_base=True,
+    )
 
 
 def _lung(what: Block, planes: Grid) -> Floats:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from characters import ADVICE, JUDGEMENT, spread, whole
-from reports import GRID, LEFT_EFFUSION, NOTE, STUDY, analysis, cases, ct_series, labels, nodules
+from reports import GRID, LEFT_EFFUSION, NOTE, STUDY, analysis, cases, ct_series, labels, nodules, sparse
 from validators import assert_dciodvfy, assert_dsrdump, assert_pixelmed, program, said
 
 from millet.codec import gsps, key_images, secondary, seg, sr, summary_sr
@@ -41,6 +41,13 @@ def folder(tmp_path_factory):
                 (path / f"{kind}-{name}.dcm").write_bytes(encoded)
         for kind, encoded in secondary.encode(seen, made, source).items():
             (path / f"{kind}-{name}.dcm").write_bytes(encoded)
+    many = analysis(nodules(2000))
+    voxels = np.random.default_rng(1).permutation(np.prod(GRID.shape))[:2000].reshape(-1)
+    volume = np.zeros(GRID.shape, np.int64)
+    volume.reshape(-1)[voxels] = np.arange(1, 2001)
+    (path / "seg-many.dcm").write_bytes(seg.encode(many, sparse(volume), source))
+    (path / "gsps-many.dcm").write_bytes(gsps.encode(many, source))
+    (path / "kos-many.dcm").write_bytes(key_images.encode(many, source))
     few = analysis(nodules(3, mass=True), [LEFT_EFFUSION], [NOTE])
     (path / "sr-few.dcm").write_bytes(sr.encode(few, source))
     before = Predecessor(generation=1, study_uid=STUDY, series_uid="2.25.4", sop_instance_uid="2.25.5")
@@ -61,8 +68,7 @@ def _objects(folder, *kinds):
 
 def test_dciodvfy_finds_no_error(folder):
     """Every object of every case, and the CT of these tests, are what their IODs demand."""
-    kinds = ("sr", "summary", "seg", "gsps", "kos", "sc")
-    for path in [*_objects(folder, *kinds), folder / "ct-00.dcm"]:
+    for path in [*_objects(folder, "sr", "summary", "seg", "gsps", "kos", "sc"), folder / "ct-00.dcm"]:
         lines = assert_dciodvfy(path).splitlines()
         unexpected = [line for line in lines if "Warning" in line and "99MILLET" not in line]
         assert not unexpected or path.name.startswith("ct"), unexpected

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millet.core.geometry import PointMm, Vector
+from millet.core.geometry import Grid, Index, PointMm, Vector
 from millet.core.lesion import UPWARDS, Images, Lesion, on_each, slabs_mm, spans_mm
 
 lesions = st.builds(
@@ -50,6 +50,20 @@ def test_images_may_follow_each_other_in_any_direction():
     crowd = (Lesion(centre_mm=PointMm(12.0, 0.0, 77.0), diameter_mm=3.0),)
     images = Images(thickness_mm=5.0, step_mm=5.0, first_mm=0.0, count=4, normal=Vector(1.0, 0.0, 0.0))
     assert on_each(spans_mm(crowd, images.normal), images.edges_mm).tolist() == [0, 0, 1, 1]
+
+
+def test_the_images_of_a_volume_are_its_slices():
+    """A lesion in the third slice of a tilted volume is on that one, and by its size on the neighbours."""
+    grid = Grid(
+        shape=(6, 4, 4),
+        spacing_mm=(2.0, 1.0, 1.0),
+        origin_mm=PointMm(10.0, -20.0, -300.0),
+        axes=(Vector(0.0, 0.6, 0.8), Vector(0.0, 0.8, -0.6), Vector(1.0, 0.0, 0.0)),
+    )
+    images = Images.of(grid, thickness_mm=2.0)
+    for diameter_mm, counts in ((1.0, [0, 0, 1, 0, 0, 0]), (3.0, [0, 1, 1, 1, 0, 0])):
+        crowd = (Lesion(centre_mm=grid.to_patient(Index(2.0, 1.0, 3.0)), diameter_mm=diameter_mm),)
+        assert on_each(spans_mm(crowd, images.normal), images.edges_mm).tolist() == counts
 
 
 @pytest.mark.parametrize(

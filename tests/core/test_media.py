@@ -36,18 +36,7 @@ def test_a_transport_carries_what_it_is_made_for(transport, carried):
     assert {kind for kind in ("sr", "mip.png", "hl7-oru") if carries(transport, kind)} == carried
 
 
-KINDS = (
-    "sr",
-    "seg",
-    "labelmap",
-    "gsps",
-    "kos",
-    "sc-axial",
-    "sc-coronal",
-    "sc-rotating",
-    "mip-axial.png",
-    "hl7-oru",
-)
+KINDS = ("sr", "seg", "labelmap", "cad", "gsps", "kos", "sc-axial", "mip-axial.png", "hl7-oru")
 
 
 def test_pictures_of_the_page_stay_here():
@@ -59,12 +48,12 @@ def test_pictures_of_the_page_stay_here():
 @pytest.mark.parametrize(
     ("transport", "kinds", "left_out"),
     [
-        ("dicom", (), {"labelmap", "mip-axial.png", "hl7-oru"}),
-        ("stow", (), {"labelmap", "mip-axial.png", "hl7-oru"}),
+        ("dicom", (), {"labelmap", "cad", "mip-axial.png", "hl7-oru"}),
+        ("stow", (), {"labelmap", "cad", "mip-axial.png", "hl7-oru"}),
         ("folder", (), set()),
         ("http", ("*",), set()),
         ("dicom", ("*",), {"mip-axial.png", "hl7-oru"}),
-        ("dicom", ("seg", "sc-*", "labelmap"), {"sr", "gsps", "kos", "mip-axial.png", "hl7-oru"}),
+        ("dicom", ("seg", "sc-*", "labelmap"), {"sr", "cad", "gsps", "kos", "mip-axial.png", "hl7-oru"}),
     ],
 )
 def test_a_destination_gets_what_it_asks_for(transport, kinds, left_out):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +33,8 @@ def put(picture: Rgb, words: str, at: tuple[int, int], size: int, colour: Colour
     below[letters] = colour
 
 
-def lines(sentences: Sequence[str], width_px: int, size: int) -> Rgb:
+@lru_cache(4)
+def lines(sentences: tuple[str, ...], width_px: int, size: int) -> Rgb:
     """Sentences under each other on black, each broken where a line of so many pixels is full."""
     broken = [line for sentence in sentences for line in _broken(sentence, width_px - 2 * _MARGIN_PX, size)]
     step = round(_LINE * size)
@@ -46,12 +46,17 @@ def lines(sentences: Sequence[str], width_px: int, size: int) -> Rgb:
 
 
 def ring(picture: Rgb, centres_px: Floats, radius_px: int, colour: Colour) -> None:
-    """Draw rings around (N, 2) rows and columns; what lies outside of the picture is left out."""
+    """Draw rings around (N, 2) rows and columns of a contiguous picture; what lies outside is left out."""
     offsets = _ring(radius_px)
-    places = np.rint(centres_px).astype(np.int64)[:, None] + offsets
-    within = ((places >= 0) & (places < picture.shape[:2])).all(axis=2)
-    rows, columns = places[within].T
-    picture[rows, columns] = colour
+    rows, columns, _ = picture.shape
+    centres = np.rint(centres_px).astype(np.int64)
+    room = radius_px + 1
+    whole = ((centres >= room) & (centres < np.asarray((rows, columns)) - room)).all(axis=1)
+    flat = (centres[whole] @ (columns, 1))[:, None] + offsets @ (columns, 1)
+    picture.reshape(-1, 3)[flat.reshape(-1)] = colour
+    places = (centres[~whole][:, None] + offsets).reshape(-1, 2)
+    places = places[((places >= 0) & (places < (rows, columns))).all(axis=1)]
+    picture[places[:, 0], places[:, 1]] = colour
 
 
 @cache

@@ -15,7 +15,7 @@ _MOST_SEGMENTS = 15
 
 def encode(picture: NDArray[np.uint8]) -> bytes:
     """Encode (rows, columns, 3) RGB: a segment for each colour, runs ending with their row."""
-    planes = np.ascontiguousarray(picture.transpose(2, 0, 1))
+    planes = picture.transpose(2, 0, 1).copy()
     segments = [bytes(imagecodecs.packbits_encode(plane, axis=-1)) for plane in planes]
     even = [segment + b"\0" * (len(segment) % 2) for segment in segments]
     starts = [_HEADER_BYTES + sum(len(one) for one in even[:n]) for n in range(len(even))]

@@ -182,7 +182,7 @@ def _encoded(
     kind: str, shots: Sequence[_Shot], nodules: _Nodules, analysis: Analysis, source: Source
 ) -> bytes:
     width = shots[0].width_px
-    above, below = (lines(said, width, _WORDS_PX) for said in ([tally(analysis)], disclosure(analysis)))
+    above, below = (lines(said, width, _WORDS_PX) for said in ((tally(analysis),), disclosure(analysis)))
     frames = []
     for shot in shots:
         drawn = _drawn(shot, nodules, above, below)

@@ -225,7 +225,7 @@ def _range(step: Steps, shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def _heights(lung: Mask) -> tuple[int, int]:
-    """The heights between which the middle of the lung lies, with room for what is compared above and below."""
+    """The heights between which most of the lung lies, with room for what is compared above and below."""
     ends = np.cumsum(np.count_nonzero(lung, axis=(0, 1)))
     low, high = np.searchsorted(ends, [OUTERMOST_SHARE * ends[-1], (1 - OUTERMOST_SHARE) * ends[-1]])
     return max(int(low) - _ROOM, 0), min(int(high) + _ROOM, lung.shape[2])

@@ -11,12 +11,14 @@ it can, and is doubted the more the farther that is.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from millet.core.bits import Mask
-from millet.core.columns import LEVEL, OBLIQUE, Columns, Frame, Planes, columns
+from millet.core.columns import LEVEL, OBLIQUE, Columns, Floats32, Frame, Planes, columns
 from millet.core.geometry import Floats, Grid
 from millet.core.lungs import LungMask
 from millet.core.relief import HEARD, Relief, relief
@@ -28,7 +30,7 @@ FEW_CELLS = 320
 """Crossed by a surface, below which chance contrasts grow."""
 DOUBT_MM = 2.0
 """How far a surface may be wrong where it is supported."""
-DOUBT_PER_MM = 0.3
+DOUBT_PER_MM = 0.2
 """How much farther with each mm from there: it may be as steep as that."""
 SUPPORTED = 0.5
 """Mean support of a cell and its neighbours, of what is heard there."""
@@ -64,22 +66,24 @@ class Fissure:
         """Whether places lie above it: z and y (R, S), x (C,) in mm along the lattice; (R, S, C)."""
         return self.over_places_mm(zy_mm, x_mm) > 0
 
-    def over_places_mm(self, zy_mm: tuple[Floats, Floats], x_mm: Floats) -> Floats:
+    def over_places_mm(self, zy_mm: tuple[Floats, Floats], x_mm: Floats) -> Floats32:
         """How far places lie above it along its columns: z and y (R, S), x (C,) in mm along the lattice."""
         frame = self.frame
-        (row, height), column = (
-            (
-                sum((zy_mm[k] - frame.first_mm[k]) * step[k] for k in (0, 1)) / (step @ step)
-                for step in (frame.steps[0], frame.steps[2])
-            ),
-            (x_mm - frame.first_mm[2]) / frame.steps[1, 2],
-        )
+        row, height = (self._count(zy_mm, k) for k in (0, 2))
+        column = (x_mm - frame.first_mm[2]) / frame.steps[1, 2]
         low, rest = _between(column, self.heights.shape[1])
         table = (self.heights[:, low] * (1 - rest) + self.heights[:, low + 1] * rest).astype(np.float32)
         low, rest = _between(row, self.heights.shape[0])
-        rest = rest.astype(np.float32)[..., None]
-        surface = table[low] * (1 - rest) + table[low + 1] * rest
-        return np.asarray((height.astype(np.float32)[..., None] - surface) * np.float32(frame.step_mm[2]))
+        share = rest.astype(np.float32)[..., None]
+        surface = table[low] * (1 - share) + table[low + 1] * share
+        over: Floats32 = (height.astype(np.float32)[..., None] - surface) * np.float32(frame.step_mm[2])
+        return over
+
+    def _count(self, zy_mm: tuple[Floats, Floats], which: int) -> Floats:
+        """Rows (0) or heights (2), fractional, of places."""
+        step, first = self.frame.steps[which], self.frame.first_mm
+        off = sum((place - first[k]) * step[k] for k, place in enumerate(zy_mm))
+        return np.asarray(off / (step @ step))
 
     def samples(self) -> tuple[Floats, Floats]:
         """Points (N, 3) on what is seen of it, and its unit normals there, upwards."""
@@ -152,8 +156,8 @@ def _fissure(seen: Columns) -> Fissure | None:
 
 def stands_out(found: Relief) -> bool:
     """Whether a surface is a fissure."""
-    cells = max(np.count_nonzero(found.crossed), 1)
-    return found.contrast >= LEAST_CONTRAST * max((FEW_CELLS / cells) ** 0.5, 1.0)
+    cells = max(int(np.count_nonzero(found.crossed)), 1)
+    return found.contrast >= LEAST_CONTRAST * max(sqrt(FEW_CELLS / cells), 1.0)
 
 
 def _from_support(found: Relief, frame: Frame) -> Floats:
@@ -166,7 +170,7 @@ def _from_support(found: Relief, frame: Frame) -> Floats:
     return np.asarray(ndimage.distance_transform_edt(~supported, sampling=frame.step_mm[:2]))
 
 
-def _between(places: Floats, count: int) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.intp]], Floats]:
+def _between(places: Floats, count: int) -> tuple[NDArray[np.intp], Floats]:
     """The cell before each place and how far on it is; beyond the outermost ones they repeat."""
     held = np.clip(places, 0, count - 1)
     low = np.minimum(held.astype(np.intp), count - 2)

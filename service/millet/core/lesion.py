@@ -13,7 +13,7 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from millet.core.geometry import Floats, PointMm, Vector
+from millet.core.geometry import Floats, Grid, PointMm, Vector
 from millet.core.nodule import Side
 from millet.core.spread import Randomness
 
@@ -62,6 +62,17 @@ class Images:
             raise ValueError(f"{self.thickness_mm} mm every {self.step_mm} mm is no stack of images")
         if not (isfinite(self.first_mm) and 1 <= self.count <= MOST_IMAGES):
             raise ValueError(f"{self.count} images from {self.first_mm} mm on are no stack of images")
+
+    @classmethod
+    def of(cls, grid: Grid, thickness_mm: float) -> Images:
+        """The slices of a volume, which lie one behind the other along its first axis."""
+        return cls(
+            thickness_mm=thickness_mm,
+            step_mm=grid.spacing_mm[0],
+            first_mm=float(np.dot(grid.origin_mm, grid.axes[0])),
+            count=grid.shape[0],
+            normal=grid.axes[0],
+        )
 
     @property
     def edges_mm(self) -> tuple[Floats, Floats]:

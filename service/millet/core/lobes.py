@@ -102,7 +102,7 @@ def lobes_of(planes: Planes, grid: Grid, lungs: LungMask) -> Lobes:
 
 
 def sides(lungs: LungMask, points_mm: Floats) -> NDArray[np.uint8]:
-    """The label of the lung of each of (N, 3) points, of the nearer one for points outside; 0 without lungs."""
+    """The lung of each of (N, 3) points as its label, the nearer one for points outside; 0 without lungs."""
     labels = lungs.at(points_mm)
     if lungs.found:
         for number in np.flatnonzero(labels == 0):

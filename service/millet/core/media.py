@@ -15,7 +15,7 @@ _ENDINGS = {DICOM: ".dcm", HL7: ".hl7", "application/fhir+json": ".json"}
 TRANSPORTS = ("folder", "dicom", "stow", "http", "mllp")
 _ONLY = {"dicom": DICOM, "stow": DICOM, "mllp": HL7}
 """What a transport is made for; the others carry anything."""
-ON_REQUEST = frozenset(["labelmap"])
+ON_REQUEST = frozenset(["labelmap", "cad"])
 """Kinds of DICOM objects that many archives do not know: they get them where they ask for them by name."""
 
 

@@ -26,8 +26,8 @@ class Place:
     zone_estimated: bool
     """Whether the zone stands in for the lobe."""
     pleura_mm: float | None
-    """From the nodule's edge to the surface of the lung, the mediastinal one and the hilum included; 0 where it
-    touches, None where there is no lung."""
+    """From the nodule's edge to the surface of the lung, mediastinum and hilum included; 0 where it touches,
+    None where there is no lung."""
     fissure_mm: float | None
     """From the nodule's edge to the nearest fissure of its lung; None where none was found."""
 
@@ -38,7 +38,7 @@ def places(
     """The place of each nodule, by its centre (N, 3) in LPS and its diameter."""
     points, radii = np.asarray(points_mm, float).reshape(-1, 3), np.asarray(diameters_mm, float) / 2
     named = lobes.at(points)
-    pleura, fissure = pleura_mm(points, lungs), lobes.fissure_mm(points)
+    thirds, pleura, fissure = zones(points, lungs), pleura_mm(points, lungs), lobes.fissure_mm(points)
     return tuple(
         Place(
             lobe=lobe,
@@ -47,9 +47,7 @@ def places(
             pleura_mm=_from_edge(near, radius),
             fissure_mm=_from_edge(far, radius),
         )
-        for lobe, zone, near, far, radius in zip(
-            named, zones(points, lungs), pleura, fissure, radii, strict=True
-        )
+        for lobe, zone, near, far, radius in zip(named, thirds, pleura, fissure, radii, strict=True)
     )
 
 
@@ -70,7 +68,7 @@ def pleura_mm(points_mm: Floats, lungs: LungMask) -> Floats:
 
 
 def zones(points_mm: Floats, lungs: LungMask) -> list[Zone]:
-    """The third of its own lung's height, as far as the volume holds it, that each of (N, 3) points lies in."""
+    """The third of its own lung's height, as far as the volume holds it, of each of (N, 3) points."""
     points = np.asarray(points_mm, float).reshape(-1, 3)
     height, side = lungs.grid.to_index_array(points)[:, 0], sides(lungs, points)
     found = np.full(len(points), 1)

@@ -59,13 +59,15 @@ FINE = (Step(7, 0.15, 3.0, 0.2, 2.0), Step(4, 0.2, 3.0, 0.1, 1.5))
 
 
 class Relief(NamedTuple):
-    """A surface: heights (row, column), what supports it there, where it crosses lung, how much it stands out."""
+    """A surface over rows and columns, and what speaks for it."""
 
     heights: Floats
     support: Floats
-    """0 to `ridges.STRONGEST`."""
+    """Strength there, 0 to `ridges.STRONGEST`."""
     crossed: Mask
+    """Where it lies in lung."""
     contrast: float
+    """Mean strength over that of parallel surfaces."""
 
 
 def relief(ridges: Ridges) -> Relief:
@@ -100,7 +102,7 @@ def _planes(ridges: Ridges) -> Iterator[Floats]:
 
 
 def _halved(ridges: Ridges) -> tuple[Floats32, Mask]:
-    """Strength over `HEARD`, of every other row and column and the stronger of two heights, a little widened."""
+    """Strength over `HEARD` of every other row and column, the stronger of two heights, a little widened."""
     depth = ridges.strength.shape[2] // 2 * 2
     loud = np.maximum(ridges.strength[::2, ::2, :depth] - np.float32(HEARD), 0)
     looked = ridges.looked[::2, ::2, :depth]

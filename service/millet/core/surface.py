@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from millet.core.bits import Mask
@@ -59,7 +60,7 @@ def lung_surface(lungs: LungMask, label: int) -> Surface:
     return Surface(points_mm=points, normals=normals, reach_mm=GRID_MM)
 
 
-def _faces(lung: Mask) -> tuple[np.ndarray[tuple[int], np.dtype[np.intp]], ...]:
+def _faces(lung: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Flat places of voxels of a mask that have a face to the outside, and the step through that face."""
     flat = lung.ravel()
     places, steps = [], []
@@ -73,7 +74,7 @@ def _faces(lung: Mask) -> tuple[np.ndarray[tuple[int], np.dtype[np.intp]], ...]:
     return np.concatenate(places), np.concatenate(steps)
 
 
-def _outwards(lung: Mask, at: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Floats:
+def _outwards(lung: Mask, at: NDArray[np.intp]) -> Floats:
     """Unit vectors (z, y, x) away from what of a mask lies within two voxels."""
     flat = lung.ravel()
     strides = [s // lung.itemsize for s in lung.strides]

@@ -1,7 +1,7 @@
 """One series, from its bytes to an analysis and the objects made of it.
 
-    read -> lungs -> candidates -> nodules -> second reader -> pattern -> triage -> Analysis
-         -> SR, SEG, pictures
+    read -> lungs -> candidates -> nodules -> second reader -> the exam judged -> Analysis
+         -> SR, SEG, pictures, messages
 
 A series that cannot be judged ends in an Analysis too, with its coded reason; only faults of our own
 (DetectorError, StoreError) leave this module as errors, for the work to be tried again.
@@ -21,21 +21,27 @@ from millet.codec.source import Source
 from millet.core import count_limit, digest, reliability, triage
 from millet.core import pattern as patterns
 from millet.core.analysis import Analysis, Outcome, Predecessor, Provenance, Triage, TriageLevel
+from millet.core.character import Character
+from millet.core.describe import Seen, characters
 from millet.core.detectability import Resolution
 from millet.core.kernel import blur_mm
 from millet.core.lungs import LungMask, lungs_of
 from millet.core.measure import Measurement, label, measure
 from millet.core.nodule import Candidate, Nodule
 from millet.core.pattern import PROPOSAL
+from millet.core.place import places
 from millet.core.reasons import Reason, Remark, Weight
 from millet.core.uids import object_uid
 from millet.errors import UnfitSeries
 from millet.flow import second_reader
 from millet.flow.ahead import Ahead, Haste
 from millet.flow.answers import Progress as Share
+from millet.flow.judging import judged
+from millet.flow.model import Model
+from millet.flow.objects import objects_of, reports_of
 from millet.flow.read import ReadSeries, read
 from millet.flow.slabs import GRID
-from millet.flow.surroundings import surroundings
+from millet.flow.surroundings import Surroundings, surroundings
 
 UNREPORTED = frozenset({Reason.IDENTITY_CONFLICT})
 """No object is made: it would be filed under one of several patients. gRPC, page and metric tell it."""
@@ -185,8 +191,16 @@ def _examined(base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, pr
     nodules = _nodules(base, series, measured, _characters(measured, mask, known, seen_at))
     figures, doubts = reliability.judge(_evidence(series, mask, known.noise_hu, nodules, model, second))
     told = base.remarks + known.coverage + doubts
-    base = replace(base, remarks=told, reliability=figures, nodules=nodules)
-    analysis = judged(base, series.headers, mask, known.lobes, known.effusions, model.criteria)
+    base = replace(
+        base,
+        outcome=Outcome.FINDINGS if nodules or known.effusions else Outcome.NONE_FOUND,
+        remarks=told,
+        reliability=figures,
+        nodules=nodules,
+        effusions=known.effusions,
+        lungs=mask.litres,
+    )
+    analysis = judged(base, series.headers, mask, known.lobes, model.criteria)
     progress("report", 0, 0)
     labels = label(series.volume, analysis.nodules)
     return Made(analysis=analysis, objects=objects_of(analysis, labels, known), candidates=found.candidates)

@@ -9,7 +9,7 @@ import numpy as np
 
 from millet.core import guidelines, triage
 from millet.core import pattern as patterns
-from millet.core.analysis import Analysis, Effusion, Outcome
+from millet.core.analysis import Analysis
 from millet.core.criteria import CriteriaSet
 from millet.core.ground import reference_places
 from millet.core.lobes import Lobes
@@ -25,10 +25,9 @@ def judged(
     headers: Sequence[SliceHeader],
     mask: LungMask,
     lobes: Lobes,
-    effusions: tuple[Effusion, ...],
     further: Sequence[CriteriaSet],
 ) -> Analysis:
-    """Judge an analysis that holds its nodules and its remarks; see the modules of `core` for the rules."""
+    """Judge an analysis that holds all that was found; see the modules of `core` for the rules."""
     nodules = base.nodules
     known = patterns.known_of(mask)
     if lobes.complete:
@@ -39,15 +38,12 @@ def judged(
     pattern = patterns.judge(nodules, known)
     analysis = replace(
         base,
-        outcome=Outcome.FINDINGS if nodules or effusions else Outcome.NONE_FOUND,
         pattern=pattern,
         judgements=patterns.judgements(nodules, known, further),
         spread=spread,
-        lungs=mask.litres,
-        effusions=effusions,
     )
     analysis = replace(analysis, advice=guidelines.advise(guidelines.subject_of(analysis, headers)))
-    exam = triage.Exam(nodules=nodules, pattern=pattern, effusions=effusions, remarks=analysis.remarks)
+    exam = triage.Exam(nodules=nodules, pattern=pattern, effusions=base.effusions, remarks=analysis.remarks)
     return replace(analysis, triage=triage.judge(exam))
 
 

@@ -6,7 +6,7 @@ missed and some false ones in each, centres and volumes a little off.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from millet.core.geometry import Floats, Grid, PointMm, Vector
 from millet.core.lungs import GRID_MM, LungMask
 from millet.phantom.after import After
 from millet.phantom.later import SPREAD
-from millet.phantom.motion import Motion, motion, origins
+from millet.phantom.motion import Motion, motion
 from millet.phantom.nodules import spread
 from millet.phantom.shapes import Field
 
@@ -80,38 +80,57 @@ class Shape:
     def mask(self, way: Motion | None = None) -> LungMask:
         """As `core.lungs` would find them, before or after a motion; the midline tells left from right."""
         held = self.grid.to_patient_array(np.argwhere(self.level < 0).astype(float))
-        grid = _around(held if way is None else way.there(held))
-        index = np.indices(grid.shape).astype(float) if way is None else origins(grid, way)
-        before = grid.to_patient_array(index.reshape(3, -1).T)
-        level = ndimage.map_coordinates(
-            self.level, self.grid.to_index_array(before).T, order=1, mode="nearest"
-        )
-        label = np.where(level < 0, np.where(before[:, 0] < 0, 1, 2), 0).reshape(grid.shape).astype(np.uint8)
-        right, left = (float(np.count_nonzero(label == side)) * GRID_MM**3 / 1e6 for side in (1, 2))
+        coarse = _around(held if way is None else way.there(held), 2 * GRID_MM)
+        places = coarse.to_patient_array(np.indices(coarse.shape).reshape(3, -1).T.astype(float))
+        before = places if way is None else way.back(places)
+        index = self.grid.to_index_array(before).T
+        level = ndimage.map_coordinates(self.level, index, order=1, mode="nearest").reshape(coarse.shape)
+        right = np.where(before[:, 0] < 0, -1.0, 1.0).reshape(coarse.shape)
+        z, y, x = (2 * n - 1 for n in coarse.shape)
+        grid = replace(coarse, shape=(z, y, x), spacing_mm=(GRID_MM, GRID_MM, GRID_MM))
+        inside, side = _finer(level) < 0, np.where(_finer(right) < 0, 1, 2)
+        label = np.where(inside, side, 0).astype(np.uint8)
+        litres = [float(np.count_nonzero(label == one)) * GRID_MM**3 / 1e6 for one in (1, 2)]
         return LungMask(
             label=label,
             hu=np.where(label > 0, np.float32(-860), np.float32(40)),
             grid=grid,
-            litres=Lungs(right_l=right, left_l=left),
+            litres=Lungs(right_l=litres[0], left_l=litres[1]),
             cut_at_top=False,
             cut_at_base=False,
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Twice:
+    """Lungs at both times."""
+
+    shape: Shape
+    way: Motion
+    before: LungMask
+    after: LungMask
+
+
+def twice(shape: Shape, after: After, rng: np.random.Generator) -> Twice:
+    """The same lungs, moved."""
+    way = motion(shape.inside(rng), after.volume, after.bend_mm, rng)
+    return Twice(shape=shape, way=way, before=shape.mask(), after=shape.mask(way))
+
+
 def pair(
-    shape: Shape, count: int, after: After, rng: np.random.Generator, reader: Reader | None = None
+    lungs: Twice, count: int, after: After, rng: np.random.Generator, reader: Reader | None = None
 ) -> Pair:
     """Nodules of 1.5 to 5 mm at random in these lungs, then and later. Raises ValueError for too many."""
     reader = reader or Reader()
-    way = motion(shape.inside(rng), after.volume, after.bend_mm, rng)
-    deep = shape.inside(rng, 3.0)
+    deep = lungs.shape.inside(rng, 3.0)
     centres = spread(deep, count, rng, least_mm=APART_MM, evenness=0.4)
     volumes = np.pi / 6 * (1.5 * (5 / 1.5) ** rng.uniform(size=count)) ** 3
     gone = rng.uniform(size=count) < after.gone
     later = volumes * (1 + after.change) * np.exp(rng.normal(0, SPREAD, count))
+    way = lungs.way
     return Pair(
-        prior=_read(shape.mask(), (centres, volumes), np.ones(count, bool), deep, reader, rng),
-        current=_read(shape.mask(way), (way.there(centres), later), ~gone, way.there(deep), reader, rng),
+        prior=_read(lungs.before, (centres, volumes), np.ones(count, bool), deep, reader, rng),
+        current=_read(lungs.after, (way.there(centres), later), ~gone, way.there(deep), reader, rng),
         way=way,
         nodules_mm=centres,
         gone=gone,
@@ -139,14 +158,30 @@ def _read(
     )
 
 
-def _around(points: Floats) -> Grid:
-    """The lattice of `GRID_MM` around points."""
-    low = np.floor(points.min(axis=0) / GRID_MM) * GRID_MM - _MARGIN_MM
-    high = np.ceil(points.max(axis=0) / GRID_MM) * GRID_MM + _MARGIN_MM
-    x, y, z = (round(n) + 1 for n in (high - low) / GRID_MM)
+def _around(points: Floats, step_mm: float) -> Grid:
+    """A lattice around points."""
+    low = np.floor(points.min(axis=0) / step_mm) * step_mm - _MARGIN_MM
+    high = np.ceil(points.max(axis=0) / step_mm) * step_mm + _MARGIN_MM
+    x, y, z = (round(n) + 1 for n in (high - low) / step_mm)
     return Grid(
         shape=(z, y, x),
-        spacing_mm=(GRID_MM, GRID_MM, GRID_MM),
+        spacing_mm=(step_mm, step_mm, step_mm),
         origin_mm=PointMm(*low.tolist()),
         axes=(Vector(0, 0, 1), Vector(0, 1, 0), Vector(1, 0, 0)),
     )
+
+
+def _finer(field: Floats) -> Floats:
+    """Every second value new, between its neighbours."""
+    for axis in range(3):
+        shape = [2 * n - 1 if k == axis else n for k, n in enumerate(field.shape)]
+        finer = np.empty(shape)
+        here = [slice(None)] * 3
+        here[axis] = slice(None, None, 2)
+        finer[tuple(here)] = field
+        ahead = np.take(field, range(1, field.shape[axis]), axis=axis)
+        behind = np.take(field, range(field.shape[axis] - 1), axis=axis)
+        here[axis] = slice(1, None, 2)
+        finer[tuple(here)] = (ahead + behind) / 2
+        field = finer
+    return field

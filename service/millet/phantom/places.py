@@ -87,9 +87,9 @@ def _centrilobular(diameters: Floats, room: Room, taken: Taken, rng: np.random.G
     tips = tips + rng.normal(0, 0.4, tips.shape)
     clear_mm = PLEURA_CLEAR_MM + widest / 2
     chest = room.chest
-    free = (chest.sample(chest.lung, tips) < -clear_mm) & (
-        np.abs(chest.sample(chest.fissure, tips)) > clear_mm
-    )
+    free = chest.sample(chest.lung, tips) < -clear_mm
+    for sheet in (chest.fissure, chest.level):
+        free &= np.abs(chest.sample(sheet, tips)) > clear_mm
     free &= (chest.sample(chest.mass, tips) > widest / 2 + 3) & _apart(tips, room, taken, widest)
     return nodules.spread(tips[free], len(diameters), rng, evenness=0.3, least_mm=widest)
 

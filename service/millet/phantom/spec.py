@@ -95,7 +95,8 @@ class Preset:
     is the share of the lungs that it destroyed, `scars` the number of bands; `contrast` is given into
     the blood. With `least_nodules`, the number is drawn evenly from that to `nodules`. With `pair_mm`
     above 0, nodules come two by two, their centres that far apart. With `keep`, only the first so many
-    nodules are drawn: the same places, shapes and noise without the neighbours.
+    nodules are drawn: the same places, shapes and noise without the neighbours. With `lobes` the first
+    simulator draws the fissures of five lobes, as the second always does.
     """
 
     nodules: int
@@ -115,6 +116,8 @@ class Preset:
     keep: int | None = None
     after: After | None = field(default=None, repr=False)
     """The patient of everything else, later; out of `repr`, which names what is drawn the first time."""
+    lobes: bool = field(default=False, repr=False)
+    """Without, the first simulator draws one sheet a lung, which falls to the back and bounds no lobe."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,15}", self.name):
@@ -189,7 +192,7 @@ class Phantom:
         """What identifiers are a function of: everything that the pixels are a function of."""
         return (
             self.simulator,
-            repr(self.asked),
+            repr(self.asked) + " with lobes" * self.asked.lobes,
             str(self.seed),
             str(len(self.truth)),
             repr(self.scale),

@@ -30,7 +30,7 @@ class DestinationSection:
     `HOST:PORT`."""
     kinds: tuple[str, ...] = ()
     """The kinds of objects that it wants, as listed below, or patterns of them (`sc-*`); empty for all that
-    its transport is made for, but `labelmap` over DICOM, which many archives do not know."""
+    its transport is made for, but `labelmap` and `cad` over DICOM, which many archives do not know."""
     verify: str = "none"
     """How it is known that it keeps what it took: query (C-FIND, QIDO-RS), commitment (DICOM Storage
     Commitment) or none. Until then a delivery is not done, and what is not kept is sent again."""
