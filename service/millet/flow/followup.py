@@ -25,7 +25,7 @@ from millet.flow.read import ReadSeries
 from millet.ports import Priors, SeriesKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prior:
     """What an exam is to be compared with, or why with nothing."""
 
@@ -50,8 +50,8 @@ def find(journal: Priors, key: SeriesKey, model_digest: str) -> Prior:
 def _loaded(journal: Priors, key: SeriesKey, facts: Facts) -> Prior:
     try:
         analysis = journal.analysis(key)
-        kept = journal.object_bytes(key, outlines.KIND)
-        lungs, how = outlines.decode(kept) if kept else (Outline.nothing(), None)
+        stored = journal.object_bytes(key, outlines.KIND)
+        lungs, how = (Outline.nothing(), None) if stored is None else outlines.decode(stored)
     except ValueError:
         return Prior(why_not=priors.UNREADABLE)
     if analysis is None:
