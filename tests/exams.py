@@ -11,7 +11,7 @@ import numpy as np
 from millet.core.comparable import Compared, Conditions
 from millet.core.followup import Followed, Study
 from millet.core.geometry import Grid, PointMm, Vector
-from millet.core.outline import DENSE, outline
+from millet.core.lung_outline import DENSE, outline
 from millet.phantom.after import After
 from millet.phantom.pairs import Found, Pair, Reader, Shape, Twice, pair, twice
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+NOT_IN_TEMPLATE = re.compile(
+    r'.*\(125007,DCM,"Measurement Group"\)/(CODE|TEXT) \([^/]*,99MILLET,[^/]*: Content Item not in template'
+)
+"""PixelMed's TID 1410 and 1411 are older than the qualitative evaluations in them (PS3.16 2024e)."""
 PIXELMED = Path("/usr/share/java/pixelmed.jar")
 
 
@@ -50,4 +55,5 @@ def assert_pixelmed(path: Path) -> None:
     assert "Found Root Template TID_1500" in printed
     assert "IOD validation complete" in printed
     assert "Error" not in printed, printed
-    assert "Warning" not in printed, printed
+    warned = [line for line in printed.splitlines() if "Warning" in line]
+    assert not [line for line in warned if not NOT_IN_TEMPLATE.match(line)], printed

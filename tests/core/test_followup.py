@@ -15,7 +15,7 @@ from millet.core.analysis import Lungs
 from millet.core.change import Fate
 from millet.core.followup import Followed, compare, foreign, not_used, tracked
 from millet.core.geometry import PointMm
-from millet.core.outline import Outline
+from millet.core.lung_outline import Outline
 from millet.phantom.after import After
 from millet.phantom.pairs import Reader
 

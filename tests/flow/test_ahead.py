@@ -22,8 +22,9 @@ from strided import LEVEL, MANIFEST, Strided
 from millet.errors import DetectorError, Interrupted
 from millet.flow import ahead, detect, slabs
 from millet.flow.ahead import Ahead
-from millet.flow.analyse import Made, Model, Order, finish
+from millet.flow.analyse import Made, Order, finish
 from millet.flow.batcher import Batcher, running
+from millet.flow.model import Model
 
 SPACING_MM = (1.25, 2.0, 2.0)
 FEWEST_NODULES = 10

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from worklists import MemoryWorklist, status
 
-from millet.codec import outline as outlines
+from millet.codec import lung_outline as outlines
 from millet.core import prior as priors
 from millet.core.change import Fate
 from millet.core.lungs import lungs

@@ -1,55 +1,122 @@
-"""What is kept of an exam beside its analysis, for a later one to be compared with it: 15 kB of JSON.
-
-Points of the pleura in tenths of a millimetre, directions in hundredths, and how the exam was taken.
-"""
+"""A nodule's outline on the slice that shows it best, in that image's own coordinates, for viewers."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import cos, isfinite, pi, sin
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from millet.codec import flat
-from millet.core.comparable import Conditions
-from millet.core.geometry import Floats
-from millet.core.outline import Outline
+from millet.codec.source import Source, SourceImage
+from millet.core.geometry import PointMm
+from millet.core.nodule import Nodule
 
-SCHEMA = 1
-KIND = "outline.json"
-"""Of the object that holds it."""
-_STEP_MM = 0.1
-_STEP = 0.01
+CORNERS = 24
+"""Of an outline. Viewers take a polyline of four or five points for a rectangle."""
+SMALLEST_RADIUS_PIXELS = 1.0
+"""Drawn smaller, a nodule could not be seen."""
 
-
-def encode(outline: Outline, conditions: Conditions) -> bytes:
-    """Write both, the same bytes for the same values."""
-    document = {
-        "schema": SCHEMA,
-        "conditions": json.loads(flat.encode(conditions)),
-        "points": _whole(outline.points_mm / _STEP_MM),
-        "outward": _whole(outline.outward / _STEP),
-        "side": outline.side.tolist(),
-    }
-    return json.dumps(document, separators=(",", ":")).encode()
+Floats = NDArray[np.float64]
 
 
-def decode(document: bytes) -> tuple[Outline, Conditions]:
-    """Read what `encode` wrote; ValueError for another schema or a damaged document."""
-    found: Any = json.loads(document)
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise ValueError(f"no outline of schema {SCHEMA}")
-    try:
-        outward = np.asarray(found["outward"], float).reshape(-1, 3)
-        outline = Outline(
-            points_mm=np.asarray(found["points"], float).reshape(-1, 3) * _STEP_MM,
-            outward=outward / np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-9),
-            side=np.asarray(found["side"], np.uint8),
+class Outline(NamedTuple):
+    """A closed line on one image: (column, row), the first point also the last.
+
+    The centre of the top left pixel is (0.5, 0.5) (PS3.3 C.18.6.1.2).
+    """
+
+    image: SourceImage
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plane:
+    """Where an image lies (PS3.3 C.7.6.2)."""
+
+    image: SourceImage
+    origin_mm: Floats
+    """The centre of its top left pixel."""
+    axes: Floats
+    """(3, 3): the directions in which columns and rows are counted, and their normal."""
+    pixel_mm: Floats
+    """(2,): distance of columns, of rows."""
+
+    @classmethod
+    def of(cls, image: SourceImage) -> Plane | None:
+        """The plane of an image, None where its header does not say it."""
+        origin, along, pixel = (
+            _numbers(image.text(keyword), count)
+            for keyword, count in (
+                ("ImagePositionPatient", 3),
+                ("ImageOrientationPatient", 6),
+                ("PixelSpacing", 2),
+            )
         )
-        return outline, flat.decode(Conditions, json.dumps(found["conditions"]))
-    except (KeyError, TypeError) as damage:
-        raise ValueError(f"damaged outline: {damage!r}") from damage
+        if origin is None or along is None or pixel is None or not (pixel > 0).all():
+            return None
+        columns, rows = along[:3], along[3:]
+        axes = np.stack([columns, rows, np.cross(columns, rows)])
+        if not np.allclose(axes @ axes.T, np.eye(3), atol=1e-2):
+            return None
+        return cls(image=image, origin_mm=origin, axes=axes, pixel_mm=pixel[::-1])
+
+    def away_mm(self, point_mm: PointMm) -> float:
+        """Distance of a point from the plane."""
+        return abs(float(self.axes[2] @ (np.asarray(point_mm) - self.origin_mm)))
+
+    def project(self, points_mm: Iterable[PointMm]) -> Floats:
+        """(N, 2) image coordinates (column, row) of points, dropped onto the plane."""
+        offsets = np.asarray([tuple(point) for point in points_mm], float) - self.origin_mm
+        return offsets @ self.axes[:2].T / self.pixel_mm + 0.5
+
+    def lift(self, point: tuple[float, float]) -> PointMm:
+        """Where in the patient a point (column, row) of the image is."""
+        offset = (np.asarray(point) - 0.5) * self.pixel_mm @ self.axes[:2]
+        return PointMm(*(float(value) for value in self.origin_mm + offset))
 
 
-def _whole(values: Floats) -> list[list[int]]:
-    return [[int(v) for v in row] for row in np.rint(values)]
+def planes(source: Source) -> list[Plane]:
+    """The planes of a series that are known."""
+    return [plane for image in source.images if (plane := Plane.of(image)) is not None]
+
+
+def outline(nodule: Nodule, known: Iterable[Plane]) -> Outline | None:
+    """The ellipse of a nodule's two axes, else its circle, on the nearest slice; None without a slice."""
+    axes = nodule.character.axes if nodule.character else None
+    ends = (*axes.long_mm, *axes.short_mm) if axes else (nodule.centre_mm,)
+    middle = PointMm(*np.mean([tuple(end) for end in ends], axis=0).tolist())
+    plane = min(known, key=lambda plane: plane.away_mm(middle), default=None)
+    if plane is None:
+        return None
+    centre = plane.project([middle])[0]
+    if axes:
+        drawn = plane.project(ends)
+        long, short = (drawn[1] - drawn[0]) / 2, (drawn[3] - drawn[2]) / 2
+    else:
+        long, short = np.diag(nodule.diameter_mm / 2 / plane.pixel_mm)
+    return Outline(plane.image, _closed(centre, _seen(long), _seen(short)))
+
+
+def _closed(centre: Floats, long: Floats, short: Floats) -> tuple[tuple[float, float], ...]:
+    turns = [2 * pi * corner / CORNERS for corner in range(CORNERS)]
+    around = [centre + long * cos(turn) + short * sin(turn) for turn in turns]
+    points = [(float(column), float(row)) for column, row in around]
+    return (*points, points[0])
+
+
+def _seen(half: Floats) -> Floats:
+    """Half an axis, no shorter than can be seen."""
+    length = float(np.linalg.norm(half))
+    return half * max(1.0, SMALLEST_RADIUS_PIXELS / length) if length > 0 else half
+
+
+def _numbers(text: str, count: int) -> Floats | None:
+    """The values of a DS element, None unless there are that many, all finite."""
+    try:
+        values = [float(part) for part in text.split("\\")]
+    except ValueError:
+        return None
+    return np.asarray(values) if len(values) == count and all(map(isfinite, values)) else None

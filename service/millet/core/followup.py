@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from millet.core.change import Change, Fate, NoduleChange
 from millet.core.comparable import Compared, limits
 from millet.core.geometry import Floats, PointMm
+from millet.core.lung_outline import Outline
 from millet.core.matching import Spots, match
 from millet.core.nodule import Nodule
-from millet.core.outline import Outline
 from millet.core.registration import Exam, Registration, register
 
 CHANGED = 0.25

@@ -1,89 +1,125 @@
-"""The surface of the lungs as a few hundred points, for a later exam to be laid over this one."""
+"""The outlines of nodules in the slice where each is widest: rays from the middle to where tissue ends.
+
+A ray ends where HU fall below those that the edge of a blurred ball of this size shows (less than half of
+the contrast where it is small), so that outlines of small nodules are no larger than the nodules are.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from millet.core.bits import Mask
-from millet.core.components import extent
 from millet.core.geometry import Floats
-from millet.core.lungs import LungMask
+from millet.core.levels import Levels, seen_at
+from millet.core.voi import Counts, Field, Masks, Vois
 
-KEPT = 500
-"""Points that are stored of an exam: one for every 4 cm2 of an adult's lungs."""
-DENSE = 4000
-"""Points of the exam that others are laid over, so that nobody's nearest one lies far along the surface."""
-_REACH = 2
-_SIGMA = 1.2
-"""Of the Gaussian, in voxels, whose slope is the direction of the surface."""
+FEW_RAYS, MANY_RAYS = 24, 48
+FEW_BELOW_MM = 4.0
+"""Radii below it need few rays."""
+STEP_MM = 0.3
+BEYOND_MM = 2.5
+"""How far rays go beyond the radius."""
+LEAST_MM = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Outline:
-    """Points on the pleura, in patient mm (LPS), where the exam shows it: not where its volume ends."""
+class Outlines:
+    """N outlines of A rays each, in the plane of one slice each."""
 
-    points_mm: Floats
-    """(N, 3)"""
-    outward: Floats
-    """(N, 3), of unit length, out of the lung."""
-    side: NDArray[np.uint8]
-    """(N,), 1 right, 2 left."""
+    slices: Counts
+    """(N,) the index of the slice in each block."""
+    middle_mm: Floats
+    """(N, 2) y and x of the rays' origin from the block's first voxel."""
+    radius_mm: Floats
+    """(N, A) where each ray ends."""
+    rays: Field
+    """(N, A, K) HU along the rays, every `STEP_MM`, whosoever they are."""
 
-    def __post_init__(self) -> None:
-        count = len(self.side)
-        if self.points_mm.shape != (count, 3) or self.outward.shape != (count, 3):
-            raise ValueError(f"{self.points_mm.shape}, {self.outward.shape} and {self.side.shape} do not fit")
+    @property
+    def directions(self) -> Floats:
+        """(A, 2) y and x of each ray."""
+        turn = 2 * np.pi * np.arange(self.radius_mm.shape[1]) / self.radius_mm.shape[1]
+        return np.stack([np.sin(turn), np.cos(turn)], axis=1)
 
-    @classmethod
-    def nothing(cls) -> Outline:
-        """Of an exam whose lungs nobody kept."""
-        return cls(points_mm=np.zeros((0, 3)), outward=np.zeros((0, 3)), side=np.zeros(0, np.uint8))
-
-
-def outline(lungs: LungMask, most: int = KEPT) -> Outline:
-    """At most so many points of both lungs together, evenly spread over their surfaces."""
-    rims = {side: _rim(lungs.label == side) for side in (1, 2)}
-    every = max(-(-sum(map(len, rims.values())) // most), 1)
-    parts = [(side, *_surface(lungs, side, rim[every // 2 :: every])) for side, rim in rims.items()]
-    points, outward = (np.concatenate([part[k] for part in parts]) for k in (1, 2))
-    side = np.concatenate([np.full(len(part[1]), part[0], np.uint8) for part in parts])
-    return Outline(points_mm=points, outward=outward, side=side)
+    @property
+    def points_mm(self) -> Floats:
+        """(N, A, 2) y and x of the ends of the rays."""
+        points: Floats = self.middle_mm[:, None] + self.radius_mm[:, :, None] * self.directions
+        return points
 
 
-def _rim(lung: Mask) -> NDArray[np.int64]:
-    """(N, 3) voxels that have a neighbour outside, clear of the first and last slices of the volume."""
-    box = extent(lung)
-    if box is None:
-        return np.zeros((0, 3), np.int64)
-    padded = np.pad(lung[box], 1)
-    core = padded[1:-1, 1:-1, 1:-1]
-    inner = core.copy()
-    for axis in range(3):
-        for step in (0, 2):
-            inner &= padded[
-                tuple(slice(step, step + n) if k == axis else slice(1, -1) for k, n in enumerate(core.shape))
-            ]
-    found = np.argwhere(core & ~inner) + [side.start for side in box]
-    seen = (found[:, 0] > _REACH) & (found[:, 0] < lung.shape[0] - 1 - _REACH)
-    return np.asarray(found[seen], np.int64)
+def edge_hu(level: Levels, tissue_hu: Floats, diameter_mm: Floats, sd_mm: float) -> Floats:
+    """What the edge of a blurred ball shows."""
+    shown = seen_at(diameter_mm / 2, diameter_mm, sd_mm)
+    return level.background + shown * (tissue_hu - level.background)
 
 
-def _surface(lungs: LungMask, side: int, voxels: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Where a softened mask is one half next to each voxel, and which way it falls there."""
-    line = np.arange(-_REACH, _REACH + 1)
-    around = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3)
-    weight = np.exp(-(around**2).sum(axis=1) / (2 * _SIGMA**2))
-    weight /= weight.sum()
-    at = np.clip(voxels[:, None] + around, 0, np.asarray(lungs.label.shape) - 1)
-    held = (lungs.label[at[..., 0], at[..., 1], at[..., 2]] == side).astype(float)
-    level = held @ weight
-    rise = held @ (around * weight[:, None]) / _SIGMA**2
-    steep = np.maximum(np.linalg.norm(rise, axis=1, keepdims=True), 1e-6)
-    shift = np.clip((level[:, None] - 0.5) / steep, -1.5, 1.5)
-    axes = np.asarray(lungs.grid.axes, float)
-    outward = -rise / steep
-    points = lungs.grid.to_patient_array(voxels + outward * shift)
-    return points, np.asarray(outward @ axes, float)
+def outlines(some: Vois, seen: Field, own: Masks, edges_hu: Floats, most_mm: Floats) -> Outlines:
+    """Outlines of nodules.
+
+    Args:
+        some: their blocks.
+        seen: HU, softened where there is too much noise for an edge.
+        own: what is the nodule's, by voxels.
+        edges_hu: (N,) HU of the edges.
+        most_mm: (N,) how long rays may be.
+    """
+    slices = np.count_nonzero(own, axis=(2, 3)).argmax(axis=1)
+    number = np.arange(len(slices))
+    flat, mine = seen[number, slices], own[number, slices]
+    pixel = np.asarray(some.grid.spacing_mm[1:])
+    middle = _centres(mine, some.middle[:, 1:]) * pixel
+    count = FEW_RAYS if some.radius_mm.max() < FEW_BELOW_MM else MANY_RAYS
+    turn = 2 * np.pi * np.arange(count) / count
+    steps = STEP_MM * np.arange(int((some.radius_mm.max() * 1.2 + BEYOND_MM) / STEP_MM) + 1)
+    y = (middle[:, 0, None, None] + np.sin(turn)[:, None] * steps) / pixel[0]
+    x = (middle[:, 1, None, None] + np.cos(turn)[:, None] * steps) / pixel[1]
+    rays = _between(flat, y, x)
+    radius = np.minimum(_smooth(_ends(rays, edges_hu)), most_mm[:, None])
+    return Outlines(slices=slices, middle_mm=middle, radius_mm=radius, rays=rays)
+
+
+def _centres(mine: Masks, otherwise: Counts) -> Floats:
+    """(N, 2) the middles of masks (N, Y, X), in pixels."""
+    count = np.count_nonzero(mine, axis=(1, 2))
+    lines = [
+        (np.count_nonzero(mine, axis=axis) * np.arange(mine.shape[3 - axis])).sum(axis=1) for axis in (2, 1)
+    ]
+    centres = np.stack(lines, axis=1) / np.maximum(count, 1)[:, None]
+    return np.where(count[:, None] > 0, centres, otherwise)
+
+
+def _between(flat: Field, y: Floats, x: Floats) -> Field:
+    """Values of planes (N, Y, X) at places (N, A, K), linearly between pixels."""
+    rows, columns = flat.shape[1:]
+    y, x = np.clip(y, 0, rows - 1.001).astype(np.float32), np.clip(x, 0, columns - 1.001).astype(np.float32)
+    row, column = y.astype(np.int32), x.astype(np.int32)
+    u, v = y - row, x - column
+    start = (np.arange(len(flat), dtype=np.int32) * (rows * columns))[:, None, None]
+    place = start + row * columns + column
+    values = flat.ravel()
+    upper = values[place] * (1 - v) + values[place + 1] * v
+    lower = values[place + columns] * (1 - v) + values[place + columns + 1] * v
+    return np.asarray(upper * (1 - u) + lower * u, np.float32)
+
+
+def _ends(rays: Field, edges_hu: Floats) -> Floats:
+    """(N, A) how far each ray goes until it first falls below the edge, between its steps."""
+    edge = np.asarray(edges_hu, np.float32)[:, None, None]
+    below = rays < edge
+    below[:, :, 0] = False
+    below[:, :, -1] = True
+    last = below.argmax(axis=2)
+    before, after = (np.take_along_axis(rays, (last - k)[:, :, None], 2)[:, :, 0] for k in (1, 0))
+    fall = np.maximum(before - after, 1.0)
+    part = np.clip((before - edge[:, :, 0]) / fall, 0, 1)
+    return np.asarray(np.maximum((last - 1 + part) * STEP_MM, LEAST_MM), float)
+
+
+def _smooth(radius_mm: Floats) -> Floats:
+    """The median of an eighth of the turn, which takes vessels off, then 1-2-1."""
+    half = radius_mm.shape[1] // 16
+    beside = np.stack([np.roll(radius_mm, k, axis=1) for k in range(-half, half + 1)])
+    level = np.sort(beside, axis=0)[half]
+    return np.asarray((np.roll(level, 1, axis=1) + 2 * level + np.roll(level, -1, axis=1)) / 4)

@@ -23,7 +23,7 @@ from scipy.spatial import cKDTree
 
 from millet.core.constellation import shift
 from millet.core.geometry import Floats
-from millet.core.outline import Outline
+from millet.core.lung_outline import Outline
 
 FIELD_MM = 6.0
 """Standard deviation of what an affine map leaves."""

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from millet.codec import outline as outlines
+from millet.codec import lung_outline as outlines
 from millet.core import prior as priors
 from millet.core.analysis import Analysis
 from millet.core.change import Change
 from millet.core.comparable import Compared, Conditions, reading
 from millet.core.followup import Followed, Shown, Study, compare, not_used
+from millet.core.lung_outline import DENSE, Outline, outline
 from millet.core.lungs import LungMask
 from millet.core.manifest import Manifest
-from millet.core.outline import DENSE, Outline, outline
 from millet.core.prior import Chosen, Facts
 from millet.flow.read import ReadSeries
 from millet.ports import Priors, SeriesKey
@@ -72,7 +72,7 @@ def conditions(series: ReadSeries, mask: LungMask, manifest: Manifest) -> Condit
 
 
 def kept(mask: LungMask, how: Conditions) -> bytes:
-    """The object of kind `codec.outline.KIND`: what a later exam needs of this one."""
+    """The object of kind `codec.lung_outline.KIND`: what a later exam needs of this one."""
     return outlines.encode(outline(mask), how)
 
 

@@ -58,6 +58,8 @@ class Chest:
     effusion: Field
     mass: Field
     fissure: Field
+    level: Field
+    """Distance from the horizontal fissure; far away where there is none."""
     table: Field
     mass_truth: Mass | None
 
@@ -76,11 +78,18 @@ class Chest:
 
 
 def chest(
-    rng: np.random.Generator, *, scale: float, mass: bool, effusion: bool, gullet: bool = False
+    rng: np.random.Generator,
+    *,
+    scale: float,
+    mass: bool,
+    effusion: bool,
+    gullet: bool = False,
+    lobes: bool = False,
 ) -> Chest:
     """Grow a chest. `scale` shrinks all of it; `mass` and `effusion` say whether it has them.
 
-    The `gullet` (oesophagus) is part of `soft` and need be told apart only where blood has contrast.
+    The `gullet` (oesophagus) is part of `soft` and need be told apart only where blood has contrast. With
+    `lobes` the fissures are those of five lobes; without, one sheet a lung, as the first phantoms had.
     """
     grid = coarse_grid(scale)
     s = space(grid, scale=scale, rng=rng, warp_mm=3.5)
@@ -105,7 +114,8 @@ def chest(
         "lung": lung,
         "effusion": fluid,
         "mass": lump,
-        "fissure": _fissure(s, lung),
+        "fissure": _oblique(s, lung) if lobes else _fissure(s, lung),
+        "level": _horizontal(s, lung) if lobes else _nothing(s),
         "table": np.maximum(np.abs(np.hypot(s.x, s.y + 330) - 464) - 3, np.abs(s.x) - 168),
     }
     return Chest(
@@ -226,6 +236,27 @@ def _fissure(s: Space, lung: Field) -> Field:
     """Signed distance from the oblique fissures, and far away where there is no lung."""
     plane = (s.y - 6 + 0.95 * (s.z + 5) + 12 * np.sin(s.x / 38)) / 1.4
     return np.asarray(np.where(lung < 2, plane, 1e3), np.float32)
+
+
+def _oblique_mm(s: Space) -> Field:
+    """Height above the oblique fissures, which fall from the back to the front: the left one is steeper."""
+    behind, out = s.y - 4, np.abs(s.x) - 65
+    right, left = 1.12 * behind - 0.0032 * behind**2 - 10, 1.28 * behind - 0.0038 * behind**2 - 6
+    top = np.where(s.x < 0, right, left) + 0.0022 * out * behind + 4 * np.sin(s.x / 30 + 0.4)
+    steep = np.where(s.x < 0, 1.12 - 0.0064 * behind, 1.28 - 0.0076 * behind) + 0.0022 * out
+    return np.asarray((s.z - top) / np.sqrt(1 + steep**2), np.float32)
+
+
+def _oblique(s: Space, lung: Field) -> Field:
+    """Signed distance from the oblique fissures, positive above."""
+    return np.asarray(np.where(lung < 2, _oblique_mm(s), 1e3), np.float32)
+
+
+def _horizontal(s: Space, lung: Field) -> Field:
+    """Signed distance from the horizontal fissure, a low dome before the right oblique one."""
+    top = 14 - 0.0016 * ((s.x + 75) ** 2 + (s.y + 30) ** 2) - 0.06 * (s.x + 75)
+    there = (lung < 2) & (s.x < 0) & (_oblique_mm(s) > -1)
+    return np.asarray(np.where(there, s.z - top, 1e3), np.float32)
 
 
 def _effusion(s: Space, cavity: Field, lung: Field, dome: Field) -> Field:

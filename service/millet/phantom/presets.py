@@ -45,7 +45,12 @@ def make(
     tell("chest", 0.0)
     later = {what: np.random.default_rng([seed, 10 + part]) for part, what in enumerate(_LATER)}
     chest = anatomy.chest(
-        streams[0], scale=scale, mass=wanted.mass, effusion=wanted.effusion, gullet=wanted.contrast
+        streams[0],
+        scale=scale,
+        mass=wanted.mass,
+        effusion=wanted.effusion,
+        gullet=wanted.contrast,
+        lobes=wanted.lobes,
     )
     grid = acquisition.grid(scan, scale)
     tell("vessels", 0.06)

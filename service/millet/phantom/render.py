@@ -22,6 +22,8 @@ AIR, SKIN, FAT, MUSCLE, BLOOD, LIVER, FLUID, MASS = -1000.0, 15.0, -102.0, 52.0,
 MEDIASTINUM, FISSURE, LUNG, MARROW, CORTEX, TABLE = -75.0, -100.0, -868.0, 160.0, 760.0, -250.0
 GRAVITY_HU_PER_MM = 0.28
 FISSURE_MM = 0.35
+FAR_MM = 1e3
+"""From a part that is nowhere."""
 Box = tuple[slice, slice, slice]
 _BATCH = 3_000_000
 _REACH = 2.6
@@ -139,6 +141,12 @@ def _between(block: Field, places: Field, axis: int) -> Field:
     return np.asarray(first + weight * (np.take(block, high, axis=axis) - first), np.float32)
 
 
+def _sheet(distance: Field, sigma_mm: float) -> Field:
+    """The share of a fissure in each voxel."""
+    share = np.minimum(FISSURE_MM / (sigma_mm * np.sqrt(2 * np.pi)), 1)
+    return np.asarray(share * np.exp(-0.5 * (distance / sigma_mm) ** 2), np.float32)
+
+
 def soft(field: Field, sigma_mm: float) -> Field:
     """1 inside, 0 outside, half at the surface, as wide as the blur.
 
@@ -167,11 +175,11 @@ def body_planes(
                 (value if isinstance(value, float) else value(near, box)) - below
             )
 
-    fissure, _ = at.near(chest.fissure, part, np.inf)
-    seen = np.minimum(FISSURE_MM / (sigma_mm * np.sqrt(2 * np.pi)), 1) * np.exp(
-        -0.5 * (fissure / sigma_mm) ** 2
-    )
-    lung = lung_hu + seen.astype(np.float32) * (FISSURE - lung_hu)
+    lung = lung_hu
+    for sheet in (chest.fissure, chest.level):
+        if sheet.min() < FAR_MM:
+            seen = _sheet(at.planes(sheet, part), sigma_mm)
+            lung = lung + seen * (FISSURE - lung)
     lay(chest.table, TABLE)
     lay(chest.body, lambda d, _: FAT + (SKIN - FAT) * np.exp(-(((d + 1.2) / 1.4) ** 2)))
     for field, value in (

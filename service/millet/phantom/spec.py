@@ -19,7 +19,8 @@ Progress = Callable[[str, float], None]
 REFERENCE_MAS = 40.0
 REFERENCE_NOISE_HU = 40.0
 """At REFERENCE_MAS and 1 mm slices; noise goes with one over the root of dose and of slice thickness."""
-KINDS = ("solid", "part_solid", "ground_glass", "calcified")
+EVENNESS = 0.62
+KINDS = ("solid", "part_solid", "ground_glass", "calcified", "fat")
 SPREADS = ("random", "centrilobular", "perilymphatic")
 
 
@@ -95,7 +96,8 @@ class Preset:
     is the share of the lungs that it destroyed, `scars` the number of bands; `contrast` is given into
     the blood. With `least_nodules`, the number is drawn evenly from that to `nodules`. With `pair_mm`
     above 0, nodules come two by two, their centres that far apart. With `keep`, only the first so many
-    nodules are drawn: the same places, shapes and noise without the neighbours.
+    nodules are drawn: the same places, shapes and noise without the neighbours. With `lobes` the first
+    simulator draws the fissures of five lobes, as the second always does.
     """
 
     nodules: int
@@ -115,6 +117,11 @@ class Preset:
     keep: int | None = None
     after: After | None = field(default=None, repr=False)
     """The patient of everything else, later; out of `repr`, which names what is drawn the first time."""
+    evenness: float = field(default=EVENNESS, repr=False)
+    """Of random nodules in the first simulator: how far apart they keep, as a share of the room that each
+    has; 0 for anywhere. What is spread more evenly than chance is not random to a test of randomness."""
+    lobes: bool = field(default=False, repr=False)
+    """Without, the first simulator draws one sheet a lung, which falls to the back and bounds no lobe."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,15}", self.name):
@@ -144,7 +151,16 @@ class Preset:
 
 
 _MANY: tuple[Preset, ...] = (
-    Preset(name="case", nodules=220, diameter_mm=(3.0, 0.3), normal=True, mass=True, effusion=True),
+    Preset(
+        name="case",
+        nodules=220,
+        diameter_mm=(3.0, 0.3),
+        normal=True,
+        mass=True,
+        effusion=True,
+        evenness=0.0,
+        lobes=True,
+    ),
     Preset(name="miliary", nodules=500, diameter_mm=(1.5, 5.0)),
     Preset(name="sparse", nodules=3, diameter_mm=(4.0, 12.0)),
     Preset(name="negative", nodules=0, diameter_mm=(3.0, 3.0)),
@@ -189,13 +205,17 @@ class Phantom:
         """What identifiers are a function of: everything that the pixels are a function of."""
         return (
             self.simulator,
-            repr(self.asked),
+            repr(self.asked) + " with lobes" * self.asked.lobes + _evenness(self.asked),
             str(self.seed),
             str(len(self.truth)),
             repr(self.scale),
             repr(self.scan),
             *([repr(self.asked.after)] if self.asked.after else []),
         )
+
+
+def _evenness(asked: Preset) -> str:
+    return "" if asked.evenness == EVENNESS else f" evenness {asked.evenness}"
 
 
 def chosen(preset: str | Preset) -> Preset:
