@@ -9,9 +9,12 @@ import analyses
 import exams
 import numpy as np
 import pytest
+import reports
 from worklists import MemoryWorklist, status
 
 from millet.codec import lung_outline as outlines
+from millet.codec import sr, sr_reading
+from millet.codec.source import Source
 from millet.core import prior as priors
 from millet.core.change import Fate
 from millet.core.lungs import lungs
@@ -108,8 +111,32 @@ def test_a_journal_that_cannot_be_read_is_a_fault_of_ours(kept):
         followup.find(broken, NOW, MODEL)
 
 
+def test_a_report_from_elsewhere_is_a_prior_of_an_unknown_model():
+    """Its lesions with their names and volumes; one that does not say where it is, is passed over."""
+    report = sr_reading.read(
+        sr.encode(reports.analysis(reports.nodules(20)), Source.read(reports.ct_series()))
+    )
+    nowhere = replace(report.lesions[0], centre_mm=None)
+    sizeless = replace(report.lesions[1], diameter_mm=None)
+    changed = replace(report, lesions=(nowhere, sizeless, *report.lesions[2:]))
+    study = followup.reported(changed, "1.7", exams.FIRST).study
+    assert [one.number for one in study.nodules] == list(range(3, 21))
+    assert [one.tracking_uid for one in study.nodules] == [one.tracking_uid for one in report.lesions[2:]]
+    assert study.nodules[0].volume_mm3 == report.lesions[2].volume_mm3
+    assert (study.series_uid, study.taken, study.how.conditions) == ("1.7", exams.FIRST, None)
+
+
+def test_a_report_that_was_cut_is_no_prior():
+    """What it does not show would count as new."""
+    report = sr_reading.read(
+        sr.encode(reports.analysis(reports.nodules(3)), Source.read(reports.ct_series()))
+    )
+    cut = replace(report, whole=False)
+    assert followup.reported(cut, "1.7", None) == Prior(why_not=priors.UNREADABLE)
+
+
 WANTED = replace(presets.PRESETS["miliary"], after=None)
-SMALL = {"nodules": 120, "scale": 0.4, "seed": 2, "scan": presets.Scan(pixel_mm=0.9)}
+SMALL = {"nodules": 70, "scale": 0.32, "seed": 2, "scan": presets.Scan(pixel_mm=0.9, slice_mm=1.25)}
 
 
 @pytest.fixture(scope="module")
