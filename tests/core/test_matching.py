@@ -6,8 +6,8 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from millet.core import matching
+from millet.core.lung_outline import DENSE, outline
 from millet.core.matching import Spots, match
-from millet.core.outline import DENSE, outline
 from millet.core.registration import Exam, register
 from millet.phantom.after import After
 

@@ -6,7 +6,7 @@ import exams
 import numpy as np
 import pytest
 
-from millet.core.outline import DENSE, Outline, outline
+from millet.core.lung_outline import DENSE, Outline, outline
 from millet.core.registration import Exam, register
 from millet.phantom.after import After
 

@@ -10,22 +10,25 @@ A prior that is missing, damaged or another's is a coded reason in the report, n
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from millet.codec import lung_outline as outlines
+from millet.codec.sr_reading import ReadReport
 from millet.core import prior as priors
 from millet.core.analysis import Analysis
 from millet.core.change import Change
 from millet.core.comparable import Compared, Conditions, reading
-from millet.core.followup import Followed, Shown, Study, compare, not_used
+from millet.core.followup import Followed, Shown, Study, compare, foreign, not_used
 from millet.core.lung_outline import DENSE, Outline, outline
 from millet.core.lungs import LungMask
 from millet.core.manifest import Manifest
 from millet.core.prior import Chosen, Facts
+from millet.core.uids import derived_uid
 from millet.flow.read import ReadSeries
 from millet.ports import Priors, SeriesKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prior:
     """What an exam is to be compared with, or why with nothing."""
 
@@ -50,13 +53,35 @@ def find(journal: Priors, key: SeriesKey, model_digest: str) -> Prior:
 def _loaded(journal: Priors, key: SeriesKey, facts: Facts) -> Prior:
     try:
         analysis = journal.analysis(key)
-        kept = journal.object_bytes(key, outlines.KIND)
-        lungs, how = outlines.decode(kept) if kept else (Outline.nothing(), None)
+        stored = journal.object_bytes(key, outlines.KIND)
+        lungs, how = (Outline.nothing(), None) if stored is None else outlines.decode(stored)
     except ValueError:
         return Prior(why_not=priors.UNREADABLE)
     if analysis is None:
         return Prior(why_not=priors.NO_PRIOR)
     return Prior(study=_study(analysis, facts, how, lungs))
+
+
+def reported(report: ReadReport, series_uid: str, taken: date | None) -> Prior:
+    """A prior that somebody else read, by the report of it; numbered in its order.
+
+    Lesions of which the report says no place or no size are passed over. A cut report is no prior: what it
+    does not show would count as new.
+    """
+    if not report.whole:
+        return Prior(why_not=priors.UNREADABLE)
+    lesions = [
+        Followed(
+            number=number,
+            tracking_uid=one.tracking_uid or derived_uid("followed", report.sop_instance_uid, str(number)),
+            centre_mm=one.centre_mm,
+            diameter_mm=one.diameter_mm,
+            volume_mm3=one.volume_mm3,
+        )
+        for number, one in enumerate(report.lesions, start=1)
+        if one.centre_mm is not None and one.diameter_mm is not None
+    ]
+    return Prior(study=foreign(series_uid, taken, lesions))
 
 
 def conditions(series: ReadSeries, mask: LungMask, manifest: Manifest) -> Conditions:

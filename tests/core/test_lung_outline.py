@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from masks import grid, mask_of
 
-from millet.core.outline import DENSE, KEPT, Outline, outline
+from millet.core.lung_outline import DENSE, KEPT, Outline, outline
 
 
 def ball(radius_mm: float):
