@@ -51,7 +51,7 @@ def rules(draw, name):
     threshold, further = draw(numbers), {}
     relation = draw(st.sampled_from([">", ">=", "<", "<=", "between"]))
     if relation == "between":
-        further["upper"] = draw(st.floats(threshold, 1.7e308))
+        further["upper"] = draw(st.floats(threshold, allow_nan=False, allow_infinity=False))
     return Rule(
         name=name,
         measure=measure,

@@ -106,8 +106,8 @@ def test_criteria_that_were_not_evaluated_say_why():
 def test_guidelines_are_told_by_name(encode):
     """One that does not apply says why, and nothing else; another its category and what decided."""
     said = _said(_read(whole(5), encode))
-    assert said[Guideline.BROCK.value] == ["Does not apply: miliary-pattern."]
-    assert said[Guideline.LUNG_RADS.value] == ["category 0; ct-1-to-3-months; decided by nodule 1."]
+    assert said[Guideline.BROCK.value] == ["does not apply (a miliary pattern, possible or more)."]
+    assert said[Guideline.LUNG_RADS.value] == ["0; nodule 1; ct-1-to-3-months."]
     assert len(ADVICE) == 2
 
 
@@ -115,7 +115,7 @@ def test_a_probability_is_told_where_the_model_applies():
     """As percent, to a tenth."""
     brock = replace(ADVICE[0], applies=True, why_not=(), probability=0.4471, nodule=3)
     said = _said(_read(analysis(nodules(3), advice=(brock,))))
-    assert said[Guideline.BROCK.value] == ["probability of cancer 44.7 %; decided by nodule 3."]
+    assert said[Guideline.BROCK.value] == ["44.7 %; nodule 3."]
 
 
 @pytest.mark.parametrize("distribution", Distribution)

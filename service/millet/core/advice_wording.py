@@ -153,7 +153,7 @@ def said(advice: Advice) -> str:
     """What a guideline says, and what it took for granted; or why it does not apply."""
     if not advice.applies:
         return f"does not apply ({', '.join(map(words, advice.why_not))})."
-    told = [words(advice.category)]
+    told = [words(advice.category)] if advice.category else []
     if advice.probability is not None:
         told.append(shown(advice.probability))
     if advice.nodule is not None:
