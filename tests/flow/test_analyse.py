@@ -41,7 +41,7 @@ OTHER_POSES = [
 
 REPORTS = {"sr", "summary", "fhir", "hl7-oru"}
 IMAGES = {"seg", "labelmap", "gsps", "kos", "sc-axial", "sc-coronal", "sc-rotating"}
-IMAGES |= {"mip-coronal.png", "mip-axial.png"}
+IMAGES |= {"mip-coronal.png", "mip-axial.png", "outline.json"}
 
 
 @pytest.fixture(scope="module")

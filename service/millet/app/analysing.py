@@ -142,6 +142,7 @@ class Analysing:
             faulty=self.events.faulty,
             drain=drain,
             told=told,
+            priors=self.journal,
         )
 
 

@@ -13,17 +13,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 
 from millet import __version__
+from millet.codec import lung_outline
 from millet.codec.source import Source
 from millet.core import count_limit, digest, reliability, triage
 from millet.core import pattern as patterns
 from millet.core.analysis import Analysis, Outcome, Predecessor, Provenance, Triage, TriageLevel
 from millet.core.character import Character
+from millet.core.comparable import Conditions
 from millet.core.describe import Seen, characters
 from millet.core.detectability import Resolution
+from millet.core.followup import tracked
 from millet.core.kernel import blur_mm
 from millet.core.lesion import Images
 from millet.core.lungs import LungMask, lungs_of
@@ -32,11 +36,13 @@ from millet.core.nodule import Candidate, Nodule
 from millet.core.pattern import PROPOSAL
 from millet.core.place import places
 from millet.core.reasons import Reason, Remark, Weight
+from millet.core.second_look import shows
 from millet.core.uids import object_uid
 from millet.errors import UnfitSeries
-from millet.flow import second_reader
+from millet.flow import followup, second_reader
 from millet.flow.ahead import Ahead, Haste
 from millet.flow.answers import Progress as Share
+from millet.flow.followup import Prior
 from millet.flow.judging import judged
 from millet.flow.model import Model
 from millet.flow.objects import objects_of, reports_of
@@ -51,9 +57,9 @@ NOT_ASSESSED = (
     "bones and upper abdomen",
     "airways",
     "parenchyma other than nodules",
-    "change since a prior study",
 )
 """What no part of this service looks at; said in every report."""
+NOT_COMPARED = "change since a prior study"
 
 Progress = Callable[[str, int, int], None]
 """The stage, and how many of its windows are done, of how many."""
@@ -69,6 +75,8 @@ class Order:
     generation: int
     created_utc: datetime
     predecessor: Predecessor | None = None
+    prior: Prior | None = None
+    """What it is compared with, or why with nothing; None where nobody asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +109,7 @@ def finish(order: Order, ahead: Ahead, model: Model, progress: Progress, haste: 
         series = read(instances)
         base = _told(base, series)
         ahead.complete(series, haste)
-        return _examined(base, series, ahead, model, progress)
+        return _examined(base, series, ahead, model, progress, order.prior)
     except UnfitSeries as verdict:
         remark = Remark(reason=verdict.reason, weight=Weight.REFUSES, detail=verdict.detail)
         return _refused(base, [taken.head for taken in instances], remark)
@@ -172,7 +180,9 @@ def _refused(base: Analysis, instances: Iterable[bytes], remark: Remark) -> Made
     return Made(analysis=analysis, objects=objects, candidates=())
 
 
-def _examined(base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, progress: Progress) -> Made:
+def _examined(
+    base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, progress: Progress, prior: Prior | None
+) -> Made:
     progress("lungs", 0, 0)
     whole = ahead.volume(GRID)
     mask = lungs_of(np.asarray(whole.hu, np.float32), whole.grid)
@@ -201,11 +211,26 @@ def _examined(base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, pr
         effusions=known.effusions,
         lungs=mask.litres,
     )
+    how = followup.conditions(series, mask, model.manifest)
+    base = _compared(base, series, mask, how, prior)
     images = Images.of(series.volume.grid, seen_at.slice_mm)
     analysis = judged(base, series.headers, mask, known.lobes, images, model.criteria)
     progress("report", 0, 0)
-    labels = label(series.volume, analysis.nodules)
-    return Made(analysis=analysis, objects=objects_of(analysis, labels, known), candidates=found.candidates)
+    made = objects_of(analysis, label(series.volume, analysis.nodules), known)
+    made = {**made, lung_outline.KIND: followup.kept(mask, how)}
+    return Made(analysis=analysis, objects=made, candidates=found.candidates)
+
+
+def _compared(
+    base: Analysis, series: ReadSeries, mask: LungMask, how: Conditions, prior: Prior | None
+) -> Analysis:
+    """With what changed since a prior, and its names for the nodules that are still there."""
+    change = None
+    if prior is not None:
+        change = followup.changed(base, series, mask, how, prior, partial(shows, series.volume))
+        base = replace(base, change=change, nodules=tracked(base.nodules, change))
+    compared = change is not None and not change.not_used
+    return base if compared else replace(base, not_assessed=(*base.not_assessed, NOT_COMPARED))
 
 
 def _share(stage: str, progress: Progress) -> Share:
