@@ -226,6 +226,10 @@ def _row(name: str, unit: str, figure: Estimate, target: float | None, *, least:
     )
 
 
+def _crosses(figure: Estimate) -> bool:
+    return figure.low is not None and figure.high is not None and figure.low <= 0 <= figure.high
+
+
 def _either(name: str, unit: str, figure: Estimate, target: float | None) -> Row:
     """A bias to either side; the note says to which."""
     value, ends = figure.value or 0.0, [abs(end) for end in (figure.low, figure.high) if end is not None]
@@ -233,7 +237,7 @@ def _either(name: str, unit: str, figure: Estimate, target: float | None) -> Row
         name=name,
         unit=unit,
         value=abs(value),
-        low=min(ends, default=None),
+        low=0.0 if _crosses(figure) else min(ends, default=None),
         high=max(ends, default=None),
         n=figure.n,
         target=target,

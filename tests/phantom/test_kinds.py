@@ -33,7 +33,7 @@ def middle(hu, point_mm=(0.0, 0.0, 0.0)):
 
 @pytest.mark.parametrize(
     ("kind", "least_hu", "most_hu"),
-    [("solid", -50, 100), ("ground_glass", -750, -400), ("calcified", 200, 900)],
+    [("solid", -50, 100), ("ground_glass", -750, -400), ("calcified", 200, 900), ("fat", -120, -40)],
 )
 @pytest.mark.parametrize("seed", range(4))
 def test_each_kind_has_its_attenuation(kind, least_hu, most_hu, seed):
@@ -55,7 +55,7 @@ def test_a_part_solid_nodule_is_a_solid_core_in_ground_glass(seed):
     assert 0.3 < glass / (math.pi / 6 * 10.0**3) < 1.3
 
 
-@pytest.mark.parametrize("kind", ["solid", "ground_glass", "calcified"])
+@pytest.mark.parametrize("kind", ["solid", "ground_glass", "calcified", "fat"])
 @pytest.mark.parametrize("diameter_mm", [1.5, 4.0, 12.0])
 def test_each_kind_has_the_mass_of_its_diameter(kind, diameter_mm):
     """What a nodule adds to the lung, over its contrast, is the volume of a sphere of its diameter."""

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import special
 
 from millet.core.geometry import Floats
-from millet.core.voi import LOOSE, SHELL_MM, Field, Vois, means, ranked, sums
+from millet.core.voi import LOOSE, SHELL_MM, Field, Vois, counts, means, ranked
 
 TISSUE_HU = 40.0
 """Of soft tissue, where a nodule is too small to show its own."""
@@ -105,7 +105,7 @@ def levels(some: Vois, soft: Field, blurred: Blur) -> Levels:
     middle, middle_sd = _middle(some, lung, noise, blurred.sd_mm)
     (top,) = ranked(soft, some.within(radius * TOP_WITHIN), (TOP_SHARE,), AIRY_HU)
     added = some.within(radius * LOOSE) & (soft > some.over(lung + ADDED_HU))
-    extent = (sums(added) * some.grid.voxel_mm3 * 3 / 4 / np.pi) ** (1 / 3)
+    extent = (counts(added) * some.grid.voxel_mm3 * 3 / 4 / np.pi) ** (1 / 3)
     contrast = np.maximum(top - lung, GLASS_CONTRAST_HU / 2)
     return Levels(
         background=lung,
@@ -130,7 +130,7 @@ def _middle(some: Vois, lung: Floats, noise: Floats, sd_mm: float) -> tuple[Floa
     core = some.within(reach)
     added = means(some.hu, core, lung) - lung
     shown = np.maximum(seen_in_middle(2 * radius, np.hypot(sd_mm, reach / np.sqrt(5))), LEAST_SHOWN)
-    grains = np.maximum(sums(core) * some.grid.voxel_mm3 / GRAIN_MM3, 1)
+    grains = np.maximum(counts(core) * some.grid.voxel_mm3 / GRAIN_MM3, 1)
     unsure = UNSURE * (1 - shown) + OVERSHOOT * np.minimum(2 * sd_mm / radius, 1) ** 2
     return lung + added / shown, np.hypot(noise / np.sqrt(grains), unsure * added) / shown
 

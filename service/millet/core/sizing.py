@@ -16,7 +16,7 @@ import numpy as np
 from millet.core.geometry import Floats
 from millet.core.levels import TISSUE_HU, Levels
 from millet.core.tissue import PART_SOLID, Tissue
-from millet.core.voi import LOOSE, Field, Masks, Vois, grown, sums
+from millet.core.voi import LOOSE, Field, Masks, Vois, counts, grown, sums
 
 LEAST_CONTRAST_HU = 100.0
 DENSE_SHARE = 0.35
@@ -65,21 +65,21 @@ def bright_mm(some: Vois, soft: Field, level: Levels) -> Floats:
     """The diameter of what is about as bright as the brightest place."""
     bar = level.background + BRIGHT_SHARE * (level.top - level.background)
     bright = some.within(some.radius_mm) & (soft > some.over(bar))
-    return diameter_mm(sums(bright) * some.grid.voxel_mm3)
+    return diameter_mm(counts(bright) * some.grid.voxel_mm3)
 
 
 def sizes(some: Vois, soft: Field, level: Levels, made_of: Tissue) -> Sizes:
     """The volumes of nodules of these levels, made of this tissue."""
     voxel_mm3 = some.grid.voxel_mm3
     contrast = np.maximum(made_of.hu - level.background, LEAST_CONTRAST_HU)
-    noisy = contrast < NOISY * level.noise
-    seen = np.where(noisy[:, None, None, None], soft, some.hu) - some.over(level.background)
-    zone = _zone(some, seen > some.over(DENSE_SHARE * contrast))
+    seen = clear(some, soft, level, contrast)
+    dense = seen > some.over(level.background + DENSE_SHARE * contrast)
+    zone = _zone(some, dense, seen > some.over(level.background + TUBE_HU))
     added = (some.hu - some.over(level.background)) / some.over(contrast)
     cored = made_of.kinds == PART_SOLID
     most = np.where(cored, np.inf, np.maximum(MOST_SHARE, 1 + MOST_NOISE * level.noise / contrast))
     share = np.where(zone.own, np.minimum(added, some.over(most)), np.float32(0))
-    tubes = np.where(zone.leaving & grown(seen > np.float32(TUBE_HU)), np.clip(added, 0, 1), np.float32(0))
+    tubes = np.where(zone.leaving, np.clip(added, 0, 1), np.float32(0))
     core_mm3 = np.where(cored, _core_mm3(some, soft, level, zone.own), 0.0) if cored.any() else 0.0 * contrast
     richer = (TISSUE_HU - level.background) / contrast - 1
     whole_mm3 = sums(share) * voxel_mm3 - core_mm3 * richer
@@ -88,7 +88,13 @@ def sizes(some: Vois, soft: Field, level: Levels, made_of: Tissue) -> Sizes:
     return Sizes(volume_mm3=np.maximum(whole_mm3, least_mm3), core_mm3=core_mm3, share=share)
 
 
-def _zone(some: Vois, dense: Masks) -> _Zone:
+def clear(some: Vois, soft: Field, level: Levels, contrast_hu: Floats) -> Field:
+    """HU of the blocks, softened where the noise would hide an edge of such a contrast."""
+    noisy = contrast_hu < NOISY * level.noise
+    return np.where(noisy[:, None, None, None], soft, some.hu) if noisy.any() else some.hu
+
+
+def _zone(some: Vois, dense: Masks, bright: Masks) -> _Zone:
     """All that a nodule's blur reaches, less what is dense and not its own."""
     radius = some.radius_mm
     reach = np.maximum(radius * LOOSE, radius + some.blur_mm)
@@ -96,12 +102,12 @@ def _zone(some: Vois, dense: Masks) -> _Zone:
     whole = some.joined(dense & beyond)
     body = some.joined(whole & near)
     wide = grown(body)
-    sharp = (2 * radius >= SHARP_FROM_MM)[:, None, None, None]
-    around = np.where(sharp, grown(wide), near)
+    sharp = 2 * radius >= SHARP_FROM_MM
+    around = np.where(sharp[:, None, None, None], grown(wide), near) if sharp.any() else near
     other = dense & ~body
     return _Zone(
         own=around & (~grown(other) | wide) & ~other,
-        leaving=grown(whole & ~near) & beyond & ~near,
+        leaving=grown(whole & bright & ~near) & beyond & ~near,
         reach_mm=reach,
     )
 

@@ -12,7 +12,7 @@ from millet.core.character import Axes, NoduleType
 from millet.core.geometry import Floats
 from millet.core.levels import Blur, Levels, levels
 from millet.core.outline import Outlines, edge_hu, outlines
-from millet.core.sizing import LEAST_CONTRAST_HU, NOISY, Sizes, bright_mm, diameter_mm, sizes
+from millet.core.sizing import LEAST_CONTRAST_HU, Sizes, bright_mm, clear, diameter_mm, sizes
 from millet.core.spiculation import spiculation
 from millet.core.tissue import (
     CALCIFIED,
@@ -98,8 +98,7 @@ def _drawn(read: _Read) -> tuple[Outlines, Masks]:
     """Outlines, and the voxels within the surface; the one in the middle always is."""
     some, level = read.some, read.level
     contrast = np.maximum(read.made_of.hu - level.background, LEAST_CONTRAST_HU)
-    noisy = contrast < NOISY * level.noise
-    seen = np.where(noisy[:, None, None, None], read.soft, some.hu)
+    seen = clear(some, read.soft, level, contrast)
     radius = diameter_mm(read.sized.volume_mm3) / 2
     inside = (read.sized.share > 0) & (seen > some.over(read.edges_hu))
     inside &= some.within(np.maximum(radius * LONG, some.radius_mm))

@@ -152,29 +152,36 @@ def grown(masks: Masks) -> Masks:
 
 
 def softened(values: Field) -> Field:
-    """Values (N, Z, Y, X) smoothed by 1-2-1 along each axis."""
+    """Values (N, Z, Y, X) smoothed by 1-2-1 along each axis; the outermost go on."""
     for axis in (1, 2, 3):
-        length = values.shape[axis]
-        inner, low, high = (
-            (slice(None),) * axis + (part,) for part in (slice(None), slice(1, None), slice(length - 1))
+        first, last, later, before = (
+            (slice(None),) * axis + (part,)
+            for part in (slice(1), slice(-1, None), slice(1, None), slice(None, -1))
         )
-        soft = values[inner] * np.float32(0.5)
-        soft[low] += np.float32(0.25) * values[high]
-        soft[high] += np.float32(0.25) * values[low]
-        soft[(slice(None),) * axis + (0,)] += np.float32(0.25) * values[(slice(None),) * axis + (0,)]
-        soft[(slice(None),) * axis + (-1,)] += np.float32(0.25) * values[(slice(None),) * axis + (-1,)]
+        pairs = values[before] + values[later]
+        soft = np.empty_like(values)
+        np.add(pairs[before], pairs[later], out=soft[(slice(None),) * axis + (slice(1, -1),)])
+        soft[first] = pairs[first] + 2 * values[first]
+        soft[last] = pairs[last] + 2 * values[last]
         values = soft
+    values *= np.float32(1 / 64)
     return values
 
 
-def sums(values: Field | Masks) -> Floats:
+def sums(values: Field) -> Floats:
     """(N,) the sum over each block."""
     return np.asarray(values.reshape(len(values), -1).sum(axis=1), float)
 
 
+def counts(masks: Masks) -> Floats:
+    """(N,) the voxels of each mask, eight at a time."""
+    bits = np.packbits(masks.reshape(len(masks), -1), axis=1)
+    return np.asarray(np.bitwise_count(bits).sum(axis=1, dtype=np.int64), float)
+
+
 def means(values: Field, masks: Masks, otherwise: Floats | float) -> Floats:
     """(N,) the mean over each mask; `otherwise` where it is empty."""
-    count = sums(masks)
+    count = counts(masks)
     total = sums(np.where(masks, values, np.float32(0)))
     return np.where(count > 0, total / np.maximum(count, 1), otherwise)
 
@@ -183,7 +190,7 @@ def ranked(values: Field, masks: Masks, shares: Sequence[float], otherwise: floa
     """(N,) quantiles over each mask, the nearest ranks; `otherwise` where it is empty."""
     ordered = np.where(masks, values, np.float32(np.inf)).reshape(len(values), -1)
     ordered.sort(axis=1)
-    count = np.count_nonzero(masks.reshape(len(masks), -1), axis=1)
+    count = counts(masks)
     rows = np.arange(len(values))
     places = [np.rint(share * np.maximum(count - 1, 0)).astype(np.int64) for share in shares]
     return [np.where(count > 0, ordered[rows, place], otherwise).astype(float) for place in places]

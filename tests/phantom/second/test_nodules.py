@@ -19,7 +19,7 @@ def share_of(one):
     return clouds.deposit(nodules.drawn(one).ordered(), GRID, slice(0, GRID.shape[0]))
 
 
-@pytest.mark.parametrize("kind", ["solid", "part_solid", "ground_glass", "calcified"])
+@pytest.mark.parametrize("kind", ["solid", "part_solid", "ground_glass", "calcified", "fat"])
 @pytest.mark.parametrize("diameter_mm", [1.5, 3.0, 8.0, 24.0])
 def test_a_nodule_has_the_volume_of_its_sphere(kind, diameter_mm):
     """Whatever its kind, shape and place between the voxels, its volume is exact."""
@@ -48,7 +48,13 @@ def test_a_wide_nodule_is_full_inside():
 
 @pytest.mark.parametrize(
     ("kind", "low", "high"),
-    [("solid", -50, 100), ("ground_glass", -750, -400), ("part_solid", -750, -400), ("calcified", 200, 1000)],
+    [
+        ("solid", -50, 100),
+        ("ground_glass", -750, -400),
+        ("part_solid", -750, -400),
+        ("calcified", 200, 1000),
+        ("fat", -120, -40),
+    ],
 )
 def test_kinds_have_their_densities(kind, low, high):
     """Densities are those of the kind; a part-solid nodule has a solid core besides."""
