@@ -32,8 +32,8 @@ DOUBT_MM = 2.0
 """How far a surface may be wrong where it is supported."""
 DOUBT_PER_MM = 0.2
 """How much farther with each mm from there: it may be as steep as that."""
-SUPPORTED = 0.5
-"""Mean support of a cell and its neighbours, of what is heard there."""
+SUPPORTED = 0.7
+"""Share of a cell and its neighbours that are heard; by chance it is about half."""
 REACH_MM = 20.0
 """From support, beyond which there is no fissure to be near to."""
 CLEAR_MM = 4.0
