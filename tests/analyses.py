@@ -18,8 +18,11 @@ from millet.core.analysis import (
     TriageLevel,
     VolumeSummary,
 )
+from millet.core.character import Zone
+from millet.core.criteria_sets import zone_of
 from millet.core.geometry import PointMm
 from millet.core.nodule import Nodule, Side
+from millet.core.pattern import Known
 from millet.core.reasons import Reason, Remark, Weight
 
 PROVENANCE = Provenance(
@@ -57,6 +60,12 @@ def spread(count: int, diameter_mm: float = 3.0, left_share: float = 0.5, seed: 
         z_mm = float(rng.uniform(-260, 0))
         made.append(replace(nodule(number + 1, x_mm, 0.0, z_mm), diameter_mm=diameter_mm))
     return made
+
+
+def even() -> Known:
+    """Lungs for `spread`: both from -260 mm to 0, as wide at every height."""
+    litres = {zone_of(zone, side): 0.75 for zone in Zone for side in Side}
+    return Known(heights_mm=dict.fromkeys(Side, (-260.0, 0.0)), litres=litres)
 
 
 def analysis(nodules: int = 2) -> Analysis:

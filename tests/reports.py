@@ -10,6 +10,9 @@ from analyses import PROVENANCE
 from pydicom import Dataset, FileMetaDataset, dcmwrite
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
+from millet.codec import gsps, key_images, labelmap, secondary, seg
+from millet.codec.projection import project
+from millet.codec.source import Source
 from millet.core.analysis import (
     Analysis,
     Effusion,
@@ -171,6 +174,7 @@ def cases():
         "refused": analysis(remarks=[REFUSED]),
         "effusion": analysis(effusions=[LEFT_EFFUSION]),
         "one": analysis(nodules(1), remarks=[NOTE]),
+        "eighteen": analysis(nodules(18)),
         "thirty": analysis(nodules(30)),
         "case": analysis(nodules(221, mass=True), effusions=[LEFT_EFFUSION]),
     }
@@ -199,3 +203,17 @@ def dense(found):
     volume = np.zeros(found.shape, np.int64)
     volume.reshape(-1)[found.voxels] = found.numbers
     return volume
+
+
+def images(found=None):
+    """Every image object of an analysis, by kind; of three nodules where none are given."""
+    found = nodules(3) if found is None else found
+    source, made = Source.read(ct_series()), analysis(found)
+    objects = {
+        "seg": seg.encode(made, labels(found), source),
+        "labelmap": labelmap.encode(made, labels(found), source),
+        "gsps": gsps.encode(made, source),
+        "kos": key_images.encode(made, source),
+        **secondary.encode(project(np.zeros(GRID.shape, np.int16), GRID, None), made, source),
+    }
+    return {kind: encoded for kind, encoded in objects.items() if encoded}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+NOT_IN_TEMPLATE = re.compile(
+    r'.*\(125007,DCM,"Measurement Group"\)/(CODE|TEXT) \([^/]*,99MILLET,[^/]*: Content Item not in template'
+)
+"""PixelMed's TID 1410 and 1411 are older than the qualitative evaluations in them (PS3.16 2024e)."""
 PIXELMED = Path("/usr/share/java/pixelmed.jar")
 
 
@@ -40,14 +45,20 @@ def assert_dsrdump(path: Path) -> str:
     return done.stdout
 
 
+def pixelmed(path: Path) -> str:
+    """What PixelMed's validator of templates says; its exit status is always 0."""
+    limits = [f"-Djdk.xml.xpath{limit}=0" for limit in ("ExprGrpLimit", "ExprOpLimit", "TotalOpLimit")]
+    validator = [*limits, "-cp", str(PIXELMED), "com.pixelmed.validate.DicomSRValidator"]
+    return said(program("java"), *validator, str(path))[1]
+
+
 def assert_pixelmed(path: Path) -> None:
     """PixelMed finds nothing missing and nothing unknown in the templates. Half a minute."""
     if not PIXELMED.exists():
         pytest.skip("needs PixelMed's validator (libpixelmed-java)")
-    limits = [f"-Djdk.xml.xpath{limit}=0" for limit in ("ExprGrpLimit", "ExprOpLimit", "TotalOpLimit")]
-    validator = [*limits, "-cp", str(PIXELMED), "com.pixelmed.validate.DicomSRValidator"]
-    _, printed = said(program("java"), *validator, str(path))
+    printed = pixelmed(path)
     assert "Found Root Template TID_1500" in printed
     assert "IOD validation complete" in printed
     assert "Error" not in printed, printed
-    assert "Warning" not in printed, printed
+    warned = [line for line in printed.splitlines() if "Warning" in line]
+    assert not [line for line in warned if not NOT_IN_TEMPLATE.match(line)], printed

@@ -19,7 +19,8 @@ from table import Row
 from millet.app import load_model, prove
 from millet.edge import models
 from millet.edge.openvino import OpenVinoDetector
-from millet.flow.analyse import Model, Order
+from millet.flow.analyse import Order
+from millet.flow.model import Model
 from millet.flow.offline import analyse
 from millet.settings import Settings
 from millet.train.net import Net, scaled

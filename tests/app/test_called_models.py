@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -9,12 +10,16 @@ from millet import app
 from millet.app.analysing import _Left
 from millet.app.service import Service
 from millet.cli.doctor import _model
+from millet.codec import criteria_toml
+from millet.core.criteria_sets import LUNG_MILIARY
 from millet.core.turns import EMERGENCY, ROUTINE
 from millet.edge import models
-from millet.errors import ModelError
+from millet.errors import ModelError, SettingsError
 from millet.ports import Policy, Site
 from millet.settings import Settings
 from millet.settings.called import CalledSection
+
+OWN = replace(LUNG_MILIARY, identifier="lung-of-ours")
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +55,16 @@ def test_one_second_reader_counts_beside_all_models_but_itself(root):
     (found,) = app.load_models(chosen(root, A="copy/1"))
     assert found[""].second is None
     assert found["A"].second.name == "log/1"
+
+
+def test_further_criteria_go_with_every_model(root, tmp_path):
+    """Those of the configured folder; one with a mistake and nothing is loaded."""
+    (tmp_path / "own.toml").write_text(criteria_toml.encode(OWN), "utf-8")
+    (found,) = app.load_models(replace(chosen(root, A="copy/1"), criteria_dir=tmp_path))
+    assert [found[title].criteria for title in ("", "A")] == [(OWN,), (OWN,)]
+    (tmp_path / "own.toml").write_text("", "utf-8")
+    with pytest.raises(SettingsError, match=r"own\.toml: identifier: is missing"):
+        app.load_models(replace(chosen(root), criteria_dir=tmp_path))
 
 
 def test_without_titles_there_is_only_the_usual_model(root):

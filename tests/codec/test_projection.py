@@ -59,6 +59,35 @@ def test_projections_are_of_the_lungs_core_within_its_box(corner):
         assert slab.grey == pytest.approx(_expected(hu[held].astype(float), core[held], 0), abs=1e-5)
 
 
+def test_slabs_from_the_front_make_up_the_whole():
+    """Against all voxels at once: brightest within the core over the slab's own mean; each row seen once."""
+    hu, lungs = _scene((11, 14, 20))
+    core = _core(lungs)
+    seen = project(hu, GRID, list(lungs))
+    z = slice(*seen.coronal.z)
+    x = slice(seen.coronal.start[1], seen.coronal.start[1] + seen.coronal.grey.shape[1])
+    assert [front.y for front in seen.fronts] == sorted(front.y for front in seen.fronts)
+    rows = [row for front in seen.fronts for row in range(*front.y)]
+    assert rows == list(range(*seen.coronal.y))
+    for front in seen.fronts:
+        held = z, slice(*front.y), x
+        assert front.grey == pytest.approx(_expected(hu[held].astype(float), core[held], 1)[::-1], abs=1e-5)
+        assert front.start == seen.coronal.start
+        assert front.depth_mm == pytest.approx(1.5 * (front.y[1] - front.y[0]))
+
+
+def test_what_turns_is_the_lungs_core():
+    """Its brightest voxel is seen from everywhere, what lies outside of it from nowhere."""
+    hu = np.full(GRID.shape, -1000, np.int16)
+    lungs = np.zeros(GRID.shape, bool)
+    lungs[10:30, 10:40, 10:50] = True
+    hu[20, 25, 30] = 100
+    hu[5] = hu[:, :, 55] = 3000
+    turned = project(hu, GRID, list(lungs)).turned
+    brightest = turned.grey.reshape(len(turned.grey), -1).max(axis=1)
+    assert set(brightest.tolist()) == {int((100 + 950) / 1100 * 255)}
+
+
 def test_equal_hu_give_equal_projections():
     """Rounded HU as int16, as float32 and as a view that runs backwards: bit for bit the same."""
     hu, lungs = _scene((11, 14, 20))
@@ -66,8 +95,12 @@ def test_equal_hu_give_equal_projections():
     expected = project(hu, GRID, list(lungs))
     for other in (hu.astype(np.float32), backwards):
         seen = project(other, GRID, list(lungs))
-        views = zip((seen.coronal, *seen.axial), (expected.coronal, *expected.axial), strict=True)
-        assert all(np.array_equal(one.grey, two.grey) for one, two in views)
+        pairs = zip(
+            (seen.coronal, *seen.axial, *seen.fronts, seen.turned),
+            (expected.coronal, *expected.axial, *expected.fronts, expected.turned),
+            strict=True,
+        )
+        assert all(np.array_equal(one.grey, two.grey) for one, two in pairs)
 
 
 def test_without_lungs_all_is_seen():

@@ -1,18 +1,25 @@
 """Our values <-> protobuf."""
 
 import string
-from dataclasses import replace
-from datetime import UTC, timedelta, timezone
+from dataclasses import fields, is_dataclass, replace
+from datetime import UTC, date, timedelta, timezone
+from types import UnionType
+from typing import Union, get_args, get_origin, get_type_hints
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millet.codec import wire
 from millet.core import analysis as values
+from millet.core.advice import Advice, Guideline
+from millet.core.change import Change
+from millet.core.character import Axes, Character
 from millet.core.geometry import PointMm
+from millet.core.judgement import Judgement
 from millet.core.nodule import Nodule, NoduleClass, Side, class_of
 from millet.core.reasons import Reason, Remark, Weight
+from millet.core.spread import Spread
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -20,6 +27,26 @@ counts = st.integers(0, 2**31 - 1)
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 uids = st.text(string.digits + ".", min_size=1, max_size=64)
 some_time = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-7))]))
+points = st.builds(PointMm, numbers, numbers, numbers)
+ends = st.tuples(points, points)
+axes = st.builds(Axes, long_mm=ends, short_mm=ends)
+
+
+def any_of(hint):
+    """Whatever a field of that type may hold."""
+    if get_origin(hint) is tuple:
+        return st.lists(any_of(get_args(hint)[0]), max_size=2).map(tuple)
+    if get_origin(hint) in {UnionType, Union}:
+        return st.one_of(*(st.none() if one is type(None) else any_of(one) for one in get_args(hint)))
+    if hint is Axes:
+        return axes
+    if is_dataclass(hint):
+        hints = get_type_hints(hint)
+        return st.builds(hint, **{one.name: any_of(hints[one.name]) for one in fields(hint)})
+    plain = {float: numbers, int: counts, str: words, bool: st.booleans(), date: st.dates()}
+    return plain[hint] if hint in plain else st.sampled_from(hint)
+
+
 nodules = st.builds(
     Nodule,
     number=counts,
@@ -31,6 +58,7 @@ nodules = st.builds(
     score=st.floats(0, 1),
     side=st.sampled_from(Side),
     source_sop_instance_uid=uids,
+    character=st.none() | any_of(Character),
 )
 remarks = st.builds(
     Remark,
@@ -83,6 +111,32 @@ predecessors = st.builds(
 )
 
 
+def advice(why_not, category, management, probability, **told):
+    """An advice that says something exactly where nothing forbids it."""
+    applies = not why_not
+    return Advice(
+        applies=applies,
+        why_not=why_not,
+        category=category if applies else "",
+        management=management if applies else "",
+        probability=probability if applies else None,
+        **told,
+    )
+
+
+some_codes = st.lists(words, max_size=2).map(tuple)
+advices = st.builds(
+    advice,
+    guideline=st.sampled_from(Guideline),
+    why_not=some_codes,
+    category=words,
+    management=words,
+    probability=st.none() | numbers,
+    nodule=st.none() | counts,
+    assumes=some_codes,
+)
+
+
 @st.composite
 def analyses(draw: st.DrawFn) -> values.Analysis:
     """Any valid analysis: findings, none found, or not analysed."""
@@ -114,9 +168,14 @@ def analyses(draw: st.DrawFn) -> values.Analysis:
         provenance=draw(provenances),
         reliability=draw(st.none() | reliabilities),
         predecessor=draw(st.none() | predecessors),
+        spread=draw(st.none() | any_of(Spread)),
+        judgements=tuple(draw(st.lists(any_of(Judgement), max_size=2))),
+        advice=tuple(draw(st.lists(advices, max_size=2))),
+        change=draw(st.none() | any_of(Change)),
     )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(analyses())
 def test_an_analysis_survives_the_wire_unchanged(analysis):
     """Encoded, sent as bytes and decoded, an analysis is the same value, to the last bit."""
@@ -125,6 +184,7 @@ def test_an_analysis_survives_the_wire_unchanged(analysis):
     assert pb.Analysis.FromString(sent).count_reliable == analysis.count_reliable
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(analyses())
 def test_a_message_states_what_follows_from_the_analysis(analysis):
     """Reason code and class of each nodule are written out for clients that do not know our rules."""
@@ -135,6 +195,7 @@ def test_a_message_states_what_follows_from_the_analysis(analysis):
     assert classes == [class_of(n.diameter_mm) for n in analysis.nodules]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(analyses(), nodules)
 def test_a_page_holds_the_given_nodules_only(analysis, nodule):
     """A page of nodules replaces the nodules and nothing else."""

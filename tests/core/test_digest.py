@@ -1,11 +1,21 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from millet.codec import criteria_toml
+from millet.core.criteria import CriteriaSet
+from millet.core.criteria_sets import BUNDLED
 from millet.core.digest import configuration
+from millet.core.judgement import Standing
 from millet.core.manifest import Manifest
 from millet.core.pattern import PROPOSAL
 from millet.edge import models
+
+MANIFEST = models.manifest(models.find(models.bundled(), "log/1"))
 
 
 def bundled() -> Manifest:
@@ -13,14 +23,58 @@ def bundled() -> Manifest:
     return models.manifest(models.find(models.bundled(), "log/1"))
 
 
+def with_rule(criteria: CriteriaSet, level: int, at: int, **changed) -> CriteriaSet:
+    """A set with one rule of one level changed."""
+    levels = list(criteria.levels)
+    rules = list(levels[level].rules)
+    rules[at] = replace(rules[at], **changed)
+    levels[level] = replace(levels[level], rules=tuple(rules))
+    return replace(criteria, levels=tuple(levels))
+
+
+def places(criteria: CriteriaSet) -> list[tuple[int, int]]:
+    """Where its rules are."""
+    return [(n, at) for n, level in enumerate(criteria.levels) for at in range(len(level.rules))]
+
+
 def test_whatever_changes_a_result_changes_the_digest():
-    """A threshold, a criterion and the software's version each make another configuration."""
+    """A threshold, a criterion, a further set and the software's version each make another configuration."""
     manifest = bundled()
     first = configuration(manifest, PROPOSAL, "1")
     others = {
         configuration(replace(manifest, candidate_floor=0.5), PROPOSAL, "1"),
-        configuration(manifest, replace(PROPOSAL, possible_more_than=49), "1"),
+        configuration(manifest, with_rule(PROPOSAL, 0, 0, threshold=49.0), "1"),
         configuration(manifest, PROPOSAL, "2"),
+        configuration(manifest, PROPOSAL, "1", further=BUNDLED[1:]),
     }
     assert configuration(bundled(), PROPOSAL, "1") == first
-    assert len(others | {first}) == 4
+    assert len(others | {first}) == 5
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_another_threshold_is_another_object(data):
+    """Any change of any number of any rule of any set changes the digest; read back unchanged, none does."""
+    criteria = data.draw(st.sampled_from(BUNDLED))
+    level, at = data.draw(st.sampled_from(places(criteria)))
+    rule = criteria.levels[level].rules[at]
+    threshold = data.draw(st.floats(-1e6, rule.upper or 1e6).filter(lambda value: value != rule.threshold))
+    changed = with_rule(criteria, level, at, threshold=threshold)
+    own = configuration(MANIFEST, criteria, "1")
+    assert configuration(MANIFEST, changed, "1") != own
+    written = criteria_toml.decode(criteria_toml.encode(changed))
+    assert configuration(MANIFEST, written, "1") == configuration(MANIFEST, changed, "1")
+    assert configuration(MANIFEST, criteria_toml.decode(criteria_toml.encode(criteria)), "1") == own
+
+
+@pytest.mark.parametrize("name", [one.name for one in fields(CriteriaSet)])
+def test_no_part_of_a_set_is_left_out(name):
+    """Not its version, not its texts, not its levels."""
+    other = {
+        "standing": Standing.PUBLISHED,
+        "levels": PROPOSAL.levels[:2],
+        "reported": PROPOSAL.reported[:1],
+        "dominant": replace(PROPOSAL.dominant, ratio=4.0),
+    }
+    changed = replace(PROPOSAL, **{name: other.get(name, "other")})
+    assert configuration(MANIFEST, changed, "1") != configuration(MANIFEST, PROPOSAL, "1")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from millet.core.media import DICOM, HL7, carries, file_ending, media_type
+from millet.core.media import DICOM, HL7, carries, file_ending, is_instance, is_sent, media_type, wanted
 
 
 @pytest.mark.parametrize(
@@ -10,6 +10,7 @@ from millet.core.media import DICOM, HL7, carries, file_ending, media_type
     [
         ("sr", DICOM, ".dcm"),
         ("seg", DICOM, ".dcm"),
+        ("sc-axial", DICOM, ".dcm"),
         ("mip-axial.png", "image/png", ""),
         ("hl7-oru", HL7, ".hl7"),
         ("fhir-report", "application/fhir+json", ".json"),
@@ -33,3 +34,28 @@ def test_a_kind_says_what_its_bytes_are(kind, media, ending):
 def test_a_transport_carries_what_it_is_made_for(transport, carried):
     """DICOM takes DICOM, MLLP takes HL7, the others take anything."""
     assert {kind for kind in ("sr", "mip.png", "hl7-oru") if carries(transport, kind)} == carried
+
+
+KINDS = ("sr", "seg", "labelmap", "cad", "gsps", "kos", "sc-axial", "mip-axial.png", "hl7-oru")
+
+
+def test_pictures_of_the_page_stay_here():
+    """All others are sent, and those that are DICOM have a UID."""
+    assert {kind for kind in KINDS if not is_sent(kind)} == {"mip-axial.png"}
+    assert {kind for kind in KINDS if not is_instance(kind)} == {"mip-axial.png", "hl7-oru"}
+
+
+@pytest.mark.parametrize(
+    ("transport", "kinds", "left_out"),
+    [
+        ("dicom", (), {"labelmap", "cad", "mip-axial.png", "hl7-oru"}),
+        ("stow", (), {"labelmap", "cad", "mip-axial.png", "hl7-oru"}),
+        ("folder", (), set()),
+        ("http", ("*",), set()),
+        ("dicom", ("*",), {"mip-axial.png", "hl7-oru"}),
+        ("dicom", ("seg", "sc-*", "labelmap"), {"sr", "cad", "gsps", "kos", "mip-axial.png", "hl7-oru"}),
+    ],
+)
+def test_a_destination_gets_what_it_asks_for(transport, kinds, left_out):
+    """By name or pattern; an archive gets what it may not know only so."""
+    assert {kind for kind in KINDS if not wanted(transport, kind, kinds)} == left_out

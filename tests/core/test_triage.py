@@ -3,17 +3,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from analyses import nodule, spread
+from analyses import even, nodule, spread
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from millet.core import pattern, triage
-from millet.core.analysis import Effusion, TriageLevel
+from millet.core.analysis import Effusion, Pattern, TriageLevel
 from millet.core.nodule import Side
 from millet.core.reasons import Reason, Remark, Weight
+from millet.core.spread import Randomness
 
 
 def judged(nodules, effusions=()):
     """The triage of an exam."""
-    return triage.judge(triage.Exam(nodules=nodules, pattern=pattern.judge(nodules), effusions=effusions))
+    seen = pattern.judge(nodules, even())
+    return triage.judge(triage.Exam(nodules=nodules, pattern=seen, effusions=effusions))
 
 
 @pytest.mark.parametrize(
@@ -73,11 +77,57 @@ def test_a_doubt_is_never_unflagged_and_never_lowers_a_level(reason):
     order = list(TriageLevel)
     for count in (0, 3, 7, 60, 220):
         exam = spread(count)
-        plain = triage.Exam(nodules=exam, pattern=pattern.judge(exam), effusions=())
+        plain = triage.Exam(nodules=exam, pattern=pattern.judge(exam, even()), effusions=())
         doubted = triage.judge(replace(plain, remarks=(doubt,)))
         assert order.index(doubted.level) >= order.index(triage.judge(plain).level)
         assert doubted.level is not TriageLevel.UNFLAGGED
         assert "18 and 204" in doubted.reasons[-1]
+
+
+nodules = st.builds(
+    replace,
+    st.sampled_from([nodule(1), nodule(2, x_mm=-60.0)]),
+    diameter_mm=st.floats(1.0, 60.0),
+)
+seen = st.builds(
+    Pattern,
+    level=st.integers(1, 3),
+    criteria_version=st.just("any"),
+    nodules_right=st.integers(0, 3000),
+    nodules_left=st.integers(0, 3000),
+    small_nodules=st.integers(0, 3000),
+    median_diameter_mm=st.none() | st.floats(1.0, 40.0),
+    diameter_cv=st.none() | st.floats(0.0, 3.0),
+    slabs_10mm_with_10=st.integers(0, 40),
+)
+fluids = st.builds(Effusion, side=st.sampled_from(Side), volume_ml=st.floats(1.0, 3000.0))
+remarks = st.builds(Remark, reason=st.sampled_from(Reason), weight=st.just(Weight.OUTSIDE_USE))
+
+
+@settings(deadline=None)
+@given(st.lists(nodules, max_size=6), seen, st.lists(fluids, max_size=2), st.lists(remarks, max_size=3))
+def test_a_pattern_of_any_level_is_at_least_urgent(found, seen, fluids, remarks):
+    """Whatever else an exam holds: from level 1 on urgent, from level 2 on critical, and said so first."""
+    exam = triage.Exam(nodules=found, pattern=seen, effusions=fluids, remarks=remarks)
+    told = triage.judge(exam)
+    order = list(TriageLevel)
+    least = TriageLevel.URGENT if seen.level == 1 else TriageLevel.CRITICAL
+    assert order.index(told.level) >= order.index(least)
+    word = ("possible", "probable", "definite")[seen.level - 1]
+    assert any(f"{word} miliary pattern (LMP-{seen.level}" in reason for reason in told.reasons)
+    assert not any(word in " ".join(told.reasons) for word in ("low risk", "normal", "negative"))
+
+
+def test_a_definite_pattern_is_called_so():
+    """Three hundred nodules that are tested to be random."""
+    tested = Randomness(simulations=199, clark_evans=1.0, clark_evans_p=0.5, ripley=(), ripley_p=0.5)
+    crowd = spread(300)
+    found = pattern.judge(crowd, replace(even(), randomness=tested))
+    told = triage.judge(triage.Exam(nodules=crowd, pattern=found, effusions=()))
+    assert told.level is TriageLevel.CRITICAL
+    assert told.reasons[0].startswith(
+        "definite miliary pattern (LMP-3, a proposal): 300 nodules, 150 right and 150 left"
+    )
 
 
 def test_an_effusion_alone_is_notable_and_names_its_side():
@@ -93,3 +143,20 @@ def test_a_series_not_analysed_is_not_assessed():
     found = triage.not_assessed(remark)
     assert found.level is TriageLevel.NOT_ASSESSED
     assert found.reasons == ("not analysed: gantry-tilt (18.5 degrees)",)
+
+
+def test_nodules_that_no_guideline_may_be_asked_about_are_never_unflagged():
+    """A known cancer, or an analysis outside the validated use: silence would be read as rest."""
+    few = triage.Exam(nodules=spread(3), pattern=pattern.judge(spread(3)), effusions=())
+    outside = Remark(reason=Reason.LOSSY_COMPRESSION, weight=Weight.OUTSIDE_USE, detail="once")
+    assert triage.judge(few).level is TriageLevel.UNFLAGGED
+    known = triage.judge(replace(few, known_cancer=True))
+    assert (known.level, known.reasons) == (
+        TriageLevel.NOTABLE,
+        ("3 nodules in a patient with a known cancer",),
+    )
+    assert triage.judge(replace(few, remarks=(outside,))).reasons == (
+        "3 nodules, analysed outside the validated use",
+    )
+    none = triage.Exam(nodules=(), pattern=pattern.judge([]), effusions=(), remarks=(outside,))
+    assert triage.judge(none).level is TriageLevel.UNFLAGGED

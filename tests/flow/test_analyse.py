@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,9 +21,11 @@ from millet import app
 from millet.codec import codes
 from millet.codec.ct import read_header
 from millet.core.analysis import Analysis, Outcome, TriageLevel
+from millet.core.criteria_sets import LUNG_MILIARY
 from millet.core.nodule import Nodule, NoduleClass, Side
 from millet.core.reasons import Reason, Weight
-from millet.flow.analyse import Made, Model, Order
+from millet.flow.analyse import Made, Order
+from millet.flow.model import Model
 from millet.flow.offline import analyse
 from millet.phantom import dicom, presets
 from millet.settings import Settings
@@ -35,6 +38,10 @@ OTHER_POSES = [
     dicom.Pose(position="FFDR", reversed_slices=True),
 ]
 """Head and feet first, supine, prone and both decubitus; rows flipped, slices shuffled or backwards."""
+
+REPORTS = {"sr", "summary", "fhir", "hl7-oru"}
+IMAGES = {"seg", "labelmap", "gsps", "kos", "sc-axial", "sc-coronal", "sc-rotating"}
+IMAGES |= {"mip-coronal.png", "mip-axial.png"}
 
 
 @pytest.fixture(scope="module")
@@ -205,9 +212,29 @@ def test_a_left_effusion_is_left_in_every_object(with_fluid):
 def test_twice_is_the_same_object(small, as_scanned, model):
     """A second analysis of the same bytes, in another order, makes byte for byte the same objects."""
     again = run(dicom.encoded(small)[::-1], model)
-    assert set(again.objects) == {"sr", "seg", "mip-coronal.png", "mip-axial.png"}
+    assert set(again.objects) == REPORTS | IMAGES
     assert again.objects == as_scanned.objects
     assert again.analysis == as_scanned.analysis
+
+
+def test_the_exam_is_judged_by_our_set_with_the_volumes_of_its_own_lungs(as_scanned):
+    """Condition by condition, at the level of the pattern; the zones' volumes come from the mask."""
+    (judged,) = as_scanned.analysis.judgements
+    told = {one.name: one.observed for one in judged.conditions}
+    assert (judged.criteria, judged.level) == ("lung-miliary", as_scanned.analysis.pattern.level)
+    assert told["most-nodules-on-an-image"] >= 1
+    assert told["zones-with-nodules-as-no-lobes"] == 6
+    assert told["zone-density-ratio-as-no-lobes"] > 1
+
+
+def test_further_criteria_make_another_object(model):
+    """A report under other criteria has another UID, also that of a series that is not analysed."""
+    further = (replace(LUNG_MILIARY, identifier="lung-of-ours"),)
+    series = ct.files(ct.series()[:16])
+    one, other = (run(series, judging) for judging in (model, model._replace(criteria=further)))
+    digests = {made.analysis.provenance.configuration_digest for made in (one, other)}
+    uids = {pydicom.dcmread(io.BytesIO(made.objects["sr"])).SOPInstanceUID for made in (one, other)}
+    assert len(digests) == len(uids) == 2
 
 
 @pytest.mark.parametrize(
@@ -236,7 +263,7 @@ def test_a_series_that_is_not_analysed_is_reported_so(model):
     """The SR says that nothing was judged; there is neither mask nor picture."""
     made = run(ct.files(ct.series()[:16]), model)
     assert made.analysis.reason_code == Reason.TOO_FEW_SLICES
-    assert set(made.objects) == {"sr"}
+    assert set(made.objects) == REPORTS
     assert pydicom.dcmread(io.BytesIO(made.objects["sr"])).CompletionFlag == "PARTIAL"
 
 

@@ -19,7 +19,8 @@ from millet.core.analysis import Outcome, TriageLevel
 from millet.core.lungs import LungMask, lungs
 from millet.core.reasons import Reason, Weight
 from millet.core.volume import Volume
-from millet.flow.analyse import Made, Model, Order
+from millet.flow.analyse import Made, Order
+from millet.flow.model import Model
 from millet.flow.offline import analyse
 from millet.phantom import dicom, presets
 from millet.settings import Settings

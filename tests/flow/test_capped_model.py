@@ -20,7 +20,8 @@ from millet.core.reasons import Reason, Weight
 from millet.edge.openvino import OpenVinoDetector
 from millet.edge.web.application import words
 from millet.flow import detect
-from millet.flow.analyse import Model, Order
+from millet.flow.analyse import Order
+from millet.flow.model import Model
 from millet.flow.offline import analyse
 from millet.phantom import dicom, presets
 from millet.train.box_graph import BoxGraph, Frame, export

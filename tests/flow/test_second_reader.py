@@ -18,7 +18,8 @@ from millet.codec.ct import read_header
 from millet.core.analysis import Analysis, TriageLevel
 from millet.core.reasons import Reason, Weight
 from millet.edge import models
-from millet.flow.analyse import Made, Model, Order
+from millet.flow.analyse import Made, Order
+from millet.flow.model import Model
 from millet.flow.offline import analyse
 from millet.flow.second_reader import SecondReader
 from millet.phantom import dicom, presets

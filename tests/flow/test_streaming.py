@@ -17,8 +17,9 @@ from strided import LEVEL, MANIFEST, Strided
 from millet.codec.ct import read_header
 from millet.core.turns import EMERGENCY, ROUTINE
 from millet.errors import StoreError
-from millet.flow.analyse import Model, Order, finish
+from millet.flow.analyse import Order, finish
 from millet.flow.batcher import Batcher
+from millet.flow.model import Model
 from millet.flow.offline import analyse
 from millet.flow.progress import ARRIVING
 from millet.flow.streaming import FORGOTTEN_S, Station, Streaming

@@ -17,7 +17,7 @@ from millet.core.manifest import written
 from millet.edge import models
 from millet.edge.openvino import OpenVinoDetector
 from millet.errors import ModelError
-from millet.flow.analyse import Model
+from millet.flow.model import Model
 from millet.train import bundle, imported
 from millet.train.box_graph import BoxGraph
 from millet.train.imported import Wishes

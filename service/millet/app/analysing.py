@@ -14,10 +14,10 @@ from millet.core.doors import USUAL
 from millet.edge.decoding.pool import Decoders
 from millet.edge.journal import DurableWork, SqlJournal
 from millet.edge.telemetry import Events, Telemetry
-from millet.flow.analyse import Model, Models
 from millet.flow.batcher import Batcher
 from millet.flow.drain import Drain
 from millet.flow.lifecycle import Loop, Part
+from millet.flow.model import Model, Models
 from millet.flow.progress import ProgressBoard, Reached
 from millet.flow.streaming import MOST_DECODERS, Station, Streaming
 from millet.flow.work import Analyser, Routed

@@ -10,14 +10,15 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from millet.core.criteria import CriteriaSet
 from millet.core.doors import USUAL
 from millet.core.manifest import Manifest
-from millet.edge import cpu, kserve, models
+from millet.edge import cpu, criteria, kserve, models
 from millet.edge.onnx_runtime import OnnxRuntimeDetector, TensorRt, devices
 from millet.edge.openvino import OpenVinoDetector
 from millet.errors import ModelError
-from millet.flow.analyse import Model, Models
 from millet.flow.detect import most_voxels
+from millet.flow.model import Model, Models
 from millet.flow.second_reader import SecondReader
 from millet.ports import Detector
 from millet.settings import Settings
@@ -40,9 +41,13 @@ def load_model(chosen: Settings) -> Model:
 
 
 def load_models(chosen: Settings) -> tuple[Models, ...]:
-    """The usual model and those of called titles, for each of the configured devices. Raises ModelError."""
+    """The usual model and those of called titles, for each of the configured devices.
+
+    Raises ModelError, and SettingsError for further criteria with a mistake.
+    """
     torch.set_num_threads(1)  # the engine has every core: what is placed beside it would wait for its threads
-    return tuple(_on(chosen, device) for device in _devices(chosen))
+    further = criteria.read(chosen.criteria_dir)
+    return tuple(_on(chosen, device, further) for device in _devices(chosen))
 
 
 def prove(model: Model) -> None:
@@ -64,7 +69,7 @@ def _devices(chosen: Settings) -> tuple[str, ...]:
     return found
 
 
-def _on(chosen: Settings, device: str) -> Models:
+def _on(chosen: Settings, device: str, further: tuple[CriteriaSet, ...]) -> Models:
     """Each model once, however many titles name it, and one second reader beside them all."""
     named, loaded = {USUAL: chosen.model, **rules(chosen).models}, dict[str, Model]()
     for title, name in named.items():
@@ -75,6 +80,7 @@ def _on(chosen: Settings, device: str) -> Models:
     if others := loaded.keys() - {SECOND_READER}:
         second = _second_reader(chosen, device)
         loaded |= {name: loaded[name]._replace(second=second) for name in others}
+    loaded = {name: model._replace(criteria=further) for name, model in loaded.items()}
     return {title: loaded[name] for title, name in named.items()}
 
 

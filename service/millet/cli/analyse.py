@@ -13,7 +13,9 @@ from rich.console import Console
 from millet.cli.folder import contents, dicom_files
 from millet.cli.progress import Tick, bar
 from millet.codec import record, tables
+from millet.core import advice_wording
 from millet.core.analysis import Outcome
+from millet.core.media import file_ending
 from millet.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ def _write(out: Path, made: Made, *, candidates: bool) -> None:
     for name, text in texts.items():
         (out / name).write_text(text, encoding="utf-8")
     for kind, encoded in made.objects.items():
-        (out / (kind if "." in kind else f"{kind}.dcm")).write_bytes(encoded)
+        (out / f"{kind}{file_ending(kind)}").write_bytes(encoded)
 
 
 def _tell(made: Made, out: Path) -> None:
@@ -106,4 +108,6 @@ def _tell(made: Made, out: Path) -> None:
         console.print(
             f"{remark.weight.value}: {remark.reason.value} {remark.detail}", markup=False, soft_wrap=True
         )
+    for advice in analysis.advice:
+        console.print(advice_wording.sentence(advice), markup=False, highlight=False, soft_wrap=True)
     console.print(f"written to {out}", markup=False, soft_wrap=True)

@@ -20,7 +20,7 @@ from millet.core.volume import Volume
 from millet.errors import ServiceError, UnfitSeries
 
 if TYPE_CHECKING:
-    from millet.flow.analyse import Model
+    from millet.flow.model import Model
 
 TRUTH, IGNORED = "truth.csv", "ignore.csv"
 KEPT = "found.json"

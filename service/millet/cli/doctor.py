@@ -28,7 +28,7 @@ from millet.settings import Settings
 from millet.settings.destinations import DestinationSection
 
 if TYPE_CHECKING:
-    from millet.flow.analyse import Model
+    from millet.flow.model import Model
 
 INSTANCE_BYTES = 524_288
 """Of a slice at 512 squared."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,9 +27,12 @@ def phantom(  # noqa: PLR0913, PLR0917 - each option is an argument
     seed: Annotated[int, typer.Option(help="Another seed is another patient.")] = 0,
     scale: Annotated[float, typer.Option(min=0.3, max=1.0, help="A smaller chest is made sooner.")] = 1.0,
     simulator: Annotated[str, typer.Option(help="first, or the independent second.")] = "first",
+    after: Annotated[bool, typer.Option("--after", help="The same patient after therapy.")] = False,
 ) -> None:
     """Make a phantom CT series (DICOM files and truth.csv)."""
     wanted, scan = _asked(preset, spec, nodules, seed)
+    if after and wanted.after is None:
+        wanted = _after_therapy(wanted)
     make_phantom(out, wanted, seed=seed, scale=scale, scan=scan, simulator=simulator)
     typer.echo(f"{len(list(out.glob('*.dcm')))} slices and truth.csv in {out}")
 
@@ -41,6 +45,12 @@ def _asked(preset: str, spec: Path | None, nodules: int | None, seed: int) -> tu
         return wanted.settled(nodules, seed), scan
     except ValueError as wrong:
         raise typer.BadParameter(str(wrong)) from wrong
+
+
+def _after_therapy(wanted: Preset) -> Preset:
+    from millet.phantom.after import After
+
+    return replace(wanted, after=After())
 
 
 def make_phantom(

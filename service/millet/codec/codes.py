@@ -5,13 +5,18 @@ What no standard dictionary holds is in our private scheme `99MILLET`: see `PRIV
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from millet.codec.elements import Encoded, dataset, plain
+from millet.core.advice import Guideline
 from millet.core.analysis import Outcome, TriageLevel
+from millet.core.change import Fate
+from millet.core.character import Lobe, NoduleType, Zone
 from millet.core.nodule import NoduleClass, Side
 from millet.core.reasons import Reason, Weight
+from millet.core.spread import Distribution, Hint
 
 SCHEME = "99MILLET"
 
@@ -48,6 +53,8 @@ TRACKING_ID = Code("112039", "DCM", "Tracking Identifier")
 TRACKING_UID = Code("112040", "DCM", "Tracking Unique Identifier")
 FINDING = Code("121071", "DCM", "Finding")
 SURFACE = Code("121231", "DCM", "Volume Surface")
+IMAGE_REGION = Code("111030", "DCM", "Image Region")
+REGION_SOURCE = Code("260753009", "SCT", "Source")
 SOURCE_IMAGE = Code("121233", "DCM", "Source image for segmentation")
 SOURCE_SERIES = Code("121232", "DCM", "Source series for segmentation")
 ALGORITHM = Code("111001", "DCM", "Algorithm Name")
@@ -60,7 +67,14 @@ LATERALITY = Code("272741003", "SCT", "Laterality")
 NODULE = Code("27925004", "SCT", "Nodule")
 MASS = Code("4147007", "SCT", "Mass")
 EFFUSION = Code("60046008", "SCT", "Pleural effusion")
+MILIARY_PATTERN = Code("112129", "DCM", "Miliary pattern")
 LUNG = Code("39607008", "SCT", "Lung")
+UPPER_LOBE = Code("45653009", "SCT", "Upper lobe of lung")
+MIDDLE_LOBE = Code("72481006", "SCT", "Middle lobe of right lung")
+LOWER_LOBE = Code("90572001", "SCT", "Lower lobe of lung")
+UPPER_ZONE = Code("281392002", "SCT", "Upper zone of lung")
+MIDDLE_ZONE = Code("281393007", "SCT", "Middle zone of lung")
+LOWER_ZONE = Code("281394001", "SCT", "Lower zone of lung")
 PLEURA = Code("3120008", "SCT", "Pleura")
 LEFT = Code("7771000", "SCT", "Left")
 RIGHT = Code("24028007", "SCT", "Right")
@@ -69,6 +83,16 @@ ABNORMAL_STRUCTURE = Code("49755003", "SCT", "Morphologically Abnormal Structure
 # measurements and units
 DIAMETER = Code("81827009", "SCT", "Diameter")
 VOLUME = Code("118565006", "SCT", "Volume")
+LONG_AXIS = Code("103339001", "SCT", "Long axis")
+SHORT_AXIS = Code("103340004", "SCT", "Short axis")
+CALCIFIED_SHARE = Code("112019", "DCM", "Calcification extent as percent of volume")
+ANY_ATTENUATION = Code("112031", "DCM", "Attenuation Coefficient")
+DERIVATION = Code("121401", "DCM", "Derivation")
+SOLID = Code("35702001", "SCT", "Solid")
+GROUND_GLASS = Code("112120", "DCM", "Ground glass opacity")
+CALCIFIED = Code("237897009", "SCT", "Calcified")
+FAT = Code("256674009", "SCT", "Fat")
+PERCENTILE_95 = Code("371889001", "SCT", "95th Percentile Value of population")
 ATTENUATION = Code("112181", "DCM", "Mean Attenuation Coefficient")
 CERTAINTY = Code("111012", "DCM", "Certainty of Finding")
 LESIONS = Code("246206008", "SCT", "Number of lesions")
@@ -76,6 +100,7 @@ MM = Code("mm", "UCUM", "mm")
 MM3 = Code("mm3", "UCUM", "cubic millimeter")
 ML = Code("ml", "UCUM", "milliliter")
 LITRE = Code("l", "UCUM", "liter")
+DAY = Code("d", "UCUM", "day")
 HU = Code("[hnsf'U]", "UCUM", "Hounsfield unit")
 PERCENT = Code("%", "UCUM", "Percent")
 NO_UNITS = Code("1", "UCUM", "no units")
@@ -86,8 +111,13 @@ WITHOUT_FINDINGS = Code("111241", "DCM", "All algorithms succeeded; without find
 WITH_FINDINGS = Code("111242", "DCM", "All algorithms succeeded; with findings")
 NOT_SUCCEEDED = Code("111245", "DCM", "No algorithms succeeded; without findings")
 COMMENT = Code("121106", "DCM", "Comment")
+CENTRILOBULAR = Code("112156", "DCM", "Centrilobular")
 SOURCE_PURPOSE = Code("121322", "DCM", "Source image for image processing operation")
 DERIVED_BY_SEGMENTATION = Code("113076", "DCM", "Segmentation")
+BACKGROUND = Code("125040", "DCM", "Background")
+OF_INTEREST = Code("113000", "DCM", "Of Interest")
+KEY_DESCRIPTION = Code("113012", "DCM", "Key Object Description")
+KEY_IMAGE = Code("260753009", "SCT", "Source")
 
 # our own: concepts
 TRIAGE = Code("triage", SCHEME, "Triage level")
@@ -107,24 +137,61 @@ COUNT_BASIS = Code("count-basis", SCHEME, "What the number of nodules was checke
 VOLUME_CHOICE = Code("volume-choice", SCHEME, "Volume of the series and what became of it")
 CREATED = Code("created-utc", SCHEME, "Time of the analysis in UTC")
 
-_CONCEPTS = (
-    TRIAGE,
-    TRIAGE_REASON,
-    PATTERN,
-    PATTERN_BASIS,
-    REMARK_REFUSES,
-    REMARK_OUTSIDE,
-    REMARK_NOTE,
-    REMARK_DETAIL,
-    NOT_ASSESSED,
-    COMPLETENESS,
-    COUNT,
-    COUNT_RELIABLE,
-    COUNT_NOT_RELIABLE,
-    COUNT_BASIS,
-    VOLUME_CHOICE,
-    CREATED,
-)
+# our own: a nodule
+TYPE = Code("type", SCHEME, "Type")
+PART_SOLID = Code("part-solid", SCHEME, "Part-solid")
+CORE = Code("core-diameter", SCHEME, "Diameter of the solid core")
+VOLUME_LOW = Code("volume-low", SCHEME, "Volume, lower limit of the 95 % interval")
+VOLUME_HIGH = Code("volume-high", SCHEME, "Volume, upper limit of the 95 % interval")
+SPICULATION = Code("spiculation", SCHEME, "Estimate of spiculation, 0 to 1")
+ZONE = Code("zone", SCHEME, "Zone")
+LOBE = Code("lobe", SCHEME, "Lobe")
+LOBE_NOT_KNOWN = Code("lobe-not-known", SCHEME, "Not known; the zone stands in for it")
+TO_PLEURA = Code("to-pleura", SCHEME, "Distance to the pleura")
+TO_FISSURE = Code("to-fissure", SCHEME, "Distance to the nearest fissure")
+RELATION = Code("relation", SCHEME, "Relation to pleura and fissure")
+JUXTAPLEURAL = Code("juxtapleural", SCHEME, "Juxtapleural")
+PERIFISSURAL = Code("perifissural", SCHEME, "Perifissural")
+PROBABILITY = Code("is-nodule", SCHEME, "Calibrated probability that this is a nodule")
+DETECTABILITY = Code("detectability", SCHEME, "Detectability")
+RESOLUTION_LIMIT = Code("at-limit", SCHEME, "At the limit of resolution")
+CHARACTER = Code("character", SCHEME, "Further measurements")
+FATE = Code("fate", SCHEME, "Since the prior study")
+VOLUME_CHANGE = Code("volume-change", SCHEME, "Change of volume since the prior study")
+DOUBLING = Code("doubling-time", SCHEME, "Volume doubling time")
+
+# our own: the exam in figures
+PER_100_ML = Code("per-100-ml", SCHEME, "Nodules in 100 ml of lung")
+SIZE_P10 = Code("diameter-p10", SCHEME, "Diameter, 10th percentile")
+SIZE_MEDIAN = Code("diameter-median", SCHEME, "Diameter, median")
+SIZE_P90 = Code("diameter-p90", SCHEME, "Diameter, 90th percentile")
+SIZE_CV = Code("diameter-cv", SCHEME, "Diameter, coefficient of variation")
+CLARK_EVANS = Code("clark-evans", SCHEME, "Clark-Evans ratio")
+CLARK_EVANS_P = Code("clark-evans-p", SCHEME, "Clark-Evans ratio, two-sided p")
+RIPLEY_P = Code("ripley-p", SCHEME, "Ripley's L, p of the global envelope test")
+SUBPLEURAL = Code("subpleural-ratio", SCHEME, "Subpleural ratio")
+FISSURAL = Code("fissural-ratio", SCHEME, "Fissural ratio")
+TO_VESSELS = Code("vessel-ratio", SCHEME, "Ratio of distances to vessels")
+CRANIO_CAUDAL = Code("cranio-caudal", SCHEME, "Change of log density from apex to base")
+CENTRAL = Code("central-slope", SCHEME, "Change of log density from pleura to depth")
+DISTRIBUTION = Code("distribution", SCHEME, "Distribution in the secondary lobule")
+HINT = Code("hint", SCHEME, "Seen in, among others (a hint, not a diagnosis)")
+RIPLEY = Code("ripley", SCHEME, "Ripley's L(r) - r and its envelope")
+SIMULATIONS = Code("simulations", SCHEME, "Random patterns simulated")
+LUNG_VOLUME = Code("lung-volume", SCHEME, "Lung volume analysed")
+
+# our own: what is judged, advised and compared
+CRITERIA = Code("criteria", SCHEME, "Criteria and the level that they give")
+CONDITION = Code("condition", SCHEME, "Condition of the criteria")
+COMPARISON = Code("comparison", SCHEME, "Comparison with a prior study")
+GONE_SHARE = Code("gone-share", SCHEME, "Share of the prior's nodules that are gone")
+MEDIAN_CHANGE = Code("median-change", SCHEME, "Median change of volume of matched nodules")
+
+# our own: the summary
+FULL_REPORT = Code("full-report", SCHEME, "Report that lists every nodule")
+MASKS = Code("masks", SCHEME, "Segmentation that shows every nodule")
+CHOSEN_BY = Code("chosen-by", SCHEME, "How the nodules shown here were chosen")
+DOMINANT = Code("dominant", SCHEME, "Dominant lesion")
 
 CLASSES = {NoduleClass.NODULE: NODULE, NoduleClass.MASS: MASS}
 SIDES = {Side.LEFT: LEFT, Side.RIGHT: RIGHT}
@@ -151,8 +218,54 @@ PATTERN_LEVELS = {
     2: Code("LMP-2", SCHEME, "LMP-2: probably miliary (proposal)"),
     3: Code("LMP-3", SCHEME, "LMP-3: definitely miliary (proposal)"),
 }
-PRIVATE = (*_CONCEPTS, *TRIAGE_LEVELS.values(), *REASONS.values(), *PATTERN_LEVELS.values())
-"""Everything in our private scheme; the conformance statement lists it."""
+TYPES = {
+    NoduleType.SOLID: SOLID,
+    NoduleType.PART_SOLID: PART_SOLID,
+    NoduleType.GROUND_GLASS: GROUND_GLASS,
+    NoduleType.CALCIFIED: CALCIFIED,
+    NoduleType.FAT: FAT,
+}
+LOBES = {
+    Lobe.RIGHT_UPPER: UPPER_LOBE,
+    Lobe.RIGHT_MIDDLE: MIDDLE_LOBE,
+    Lobe.RIGHT_LOWER: LOWER_LOBE,
+    Lobe.LEFT_UPPER: UPPER_LOBE,
+    Lobe.LEFT_LOWER: LOWER_LOBE,
+}
+"""To be said with the side."""
+ZONES = {Zone.UPPER: UPPER_ZONE, Zone.MIDDLE: MIDDLE_ZONE, Zone.LOWER: LOWER_ZONE}
+FATES = {fate: Code(f"fate-{fate.value}", SCHEME, fate.value.capitalize()) for fate in Fate}
+DISTRIBUTIONS = {
+    kind: CENTRILOBULAR
+    if kind is Distribution.CENTRILOBULAR
+    else Code(f"dist-{kind.value}", SCHEME, kind.value.capitalize())
+    for kind in Distribution
+}
+HINTS = {hint: Code(hint.value, SCHEME, hint.value.replace("-", " ").capitalize()) for hint in Hint}
+GUIDELINES = {
+    guideline: Code(guideline.value, SCHEME, f"By {name}")
+    for guideline, name in (
+        (Guideline.LUNG_RADS, "Lung-RADS v2022"),
+        (Guideline.FLEISCHNER, "Fleischner Society 2017"),
+        (Guideline.BTS, "BTS 2015"),
+        (Guideline.BROCK, "the Brock model (2013)"),
+        (Guideline.RECIST, "RECIST 1.1"),
+    )
+}
+_TABLES: tuple[Mapping[Any, Code], ...] = (
+    TRIAGE_LEVELS,
+    REASONS,
+    PATTERN_LEVELS,
+    TYPES,
+    FATES,
+    DISTRIBUTIONS,
+    HINTS,
+    GUIDELINES,
+)
+_NAMED = [value for value in tuple(globals().values()) if isinstance(value, Code)]
+_LISTED = [value for table in _TABLES for value in table.values()]
+PRIVATE = tuple(code for code in dict.fromkeys((*_NAMED, *_LISTED)) if code.scheme == SCHEME)
+"""Everything in our private scheme; docs/reference/report-codes.md lists it."""
 
 PRIVATE_SCHEME: Encoded = dataset(
     CodingSchemeDesignator=SCHEME,

@@ -7,15 +7,18 @@ begins with comes before all values but that of an image. What recurs in each gr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from millet.codec.codes import Code, encoded
 from millet.codec.elements import Encoded, Item, dataset, element, joined
 from millet.core.geometry import PointMm
+from millet.core.rounding import written
 
 CONTAINS = "CONTAINS"
 MODIFIES = "HAS CONCEPT MOD"
 CONTEXT = "HAS OBS CONTEXT"
+SELECTED = "SELECTED FROM"
+_REMEMBERED = 8192  # measurements
 
 
 def root(concept: Code, children: Sequence[Item], template: str) -> Encoded:
@@ -49,13 +52,22 @@ def uid(relationship: str, concept: Code, value: str) -> Item:
     return _head(relationship, "UIDREF", concept) + element("UID", value)
 
 
-def number(concept: Code, value: float, unit: Code, children: Sequence[Item] = ()) -> Item:
-    """A measurement (TID 300): decimal string, and the exact binary where it is no whole number."""
-    exact = b"" if isinstance(value, int) else element("FloatingPointValue", value)
-    measured = _unit(unit) + exact + element("NumericValue", decimal(value))
+def region(concept: Code, points: Sequence[tuple[float, float]], source: Item) -> Item:
+    """A closed POLYLINE (C.18.6) on the image that `source` is: (column, row), float32.
+
+    The centre of the top left pixel is (0.5, 0.5).
+    """
     return (
-        _head(CONTAINS, "NUM", concept) + element("MeasuredValueSequence", [measured]) + _children(children)
+        _head(CONTAINS, "SCOORD", concept)
+        + _children([source])
+        + element("GraphicData", [v for point in points for v in point])
+        + element("GraphicType", "POLYLINE")
     )
+
+
+def number(concept: Code, value: float, unit: Code, children: Sequence[Item] = ()) -> Item:
+    """A measurement (TID 300), of a value that is rounded already (`core.rounding`)."""
+    return _measured(concept, unit, written(value)) + _children(children)
 
 
 def sphere(concept: Code, centre_mm: PointMm, diameter_mm: float, frame_of_reference_uid: str) -> Item:
@@ -81,20 +93,26 @@ def sphere(concept: Code, centre_mm: PointMm, diameter_mm: float, frame_of_refer
     )
 
 
-def image(concept: Code, sop_class_uid: str, sop_instance_uid: str) -> Item:
-    """A reference to an image, which comes before what every item begins with."""
-    referenced = element("ReferencedSOPSequence", [reference(sop_class_uid, sop_instance_uid)])
-    return referenced + _head(CONTAINS, "IMAGE", concept)
+def image(
+    concept: Code,
+    sop_class_uid: str,
+    sop_instance_uid: str,
+    relationship: str = CONTAINS,
+    *,
+    state: Encoded | None = None,
+) -> Item:
+    """A reference to an image, which comes before what every item begins with.
+
+    `state` refers to the presentation state that it is to be shown by (C.18.4).
+    """
+    by = dataset(ReferencedSOPSequence=[state]) if state else {}
+    referenced = element("ReferencedSOPSequence", [{**reference(sop_class_uid, sop_instance_uid), **by}])
+    return referenced + _head(relationship, "IMAGE", concept)
 
 
 def reference(sop_class_uid: str, sop_instance_uid: str) -> Encoded:
     """A SOP instance reference (PS3.3 10.8)."""
     return dataset(ReferencedSOPClassUID=sop_class_uid, ReferencedSOPInstanceUID=sop_instance_uid)
-
-
-def decimal(value: float) -> str:
-    """A DS: as many digits as sixteen characters surely hold."""
-    return str(value) if isinstance(value, int) else f"{value:.9g}"
 
 
 def _children(children: Sequence[Item]) -> bytes:
@@ -125,6 +143,13 @@ def _container_head(concept: Code, template: str) -> bytes:
 @cache
 def _code(relationship: str, concept: Code, value: Code) -> bytes:
     return _head(relationship, "CODE", concept) + element("ConceptCodeSequence", [encoded(value)])
+
+
+@lru_cache(_REMEMBERED)
+def _measured(concept: Code, unit: Code, decimal: str) -> bytes:
+    """A NUM; numbers that are rounded recur."""
+    measured = _unit(unit) + element("NumericValue", decimal)
+    return _head(CONTAINS, "NUM", concept) + element("MeasuredValueSequence", [measured])
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What SR and SEG share: whose they are, what made them, when."""
+"""What our objects share: whose they are, what made them, when."""
 
 from __future__ import annotations
 
@@ -12,11 +12,37 @@ from millet.core.uids import object_uid
 MANUFACTURER = "Millet (research software)"
 STATEMENT = "Unverified. Research use only. Not for diagnosis; not a medical device."
 
+SERIES_NUMBERS = {
+    "sr": "9901",
+    "seg": "9902",
+    "labelmap": "9903",
+    "gsps": "9904",
+    "kos": "9905",
+    "sc-axial": "9906",
+    "sc-coronal": "9907",
+    "sc-rotating": "9908",
+    "summary": "9909",
+    "cad": "9910",
+}
+"""By kind of object; each is in a series of its own, so that a viewer lists it by its name."""
+_NAMES = {
+    "sr": "SR of all nodules",
+    "labelmap": "SEG of each nodule",
+    "gsps": "PR of key images",
+    "kos": "key images",
+    "sc-axial": "axial MIP",
+    "sc-coronal": "coronal MIP",
+    "sc-rotating": "rotating MIP",
+    "summary": "summary SR",
+    "cad": "CAD SR",
+}
+"""What series are called whose modality does not say it; 64 characters with what is said around it."""
+
 
 def head(analysis: Analysis, source: Source, *, kind: str, sop_class_uid: str, modality: str) -> Encoded:
     """Patient and study of the source, and our series, equipment and SOP common modules.
 
-    `kind` is "sr" or "seg"; series and instance UIDs are functions of it and of the analysis.
+    `kind` is one of `SERIES_NUMBERS`; series and instance UIDs are functions of it and of the analysis.
     """
     made_by = analysis.provenance
     at = local(analysis.created_utc, source)
@@ -28,10 +54,10 @@ def head(analysis: Analysis, source: Source, *, kind: str, sop_class_uid: str, m
         InstanceCreationTime=time,
         Modality=modality,
         SeriesInstanceUID=object_uid(analysis, f"{kind}-series"),
-        SeriesNumber={"sr": "9901", "seg": "9902"}[kind],
+        SeriesNumber=SERIES_NUMBERS[kind],
         SeriesDate=day,
         SeriesTime=time,
-        SeriesDescription=f"Millet {modality}, unverified, research use",
+        SeriesDescription=f"Millet {_NAMES.get(kind, modality)}, unverified, research use",
         InstanceNumber="1",
         ContentDate=day,
         ContentTime=time,

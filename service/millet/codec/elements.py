@@ -303,6 +303,8 @@ def joined(elements: Encoded) -> Item:
 
 def plain(text: str) -> str:
     """Text that reads the same in every character set of DICOM: printable ASCII, no backslash."""
+    if text.isascii() and text.isprintable() and not {"\\", "~"}.intersection(text):
+        return text
     printable = "".join(c if " " <= c <= "}" else " " if c.isspace() else "?" for c in text)
     return printable.replace("\\", "/")
 

@@ -24,7 +24,8 @@ Plane = Literal["axial", "coronal"]
 
 _SLABS_IN_A_ROW = 4
 _WIDTH_PX = {"coronal": 960, "axial": 320}
-_COLOURS = {NoduleClass.NODULE: (255, 190, 60), NoduleClass.MASS: (255, 80, 80)}
+COLOURS = {NoduleClass.NODULE: (255, 190, 60), NoduleClass.MASS: (255, 80, 80)}
+"""Of marks."""
 _WHITE, _BLUE, _BAND_PX = (235, 235, 235), (120, 200, 255), 24
 
 
@@ -92,7 +93,7 @@ def _circle(draw: ImageDraw.ImageDraw, mark: _Mark, view: View, px_per_mm: float
     centre_y = (row_mm + abs(view.step_mm[0]) / 2) * px_per_mm
     radius = max(mark.nodule.diameter_mm / 2 * px_per_mm + 2, 4)
     around = (centre_x - radius, centre_y - radius, centre_x + radius, centre_y + radius)
-    draw.ellipse(around, outline=_COLOURS[mark.nodule.nodule_class])
+    draw.ellipse(around, outline=COLOURS[mark.nodule.nodule_class])
 
 
 def _sides(draw: ImageDraw.ImageDraw, size: tuple[int, int]) -> None:
@@ -127,12 +128,13 @@ def _sheet(pictures: list[Image.Image], analysis: Analysis, plane: Plane) -> Ima
     for place, picture in enumerate(pictures):
         sheet.paste(picture, (place % across * width, place // across * height + _BAND_PX))
     draw = ImageDraw.Draw(sheet)
-    draw.text((6, 4), f"{plane.capitalize()}: {_found(analysis)}", _WHITE, _font(14))
+    draw.text((6, 4), f"{plane.capitalize()}: {tally(analysis)}", _WHITE, _font(14))
     draw.text((6, sheet.height - _BAND_PX + 4), STATEMENT, _WHITE, _font(14))
     return sheet
 
 
-def _found(analysis: Analysis) -> str:
+def tally(analysis: Analysis) -> str:
+    """What was found, in a line for the top of a picture."""
     masses = sum(nodule.nodule_class is NoduleClass.MASS for nodule in analysis.nodules)
     nodules = len(analysis.nodules) - masses
     return ", ".join(

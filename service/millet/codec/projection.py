@@ -1,4 +1,4 @@
-"""Projections of a chest for its pictures: from the front, and in slabs from below.
+"""Projections of a chest for its pictures: from the front, in slabs from front and below, from all around.
 
 Within the lungs they are maximum intensity projections in a lung window, which keeps ribs and chest wall
 from hiding what is sought; a dim average around them shows the body. All of them are made in one pass over
@@ -7,13 +7,14 @@ the volume, plane by plane, and no copy of it is held.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from millet.codec.turning import Pool, Turned
 from millet.core.geometry import Grid
 from millet.core.volume import canonical_order
 
@@ -41,6 +42,8 @@ class View(NamedTuple):
     z: tuple[int, int]
     """Slices that are seen, the second exclusive."""
     depth_mm: float
+    y: tuple[int, int]
+    """Rows of the volume that are seen, likewise."""
 
 
 class Views(NamedTuple):
@@ -50,6 +53,9 @@ class Views(NamedTuple):
     """From the front, head up."""
     axial: tuple[View, ...]
     """Slabs seen from the feet, the one nearest the head first."""
+    fronts: tuple[View, ...]
+    """Slabs seen from the front, the foremost first."""
+    turned: Turned
     grid: Grid
     """Of the volume."""
 
@@ -65,26 +71,28 @@ def project(planes_hu: Sequence[Hu], grid: Grid, lungs: Sequence[Mask] | None) -
     if canonical_order(grid) != ((0, 1, 2), (False, False, False)):
         raise ValueError("pictures are drawn from the canonical volume")
     box = _box(grid, lungs, _MARGIN_MM)
-    (z_from, z_to), y, x = (box[0].start, box[0].stop), box[1], box[2]
-    core = _Core(grid, lungs, box)
-    sought = np.full((z_to - z_from, x.stop - x.start), _AIR_HU)
-    around = np.empty_like(sought)
-    body = np.empty((grid.shape[1], sought.shape[1]), np.float32)
+    y, x = box[1:]
+    core, fronts = _Core(grid, lungs, box), _Fronts(box, grid)
+    body = np.empty((grid.shape[1], x.stop - x.start), np.float32)
     slabs = []
     for low, high in _slabs(box[0]):
-        brightest = np.full((y.stop - y.start, sought.shape[1]), _AIR_HU)
+        brightest = np.full((y.stop - y.start, x.stop - x.start), _AIR_HU)
         total = np.zeros_like(brightest)
         for z in range(low, high):
             np.copyto(body, planes_hu[z][:, x])
-            core.look(z, body[y], brightest, sought[z - z_from])
+            core.look(z, body[y], brightest, fronts)
             np.maximum(body, _AIR_HU, out=body)
             total += body[y]
-            np.add.reduce(body, axis=0, out=around[z - z_from])
+            fronts.surround(z, body)
         grey = _over(_window(brightest), _window(total / (high - low)))
         slabs.append(_axial(grey, box, grid, (low, high)))
-    mean = _window(around / grid.shape[1])
-    front = mean if lungs is None else _over(_window(sought), mean)
-    return Views(coronal=_coronal(front[::-1], box, grid), axial=tuple(slabs[::-1]), grid=grid)
+    return Views(
+        coronal=_coronal(fronts.whole(dim_only=lungs is None), box, grid, (y.start, y.stop)),
+        axial=tuple(slabs[::-1]),
+        fronts=tuple(_coronal(grey, box, grid, rows) for rows, grey in fronts.slabs()),
+        turned=core.turned(),
+        grid=grid,
+    )
 
 
 def _slabs(z: slice) -> list[tuple[int, int]]:
@@ -93,15 +101,16 @@ def _slabs(z: slice) -> list[tuple[int, int]]:
     return [(low, high) for low, high in pairwise(edges[::-1]) if high > low]
 
 
-def _coronal(grey: Grey, box: Box, grid: Grid) -> View:
-    z, y, x = box
+def _coronal(grey: Grey, box: Box, grid: Grid, y: tuple[int, int]) -> View:
+    z, _, x = box
     z_mm, y_mm, x_mm = grid.spacing_mm
     return View(
-        grey=grey,
+        grey=grey[::-1],
         start=(z.stop - 1, x.start),
         step_mm=(-z_mm, x_mm),
         z=(z.start, z.stop),
-        depth_mm=y_mm * (y.stop - y.start),
+        depth_mm=y_mm * (y[1] - y[0]),
+        y=y,
     )
 
 
@@ -114,7 +123,46 @@ def _axial(grey: Grey, box: Box, grid: Grid, z: tuple[int, int]) -> View:
         step_mm=(y_mm, x_mm),
         z=z,
         depth_mm=z_mm * (z[1] - z[0]),
+        y=(y.start, y.stop),
     )
+
+
+class _Fronts:
+    """What is seen from the front: brightest within the lungs, and the body's mean, slab by slab."""
+
+    def __init__(self, box: Box, grid: Grid) -> None:
+        z, y, x = box
+        self._first = z.start
+        self._box = box
+        self._rows = _slabs(y)
+        self.sought = np.full((len(self._rows), z.stop - z.start, x.stop - x.start), _AIR_HU)
+        self._around = np.empty_like(self.sought)
+        self._mean = np.empty(self.sought.shape[1:], np.float32)
+        self._depth = grid.shape[1]
+
+    def look(self, z: int, seen_hu: Grey, rows: slice, columns: slice) -> None:
+        """Add the HU of one plane, at these rows and columns of the box."""
+        first = self._box[1].start
+        for slab, (low, high) in zip(self.sought, self._rows, strict=True):
+            held = seen_hu[max(low - first - rows.start, 0) : max(high - first - rows.start, 0)]
+            if len(held):
+                np.maximum.reduce(held, axis=0, out=slab[z - self._first, columns])
+
+    def surround(self, z: int, body_hu: Grey) -> None:
+        """Add one plane of the body, all of its rows."""
+        np.add.reduce(body_hu, axis=0, out=self._mean[z - self._first])
+        for slab, (low, high) in zip(self._around, self._rows, strict=True):
+            np.add.reduce(body_hu[low:high], axis=0, out=slab[z - self._first])
+
+    def whole(self, *, dim_only: bool) -> Grey:
+        """All slabs together, over the mean of all; or that alone."""
+        mean = _window(self._mean / self._depth)
+        return mean if dim_only else _over(_window(self.sought.max(axis=0)), mean)
+
+    def slabs(self) -> Iterator[tuple[tuple[int, int], Grey]]:
+        """Rows of the volume and grey values of each, the foremost first."""
+        for rows, sought, around in zip(self._rows, self.sought, self._around, strict=True):
+            yield rows, _over(_window(sought), _window(around / (rows[1] - rows[0])))
 
 
 class _Core:
@@ -132,16 +180,22 @@ class _Core:
         self._lungs = None if lungs is None else [lung[tight[1:]] for lung in lungs[tight[0]]]
         self._steps = [max(1, round(_SKIN_MM / spacing_mm)) for spacing_mm in grid.spacing_mm]
         self._ceiling = np.empty([s.stop - s.start for s in tight[1:]], np.float32)
+        self._pool = Pool(grid, tight)
 
-    def look(self, z: int, plane_hu: Grey, brightest: Grey, row: Grey) -> None:
-        """Add the HU of one plane to the brightest along z, and to those along y (columns)."""
+    def turned(self) -> Turned:
+        """What was seen, from all around."""
+        return self._pool.turned(_window)
+
+    def look(self, z: int, plane_hu: Grey, brightest: Grey, fronts: _Fronts) -> None:
+        """Add the HU of one plane to the brightest along z, along y and all around."""
         if not self._z.start <= z < self._z.stop:
             return
         seen = plane_hu[self._within]
         if self._lungs is not None:
             seen = np.minimum(seen, self._ceiling_hu(self._lungs, z - self._z.start), out=self._ceiling)
         np.maximum(brightest[self._within], seen, out=brightest[self._within])
-        np.maximum.reduce(seen, axis=0, out=row[self._within[1]])
+        fronts.look(z, seen, *self._within)
+        self._pool.add(z, seen)
 
     def _ceiling_hu(self, lungs: Sequence[Mask], z: int) -> Grey:
         """What HU are cut to: air outside of the core, nothing within."""

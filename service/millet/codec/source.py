@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import NamedTuple
 
 from millet.codec.content import reference
 from millet.codec.elements import Encoded, Raw, encode_raw, read_elements, tag_of
 from millet.codec.elements import dataset as encode
+from millet.codec.text import decode
 from millet.core.reasons import Reason
 from millet.errors import UnfitSeries
 
@@ -68,7 +70,8 @@ _TYPE_2: Encoded = encode(
 _IMAGE = """
 SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID FrameOfReferenceUID
 PositionReferenceIndicator ImagePositionPatient ImageOrientationPatient PixelSpacing SliceThickness
-Rows Columns LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod
+Rows Columns RescaleIntercept RescaleSlope
+LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod
 """
 _IMAGE_TAGS = {keyword: tag_of(keyword) for keyword in _IMAGE.split()}
 _NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
@@ -154,6 +157,14 @@ class Source:
         """The instances by SOP Instance UID."""
         return {image.sop_instance_uid: image for image in self.images}
 
+    def inherited_text(self, keyword: str) -> str:
+        """A short value of the patient or the study, decoded; empty where it is absent."""
+        character_set = self._value("SpecificCharacterSet").decode("ascii", "replace")
+        return decode(self._value(keyword), character_set).value
+
+    def _value(self, keyword: str) -> bytes:
+        return self.inherited.get(tag_of(keyword), b"")[8:]
+
     def by_series(self) -> Mapping[str, list[Encoded]]:
         """References to the instances, series by series (one series, unless senders err)."""
         grouped: dict[str, list[Encoded]] = {}
@@ -161,9 +172,12 @@ class Source:
             grouped.setdefault(image.text("SeriesInstanceUID"), []).append(image.reference)
         return grouped
 
-    def evidence(self) -> list[Encoded]:
-        """The items of an evidence sequence (PS3.3 C.17.2), one a study (one, unless senders err)."""
-        studies: dict[str, dict[str, list[Encoded]]] = {}
+    def evidence(self, ours: Mapping[str, list[Encoded]] = MappingProxyType({})) -> list[Encoded]:
+        """The items of an evidence sequence (PS3.3 C.17.2), one a study (one, unless senders err).
+
+        `ours` are references to objects made of the series, by their series, in its study.
+        """
+        studies: dict[str, dict[str, list[Encoded]]] = {self.images[0].text("StudyInstanceUID"): {**ours}}
         for image in self.by_uid.values():
             series = studies.setdefault(image.text("StudyInstanceUID"), {})
             series.setdefault(image.text("SeriesInstanceUID"), []).append(image.reference)

@@ -1,7 +1,7 @@
 """The CSV tables other programs score us through: nodules, candidates and truth.
 
 A header line, LPS millimetres, columns x_mm,y_mm,z_mm,diameter_mm,class and then score, highest first,
-or, in a table of truth, kind (solid, part_solid, ground_glass, calcified; a table without it is of solid
+or, in a table of truth, kind (solid, part_solid, ground_glass, calcified, fat; a table without it is of solid
 nodules). A stable interface: columns are added at the end, never renamed.
 """
 

@@ -32,3 +32,11 @@ class Advice:
     """Brock: probability of cancer of the nodule, 0 to 1; None for the others and where it does not apply."""
     nodule: int | None
     """Number of the nodule that decided; None where no single one did."""
+    assumes: tuple[str, ...] = ()
+    """Stable codes of what was not known and is taken for granted ("no-known-cancer", "screening", ...)."""
+
+    def __post_init__(self) -> None:
+        if self.applies == bool(self.why_not):
+            raise ValueError(f"{self.guideline} applies exactly where nothing forbids it: {self.why_not}")
+        if not self.applies and (self.category or self.management or self.probability is not None):
+            raise ValueError(f"{self.guideline} does not apply and says {self.category or self.management!r}")

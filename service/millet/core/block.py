@@ -91,18 +91,6 @@ def _block(volume: Volume, centre: Place, reach_mm: float) -> Block:
     )
 
 
-def dilated(mask: Mask) -> Mask:
-    """A mask and the voxels that share a face with it."""
-    grown = mask.copy()
-    grown[1:] |= mask[:-1]
-    grown[:-1] |= mask[1:]
-    grown[:, 1:] |= mask[:, :-1]
-    grown[:, :-1] |= mask[:, 1:]
-    grown[:, :, 1:] |= mask[:, :, :-1]
-    grown[:, :, :-1] |= mask[:, :, 1:]
-    return grown
-
-
 def lower_quartile(values: NDArray[np.float32]) -> float:
     """The 25th percentile of (N,) values, interpolated as `np.percentile` does, at a tenth of its cost."""
     place = (len(values) - 1) * np.float32(0.25)

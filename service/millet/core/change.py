@@ -16,7 +16,8 @@ class Fate(StrEnum):
     SHRUNK = "shrunk"
     STABLE = "stable"
     UNCERTAIN = "uncertain"
-    """One of the two does not show it, but the comparison is too limited to say that it is new or gone."""
+    """The comparison is too limited to say what became of it; or it was not found, but its place is not
+    empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +46,12 @@ class Change:
     interval_days: int | None
     limited: tuple[str, ...]
     """Stable codes of what limits the comparison ("model", "kernel", "thickness", "inspiration",
-    "coverage", "registration"); where there is any, nothing is called new or gone."""
+    "coverage", "registration", "threshold", "count"); where there is any, nothing is called new or gone."""
     not_used: str
     """Why the prior was not used, as a stable code ("other-patient", "no-prior", ...); empty where it was."""
     nodules: tuple[NoduleChange, ...]
     gone_share: float | None
-    """Share of the prior's nodules that are gone; None in a limited comparison."""
+    """Share of the prior's nodules that are gone, of those that are gone or matched; None in a limited
+    comparison."""
     median_volume_change: float | None
     """Of the matched nodules, relative."""

@@ -23,8 +23,8 @@ from scipy import special
 
 from millet.core.components import extent
 from millet.core.geometry import Floats, PointMm
+from millet.core.levels import TISSUE_HU
 from millet.core.lungs import LUNG_HU, LungMask
-from millet.core.measure import TISSUE_HU
 from millet.core.volume import Volume, canonical
 
 LEAST_DETECTABILITY = 6.0

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from hashlib import sha256
 
+from millet.core.criteria import CriteriaSet
 from millet.core.manifest import Manifest
-from millet.core.pattern import Criteria
 
 
 def configuration(
-    manifest: Manifest, criteria: Criteria, software_version: str, second: Manifest | None = None
+    manifest: Manifest,
+    criteria: CriteriaSet,
+    software_version: str,
+    second: Manifest | None = None,
+    further: Sequence[CriteriaSet] = (),
 ) -> str:
     """SHA-256 in hex over thresholds, criteria and software; another threshold is another object.
 
     The version stands for the rules that are code (triage, effusion, lungs, measuring, reliability);
-    `second` is what the second reader looks with.
+    `second` is what the second reader looks with, `further` are the sets judged beside `criteria`.
     """
     facts = {
         "manifest": asdict(manifest),
         "criteria": asdict(criteria),
         "software": software_version,
         "second": asdict(second) if second else None,
+        "further": [asdict(one) for one in further],
     }
     return sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

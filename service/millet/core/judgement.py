@@ -28,6 +28,8 @@ class Condition:
     """The upper limit of "between"."""
     holds: bool
     standing: Standing
+    level: int = 0
+    """The level that it is asked for; 0 where it is told beside and decides nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,4 +49,4 @@ class Judgement:
     """The level in words, such as "probably miliary"."""
     conditions: tuple[Condition, ...]
     not_evaluated: str = ""
-    """Why it could not be evaluated; empty where it was."""
+    """What was not known that a higher level asks for, or why nothing could be evaluated; else empty."""

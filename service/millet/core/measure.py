@@ -8,33 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Protocol
 
 import numpy as np
 
-from millet.core.block import Block, Mask, blocks, dilated, lower_quartile, median
+from millet.core.block import Block, Mask, blocks, lower_quartile, median
+from millet.core.detectability import Resolution
 from millet.core.geometry import Floats, PointMm
+from millet.core.kernel import USUAL_BLUR_MM
 from millet.core.labels import Labels, Places, nearest
+from millet.core.levels import TISSUE_HU, Blur, blur
 from millet.core.lungs import LUNG_HU, LungMask
 from millet.core.nodule import Candidate, Side
-from millet.core.volume import Volume
+from millet.core.sizing import diameter_mm
+from millet.core.traits import Traits, examined
+from millet.core.voi import BLUR_MM, BLUR_SLICES, LOOSE, Vois, vois
+from millet.core.volume import Volume, canonical_grid
 
 SOLID_FROM_MM = 5.0
 SOLID_FROM_SLICES = 2.0
-"""Below either the scanner's blur reaches the middle: no voxel shows the tissue's own HU."""
-TISSUE_HU = 40.0
-"""Taken for the tissue of nodules too small to show it; one that is not solid reads too small."""
-LUNG_BELOW_HU = -500.0
-BLUR_MM, BLUR_SLICES = 1.15, 0.6
-"""How far beyond a small nodule its blur is summed; in mm, and in slices where these are thick."""
-SHELL_MM = 1.5
-"""The lung just beyond that gives the background."""
-DENSE_SHARE = 0.35
-"""Of tissue in a voxel, from which on it may belong to something."""
-LEAST_SHARE = 0.2
-"""Of the detector's volume: no nodule is measured smaller, whatever noise takes away."""
-LOOSE = 1.35
-"""A nodule's own voxels lie within so many radii, unless it is too small for its edge to be seen."""
+"""Below either the scanner's blur reaches the middle: no voxel shows the tissue's own HU, and the
+detector's place is better than the middle of what is dense."""
 LEVEL_MM = 1.0
 """Tissue is looked for at least so far from the centre, the background so far beyond the ball."""
 
@@ -66,6 +61,7 @@ class Measurement:
     volume_mm3: float
     mean_hu: float
     side: Side
+    traits: Traits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,12 +75,25 @@ class _Ball:
     tissue_hu: float
 
 
-def measure(volume: Volume, lungs: LungMask, candidates: Sequence[Candidate]) -> tuple[Measurement, ...]:
-    """Measure candidates, in their order."""
+def measure(
+    volume: Volume,
+    lungs: LungMask,
+    candidates: Sequence[Candidate],
+    seen_at: Resolution | None = None,
+) -> tuple[Measurement, ...]:
+    """Measure and describe candidates, in their order.
+
+    Without a resolution the blur is that of a usual kernel, and slices are as thick as their distance.
+    """
     centres = [candidate.centre_mm for candidate in candidates]
-    balls = _balls(volume, centres, [candidate.diameter_mm for candidate in candidates])
     sides = _sides(lungs, centres)
-    return tuple(_measured(*each) for each in zip(candidates, balls, sides, strict=True))
+    blurred = _blur(volume, seen_at)
+    found: dict[int, Measurement] = {}
+    for some in vois(volume, centres, [candidate.diameter_mm for candidate in candidates]):
+        members = some.members.tolist()
+        own = [(candidates[n], sides[n]) for n in members]
+        found.update(zip(members, _measured(some, blurred, own), strict=True))
+    return tuple(found[n] for n in range(len(candidates)))
 
 
 def label(volume: Volume, nodules: Sequence[Ball]) -> Labels:
@@ -105,14 +114,6 @@ def label(volume: Volume, nodules: Sequence[Ball]) -> Labels:
     )
 
 
-def _balls(volume: Volume, centres_mm: Sequence[PointMm], diameters_mm: Sequence[float]) -> Iterator[_Ball]:
-    """What each ball is measured by, one at a time."""
-    for block, diameter in zip(blocks(volume, centres_mm, diameters_mm), diameters_mm, strict=True):
-        near = block.near(max(diameter / 2 * LOOSE, LEVEL_MM))
-        background, tissue = _levels(block, near, diameter)
-        yield _Ball(block=block, near=near, diameter_mm=diameter, background_hu=background, tissue_hu=tissue)
-
-
 def _sides(lungs: LungMask, centres_mm: Sequence[PointMm]) -> list[Side]:
     """The nearer lung of each point; outside both the nearest voxel of a lung has to be looked for."""
     points = np.asarray(centres_mm, float).reshape(-1, 3)
@@ -121,65 +122,53 @@ def _sides(lungs: LungMask, centres_mm: Sequence[PointMm]) -> list[Side]:
     return [within.get(mark) or lungs.side(point) for mark, point in zip(marks, points, strict=True)]
 
 
+def _blur(volume: Volume, seen_at: Resolution | None) -> Blur:
+    spacing_mm = canonical_grid(volume.grid).spacing_mm
+    if seen_at is None:
+        return blur(USUAL_BLUR_MM, max(spacing_mm), spacing_mm)
+    return blur(seen_at.fwhm_mm, seen_at.slice_mm, spacing_mm)
+
+
+def _measured(some: Vois, blurred: Blur, own: Sequence[tuple[Candidate, Side]]) -> Iterator[Measurement]:
+    """The nodules of a batch; small ones in thin slices stay where the detector saw them."""
+    seen = examined(some, blurred)
+    across = diameter_mm(seen.volume_mm3)
+    widest = max(some.grid.spacing_mm)
+    large = 2 * some.radius_mm >= max(SOLID_FROM_MM, SOLID_FROM_SLICES * widest)
+    moved = large | (widest * BLUR_SLICES > BLUR_MM)
+    each = zip(
+        own,
+        np.where(moved[:, None], seen.centre_mm, np.nan).tolist(),
+        *(values.tolist() for values in (across, seen.volume_mm3, seen.mean_hu)),
+        seen.traits,
+        strict=True,
+    )
+    for (candidate, side), centre, diameter, volume_mm3, mean_hu, traits in each:
+        yield Measurement(
+            candidate=candidate,
+            centre_mm=candidate.centre_mm if isnan(centre[0]) else PointMm(*centre),
+            diameter_mm=diameter,
+            volume_mm3=volume_mm3,
+            mean_hu=mean_hu,
+            side=side,
+            traits=traits,
+        )
+
+
+def _balls(volume: Volume, centres_mm: Sequence[PointMm], diameters_mm: Sequence[float]) -> Iterator[_Ball]:
+    """What each ball is drawn by, one at a time."""
+    for block, diameter in zip(blocks(volume, centres_mm, diameters_mm), diameters_mm, strict=True):
+        near = block.near(max(diameter / 2 * LOOSE, LEVEL_MM))
+        background, tissue = _levels(block, near, diameter)
+        yield _Ball(block=block, near=near, diameter_mm=diameter, background_hu=background, tissue_hu=tissue)
+
+
 def _claim(ball: _Ball) -> tuple[Places, Floats]:
     """The voxels of a nodule as places in the flattened grid, and their distances from its centre."""
     inside = _inside(ball)
     z, y, x = (index + first for index, first in zip(np.nonzero(inside), ball.near.first, strict=True))
     _, rows, columns = ball.block.grid.shape
     return (z * rows + y) * columns + x, ball.near.distance_mm[inside]
-
-
-def _measured(candidate: Candidate, ball: _Ball, side: Side) -> Measurement:
-    centre, voxel_mm3 = candidate.centre_mm, ball.block.grid.voxel_mm3
-    volume_mm3 = float(np.pi / 6 * ball.diameter_mm**3)
-    if _shows_tissue(ball) and (share := _tissue_share(ball)).any():
-        volume_mm3 = float(share.sum()) * voxel_mm3
-        centre = _centroid(ball.near, share)
-    else:
-        around, share = _added_share(ball)
-        volume_mm3 = max(float(share.sum()) * voxel_mm3, LEAST_SHARE * volume_mm3)
-        if _thick_slices(ball.block) and (share > 0).any():
-            centre = _centroid(around, share)
-    return Measurement(
-        candidate=candidate,
-        centre_mm=centre,
-        diameter_mm=float((6 * volume_mm3 / np.pi) ** (1 / 3)),
-        volume_mm3=volume_mm3,
-        mean_hu=float(ball.near.hu[_inside(ball)].mean()),
-        side=side,
-    )
-
-
-def _shows_tissue(ball: _Ball) -> bool:
-    """Whether a nodule is large enough for blur to leave its middle alone."""
-    return ball.diameter_mm >= max(SOLID_FROM_MM, SOLID_FROM_SLICES * max(ball.block.grid.spacing_mm))
-
-
-def _thick_slices(block: Block) -> bool:
-    """Whether a small nodule shows on so few slices that its mass tells its place better than its peak."""
-    return BLUR_SLICES * max(block.grid.spacing_mm) > BLUR_MM
-
-
-def _added_share(ball: _Ball) -> tuple[Block, Floats]:
-    """The share of tissue in each voxel that would add as much HU to the lung as was added there.
-
-    Blur moves HU about and keeps their sum, so the sum holds where no edge can be drawn. Vessels and
-    neighbours that do not hang together with the middle are left out.
-    """
-    block = ball.block
-    reach = ball.diameter_mm / 2 + max(BLUR_MM, BLUR_SLICES * max(block.grid.spacing_mm))
-    shell = (block.distance_mm > reach) & (block.distance_mm <= reach + SHELL_MM)
-    lung = block.hu[shell & (block.hu < LUNG_BELOW_HU)]
-    background = median(lung) if lung.size else LUNG_HU
-    around = block.near(reach)
-    share = np.minimum((around.hu.astype(float) - background) / (TISSUE_HU - background), 1.2)
-    near = around.distance_mm <= reach
-    dense = share > DENSE_SHARE
-    body = around.joined(dense & near)
-    other = dense & ~body
-    if other.any():
-        near &= ~dilated(other) | dilated(body)
-    return around, np.where(near, share, 0.0)
 
 
 def _levels(block: Block, near: Block, diameter_mm: float) -> tuple[float, float]:
@@ -191,25 +180,8 @@ def _levels(block: Block, near: Block, diameter_mm: float) -> tuple[float, float
     return background, max(tissue, background + 100.0)
 
 
-def _tissue_share(ball: _Ball) -> Floats:
-    """The share of tissue (0..1) in each voxel that belongs to the nodule."""
-    near, background = ball.near, ball.background_hu
-    share = np.clip((near.hu.astype(float) - background) / (ball.tissue_hu - background), 0, 1)
-    body = near.joined((share > 0.5) & (near.distance_mm <= ball.diameter_mm / 2 * LOOSE))
-    rim = dilated(body) & (share > 0.1)
-    return np.where(rim & ~body, np.where(share > 0.5, 0.5, share), np.where(body, share, 0.0))
-
-
 def _inside(ball: _Ball) -> Mask:
     """Voxels of the nodule: those above half contrast, joined to the middle; the middle always."""
     near, loose = ball.near, LOOSE if ball.diameter_mm >= SOLID_FROM_MM else 1.0
     close = near.distance_mm <= ball.diameter_mm / 2 * loose
     return near.joined(close & (near.hu > (ball.background_hu + ball.tissue_hu) / 2))
-
-
-def _centroid(block: Block, share: Floats) -> PointMm:
-    """The centre of mass of the tissue."""
-    indices = np.argwhere(share > 0)
-    weights = share[tuple(indices.T)]
-    centre = (indices * weights[:, None]).sum(axis=0) / weights.sum() + np.asarray(block.first)
-    return PointMm(*block.grid.to_patient_array(centre[None])[0].tolist())

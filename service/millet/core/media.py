@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
 DICOM = "application/dicom"
 """RFC 3240."""
 HL7 = "x-application/hl7-v2+er7"
@@ -12,10 +15,22 @@ _ENDINGS = {DICOM: ".dcm", HL7: ".hl7", "application/fhir+json": ".json"}
 TRANSPORTS = ("folder", "dicom", "stow", "http", "mllp")
 _ONLY = {"dicom": DICOM, "stow": DICOM, "mllp": HL7}
 """What a transport is made for; the others carry anything."""
+ON_REQUEST = frozenset(["labelmap", "cad"])
+"""Kinds of DICOM objects that many archives do not know: they get them where they ask for them by name."""
+
+
+def is_sent(kind: str) -> bool:
+    """Whether a kind of object goes to destinations; what has the ending of a file is for ourselves."""
+    return "." not in kind
+
+
+def is_instance(kind: str) -> bool:
+    """Whether a kind of object is a DICOM instance, which has a UID."""
+    return media_type(kind) == DICOM
 
 
 def media_type(kind: str) -> str:
-    """The media type of a kind of object: "sr" and "seg" are DICOM, "hl7-oru" is a message."""
+    """The media type of a kind of object: "sr" and "sc-axial" are DICOM, "hl7-oru" is a message."""
     for ending, found in _BY_ENDING.items():
         if kind.endswith(ending):
             return found
@@ -30,3 +45,15 @@ def file_ending(kind: str) -> str:
 def carries(transport: str, kind: str) -> bool:
     """Whether a transport is made for a kind of object."""
     return _ONLY.get(transport, media_type(kind)) == media_type(kind)
+
+
+def wanted(transport: str, kind: str, kinds: Sequence[str]) -> bool:
+    """Whether a destination that asked for some kinds, or for none in particular, is sent one.
+
+    `kinds` may hold patterns, such as `sc-*`.
+    """
+    if not carries(transport, kind):
+        return False
+    if kinds:
+        return any(fnmatchcase(kind, one) for one in kinds)
+    return kind not in ON_REQUEST or _ONLY.get(transport) != DICOM

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from millet.core import pattern as patterns
 from millet.core.analysis import Effusion, Pattern, Triage, TriageLevel
 from millet.core.nodule import Nodule, NoduleClass
-from millet.core.reasons import UNRELIABLE_COUNT, Reason, Remark
+from millet.core.reasons import UNRELIABLE_COUNT, Reason, Remark, Weight
 from millet.core.wording import REASON_TEXT
 
 NOTABLE_MM = 6.0
@@ -32,6 +32,8 @@ class Exam:
     pattern: Pattern
     effusions: Sequence[Effusion]
     remarks: Sequence[Remark] = ()
+    known_cancer: bool = False
+    """Whether a cancer is known of the patient; silence is not a no, and changes nothing."""
 
 
 def judge(exam: Exam) -> Triage:
@@ -51,7 +53,9 @@ def not_assessed(remark: Remark) -> Triage:
 
 
 def _miliary(exam: Exam) -> str:
-    return _pattern_text(exam, "probable") if exam.pattern.level >= 2 else ""
+    if exam.pattern.level < patterns.PROBABLE:
+        return ""
+    return _pattern_text(exam, "definite" if exam.pattern.level > patterns.PROBABLE else "probable")
 
 
 def _miliary_with_mass(exam: Exam) -> str:
@@ -92,6 +96,15 @@ def _several(exam: Exam) -> str:
     return f"{len(exam.nodules)} nodules" if several else ""
 
 
+def _no_guideline(exam: Exam) -> str:
+    """Nodules that no guideline for small nodules may be asked about are never left unflagged."""
+    if exam.nodules and exam.known_cancer:
+        return f"{_count(exam)} in a patient with a known cancer"
+    unusual = (remark for remark in exam.remarks if remark.weight is Weight.OUTSIDE_USE)
+    outside = any(remark.reason not in NEVER_QUIET for remark in unusual)
+    return f"{_count(exam)}, analysed outside the validated use" if exam.nodules and outside else ""
+
+
 def _uncertain(exam: Exam) -> str:
     """What makes silence mean nothing: a count that does not hold, a lung that could not be looked at."""
     told = [remark for remark in exam.remarks if remark.reason in NEVER_QUIET]
@@ -106,6 +119,7 @@ RULES: tuple[tuple[TriageLevel, Callable[[Exam], str]], ...] = (
     (TriageLevel.NOTABLE, _large_nodule),
     (TriageLevel.NOTABLE, _effusion),
     (TriageLevel.NOTABLE, _several),
+    (TriageLevel.NOTABLE, _no_guideline),
     (TriageLevel.NOTABLE, _uncertain),
 )
 """Each rule returns its sentence, or nothing where it does not hold."""
@@ -113,9 +127,10 @@ RULES: tuple[tuple[TriageLevel, Callable[[Exam], str]], ...] = (
 
 def _pattern_text(exam: Exam, how: str) -> str:
     seen = exam.pattern
+    sizes = "" if seen.median_diameter_mm is None else f", median {seen.median_diameter_mm:.1f} mm"
     return (
-        f"{how} miliary pattern (LMP-{seen.level}, a proposal): {seen.small_nodules} nodules under 10 mm, "
-        f"{seen.nodules_right} right and {seen.nodules_left} left, median {seen.median_diameter_mm:.1f} mm"
+        f"{how} miliary pattern (LMP-{seen.level}, a proposal): {_count(exam)}, {seen.nodules_right} right "
+        f"and {seen.nodules_left} left, {seen.small_nodules} of them under 10 mm{sizes}"
     )
 
 
@@ -126,5 +141,9 @@ def _lesion(nodule: Nodule) -> str:
 def _unflagged(exam: Exam) -> str:
     if not exam.nodules:
         return "nothing found that raises the priority; this is not a negative result"
+    return f"{_count(exam, 'small nodule')}, nothing that raises the priority"
+
+
+def _count(exam: Exam, what: str = "nodule") -> str:
     count = len(exam.nodules)
-    return f"{count} small nodule{'s' if count > 1 else ''}, nothing that raises the priority"
+    return f"{count} {what}{'s' if count > 1 else ''}"

@@ -1,7 +1,7 @@
 """One series, from its bytes to an analysis and the objects made of it.
 
-    read -> lungs -> candidates -> nodules -> second reader -> pattern -> triage -> Analysis
-         -> SR, SEG, pictures
+    read -> lungs -> candidates -> nodules -> second reader -> the exam judged -> Analysis
+         -> SR, SEG, pictures, messages
 
 A series that cannot be judged ends in an Analysis too, with its coded reason; only faults of our own
 (DetectorError, StoreError) leave this module as errors, for the work to be tried again.
@@ -13,34 +13,36 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
 
 import numpy as np
 
 from millet import __version__
-from millet.codec import presentation, seg, sr
 from millet.codec.source import Source
 from millet.core import count_limit, digest, reliability, triage
 from millet.core import pattern as patterns
-from millet.core.analysis import Analysis, Effusion, Outcome, Predecessor, Provenance, Triage, TriageLevel
+from millet.core.analysis import Analysis, Outcome, Predecessor, Provenance, Triage, TriageLevel
+from millet.core.character import Character
+from millet.core.describe import Seen, characters
 from millet.core.detectability import Resolution
 from millet.core.kernel import blur_mm
+from millet.core.lesion import Images
 from millet.core.lungs import LungMask, lungs_of
-from millet.core.manifest import Manifest
 from millet.core.measure import Measurement, label, measure
 from millet.core.nodule import Candidate, Nodule
 from millet.core.pattern import PROPOSAL
+from millet.core.place import places
 from millet.core.reasons import Reason, Remark, Weight
 from millet.core.uids import object_uid
 from millet.errors import UnfitSeries
 from millet.flow import second_reader
-from millet.flow.ahead import Ahead, Haste, Reader
+from millet.flow.ahead import Ahead, Haste
 from millet.flow.answers import Progress as Share
+from millet.flow.judging import judged
+from millet.flow.model import Model
+from millet.flow.objects import objects_of, reports_of
 from millet.flow.read import ReadSeries, read
-from millet.flow.second_reader import SecondReader
 from millet.flow.slabs import GRID
 from millet.flow.surroundings import Surroundings, surroundings
-from millet.ports import Detector
 
 UNREPORTED = frozenset({Reason.IDENTITY_CONFLICT})
 """No object is made: it would be filed under one of several patients. gRPC, page and metric tell it."""
@@ -55,44 +57,6 @@ NOT_ASSESSED = (
 
 Progress = Callable[[str, int, int], None]
 """The stage, and how many of its windows are done, of how many."""
-
-
-class Model(NamedTuple):
-    """A loaded model: its contract and, by graph, the detectors that run it in one precision."""
-
-    manifest: Manifest
-    detectors: Mapping[str, Detector]
-    second: SecondReader | None = None
-    """Who counts beside it; None where the model is the second reader itself."""
-
-    @property
-    def reader(self) -> Reader:
-        """Who looks, and whose findings are reported."""
-        return Reader(f"{self.manifest.name}/{self.manifest.version}", self.manifest, self.detectors)
-
-    @property
-    def readers(self) -> tuple[Reader, ...]:
-        """Everybody who looks."""
-        return (self.reader, self.second.reader) if self.second else (self.reader,)
-
-    @property
-    def provider(self) -> str:
-        """What runs the graphs, as the engines name it."""
-        return ", ".join(sorted({detector.provider for detector in self.detectors.values()}))
-
-    @property
-    def precision(self) -> str:
-        """What the graphs are written in."""
-        return ", ".join(sorted({detector.precision for detector in self.detectors.values()}))
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 over the graphs in use. Raises ModelError."""
-        return self.manifest.digest(self.precision)
-
-
-Models = Mapping[str, Model]
-"""Those of one device, by the called AE title that names each, see `core.doors`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +140,7 @@ def _blank(order: Order, model: Model) -> Analysis:
 
 def _configuration(model: Model) -> str:
     second = model.second.looks_with if model.second else None
-    return digest.configuration(model.manifest, PROPOSAL, __version__, second)
+    return digest.configuration(model.manifest, PROPOSAL, __version__, second, model.criteria)
 
 
 def _told(base: Analysis, series: ReadSeries) -> Analysis:
@@ -204,7 +168,7 @@ def _refused(base: Analysis, instances: Iterable[bytes], remark: Remark) -> Made
         not_assessed=("everything: the series was not analysed",),
     )
     source = None if remark.reason in UNREPORTED else Source.any_of(instances)
-    objects = {"sr": sr.encode(analysis, source)} if source else {}
+    objects = reports_of(analysis, source, masks=False) if source else {}
     return Made(analysis=analysis, objects=objects, candidates=())
 
 
@@ -220,34 +184,57 @@ def _examined(base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, pr
         found = ahead.search(model.reader, series.volume, mask, _share("detect", progress))
         progress("measure", 0, 0)
         base = replace(base, remarks=base.remarks + count_limit.reached(model.manifest, found))
-        nodules = _nodules(base, series, mask, model.manifest, found.candidates)
+        kept = [candidate for candidate in found.candidates if model.manifest.reports(candidate)]
+        seen_at = _resolution(series)
+        measured = measure(series.volume, mask, kept, seen_at)
         second = _second(series, mask, ahead, model, progress)
     known = around.result()
+    nodules = _nodules(base, series, measured, _characters(measured, mask, known, seen_at))
     figures, doubts = reliability.judge(_evidence(series, mask, known.noise_hu, nodules, model, second))
     told = base.remarks + known.coverage + doubts
-    analysis = _judged(replace(base, remarks=told, reliability=figures), mask, known.effusions, nodules)
+    base = replace(
+        base,
+        outcome=Outcome.FINDINGS if nodules or known.effusions else Outcome.NONE_FOUND,
+        remarks=told,
+        reliability=figures,
+        nodules=nodules,
+        effusions=known.effusions,
+        lungs=mask.litres,
+    )
+    images = Images.of(series.volume.grid, seen_at.slice_mm)
+    analysis = judged(base, series.headers, mask, known.lobes, images, model.criteria)
     progress("report", 0, 0)
-    return Made(analysis=analysis, objects=_objects(analysis, series, known), candidates=found.candidates)
+    labels = label(series.volume, analysis.nodules)
+    return Made(analysis=analysis, objects=objects_of(analysis, labels, known), candidates=found.candidates)
 
 
 def _share(stage: str, progress: Progress) -> Share:
     return lambda done, total: progress(stage, done, total)
 
 
+def _characters(
+    measured: Sequence[Measurement], mask: LungMask, known: Surroundings, seen_at: Resolution
+) -> tuple[Character, ...]:
+    """What the nodules are like, and where in their lungs they lie."""
+    centres = np.asarray([one.centre_mm for one in measured], float).reshape(-1, 3)
+    where = places(centres, [one.diameter_mm for one in measured], mask, known.lobes)
+    return characters(measured, where, Seen(at=seen_at, noise_hu=known.noise_hu))
+
+
 def _nodules(
     base: Analysis,
     series: ReadSeries,
-    mask: LungMask,
-    manifest: Manifest,
-    candidates: Sequence[Candidate],
+    measured: Sequence[Measurement],
+    described: Sequence[Character],
 ) -> tuple[Nodule, ...]:
-    """The candidates at or above the operating threshold, measured and numbered."""
-    kept = [c for c in candidates if manifest.reports(c)]
-    measured = measure(series.volume, mask, kept)
-    return tuple(_nodule(base, series, number, one) for number, one in enumerate(measured, start=1))
+    """The measured candidates, numbered in their order."""
+    each = enumerate(zip(measured, described, strict=True), start=1)
+    return tuple(_nodule(base, series, number, *one) for number, one in each)
 
 
-def _nodule(base: Analysis, series: ReadSeries, number: int, found: Measurement) -> Nodule:
+def _nodule(
+    base: Analysis, series: ReadSeries, number: int, found: Measurement, character: Character
+) -> Nodule:
     place = ",".join(f"{v:.3f}" for v in found.candidate.centre_mm)
     z = round(series.volume.grid.to_index(found.centre_mm).z)
     nearest = min(max(z, 0), len(series.headers) - 1)
@@ -261,24 +248,7 @@ def _nodule(base: Analysis, series: ReadSeries, number: int, found: Measurement)
         score=found.candidate.score,
         side=found.side,
         source_sop_instance_uid=series.headers[nearest].sop_instance_uid,
-    )
-
-
-def _judged(
-    base: Analysis, mask: LungMask, fluid: tuple[Effusion, ...], nodules: tuple[Nodule, ...]
-) -> Analysis:
-    """The exam as a whole."""
-    seen = patterns.judge(nodules)
-    return replace(
-        base,
-        outcome=Outcome.FINDINGS if nodules or fluid else Outcome.NONE_FOUND,
-        nodules=nodules,
-        pattern=seen,
-        lungs=mask.litres,
-        effusions=fluid,
-        triage=triage.judge(
-            triage.Exam(nodules=nodules, pattern=seen, effusions=fluid, remarks=base.remarks)
-        ),
+        character=character,
     )
 
 
@@ -320,14 +290,3 @@ def _resolution(series: ReadSeries) -> Resolution:
     return Resolution(
         pixel_mm=column_mm, slice_mm=max(step_mm, stated_mm), fwhm_mm=blur_mm(series.headers[0].kernel)
     )
-
-
-def _objects(analysis: Analysis, series: ReadSeries, known: Surroundings) -> Mapping[str, bytes]:
-    pictures = presentation.mips(known.views, analysis)
-    made = {
-        "sr": sr.encode(analysis, known.source),
-        "seg": seg.encode(analysis, label(series.volume, analysis.nodules), known.source),
-        "mip-coronal.png": pictures["coronal"],
-        "mip-axial.png": pictures["axial"],
-    }
-    return {kind: encoded for kind, encoded in made.items() if encoded}

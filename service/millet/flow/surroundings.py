@@ -10,6 +10,7 @@ from millet.core.analysis import Effusion
 from millet.core.coverage import coverage
 from millet.core.detectability import noise_hu
 from millet.core.effusion import effusions
+from millet.core.lobes import Lobes, lobes_of
 from millet.core.lungs import LungMask
 from millet.core.reasons import Remark
 from millet.flow.ahead import Ahead
@@ -27,6 +28,7 @@ class Surroundings:
     source: Source
     views: Views
     """For pictures."""
+    lobes: Lobes
 
 
 def surroundings(series: ReadSeries, lungs: LungMask, ahead: Ahead) -> Surroundings:
@@ -38,4 +40,5 @@ def surroundings(series: ReadSeries, lungs: LungMask, ahead: Ahead) -> Surroundi
         noise_hu=noise_hu(series.volume, lungs),
         source=Source.of([(taken.image, taken.head) for taken in series.taken if taken.image]),
         views=project(planes, grid, lungs.inside(grid)),
+        lobes=lobes_of(planes, grid, lungs),
     )

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from millet.core.analysis import Analysis
+from millet.core.media import is_instance, is_sent
 from millet.core.reasons import Reason
 from millet.core.uids import object_uid
 from millet.errors import DetectorError, Interrupted, ServiceError
 from millet.flow.ahead import Haste
-from millet.flow.analyse import Made, Model, Models, Order, Progress, finish, given_up
+from millet.flow.analyse import Made, Order, Progress, finish, given_up
 from millet.flow.drain import Drain
+from millet.flow.model import Model, Models
 from millet.flow.precedence import Precedence
 from millet.flow.progress import Reached
 from millet.flow.streaming import Streaming
@@ -24,8 +26,6 @@ from millet.ports import JobQueue, KeptObject, ObjectStore, Spool, Work
 
 ATTEMPTS = 3
 """How often a fault of ours is tried again: one may be a passing lack of memory, three are not."""
-DELIVERED = ("sr", "seg")
-"""The kinds of objects that go to the destinations; the others are for our own page."""
 
 Routed = Callable[[str, Sequence[str]], Sequence[str]]
 """Which of the destinations get the reports of a series that was sent to a called AE title."""
@@ -129,8 +129,8 @@ class Analyser:
             KeptObject(
                 kind=kind,
                 path=self.objects.write(encoded).path,
-                sop_instance_uid=object_uid(analysis, kind) if kind in DELIVERED else "",
-                deliver=kind in DELIVERED,
+                sop_instance_uid=object_uid(analysis, kind) if is_instance(kind) else "",
+                deliver=is_sent(kind),
                 unwanted_by=frozenset(name for name, wants in self.destinations.items() if not wants(kind)),
             )
             for kind, encoded in objects.items()

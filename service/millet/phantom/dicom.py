@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from millet.codec import tables
 from millet.core.geometry import Grid, PointMm, Vector
 from millet.core.uids import derived_uid
 from millet.core.volume import Volume
+from millet.phantom import after
 from millet.phantom.spec import Phantom
 
 INTERCEPT = -1024
 STUDY_DATE = "20260105"
+"""Of the first of a pair; the second comes so many days later."""
 BIRTH_DATE = "19680214"
 AGE = "057Y"
 _ROWS = {
@@ -66,12 +69,17 @@ HEAD_FIRST_SUPINE = Pose()
 
 
 def write(phantom: Phantom, out: Path, *, pose: Pose = HEAD_FIRST_SUPINE) -> None:
-    """Write the series (one .dcm a slice) and truth.csv into a folder, which is made if need be."""
+    """Write the series (one .dcm a slice) and truth.csv into a folder, which is made if need be.
+
+    The second of a pair has followed.csv as well, see `phantom.after`.
+    """
     out.mkdir(parents=True, exist_ok=True)
     for number, dataset in enumerate(datasets(phantom, pose=pose), start=1):
         with (out / f"{number:04d}.dcm").open("wb") as target:
             dcmwrite(target, dataset, enforce_file_format=True)
     (out / "truth.csv").write_text(tables.truth(phantom.truth))
+    if phantom.asked.after:
+        (out / "followed.csv").write_text(after.table(phantom.followed))
 
 
 def encoded(phantom: Phantom, *, pose: Pose = HEAD_FIRST_SUPINE) -> list[bytes]:
@@ -151,12 +159,14 @@ def _common(phantom: Phantom, pose: Pose, key: tuple[str, ...]) -> Dataset:
     """What all instances share: patient, study, series, equipment, protocol."""
     scan, grid = phantom.scan, posed(phantom.volume, pose).grid
     row, column = pose.rows
+    day = _day(phantom)
     return _filled(
         SpecificCharacterSet="ISO_IR 100", ImageType=["ORIGINAL", "PRIMARY", "AXIAL"],
         SOPClassUID=CTImageStorage,
-        StudyDate=STUDY_DATE, SeriesDate=STUDY_DATE, AcquisitionDate=STUDY_DATE, ContentDate=STUDY_DATE,
+        StudyDate=day, SeriesDate=day, AcquisitionDate=day, ContentDate=day,
         StudyTime="101500", SeriesTime="101600", AcquisitionTime="101630", ContentTime="101630",
-        AccessionNumber=f"MP{phantom.seed:06d}", Modality="CT", Manufacturer="Millet",
+        AccessionNumber=f"{'MQ' if phantom.asked.after else 'MP'}{phantom.seed:06d}", Modality="CT",
+        Manufacturer="Millet",
         ManufacturerModelName="Analytic chest", InstitutionName="", ReferringPhysicianName="",
         StudyDescription="CT chest",
         SeriesDescription=f"Chest {scan.slice_mm:g} mm, drawn ({phantom.preset})",
@@ -176,6 +186,13 @@ def _common(phantom: Phantom, pose: Pose, key: tuple[str, ...]) -> Dataset:
         RescaleSlope="1", RescaleType="HU", WindowCenter=["-600", "40"], WindowWidth=["1500", "400"],
         BurnedInAnnotation="NO", LossyImageCompression="00",
     )  # fmt: skip
+
+
+def _day(phantom: Phantom) -> str:
+    """The date of the study."""
+    later = phantom.asked.after
+    first = date(int(STUDY_DATE[:4]), int(STUDY_DATE[4:6]), int(STUDY_DATE[6:]))
+    return (first + timedelta(days=later.days if later else 0)).strftime("%Y%m%d")
 
 
 def _filled(**elements: object) -> Dataset:

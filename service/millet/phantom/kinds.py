@@ -1,4 +1,4 @@
-"""What nodules are made of: solid, part solid, ground glass or calcified."""
+"""What nodules are made of: solid, part solid, ground glass, calcified or fat."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from millet.phantom.nodules import Sphere
 
 GLASS_HU = (-750.0, -400.0)
 CALCIFIED_HU = (200.0, 900.0)
+FAT_HU = (-120.0, -40.0)
+"""Of the fat in a hamartoma (Siegelman, Radiology 160:313, 1986)."""
 CORE_SHARE = (0.3, 0.7)
 """Diameter of a solid core over that of the whole."""
 
@@ -35,6 +37,8 @@ def of_kind(sphere: Sphere, kind: str, rng: np.random.Generator) -> Sphere:
         return replace(
             sphere, kind=kind, hu=float(rng.uniform(*CALCIFIED_HU)), edge_mm=float(rng.uniform(0.1, 0.3))
         )
+    if kind == "fat":
+        return replace(sphere, kind=kind, hu=float(rng.uniform(*FAT_HU)))
     if kind not in {"ground_glass", "part_solid"}:
         raise ValueError(f"no kind of nodule {kind!r}")
     glass = replace(

@@ -87,14 +87,15 @@ def spread(
 ) -> Floats:
     """Choose `count` of the points: a hard core of `evenness` of the mean room for each, if it can be.
 
-    The core shrinks until all fit. Raises ValueError where there are fewer points than asked for.
+    With no evenness they lie anywhere that is `least_mm` from the others. The core shrinks until
+    all fit. Raises ValueError where there are fewer points than asked for.
     """
     if count > len(points_mm):
         raise ValueError(f"{count} nodules do not fit {len(points_mm)} places")
     order = rng.permutation(len(points_mm))[: max(60 * count, 4000)]
     pool = points_mm[order]
     low, high = pool.min(axis=0, initial=0), pool.max(axis=0, initial=0)
-    core = evenness * float(np.prod(high - low) * 0.35 / max(count, 1)) ** (1 / 3)
+    core = evenness * float(np.prod(high - low) * 0.35 / max(count, 1)) ** (1 / 3) if evenness else least_mm
     while True:
         chosen = _apart(pool, count, core)
         if len(chosen) == count:

@@ -56,7 +56,7 @@ def places(wanted: Preset, diameters_mm: Floats, room: Room, rng: np.random.Gene
         case "perilymphatic":
             found = _perilymphatic(small, room, taken, rng)
         case _:
-            found = _random(small, wanted.pair_mm, room, taken, rng)
+            found = _random(small, wanted, room, taken, rng)
     centres[~large] = found
     return centres
 
@@ -65,16 +65,17 @@ Taken = list[tuple[Floats, float]]
 """Centres and radii of what is there already."""
 
 
-def _random(diameters: Floats, pair_mm: float, room: Room, taken: Taken, rng: np.random.Generator) -> Floats:
+def _random(diameters: Floats, wanted: Preset, room: Room, taken: Taken, rng: np.random.Generator) -> Floats:
     """Points in the lungs clear of the pleura, the mass and vessels over 2 mm wide."""
+    pair_mm, even = wanted.pair_mm, wanted.evenness
     widest = float(diameters.max(initial=3.0)) + pair_mm
     chest = room.chest
     deep = np.argwhere((chest.lung < -widest / 2 - 1) & (chest.mass > widest / 2 + 3))
     points = chest.grid.to_patient_array(deep + rng.uniform(-0.5, 0.5, deep.shape))
     free = ~_near(points, room.blood, _WIDE, widest / 2 + 1) & _apart(points, room, taken, widest)
     if not pair_mm:
-        return nodules.spread(points[free], len(diameters), rng)
-    middles = nodules.spread(points[free], len(diameters) // 2, rng)
+        return nodules.spread(points[free], len(diameters), rng, evenness=even)
+    middles = nodules.spread(points[free], len(diameters) // 2, rng, evenness=even)
     way = rng.normal(size=middles.shape)
     way *= pair_mm / 2 / np.linalg.norm(way, axis=1, keepdims=True)
     return np.stack([middles - way, middles + way], axis=1).reshape(-1, 3)

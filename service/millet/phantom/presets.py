@@ -9,12 +9,15 @@ from millet.core.nodule import class_of
 from millet.core.volume import Volume
 from millet.phantom import acquisition, anatomy, emphysema, kinds, nodules, places, scars, scene, vessels
 from millet.phantom.anatomy import Chest
+from millet.phantom.later import later as months_later
 from millet.phantom.spec import NAMES, PRESETS, Phantom, Preset, Progress, Scan, chosen
 
 __all__ = ["NAMES", "PRESETS", "Phantom", "Preset", "Scan", "make"]
 
 CONTRAST_HU = (150.0, 350.0)
 """Of blood on an enhanced scan."""
+OTHER_NOISE = 1_000_003
+"""Added to the seed, of the noise of the second of a pair."""
 _LATER = ("kinds", "emphysema", "scars", "contrast")
 """Random streams of what was added to the first phantoms, which therefore stay as they were."""
 
@@ -74,6 +77,12 @@ def make(
         holes=emphysema.holes(chest, wanted.emphysema, later["emphysema"]),
         contrast_hu=float(later["contrast"].uniform(*CONTRAST_HU)) if wanted.contrast else 0.0,
     )
+    followed: tuple[int | None, ...] = ()
+    noise = seed
+    if wanted.after:
+        second = months_later(wanted.after, chest, contents, np.random.default_rng([seed, 20]))
+        chest, contents, followed = second.chest, second.contents, second.followed
+        noise, streams[3] = seed + OTHER_NOISE, np.random.default_rng([seed, 21])
     hu = scene.draw(chest, contents, scan, streams[3], tell)
     return Phantom(
         preset=wanted.name,
@@ -81,10 +90,11 @@ def make(
         seed=seed,
         scale=scale,
         scan=scan,
-        volume=Volume(hu=scene.expose(hu, scan, scale, seed, tell), grid=grid),
-        truth=_truth(found, chest),
+        volume=Volume(hu=scene.expose(hu, scan, scale, noise, tell), grid=grid),
+        truth=_truth(contents.nodules, chest),
         lung_ml=float((chest.lung < 0).sum()) * chest.grid.voxel_mm3 / 1000,
         effusion_ml=float((chest.effusion < 0).sum()) * chest.grid.voxel_mm3 / 1000,
+        followed=_with_mass(followed, chest),
     )
 
 
@@ -100,6 +110,13 @@ def _truth(found: tuple[nodules.Sphere, ...], chest: Chest) -> tuple[Mark, ...]:
             Mark(centre_mm=chest.mass_truth.centre_mm, diameter_mm=mean, nodule_class=class_of(mean))
         )
     return tuple(marks)
+
+
+def _with_mass(followed: tuple[int | None, ...], chest: Chest) -> tuple[int | None, ...]:
+    """The mass, which is last in both tables, never goes."""
+    if chest.mass_truth is None or not followed:
+        return followed
+    return (*followed, sum(row is not None for row in followed))
 
 
 def _nodules(wanted: Preset, room: places.Room, rng: np.random.Generator) -> tuple[nodules.Sphere, ...]:

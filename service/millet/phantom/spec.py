@@ -12,12 +12,15 @@ import numpy as np
 
 from millet.codec.tables import Mark
 from millet.core.volume import Volume
+from millet.phantom import after
+from millet.phantom.after import After
 
 Progress = Callable[[str, float], None]
 REFERENCE_MAS = 40.0
 REFERENCE_NOISE_HU = 40.0
 """At REFERENCE_MAS and 1 mm slices; noise goes with one over the root of dose and of slice thickness."""
-KINDS = ("solid", "part_solid", "ground_glass", "calcified")
+EVENNESS = 0.62
+KINDS = ("solid", "part_solid", "ground_glass", "calcified", "fat")
 SPREADS = ("random", "centrilobular", "perilymphatic")
 
 
@@ -112,6 +115,11 @@ class Preset:
     least_nodules: int | None = None
     pair_mm: float = 0.0
     keep: int | None = None
+    after: After | None = field(default=None, repr=False)
+    """The patient of everything else, later; out of `repr`, which names what is drawn the first time."""
+    evenness: float = field(default=EVENNESS, repr=False)
+    """Of random nodules in the first simulator: how far apart they keep, as a share of the room that each
+    has; 0 for anywhere. What is spread more evenly than chance is not random to a test of randomness."""
     lobes: bool = field(default=False, repr=False)
     """Without, the first simulator draws one sheet a lung, which falls to the back and bounds no lobe."""
 
@@ -143,7 +151,16 @@ class Preset:
 
 
 _MANY: tuple[Preset, ...] = (
-    Preset(name="case", nodules=220, diameter_mm=(3.0, 0.3), normal=True, mass=True, effusion=True),
+    Preset(
+        name="case",
+        nodules=220,
+        diameter_mm=(3.0, 0.3),
+        normal=True,
+        mass=True,
+        effusion=True,
+        evenness=0.0,
+        lobes=True,
+    ),
     Preset(name="miliary", nodules=500, diameter_mm=(1.5, 5.0)),
     Preset(name="sparse", nodules=3, diameter_mm=(4.0, 12.0)),
     Preset(name="negative", nodules=0, diameter_mm=(3.0, 3.0)),
@@ -180,18 +197,25 @@ class Phantom:
     lung_ml: float
     effusion_ml: float
     simulator: str = "first"
+    followed: tuple[int | None, ...] = ()
+    """Of the second of a pair: which of `truth` each of the first one's is, None for what is gone."""
 
     @property
     def key(self) -> tuple[str, ...]:
         """What identifiers are a function of: everything that the pixels are a function of."""
         return (
             self.simulator,
-            repr(self.asked) + " with lobes" * self.asked.lobes,
+            repr(self.asked) + " with lobes" * self.asked.lobes + _evenness(self.asked),
             str(self.seed),
             str(len(self.truth)),
             repr(self.scale),
             repr(self.scan),
+            *([repr(self.asked.after)] if self.asked.after else []),
         )
+
+
+def _evenness(asked: Preset) -> str:
+    return "" if asked.evenness == EVENNESS else f" evenness {asked.evenness}"
 
 
 def chosen(preset: str | Preset) -> Preset:
@@ -207,13 +231,16 @@ def read(text: str) -> tuple[Preset, Scan]:
     """A preset and a protocol from TOML: tables `preset` and `scan` with the fields of those names.
 
     In `preset`, `like` names a preset to start from. Raises ValueError that says what does not fit.
+    A table `after` asks for the second of a pair.
     """
     tables = tomllib.loads(text)
+    second = None if (later := tables.pop("after", None)) is None else after.of(later)
     asked, scan = tables.pop("preset", {}), tables.pop("scan", {})
     if tables or not isinstance(asked, dict) or not isinstance(scan, dict):
-        raise ValueError("only tables preset and scan are wanted")
+        raise ValueError("only tables preset, scan and after are wanted")
     start = chosen(asked.pop("like")) if "like" in asked else Preset(nodules=0, diameter_mm=(3.0, 3.0))
-    return _changed(start, {"name": "custom", **asked}), _changed(Scan(), scan)
+    wanted = _changed(start, {"name": "custom", **asked})
+    return replace(wanted, after=second), _changed(Scan(), scan)
 
 
 _Value = TypeVar("_Value", Preset, Scan)

@@ -20,6 +20,7 @@ from millet.ports.deliveries import DeadLetters, DeliveryQueue, Later, Selection
 from millet.ports.detector import Detector, Peaks
 from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
 from millet.ports.habits import Habits, Sender
+from millet.ports.priors import PatientExams, Priors
 from millet.ports.stores import (
     Clock,
     Kept,
@@ -62,9 +63,11 @@ __all__ = [
     "ObjectStore",
     "Offer",
     "OpenSeries",
+    "PatientExams",
     "Peaks",
     "Pems",
     "Policy",
+    "Priors",
     "ProgressLog",
     "Promise",
     "PromiseLog",

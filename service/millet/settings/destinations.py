@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from millet.core.media import TRANSPORTS, carries
+from millet.core.media import TRANSPORTS, wanted
 from millet.core.peer import PORTS, Peer
 
 VERIFICATIONS = ("none", "query", "commitment")
@@ -29,7 +29,8 @@ class DestinationSection:
     """Where it is: a path, `AET@HOST:PORT`, the URL of the DICOMweb service or of what is posted to, or
     `HOST:PORT`."""
     kinds: tuple[str, ...] = ()
-    """The kinds of objects that it wants (sr, seg); empty for all that its transport is made for."""
+    """The kinds of objects that it wants, as listed below, or patterns of them (`sc-*`); empty for all that
+    its transport is made for, but `labelmap` and `cad` over DICOM, which many archives do not know."""
     verify: str = "none"
     """How it is known that it keeps what it took: query (C-FIND, QIDO-RS), commitment (DICOM Storage
     Commitment) or none. Until then a delivery is not done, and what is not kept is sent again."""
@@ -59,7 +60,7 @@ class DestinationSection:
 
     def wants(self, kind: str) -> bool:
         """Whether it is sent a kind of object."""
-        return (kind in self.kinds if self.kinds else True) and carries(self.kind, kind)
+        return wanted(self.kind, kind, self.kinds)
 
     @property
     def peer(self) -> Peer:

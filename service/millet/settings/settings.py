@@ -120,6 +120,9 @@ class Settings:
     refuses to start; the model card tells what each costs, fp32 nothing."""
     models_dir: Path | None = None
     """Root of the models; by default the ones that come with Millet."""
+    criteria_dir: Path | None = None
+    """Folder of further sets of criteria (`*.toml`), judged and reported beside those that come with Millet:
+    docs/how-to/criteria.md. Triage does not follow them."""
     device: str = "cpu"
     """cpu, cuda (every GPU), cuda:N (one of them) or tensorrt. A device that the model does not run on
     refuses readiness; nothing falls back."""

@@ -5,6 +5,7 @@ import socket
 import threading
 from io import BytesIO
 
+import numpy as np
 import pytest
 from deliveries import DELIVERY
 from instances import ct_file
@@ -12,7 +13,9 @@ from listeners import Listener, deaf, hang
 from pydicom import dcmread
 from pydicom.uid import CTImageStorage, MRImageStorage
 from pynetdicom import AE, evt
+from reports import images
 
+from millet.codec.native import native
 from millet.core.peer import Peer
 from millet.edge.destinations import StorageScu
 from millet.errors import DeliveryError
@@ -23,7 +26,7 @@ def pacs():
     """Make a peer that answers each C-STORE with a status, and keeps what it got."""
     servers = []
 
-    def make(status=0x0000, sop_class=CTImageStorage, calling=(), context=None, tls=None):
+    def make(status=0x0000, sop_class=CTImageStorage, calling=(), context=None, tls=None, syntaxes=None):
         kept = []
 
         def take(event):
@@ -31,7 +34,7 @@ def pacs():
             return status
 
         entity = AE(ae_title="PACS")
-        entity.add_supported_context(sop_class)
+        entity.add_supported_context(sop_class, syntaxes)
         entity.add_supported_context("1.2.840.10008.1.1")
         entity.require_calling_aet = list(calling)
         servers.append(
@@ -53,6 +56,22 @@ def test_an_object_is_delivered(pacs, status):
     scu, kept = pacs(status)
     scu.deliver(DELIVERY, ct_file(1))
     assert dcmread(BytesIO(kept[0])) == dcmread(BytesIO(ct_file(1)))
+
+
+@pytest.mark.parametrize("kind", ["labelmap", "sc-axial"])
+@pytest.mark.parametrize("compressed", [True, False])
+def test_what_is_compressed_is_sent_so_where_it_is_taken(pacs, kind, compressed):
+    """Else uncompressed; the object is the same one, its pixels the same."""
+    encoded = images()[kind]
+    sent = dcmread(BytesIO(encoded))
+    syntaxes = [sent.file_meta.TransferSyntaxUID] if compressed else None
+    scu, kept = pacs(sop_class=sent.SOPClassUID, syntaxes=syntaxes)
+    scu.deliver(DELIVERY, encoded)
+    got, expected = (dcmread(BytesIO(one)) for one in (kept[0], encoded if compressed else native(encoded)))
+    assert got.file_meta.TransferSyntaxUID.is_compressed is compressed
+    assert np.array_equal(got.pixel_array, expected.pixel_array)
+    del got.PixelData, expected.PixelData
+    assert got == expected
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""A DICOM destination: each object by C-STORE, in its own SOP class and transfer syntax."""
+"""A DICOM destination: each object by C-STORE, in its own SOP class and transfer syntax.
+
+What is compressed is sent as it is where the destination takes that, else uncompressed.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext, build_context
 
+from millet.codec.native import native
 from millet.core.peer import Peer
 from millet.core.refusal import of_dimse
 from millet.edge.destinations.answers import away, broken, judge
@@ -55,9 +59,13 @@ class StorageScu:
     def deliver(self, delivery: Delivery, encoded: bytes) -> None:  # noqa: ARG002 - the object says all itself
         """Send one object; see `ports.Destination`."""
         dataset = dcmread(BytesIO(encoded))
-        with Limit(self.limit_s) as limit, self._association([_context(dataset)], limit) as association:
-            if not association.accepted_contexts:
+        with Limit(self.limit_s) as limit, self._association(_own_contexts(dataset), limit) as association:
+            accepted = {str(context.transfer_syntax[0]) for context in association.accepted_contexts}
+            if not accepted:
                 raise DeliveryError("the destination takes no such object", retryable=False)
+            if accepted <= set(UNCOMPRESSED):
+                encoded = native(encoded)
+                dataset = dcmread(BytesIO(encoded))
             slowest_s = self._timeout_s + len(encoded) / SLOWEST_BYTES_S
             association.dimse_timeout = min(slowest_s, self.limit_s)  # counted while it is still being sent
             _judge(partial(association.send_c_store, dataset), limit)
@@ -118,10 +126,12 @@ def _contexts(files: Sequence[Path]) -> list[PresentationContext]:
     return [build_context(sop_class, syntax) for sop_class, syntax in sorted(pairs)]
 
 
-def _context(dataset: FileDataset) -> PresentationContext:
-    syntax = str(dataset.file_meta.TransferSyntaxUID)
-    syntaxes = [syntax, *(other for other in UNCOMPRESSED if syntax in UNCOMPRESSED and other != syntax)]
-    return build_context(dataset.SOPClassUID, syntaxes)
+def _own_contexts(dataset: FileDataset) -> list[PresentationContext]:
+    """The object's own transfer syntax, and the uncompressed ones that may stand for it."""
+    own, sop_class = str(dataset.file_meta.TransferSyntaxUID), dataset.SOPClassUID
+    if own in UNCOMPRESSED:
+        return [build_context(sop_class, [own, *(other for other in UNCOMPRESSED if other != own)])]
+    return [build_context(sop_class, own), build_context(sop_class, list(UNCOMPRESSED))]
 
 
 def _judge(send: Callable[[], Dataset], limit: Limit) -> None:

@@ -20,19 +20,29 @@ from millet.edge.journal.generations import Alerts
 from millet.edge.journal.habits import SenderHabits
 from millet.edge.journal.instances import Instances
 from millet.edge.journal.jobs import Jobs
+from millet.edge.journal.priors import PatientPriors
 from millet.edge.journal.retention import Segments
 from millet.edge.journal.worklist import Worklist
 from millet.ports import ObjectStore, SeriesKey
 
 
 class SqlJournal(
-    Instances, Arrivals, Jobs, Deliveries, Worklist, Alerts, SenderHabits, Commitments, Segments
+    Instances,
+    Arrivals,
+    Jobs,
+    Deliveries,
+    Worklist,
+    Alerts,
+    SenderHabits,
+    Commitments,
+    Segments,
+    PatientPriors,
 ):
     """Every port of the journal. Thread-safe.
 
     `InstanceLog`, `InstanceIndex`, `ArrivalLog`, `ProgressLog`, `JobQueue`, `DeliveryQueue`, `Worklist`,
     `Habits`, `KeptLog`, `PromiseLog`,
-    `QuestionLog` and `SegmentLog`.
+    `QuestionLog`, `SegmentLog` and `Priors`.
     """
 
     def __init__(self, engine: sa.Engine, enqueue: Enqueue, objects: ObjectStore) -> None:

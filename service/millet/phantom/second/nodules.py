@@ -1,4 +1,4 @@
-"""Nodules as clouds of points: lumpy bodies of an exact volume, solid, part-solid, ground glass, calcified.
+"""Nodules as clouds of points: lumpy bodies of an exact volume, of any of `spec.KINDS`.
 
 A nodule's surface is a sphere with zonal harmonics about random axes; its diameter is that of the
 sphere of equal volume. As many points of a lattice are taken as fill that volume.
@@ -18,6 +18,7 @@ from millet.phantom.second.clouds import Cloud
 
 GROUND_GLASS_HU = (-730.0, -480.0)
 CALCIFIED_HU = (220.0, 800.0)
+FAT_HU = (-115.0, -45.0)
 CORE_HU = 20.0
 CORE_SHARE = (0.35, 0.6)
 """Diameter of a part-solid nodule's core over its own."""
@@ -55,6 +56,8 @@ def lesion(centre_mm: Floats, diameter_mm: float, kind: str, rng: np.random.Gene
         hu, edge = rng.uniform(*CALCIFIED_HU), rng.uniform(0.1, 0.3)
     elif kind == "solid":
         hu, edge = float(np.clip(rng.normal(28, 30), -50, 100)), rng.uniform(0.2, 0.6)
+    elif kind == "fat":
+        hu, edge = rng.uniform(*FAT_HU), rng.uniform(0.2, 0.6)
     else:
         hu, edge = rng.uniform(*GROUND_GLASS_HU), rng.uniform(0.6, 1.4)
     a, b, c, d = (float(v) for v in rng.normal(0, rough, 4) * (1.0, 0.8, 0.6, 0.4))

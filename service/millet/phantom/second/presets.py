@@ -32,11 +32,13 @@ def make(
 
     `preset` is a name or a preset of your own; `nodules` replaces its number. `scale` shrinks the
     chest and the field of view, not the voxels, the nodules and the small vessels. Raises ValueError
-    for an unknown preset, a scale outside 0.3 to 1, or more nodules than fit.
+    for an unknown preset, a scale outside 0.3 to 1, more nodules than fit, or the second of a pair.
     """
     if not 0.3 <= scale <= 1.0:
         raise ValueError(f"scale must be 0.3 to 1, not {scale}")
     wanted, scan, tell = chosen(preset).settled(nodules, seed), scan or Scan(), progress or _silent
+    if wanted.after:
+        raise ValueError("pairs are made by the first simulator only")
     streams = [np.random.default_rng([seed, 200 + part]) for part in range(5)]
     whole = scanner.grid(scan, scale)
     planes = scanner.plane_grid(scan, whole)

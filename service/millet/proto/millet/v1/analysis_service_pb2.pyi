@@ -137,6 +137,286 @@ NODULE_CLASS_MASS: NoduleClass.ValueType  # 2
 """Above 30 mm."""
 Global___NoduleClass: _TypeAlias = NoduleClass  # noqa: Y015
 
+class _NoduleType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NoduleTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoduleType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NODULE_TYPE_UNSPECIFIED: _NoduleType.ValueType  # 0
+    """Not judged."""
+    NODULE_TYPE_SOLID: _NoduleType.ValueType  # 1
+    """Soft tissue throughout."""
+    NODULE_TYPE_PART_SOLID: _NoduleType.ValueType  # 2
+    """Ground glass with a solid core."""
+    NODULE_TYPE_GROUND_GLASS: _NoduleType.ValueType  # 3
+    """Ground glass throughout."""
+    NODULE_TYPE_CALCIFIED: _NoduleType.ValueType  # 4
+    """Calcified."""
+    NODULE_TYPE_FAT: _NoduleType.ValueType  # 5
+    """Holds fat."""
+
+class NoduleType(_NoduleType, metaclass=_NoduleTypeEnumTypeWrapper):
+    """NoduleType says what a nodule is made of."""
+
+NODULE_TYPE_UNSPECIFIED: NoduleType.ValueType  # 0
+"""Not judged."""
+NODULE_TYPE_SOLID: NoduleType.ValueType  # 1
+"""Soft tissue throughout."""
+NODULE_TYPE_PART_SOLID: NoduleType.ValueType  # 2
+"""Ground glass with a solid core."""
+NODULE_TYPE_GROUND_GLASS: NoduleType.ValueType  # 3
+"""Ground glass throughout."""
+NODULE_TYPE_CALCIFIED: NoduleType.ValueType  # 4
+"""Calcified."""
+NODULE_TYPE_FAT: NoduleType.ValueType  # 5
+"""Holds fat."""
+Global___NoduleType: _TypeAlias = NoduleType  # noqa: Y015
+
+class _Lobe:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LobeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Lobe.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LOBE_UNSPECIFIED: _Lobe.ValueType  # 0
+    """No fissure was found, or the place is doubtful; see the zone."""
+    LOBE_RIGHT_UPPER: _Lobe.ValueType  # 1
+    """Right upper lobe."""
+    LOBE_RIGHT_MIDDLE: _Lobe.ValueType  # 2
+    """Middle lobe."""
+    LOBE_RIGHT_LOWER: _Lobe.ValueType  # 3
+    """Right lower lobe."""
+    LOBE_LEFT_UPPER: _Lobe.ValueType  # 4
+    """Left upper lobe."""
+    LOBE_LEFT_LOWER: _Lobe.ValueType  # 5
+    """Left lower lobe."""
+
+class Lobe(_Lobe, metaclass=_LobeEnumTypeWrapper):
+    """Lobe is one of the five lobes; the lingula belongs to the left upper one."""
+
+LOBE_UNSPECIFIED: Lobe.ValueType  # 0
+"""No fissure was found, or the place is doubtful; see the zone."""
+LOBE_RIGHT_UPPER: Lobe.ValueType  # 1
+"""Right upper lobe."""
+LOBE_RIGHT_MIDDLE: Lobe.ValueType  # 2
+"""Middle lobe."""
+LOBE_RIGHT_LOWER: Lobe.ValueType  # 3
+"""Right lower lobe."""
+LOBE_LEFT_UPPER: Lobe.ValueType  # 4
+"""Left upper lobe."""
+LOBE_LEFT_LOWER: Lobe.ValueType  # 5
+"""Left lower lobe."""
+Global___Lobe: _TypeAlias = Lobe  # noqa: Y015
+
+class _Zone:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ZoneEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Zone.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ZONE_UNSPECIFIED: _Zone.ValueType  # 0
+    """Never sent."""
+    ZONE_UPPER: _Zone.ValueType  # 1
+    """The upper third."""
+    ZONE_MIDDLE: _Zone.ValueType  # 2
+    """The middle third."""
+    ZONE_LOWER: _Zone.ValueType  # 3
+    """The lower third."""
+
+class Zone(_Zone, metaclass=_ZoneEnumTypeWrapper):
+    """Zone is a third of a lung's height."""
+
+ZONE_UNSPECIFIED: Zone.ValueType  # 0
+"""Never sent."""
+ZONE_UPPER: Zone.ValueType  # 1
+"""The upper third."""
+ZONE_MIDDLE: Zone.ValueType  # 2
+"""The middle third."""
+ZONE_LOWER: Zone.ValueType  # 3
+"""The lower third."""
+Global___Zone: _TypeAlias = Zone  # noqa: Y015
+
+class _Distribution:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DistributionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Distribution.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DISTRIBUTION_UNSPECIFIED: _Distribution.ValueType  # 0
+    """Never sent."""
+    DISTRIBUTION_RANDOM: _Distribution.ValueType  # 1
+    """No relation to the lobule."""
+    DISTRIBUTION_CENTRILOBULAR: _Distribution.ValueType  # 2
+    """About its middle, away from the pleura."""
+    DISTRIBUTION_PERILYMPHATIC: _Distribution.ValueType  # 3
+    """Along pleura, fissures and vessels."""
+    DISTRIBUTION_MIXED: _Distribution.ValueType  # 4
+    """More than one of these."""
+    DISTRIBUTION_UNDETERMINED: _Distribution.ValueType  # 5
+    """Too few nodules, or too little lung, to say."""
+
+class Distribution(_Distribution, metaclass=_DistributionEnumTypeWrapper):
+    """Distribution says where nodules lie in the secondary lobule."""
+
+DISTRIBUTION_UNSPECIFIED: Distribution.ValueType  # 0
+"""Never sent."""
+DISTRIBUTION_RANDOM: Distribution.ValueType  # 1
+"""No relation to the lobule."""
+DISTRIBUTION_CENTRILOBULAR: Distribution.ValueType  # 2
+"""About its middle, away from the pleura."""
+DISTRIBUTION_PERILYMPHATIC: Distribution.ValueType  # 3
+"""Along pleura, fissures and vessels."""
+DISTRIBUTION_MIXED: Distribution.ValueType  # 4
+"""More than one of these."""
+DISTRIBUTION_UNDETERMINED: Distribution.ValueType  # 5
+"""Too few nodules, or too little lung, to say."""
+Global___Distribution: _TypeAlias = Distribution  # noqa: Y015
+
+class _Hint:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HintEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Hint.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HINT_UNSPECIFIED: _Hint.ValueType  # 0
+    """Never sent."""
+    HINT_MILIARY_TUBERCULOSIS: _Hint.ValueType  # 1
+    """Miliary tuberculosis."""
+    HINT_HAEMATOGENOUS_METASTASES: _Hint.ValueType  # 2
+    """Metastases by way of the blood."""
+    HINT_SARCOIDOSIS: _Hint.ValueType  # 3
+    """Sarcoidosis."""
+    HINT_SILICOSIS: _Hint.ValueType  # 4
+    """Silicosis or coal workers' pneumoconiosis."""
+    HINT_FUNGAL: _Hint.ValueType  # 5
+    """Histoplasmosis or another fungal infection."""
+    HINT_HYPERSENSITIVITY_PNEUMONITIS: _Hint.ValueType  # 6
+    """Hypersensitivity pneumonitis."""
+    HINT_AIRWAYS_DISEASE: _Hint.ValueType  # 7
+    """A disease of the airways."""
+
+class Hint(_Hint, metaclass=_HintEnumTypeWrapper):
+    """Hint names diseases that a pattern is seen in. A hint for the reader, never a diagnosis."""
+
+HINT_UNSPECIFIED: Hint.ValueType  # 0
+"""Never sent."""
+HINT_MILIARY_TUBERCULOSIS: Hint.ValueType  # 1
+"""Miliary tuberculosis."""
+HINT_HAEMATOGENOUS_METASTASES: Hint.ValueType  # 2
+"""Metastases by way of the blood."""
+HINT_SARCOIDOSIS: Hint.ValueType  # 3
+"""Sarcoidosis."""
+HINT_SILICOSIS: Hint.ValueType  # 4
+"""Silicosis or coal workers' pneumoconiosis."""
+HINT_FUNGAL: Hint.ValueType  # 5
+"""Histoplasmosis or another fungal infection."""
+HINT_HYPERSENSITIVITY_PNEUMONITIS: Hint.ValueType  # 6
+"""Hypersensitivity pneumonitis."""
+HINT_AIRWAYS_DISEASE: Hint.ValueType  # 7
+"""A disease of the airways."""
+Global___Hint: _TypeAlias = Hint  # noqa: Y015
+
+class _Standing:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StandingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Standing.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STANDING_UNSPECIFIED: _Standing.ValueType  # 0
+    """Never sent."""
+    STANDING_PROPOSAL: _Standing.ValueType  # 1
+    """A proposal of ours."""
+    STANDING_PUBLISHED: _Standing.ValueType  # 2
+    """Published."""
+
+class Standing(_Standing, metaclass=_StandingEnumTypeWrapper):
+    """Standing says what stands behind a set of criteria."""
+
+STANDING_UNSPECIFIED: Standing.ValueType  # 0
+"""Never sent."""
+STANDING_PROPOSAL: Standing.ValueType  # 1
+"""A proposal of ours."""
+STANDING_PUBLISHED: Standing.ValueType  # 2
+"""Published."""
+Global___Standing: _TypeAlias = Standing  # noqa: Y015
+
+class _Guideline:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GuidelineEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Guideline.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GUIDELINE_UNSPECIFIED: _Guideline.ValueType  # 0
+    """Never sent."""
+    GUIDELINE_LUNG_RADS: _Guideline.ValueType  # 1
+    """Lung-RADS v2022."""
+    GUIDELINE_FLEISCHNER: _Guideline.ValueType  # 2
+    """Fleischner Society 2017."""
+    GUIDELINE_BTS: _Guideline.ValueType  # 3
+    """British Thoracic Society 2015."""
+    GUIDELINE_BROCK: _Guideline.ValueType  # 4
+    """The full Brock (PanCan) model of 2013."""
+    GUIDELINE_RECIST: _Guideline.ValueType  # 5
+    """RECIST 1.1."""
+
+class Guideline(_Guideline, metaclass=_GuidelineEnumTypeWrapper):
+    """Guideline is a rule set for nodules."""
+
+GUIDELINE_UNSPECIFIED: Guideline.ValueType  # 0
+"""Never sent."""
+GUIDELINE_LUNG_RADS: Guideline.ValueType  # 1
+"""Lung-RADS v2022."""
+GUIDELINE_FLEISCHNER: Guideline.ValueType  # 2
+"""Fleischner Society 2017."""
+GUIDELINE_BTS: Guideline.ValueType  # 3
+"""British Thoracic Society 2015."""
+GUIDELINE_BROCK: Guideline.ValueType  # 4
+"""The full Brock (PanCan) model of 2013."""
+GUIDELINE_RECIST: Guideline.ValueType  # 5
+"""RECIST 1.1."""
+Global___Guideline: _TypeAlias = Guideline  # noqa: Y015
+
+class _Fate:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Fate.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FATE_UNSPECIFIED: _Fate.ValueType  # 0
+    """Never sent."""
+    FATE_NEW: _Fate.ValueType  # 1
+    """Not in the prior."""
+    FATE_GONE: _Fate.ValueType  # 2
+    """Only in the prior."""
+    FATE_GROWN: _Fate.ValueType  # 3
+    """Larger, by more than measuring explains."""
+    FATE_SHRUNK: _Fate.ValueType  # 4
+    """Smaller, by more than measuring explains."""
+    FATE_STABLE: _Fate.ValueType  # 5
+    """Neither."""
+    FATE_UNCERTAIN: _Fate.ValueType  # 6
+    """In one of the two only, but the comparison is too limited to call it new or gone."""
+
+class Fate(_Fate, metaclass=_FateEnumTypeWrapper):
+    """Fate says what became of a nodule between two studies."""
+
+FATE_UNSPECIFIED: Fate.ValueType  # 0
+"""Never sent."""
+FATE_NEW: Fate.ValueType  # 1
+"""Not in the prior."""
+FATE_GONE: Fate.ValueType  # 2
+"""Only in the prior."""
+FATE_GROWN: Fate.ValueType  # 3
+"""Larger, by more than measuring explains."""
+FATE_SHRUNK: Fate.ValueType  # 4
+"""Smaller, by more than measuring explains."""
+FATE_STABLE: Fate.ValueType  # 5
+"""Neither."""
+FATE_UNCERTAIN: Fate.ValueType  # 6
+"""In one of the two only, but the comparison is too limited to call it new or gone."""
+Global___Fate: _TypeAlias = Fate  # noqa: Y015
+
 class _RemarkWeight:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -196,6 +476,151 @@ class PointMm(_message.Message):
 Global___PointMm: _TypeAlias = PointMm  # noqa: Y015
 
 @_typing.final
+class Axes(_message.Message):
+    """Axes are the long axis of a nodule and the short one across it, in the slice where it is widest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LONG_MM_FIELD_NUMBER: _builtins.int
+    SHORT_MM_FIELD_NUMBER: _builtins.int
+    LONG_AXIS_MM_FIELD_NUMBER: _builtins.int
+    SHORT_AXIS_MM_FIELD_NUMBER: _builtins.int
+    MEAN_MM_FIELD_NUMBER: _builtins.int
+    long_axis_mm: _builtins.float
+    """Length of the long axis in millimetres."""
+    short_axis_mm: _builtins.float
+    """Length of the short axis in millimetres."""
+    mean_mm: _builtins.float
+    """Their mean, which guidelines' thresholds are written for."""
+    @_builtins.property
+    def long_mm(self) -> _containers.RepeatedCompositeFieldContainer[Global___PointMm]:
+        """The two ends of the long axis."""
+
+    @_builtins.property
+    def short_mm(self) -> _containers.RepeatedCompositeFieldContainer[Global___PointMm]:
+        """The two ends of the short axis."""
+
+    def __init__(
+        self,
+        *,
+        long_mm: _abc.Iterable[Global___PointMm] | None = ...,
+        short_mm: _abc.Iterable[Global___PointMm] | None = ...,
+        long_axis_mm: _builtins.float = ...,
+        short_axis_mm: _builtins.float = ...,
+        mean_mm: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["long_axis_mm", b"long_axis_mm", "long_mm", b"long_mm", "mean_mm", b"mean_mm", "short_axis_mm", b"short_axis_mm", "short_mm", b"short_mm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Axes: _TypeAlias = Axes  # noqa: Y015
+
+@_typing.final
+class Character(_message.Message):
+    """Character is what a nodule is like, beyond its place, its size and its score."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AXES_FIELD_NUMBER: _builtins.int
+    VOLUME_LOW_MM3_FIELD_NUMBER: _builtins.int
+    VOLUME_HIGH_MM3_FIELD_NUMBER: _builtins.int
+    P95_HU_FIELD_NUMBER: _builtins.int
+    CALCIFIED_SHARE_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    CORE_MM_FIELD_NUMBER: _builtins.int
+    SPICULATION_FIELD_NUMBER: _builtins.int
+    LOBE_FIELD_NUMBER: _builtins.int
+    ZONE_FIELD_NUMBER: _builtins.int
+    ZONE_ESTIMATED_FIELD_NUMBER: _builtins.int
+    PLEURA_MM_FIELD_NUMBER: _builtins.int
+    FISSURE_MM_FIELD_NUMBER: _builtins.int
+    JUXTAPLEURAL_FIELD_NUMBER: _builtins.int
+    PERIFISSURAL_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    AT_RESOLUTION_LIMIT_FIELD_NUMBER: _builtins.int
+    volume_low_mm3: _builtins.float
+    """Lower limit of the 95 % interval of the volume in cubic millimetres."""
+    volume_high_mm3: _builtins.float
+    """Upper limit of the same."""
+    p95_hu: _builtins.float
+    """95th percentile of the attenuation in Hounsfield units."""
+    calcified_share: _builtins.float
+    """Share of the volume that is calcified, 0 to 1."""
+    type: Global___NoduleType.ValueType
+    """What it is made of."""
+    core_mm: _builtins.float
+    """Mean diameter in millimetres of the solid core of a part-solid nodule; absent for others."""
+    spiculation: _builtins.float
+    """Estimate of how spiculated the edge is, 0 to 1."""
+    lobe: Global___Lobe.ValueType
+    """The lobe; unspecified where it is not known."""
+    zone: Global___Zone.ValueType
+    """The third of the lung's height."""
+    zone_estimated: _builtins.bool
+    """Whether the zone stands in for the lobe."""
+    pleura_mm: _builtins.float
+    """From its edge to the pleura in millimetres; absent where it was not measured."""
+    fissure_mm: _builtins.float
+    """From its edge to the nearest fissure in millimetres; absent where none was found."""
+    juxtapleural: _builtins.bool
+    """Whether it lies against the pleura."""
+    perifissural: _builtins.bool
+    """Whether it lies against a fissure."""
+    probability: _builtins.float
+    """Calibrated probability that it is a nodule, not of cancer; absent without a calibration."""
+    at_resolution_limit: _builtins.bool
+    """Whether it is so small, in this scan, that its figures are not to be relied on."""
+    @_builtins.property
+    def axes(self) -> Global___Axes:
+        """Long and short axis."""
+
+    def __init__(
+        self,
+        *,
+        axes: Global___Axes | None = ...,
+        volume_low_mm3: _builtins.float = ...,
+        volume_high_mm3: _builtins.float = ...,
+        p95_hu: _builtins.float = ...,
+        calcified_share: _builtins.float = ...,
+        type: Global___NoduleType.ValueType = ...,
+        core_mm: _builtins.float | None = ...,
+        spiculation: _builtins.float = ...,
+        lobe: Global___Lobe.ValueType = ...,
+        zone: Global___Zone.ValueType = ...,
+        zone_estimated: _builtins.bool = ...,
+        pleura_mm: _builtins.float | None = ...,
+        fissure_mm: _builtins.float | None = ...,
+        juxtapleural: _builtins.bool = ...,
+        perifissural: _builtins.bool = ...,
+        probability: _builtins.float | None = ...,
+        at_resolution_limit: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_core_mm", b"_core_mm", "_fissure_mm", b"_fissure_mm", "_pleura_mm", b"_pleura_mm", "_probability", b"_probability", "axes", b"axes", "core_mm", b"core_mm", "fissure_mm", b"fissure_mm", "pleura_mm", b"pleura_mm", "probability", b"probability"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_core_mm", b"_core_mm", "_fissure_mm", b"_fissure_mm", "_pleura_mm", b"_pleura_mm", "_probability", b"_probability", "at_resolution_limit", b"at_resolution_limit", "axes", b"axes", "calcified_share", b"calcified_share", "core_mm", b"core_mm", "fissure_mm", b"fissure_mm", "juxtapleural", b"juxtapleural", "lobe", b"lobe", "p95_hu", b"p95_hu", "perifissural", b"perifissural", "pleura_mm", b"pleura_mm", "probability", b"probability", "spiculation", b"spiculation", "type", b"type", "volume_high_mm3", b"volume_high_mm3", "volume_low_mm3", b"volume_low_mm3", "zone", b"zone", "zone_estimated", b"zone_estimated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__core_mm: _TypeAlias = _typing.Literal["core_mm"]  # noqa: Y015
+    _WhichOneofArgType__core_mm: _TypeAlias = _typing.Literal["_core_mm", b"_core_mm"]  # noqa: Y015
+    _WhichOneofReturnType__fissure_mm: _TypeAlias = _typing.Literal["fissure_mm"]  # noqa: Y015
+    _WhichOneofArgType__fissure_mm: _TypeAlias = _typing.Literal["_fissure_mm", b"_fissure_mm"]  # noqa: Y015
+    _WhichOneofReturnType__pleura_mm: _TypeAlias = _typing.Literal["pleura_mm"]  # noqa: Y015
+    _WhichOneofArgType__pleura_mm: _TypeAlias = _typing.Literal["_pleura_mm", b"_pleura_mm"]  # noqa: Y015
+    _WhichOneofReturnType__probability: _TypeAlias = _typing.Literal["probability"]  # noqa: Y015
+    _WhichOneofArgType__probability: _TypeAlias = _typing.Literal["_probability", b"_probability"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__core_mm) -> _WhichOneofReturnType__core_mm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fissure_mm) -> _WhichOneofReturnType__fissure_mm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pleura_mm) -> _WhichOneofReturnType__pleura_mm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__probability) -> _WhichOneofReturnType__probability | None: ...
+
+Global___Character: _TypeAlias = Character  # noqa: Y015
+
+@_typing.final
 class Nodule(_message.Message):
     """Nodule is one nodule or mass, measured."""
 
@@ -211,6 +636,7 @@ class Nodule(_message.Message):
     NODULE_CLASS_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
     SOURCE_SOP_INSTANCE_UID_FIELD_NUMBER: _builtins.int
+    CHARACTER_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Counts from 1, in order of falling score."""
     tracking_uid: _builtins.str
@@ -233,6 +659,10 @@ class Nodule(_message.Message):
     def centre_mm(self) -> Global___PointMm:
         """The centre, in the frame of reference of the analysis."""
 
+    @_builtins.property
+    def character(self) -> Global___Character:
+        """What it is like; absent in analyses that were made before this was measured."""
+
     def __init__(
         self,
         *,
@@ -246,10 +676,11 @@ class Nodule(_message.Message):
         nodule_class: Global___NoduleClass.ValueType = ...,
         side: Global___Side.ValueType = ...,
         source_sop_instance_uid: _builtins.str = ...,
+        character: Global___Character | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["centre_mm", b"centre_mm"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["centre_mm", b"centre_mm", "character", b"character"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre_mm", b"centre_mm", "diameter_mm", b"diameter_mm", "mean_hu", b"mean_hu", "nodule_class", b"nodule_class", "number", b"number", "score", b"score", "side", b"side", "source_sop_instance_uid", b"source_sop_instance_uid", "tracking_uid", b"tracking_uid", "volume_mm3", b"volume_mm3"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre_mm", b"centre_mm", "character", b"character", "diameter_mm", b"diameter_mm", "mean_hu", b"mean_hu", "nodule_class", b"nodule_class", "number", b"number", "score", b"score", "side", b"side", "source_sop_instance_uid", b"source_sop_instance_uid", "tracking_uid", b"tracking_uid", "volume_mm3", b"volume_mm3"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -568,6 +999,575 @@ class Provenance(_message.Message):
 Global___Provenance: _TypeAlias = Provenance  # noqa: Y015
 
 @_typing.final
+class LobeCount(_message.Message):
+    """LobeCount is the nodules of one lobe."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOBE_FIELD_NUMBER: _builtins.int
+    NODULES_FIELD_NUMBER: _builtins.int
+    PER_100_ML_FIELD_NUMBER: _builtins.int
+    lobe: Global___Lobe.ValueType
+    """The lobe."""
+    nodules: _builtins.int
+    """Nodules in it."""
+    per_100_ml: _builtins.float
+    """Nodules in 100 mL of it; absent where its volume is not known."""
+    def __init__(
+        self,
+        *,
+        lobe: Global___Lobe.ValueType = ...,
+        nodules: _builtins.int = ...,
+        per_100_ml: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_per_100_ml", b"_per_100_ml", "per_100_ml", b"per_100_ml"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_per_100_ml", b"_per_100_ml", "lobe", b"lobe", "nodules", b"nodules", "per_100_ml", b"per_100_ml"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__per_100_ml: _TypeAlias = _typing.Literal["per_100_ml"]  # noqa: Y015
+    _WhichOneofArgType__per_100_ml: _TypeAlias = _typing.Literal["_per_100_ml", b"_per_100_ml"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__per_100_ml) -> _WhichOneofReturnType__per_100_ml | None: ...
+
+Global___LobeCount: _TypeAlias = LobeCount  # noqa: Y015
+
+@_typing.final
+class ZoneCount(_message.Message):
+    """ZoneCount is the nodules of one of the six zones."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIDE_FIELD_NUMBER: _builtins.int
+    ZONE_FIELD_NUMBER: _builtins.int
+    NODULES_FIELD_NUMBER: _builtins.int
+    PER_100_ML_FIELD_NUMBER: _builtins.int
+    side: Global___Side.ValueType
+    """The lung."""
+    zone: Global___Zone.ValueType
+    """The third of its height."""
+    nodules: _builtins.int
+    """Nodules in it."""
+    per_100_ml: _builtins.float
+    """Nodules in 100 mL of it."""
+    def __init__(
+        self,
+        *,
+        side: Global___Side.ValueType = ...,
+        zone: Global___Zone.ValueType = ...,
+        nodules: _builtins.int = ...,
+        per_100_ml: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nodules", b"nodules", "per_100_ml", b"per_100_ml", "side", b"side", "zone", b"zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ZoneCount: _TypeAlias = ZoneCount  # noqa: Y015
+
+@_typing.final
+class Sizes(_message.Message):
+    """Sizes is the distribution of diameters, the dominant lesion left out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    P10_MM_FIELD_NUMBER: _builtins.int
+    MEDIAN_MM_FIELD_NUMBER: _builtins.int
+    P90_MM_FIELD_NUMBER: _builtins.int
+    CV_FIELD_NUMBER: _builtins.int
+    p10_mm: _builtins.float
+    """A tenth are smaller than this, in millimetres."""
+    median_mm: _builtins.float
+    """The median in millimetres."""
+    p90_mm: _builtins.float
+    """A tenth are larger than this, in millimetres."""
+    cv: _builtins.float
+    """Coefficient of variation, less what measuring adds."""
+    def __init__(
+        self,
+        *,
+        p10_mm: _builtins.float = ...,
+        median_mm: _builtins.float = ...,
+        p90_mm: _builtins.float = ...,
+        cv: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cv", b"cv", "median_mm", b"median_mm", "p10_mm", b"p10_mm", "p90_mm", b"p90_mm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Sizes: _TypeAlias = Sizes  # noqa: Y015
+
+@_typing.final
+class Envelope(_message.Message):
+    """Envelope is Ripley's L(r) - r at one distance, and between what simulated random patterns lie."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RADIUS_MM_FIELD_NUMBER: _builtins.int
+    OBSERVED_MM_FIELD_NUMBER: _builtins.int
+    LOW_MM_FIELD_NUMBER: _builtins.int
+    HIGH_MM_FIELD_NUMBER: _builtins.int
+    radius_mm: _builtins.float
+    """The distance r in millimetres."""
+    observed_mm: _builtins.float
+    """Of the nodules."""
+    low_mm: _builtins.float
+    """Lower limit of the random patterns."""
+    high_mm: _builtins.float
+    """Upper limit of the random patterns."""
+    def __init__(
+        self,
+        *,
+        radius_mm: _builtins.float = ...,
+        observed_mm: _builtins.float = ...,
+        low_mm: _builtins.float = ...,
+        high_mm: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["high_mm", b"high_mm", "low_mm", b"low_mm", "observed_mm", b"observed_mm", "radius_mm", b"radius_mm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Envelope: _TypeAlias = Envelope  # noqa: Y015
+
+@_typing.final
+class Randomness(_message.Message):
+    """Randomness holds tests of complete spatial randomness inside these lungs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIMULATIONS_FIELD_NUMBER: _builtins.int
+    CLARK_EVANS_FIELD_NUMBER: _builtins.int
+    CLARK_EVANS_P_FIELD_NUMBER: _builtins.int
+    RIPLEY_FIELD_NUMBER: _builtins.int
+    RIPLEY_P_FIELD_NUMBER: _builtins.int
+    simulations: _builtins.int
+    """Random patterns that were simulated."""
+    clark_evans: _builtins.float
+    """Mean distance to the nearest neighbour over that of random patterns."""
+    clark_evans_p: _builtins.float
+    """Its p value, two-sided."""
+    ripley_p: _builtins.float
+    """The p value of the global envelope test over all of them."""
+    @_builtins.property
+    def ripley(self) -> _containers.RepeatedCompositeFieldContainer[Global___Envelope]:
+        """Ripley's function at several distances."""
+
+    def __init__(
+        self,
+        *,
+        simulations: _builtins.int = ...,
+        clark_evans: _builtins.float = ...,
+        clark_evans_p: _builtins.float = ...,
+        ripley: _abc.Iterable[Global___Envelope] | None = ...,
+        ripley_p: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clark_evans", b"clark_evans", "clark_evans_p", b"clark_evans_p", "ripley", b"ripley", "ripley_p", b"ripley_p", "simulations", b"simulations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Randomness: _TypeAlias = Randomness  # noqa: Y015
+
+@_typing.final
+class Spread(_message.Message):
+    """Spread says how the nodules of an exam are spread over the lungs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOBES_FIELD_NUMBER: _builtins.int
+    ZONES_FIELD_NUMBER: _builtins.int
+    PER_100_ML_FIELD_NUMBER: _builtins.int
+    SIZES_FIELD_NUMBER: _builtins.int
+    RANDOMNESS_FIELD_NUMBER: _builtins.int
+    SUBPLEURAL_RATIO_FIELD_NUMBER: _builtins.int
+    FISSURAL_RATIO_FIELD_NUMBER: _builtins.int
+    VESSEL_RATIO_FIELD_NUMBER: _builtins.int
+    CRANIO_CAUDAL_SLOPE_FIELD_NUMBER: _builtins.int
+    CENTRAL_PERIPHERAL_SLOPE_FIELD_NUMBER: _builtins.int
+    DISTRIBUTION_FIELD_NUMBER: _builtins.int
+    HINTS_FIELD_NUMBER: _builtins.int
+    per_100_ml: _builtins.float
+    """Nodules in 100 mL of lung."""
+    subpleural_ratio: _builtins.float
+    """Share of nodules near the pleura over the share of lung there; absent with too few."""
+    fissural_ratio: _builtins.float
+    """The same for fissures; absent where none was found."""
+    vessel_ratio: _builtins.float
+    """Median distance to the nearest vessel over that of random places."""
+    cranio_caudal_slope: _builtins.float
+    """Change of the logarithm of the density from apex to base."""
+    central_peripheral_slope: _builtins.float
+    """The same from the pleura to the depth of the lung."""
+    distribution: Global___Distribution.ValueType
+    """Where they lie in the lobule."""
+    @_builtins.property
+    def lobes(self) -> _containers.RepeatedCompositeFieldContainer[Global___LobeCount]:
+        """All five, or none where fissures were not found."""
+
+    @_builtins.property
+    def zones(self) -> _containers.RepeatedCompositeFieldContainer[Global___ZoneCount]:
+        """All six."""
+
+    @_builtins.property
+    def sizes(self) -> Global___Sizes:
+        """Absent without nodules."""
+
+    @_builtins.property
+    def randomness(self) -> Global___Randomness:
+        """Absent with too few nodules."""
+
+    @_builtins.property
+    def hints(self) -> _containers.RepeatedScalarFieldContainer[Global___Hint.ValueType]:
+        """What such a pattern is seen in; hints, never a diagnosis."""
+
+    def __init__(
+        self,
+        *,
+        lobes: _abc.Iterable[Global___LobeCount] | None = ...,
+        zones: _abc.Iterable[Global___ZoneCount] | None = ...,
+        per_100_ml: _builtins.float = ...,
+        sizes: Global___Sizes | None = ...,
+        randomness: Global___Randomness | None = ...,
+        subpleural_ratio: _builtins.float | None = ...,
+        fissural_ratio: _builtins.float | None = ...,
+        vessel_ratio: _builtins.float | None = ...,
+        cranio_caudal_slope: _builtins.float | None = ...,
+        central_peripheral_slope: _builtins.float | None = ...,
+        distribution: Global___Distribution.ValueType = ...,
+        hints: _abc.Iterable[Global___Hint.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_central_peripheral_slope", b"_central_peripheral_slope", "_cranio_caudal_slope", b"_cranio_caudal_slope", "_fissural_ratio", b"_fissural_ratio", "_subpleural_ratio", b"_subpleural_ratio", "_vessel_ratio", b"_vessel_ratio", "central_peripheral_slope", b"central_peripheral_slope", "cranio_caudal_slope", b"cranio_caudal_slope", "fissural_ratio", b"fissural_ratio", "randomness", b"randomness", "sizes", b"sizes", "subpleural_ratio", b"subpleural_ratio", "vessel_ratio", b"vessel_ratio"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_central_peripheral_slope", b"_central_peripheral_slope", "_cranio_caudal_slope", b"_cranio_caudal_slope", "_fissural_ratio", b"_fissural_ratio", "_subpleural_ratio", b"_subpleural_ratio", "_vessel_ratio", b"_vessel_ratio", "central_peripheral_slope", b"central_peripheral_slope", "cranio_caudal_slope", b"cranio_caudal_slope", "distribution", b"distribution", "fissural_ratio", b"fissural_ratio", "hints", b"hints", "lobes", b"lobes", "per_100_ml", b"per_100_ml", "randomness", b"randomness", "sizes", b"sizes", "subpleural_ratio", b"subpleural_ratio", "vessel_ratio", b"vessel_ratio", "zones", b"zones"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__central_peripheral_slope: _TypeAlias = _typing.Literal["central_peripheral_slope"]  # noqa: Y015
+    _WhichOneofArgType__central_peripheral_slope: _TypeAlias = _typing.Literal["_central_peripheral_slope", b"_central_peripheral_slope"]  # noqa: Y015
+    _WhichOneofReturnType__cranio_caudal_slope: _TypeAlias = _typing.Literal["cranio_caudal_slope"]  # noqa: Y015
+    _WhichOneofArgType__cranio_caudal_slope: _TypeAlias = _typing.Literal["_cranio_caudal_slope", b"_cranio_caudal_slope"]  # noqa: Y015
+    _WhichOneofReturnType__fissural_ratio: _TypeAlias = _typing.Literal["fissural_ratio"]  # noqa: Y015
+    _WhichOneofArgType__fissural_ratio: _TypeAlias = _typing.Literal["_fissural_ratio", b"_fissural_ratio"]  # noqa: Y015
+    _WhichOneofReturnType__subpleural_ratio: _TypeAlias = _typing.Literal["subpleural_ratio"]  # noqa: Y015
+    _WhichOneofArgType__subpleural_ratio: _TypeAlias = _typing.Literal["_subpleural_ratio", b"_subpleural_ratio"]  # noqa: Y015
+    _WhichOneofReturnType__vessel_ratio: _TypeAlias = _typing.Literal["vessel_ratio"]  # noqa: Y015
+    _WhichOneofArgType__vessel_ratio: _TypeAlias = _typing.Literal["_vessel_ratio", b"_vessel_ratio"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__central_peripheral_slope) -> _WhichOneofReturnType__central_peripheral_slope | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cranio_caudal_slope) -> _WhichOneofReturnType__cranio_caudal_slope | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fissural_ratio) -> _WhichOneofReturnType__fissural_ratio | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__subpleural_ratio) -> _WhichOneofReturnType__subpleural_ratio | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__vessel_ratio) -> _WhichOneofReturnType__vessel_ratio | None: ...
+
+Global___Spread: _TypeAlias = Spread  # noqa: Y015
+
+@_typing.final
+class Condition(_message.Message):
+    """Condition is one condition of a set of criteria: what was found, and what is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    OBSERVED_FIELD_NUMBER: _builtins.int
+    RELATION_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    UPPER_FIELD_NUMBER: _builtins.int
+    HOLDS_FIELD_NUMBER: _builtins.int
+    STANDING_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """A stable name, such as "small-nodules"."""
+    observed: _builtins.float
+    """What was found; absent where it could not be evaluated, and then it does not hold."""
+    relation: _builtins.str
+    """">=", "<=", ">", "<" or "between"."""
+    threshold: _builtins.float
+    """What is asked."""
+    upper: _builtins.float
+    """The upper limit of "between"; absent for the others."""
+    holds: _builtins.bool
+    """Whether it holds."""
+    standing: Global___Standing.ValueType
+    """What stands behind it."""
+    level: _builtins.int
+    """The level that it is asked for; 0 where it is told beside and decides nothing."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        observed: _builtins.float | None = ...,
+        relation: _builtins.str = ...,
+        threshold: _builtins.float = ...,
+        upper: _builtins.float | None = ...,
+        holds: _builtins.bool = ...,
+        standing: Global___Standing.ValueType = ...,
+        level: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_observed", b"_observed", "_upper", b"_upper", "observed", b"observed", "upper", b"upper"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_observed", b"_observed", "_upper", b"_upper", "holds", b"holds", "level", b"level", "name", b"name", "observed", b"observed", "relation", b"relation", "standing", b"standing", "threshold", b"threshold", "upper", b"upper"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__observed: _TypeAlias = _typing.Literal["observed"]  # noqa: Y015
+    _WhichOneofArgType__observed: _TypeAlias = _typing.Literal["_observed", b"_observed"]  # noqa: Y015
+    _WhichOneofReturnType__upper: _TypeAlias = _typing.Literal["upper"]  # noqa: Y015
+    _WhichOneofArgType__upper: _TypeAlias = _typing.Literal["_upper", b"_upper"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__observed) -> _WhichOneofReturnType__observed | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__upper) -> _WhichOneofReturnType__upper | None: ...
+
+Global___Condition: _TypeAlias = Condition  # noqa: Y015
+
+@_typing.final
+class Judgement(_message.Message):
+    """Judgement is what one set of criteria says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRITERIA_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    ORGAN_FIELD_NUMBER: _builtins.int
+    STANDING_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    MEANING_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
+    NOT_EVALUATED_FIELD_NUMBER: _builtins.int
+    criteria: _builtins.str
+    """Its identifier, such as "lung-miliary"."""
+    version: _builtins.str
+    """Its version."""
+    organ: _builtins.str
+    """The organ it is written for."""
+    standing: Global___Standing.ValueType
+    """What stands behind it."""
+    source: _builtins.str
+    """Where it is published, or that it is a proposal."""
+    level: _builtins.int
+    """0 where nothing holds."""
+    meaning: _builtins.str
+    """The level in words."""
+    not_evaluated: _builtins.str
+    """What was not known that a higher level asks for, or why nothing could be evaluated; else empty."""
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Condition]:
+        """Every condition."""
+
+    def __init__(
+        self,
+        *,
+        criteria: _builtins.str = ...,
+        version: _builtins.str = ...,
+        organ: _builtins.str = ...,
+        standing: Global___Standing.ValueType = ...,
+        source: _builtins.str = ...,
+        level: _builtins.int = ...,
+        meaning: _builtins.str = ...,
+        conditions: _abc.Iterable[Global___Condition] | None = ...,
+        not_evaluated: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "criteria", b"criteria", "level", b"level", "meaning", b"meaning", "not_evaluated", b"not_evaluated", "organ", b"organ", "source", b"source", "standing", b"standing", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Judgement: _TypeAlias = Judgement  # noqa: Y015
+
+@_typing.final
+class Advice(_message.Message):
+    """Advice is one guideline applied to one exam."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GUIDELINE_FIELD_NUMBER: _builtins.int
+    APPLIES_FIELD_NUMBER: _builtins.int
+    WHY_NOT_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    MANAGEMENT_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    NODULE_FIELD_NUMBER: _builtins.int
+    ASSUMES_FIELD_NUMBER: _builtins.int
+    guideline: Global___Guideline.ValueType
+    """The guideline."""
+    applies: _builtins.bool
+    """Whether it may be applied."""
+    category: _builtins.str
+    """Its own category, such as "4B"; empty where it does not apply."""
+    management: _builtins.str
+    """A stable code of what it recommends, such as "ct-3-months"; empty where it does not apply."""
+    probability: _builtins.float
+    """Brock: probability of cancer, 0 to 1; absent for the others and where it does not apply."""
+    nodule: _builtins.int
+    """Number of the nodule that decided; absent where no single one did."""
+    @_builtins.property
+    def why_not(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Stable codes of what forbids it, such as "miliary-pattern"."""
+
+    @_builtins.property
+    def assumes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Stable codes of what was not known and is taken for granted, such as "no-known-cancer"."""
+
+    def __init__(
+        self,
+        *,
+        guideline: Global___Guideline.ValueType = ...,
+        applies: _builtins.bool = ...,
+        why_not: _abc.Iterable[_builtins.str] | None = ...,
+        category: _builtins.str = ...,
+        management: _builtins.str = ...,
+        probability: _builtins.float | None = ...,
+        nodule: _builtins.int | None = ...,
+        assumes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_nodule", b"_nodule", "_probability", b"_probability", "nodule", b"nodule", "probability", b"probability"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_nodule", b"_nodule", "_probability", b"_probability", "applies", b"applies", "assumes", b"assumes", "category", b"category", "guideline", b"guideline", "management", b"management", "nodule", b"nodule", "probability", b"probability", "why_not", b"why_not"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__nodule: _TypeAlias = _typing.Literal["nodule"]  # noqa: Y015
+    _WhichOneofArgType__nodule: _TypeAlias = _typing.Literal["_nodule", b"_nodule"]  # noqa: Y015
+    _WhichOneofReturnType__probability: _TypeAlias = _typing.Literal["probability"]  # noqa: Y015
+    _WhichOneofArgType__probability: _TypeAlias = _typing.Literal["_probability", b"_probability"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__nodule) -> _WhichOneofReturnType__nodule | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__probability) -> _WhichOneofReturnType__probability | None: ...
+
+Global___Advice: _TypeAlias = Advice  # noqa: Y015
+
+@_typing.final
+class NoduleChange(_message.Message):
+    """NoduleChange is one nodule of the current or the prior study, or of both."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACKING_UID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    PRIOR_NUMBER_FIELD_NUMBER: _builtins.int
+    FATE_FIELD_NUMBER: _builtins.int
+    VOLUME_CHANGE_FIELD_NUMBER: _builtins.int
+    DOUBLING_DAYS_FIELD_NUMBER: _builtins.int
+    tracking_uid: _builtins.str
+    """The prior's for a matched nodule."""
+    number: _builtins.int
+    """In the current study; absent for one that is gone."""
+    prior_number: _builtins.int
+    """In the prior; absent for one that is new."""
+    fate: Global___Fate.ValueType
+    """What became of it."""
+    volume_change: _builtins.float
+    """Relative: 0.25 is a quarter more; absent unless matched."""
+    doubling_days: _builtins.float
+    """Volume doubling time in days, negative where it shrinks; absent where it is not to be told."""
+    def __init__(
+        self,
+        *,
+        tracking_uid: _builtins.str = ...,
+        number: _builtins.int | None = ...,
+        prior_number: _builtins.int | None = ...,
+        fate: Global___Fate.ValueType = ...,
+        volume_change: _builtins.float | None = ...,
+        doubling_days: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_doubling_days", b"_doubling_days", "_number", b"_number", "_prior_number", b"_prior_number", "_volume_change", b"_volume_change", "doubling_days", b"doubling_days", "number", b"number", "prior_number", b"prior_number", "volume_change", b"volume_change"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_doubling_days", b"_doubling_days", "_number", b"_number", "_prior_number", b"_prior_number", "_volume_change", b"_volume_change", "doubling_days", b"doubling_days", "fate", b"fate", "number", b"number", "prior_number", b"prior_number", "tracking_uid", b"tracking_uid", "volume_change", b"volume_change"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__doubling_days: _TypeAlias = _typing.Literal["doubling_days"]  # noqa: Y015
+    _WhichOneofArgType__doubling_days: _TypeAlias = _typing.Literal["_doubling_days", b"_doubling_days"]  # noqa: Y015
+    _WhichOneofReturnType__number: _TypeAlias = _typing.Literal["number"]  # noqa: Y015
+    _WhichOneofArgType__number: _TypeAlias = _typing.Literal["_number", b"_number"]  # noqa: Y015
+    _WhichOneofReturnType__prior_number: _TypeAlias = _typing.Literal["prior_number"]  # noqa: Y015
+    _WhichOneofArgType__prior_number: _TypeAlias = _typing.Literal["_prior_number", b"_prior_number"]  # noqa: Y015
+    _WhichOneofReturnType__volume_change: _TypeAlias = _typing.Literal["volume_change"]  # noqa: Y015
+    _WhichOneofArgType__volume_change: _TypeAlias = _typing.Literal["_volume_change", b"_volume_change"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__doubling_days) -> _WhichOneofReturnType__doubling_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__number) -> _WhichOneofReturnType__number | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__prior_number) -> _WhichOneofReturnType__prior_number | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__volume_change) -> _WhichOneofReturnType__volume_change | None: ...
+
+Global___NoduleChange: _TypeAlias = NoduleChange  # noqa: Y015
+
+@_typing.final
+class Change(_message.Message):
+    """Change compares an exam with one prior."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRIOR_SERIES_UID_FIELD_NUMBER: _builtins.int
+    PRIOR_DATE_FIELD_NUMBER: _builtins.int
+    INTERVAL_DAYS_FIELD_NUMBER: _builtins.int
+    LIMITED_FIELD_NUMBER: _builtins.int
+    NOT_USED_FIELD_NUMBER: _builtins.int
+    NODULES_FIELD_NUMBER: _builtins.int
+    GONE_SHARE_FIELD_NUMBER: _builtins.int
+    MEDIAN_VOLUME_CHANGE_FIELD_NUMBER: _builtins.int
+    prior_series_uid: _builtins.str
+    """Series Instance UID of the prior; empty where there is none."""
+    prior_date: _builtins.str
+    """Its date as YYYY-MM-DD; absent where it is not known."""
+    interval_days: _builtins.int
+    """Days between the two."""
+    not_used: _builtins.str
+    """Why the prior was not used, as a stable code; empty where it was."""
+    gone_share: _builtins.float
+    """Share of the prior's nodules that are gone; absent in a limited comparison."""
+    median_volume_change: _builtins.float
+    """Of the matched nodules, relative."""
+    @_builtins.property
+    def limited(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Stable codes of what limits the comparison; where there is any, nothing is called new or gone."""
+
+    @_builtins.property
+    def nodules(self) -> _containers.RepeatedCompositeFieldContainer[Global___NoduleChange]:
+        """Nodule by nodule."""
+
+    def __init__(
+        self,
+        *,
+        prior_series_uid: _builtins.str = ...,
+        prior_date: _builtins.str | None = ...,
+        interval_days: _builtins.int | None = ...,
+        limited: _abc.Iterable[_builtins.str] | None = ...,
+        not_used: _builtins.str = ...,
+        nodules: _abc.Iterable[Global___NoduleChange] | None = ...,
+        gone_share: _builtins.float | None = ...,
+        median_volume_change: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_gone_share", b"_gone_share", "_interval_days", b"_interval_days", "_median_volume_change", b"_median_volume_change", "_prior_date", b"_prior_date", "gone_share", b"gone_share", "interval_days", b"interval_days", "median_volume_change", b"median_volume_change", "prior_date", b"prior_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gone_share", b"_gone_share", "_interval_days", b"_interval_days", "_median_volume_change", b"_median_volume_change", "_prior_date", b"_prior_date", "gone_share", b"gone_share", "interval_days", b"interval_days", "limited", b"limited", "median_volume_change", b"median_volume_change", "nodules", b"nodules", "not_used", b"not_used", "prior_date", b"prior_date", "prior_series_uid", b"prior_series_uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__gone_share: _TypeAlias = _typing.Literal["gone_share"]  # noqa: Y015
+    _WhichOneofArgType__gone_share: _TypeAlias = _typing.Literal["_gone_share", b"_gone_share"]  # noqa: Y015
+    _WhichOneofReturnType__interval_days: _TypeAlias = _typing.Literal["interval_days"]  # noqa: Y015
+    _WhichOneofArgType__interval_days: _TypeAlias = _typing.Literal["_interval_days", b"_interval_days"]  # noqa: Y015
+    _WhichOneofReturnType__median_volume_change: _TypeAlias = _typing.Literal["median_volume_change"]  # noqa: Y015
+    _WhichOneofArgType__median_volume_change: _TypeAlias = _typing.Literal["_median_volume_change", b"_median_volume_change"]  # noqa: Y015
+    _WhichOneofReturnType__prior_date: _TypeAlias = _typing.Literal["prior_date"]  # noqa: Y015
+    _WhichOneofArgType__prior_date: _TypeAlias = _typing.Literal["_prior_date", b"_prior_date"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gone_share) -> _WhichOneofReturnType__gone_share | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__interval_days) -> _WhichOneofReturnType__interval_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__median_volume_change) -> _WhichOneofReturnType__median_volume_change | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__prior_date) -> _WhichOneofReturnType__prior_date | None: ...
+
+Global___Change: _TypeAlias = Change  # noqa: Y015
+
+@_typing.final
 class Predecessor(_message.Message):
     """Predecessor is the report of an earlier generation, whose place this one's takes."""
 
@@ -628,6 +1628,10 @@ class Analysis(_message.Message):
     COUNT_RELIABLE_FIELD_NUMBER: _builtins.int
     RELIABILITY_FIELD_NUMBER: _builtins.int
     PREDECESSOR_FIELD_NUMBER: _builtins.int
+    SPREAD_FIELD_NUMBER: _builtins.int
+    JUDGEMENTS_FIELD_NUMBER: _builtins.int
+    ADVICE_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
     site: _builtins.str
     """The hospital whose identifiers these are."""
     study_uid: _builtins.str
@@ -696,6 +1700,22 @@ class Analysis(_message.Message):
     def predecessor(self) -> Global___Predecessor:
         """The report that this analysis' report refers to as its predecessor; absent for a first generation."""
 
+    @_builtins.property
+    def spread(self) -> Global___Spread:
+        """How the nodules are spread over the lungs; absent where nothing was counted."""
+
+    @_builtins.property
+    def judgements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Judgement]:
+        """What sets of criteria say of the exam."""
+
+    @_builtins.property
+    def advice(self) -> _containers.RepeatedCompositeFieldContainer[Global___Advice]:
+        """What guidelines say of it."""
+
+    @_builtins.property
+    def change(self) -> Global___Change:
+        """What changed since a prior study; absent where none was asked for."""
+
     def __init__(
         self,
         *,
@@ -720,10 +1740,14 @@ class Analysis(_message.Message):
         count_reliable: _builtins.bool | None = ...,
         reliability: Global___Reliability | None = ...,
         predecessor: Global___Predecessor | None = ...,
+        spread: Global___Spread | None = ...,
+        judgements: _abc.Iterable[Global___Judgement] | None = ...,
+        advice: _abc.Iterable[Global___Advice] | None = ...,
+        change: Global___Change | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "count_reliable", b"count_reliable", "created_time", b"created_time", "lungs", b"lungs", "pattern", b"pattern", "predecessor", b"predecessor", "provenance", b"provenance", "reliability", b"reliability", "triage", b"triage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "change", b"change", "count_reliable", b"count_reliable", "created_time", b"created_time", "lungs", b"lungs", "pattern", b"pattern", "predecessor", b"predecessor", "provenance", b"provenance", "reliability", b"reliability", "spread", b"spread", "triage", b"triage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "count_reliable", b"count_reliable", "created_time", b"created_time", "effusions", b"effusions", "frame_of_reference_uid", b"frame_of_reference_uid", "generation", b"generation", "lungs", b"lungs", "nodules", b"nodules", "not_assessed", b"not_assessed", "outcome", b"outcome", "pattern", b"pattern", "predecessor", b"predecessor", "provenance", b"provenance", "reason_code", b"reason_code", "reason_text", b"reason_text", "reliability", b"reliability", "remarks", b"remarks", "series_uid", b"series_uid", "site", b"site", "study_uid", b"study_uid", "triage", b"triage", "volumes", b"volumes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "advice", b"advice", "change", b"change", "count_reliable", b"count_reliable", "created_time", b"created_time", "effusions", b"effusions", "frame_of_reference_uid", b"frame_of_reference_uid", "generation", b"generation", "judgements", b"judgements", "lungs", b"lungs", "nodules", b"nodules", "not_assessed", b"not_assessed", "outcome", b"outcome", "pattern", b"pattern", "predecessor", b"predecessor", "provenance", b"provenance", "reason_code", b"reason_code", "reason_text", b"reason_text", "reliability", b"reliability", "remarks", b"remarks", "series_uid", b"series_uid", "site", b"site", "spread", b"spread", "study_uid", b"study_uid", "triage", b"triage", "volumes", b"volumes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__count_reliable: _TypeAlias = _typing.Literal["count_reliable"]  # noqa: Y015
     _WhichOneofArgType__count_reliable: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable"]  # noqa: Y015

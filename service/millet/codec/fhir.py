@@ -1,0 +1,225 @@
+"""The report as FHIR R4: a DiagnosticReport with an Observation for the exam and one for each nodule.
+
+A Bundle of type "transaction": posted to a server's base it creates what is not there yet, so that sending
+it twice is sending it once. Measurement groups become Observations as the "DICOM SR to FHIR Resource
+Mapping" guide has it. Everything is preliminary, since nobody has read it. Patient and study are named by
+their identifiers; nothing else of the patient is told.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from millet.codec import codes
+from millet.codec.codes import Code
+from millet.codec.document import STATEMENT, local
+from millet.codec.patient_study import PatientStudy, patient_study
+from millet.codec.source import Source
+from millet.core import advice_wording, rounding
+from millet.core.analysis import Analysis, Effusion, Outcome
+from millet.core.character import Character
+from millet.core.nodule import Nodule
+from millet.core.uids import object_uid
+
+KIND = "fhir"
+_SYSTEMS = {
+    "DCM": "http://dicom.nema.org/resources/ontology/DCM",
+    "SCT": "http://snomed.info/sct",
+    "LN": "http://loinc.org",
+    "UCUM": "http://unitsofmeasure.org",
+}
+_OURS = "urn:millet:codes"
+_UIDS = "urn:dicom:uid"
+_CHEST_CT = Code("24627-2", "LN", "CT Chest")
+_IMAGING = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "imaging"}
+_RADIOLOGY = {"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "RAD"}
+
+Resource = dict[str, Any]
+
+
+def encode(analysis: Analysis, source: Source) -> bytes:
+    """Encode the bundle as JSON; equal arguments give equal bytes."""
+    about, at = patient_study(source), local(analysis.created_utc, source)
+    common = _common(about, at)
+    device = _device(analysis)
+    found = [_exam(analysis, common), *(_effusion(each, analysis, common) for each in analysis.effusions)]
+    found += [_nodule(nodule, common) for nodule in analysis.nodules]
+    for observation in found:
+        observation["device"] = {"reference": _url(device)}
+    report = {
+        "resourceType": "DiagnosticReport",
+        "identifier": [_uid(object_uid(analysis, "sr"))],
+        **common,
+        "category": [{"coding": [_RADIOLOGY]}],
+        "code": _concept(_CHEST_CT),
+        "issued": at.isoformat(timespec="milliseconds"),
+        "result": [{"reference": _url(observation)} for observation in found],
+        "imagingStudy": [{"type": "ImagingStudy", "identifier": _uid(analysis.study_uid)}],
+        "conclusion": f"{'; '.join(analysis.triage.reasons)}. {STATEMENT}",
+        "conclusionCode": [_concept(codes.TRIAGE_LEVELS[analysis.triage.level])],
+    }
+    entries = [_entry(resource) for resource in (report, device, *found)]
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    return json.dumps(bundle, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def _common(about: PatientStudy, at: datetime) -> Resource:
+    """What report and observations share."""
+    subject = {"value": about.patient_id or "unknown"}
+    if about.issuer:
+        subject["system"] = f"urn:millet:issuer:{about.issuer}"
+    day = about.study_date
+    taken = f"{day[:4]}-{day[4:6]}-{day[6:]}" if day else at.date().isoformat()
+    return {
+        "status": "preliminary",
+        "subject": {"type": "Patient", "identifier": subject},
+        "effectiveDateTime": taken,
+    }
+
+
+def _device(analysis: Analysis) -> Resource:
+    made_by = analysis.provenance
+    versions = (
+        ("software", made_by.software_version),
+        ("model", f"{made_by.model_name}/{made_by.model_version}"),
+        ("model digest", made_by.model_digest),
+        ("configuration digest", made_by.configuration_digest),
+    )
+    return {
+        "resourceType": "Device",
+        "identifier": [_uid(object_uid(analysis, "device"))],
+        "manufacturer": "Millet, research software",
+        "deviceName": [{"name": "Millet", "type": "model-name"}],
+        "version": [{"type": {"text": kind}, "value": value or "none"} for kind, value in versions],
+    }
+
+
+def _exam(analysis: Analysis, common: Resource) -> Resource:
+    """The exam as a whole."""
+    components = [
+        _coded(codes.TRIAGE, codes.TRIAGE_LEVELS[analysis.triage.level]),
+        *(_said(codes.TRIAGE_REASON, reason) for reason in analysis.triage.reasons),
+        *_figures(analysis),
+        *(_coded(codes.WEIGHTS[r.weight], codes.REASONS[r.reason]) for r in analysis.remarks),
+        *(_said(codes.NOT_ASSESSED, words) for words in analysis.not_assessed),
+    ]
+    return {
+        **_observation(object_uid(analysis, "exam"), codes.SUMMARY, common),
+        "valueCodeableConcept": _concept(codes.OUTCOMES[analysis.outcome]),
+        "note": [{"text": STATEMENT}],
+        "component": components,
+    }
+
+
+def _figures(analysis: Analysis) -> Iterator[Resource]:
+    if analysis.outcome is Outcome.NOT_ANALYSED:
+        return
+    yield {"code": _concept(codes.LESIONS), "valueInteger": len(analysis.nodules)}
+    reliable = codes.COUNT_RELIABLE if analysis.count_reliable else codes.COUNT_NOT_RELIABLE
+    yield _coded(codes.COUNT, reliable)
+    if analysis.pattern:
+        yield _coded(codes.PATTERN, codes.PATTERN_LEVELS[analysis.pattern.level])
+    if analysis.spread:
+        yield _coded(codes.DISTRIBUTION, codes.DISTRIBUTIONS[analysis.spread.distribution])
+    for advice in analysis.advice:
+        if advice.applies:
+            yield _said(codes.GUIDELINES[advice.guideline], advice_wording.said(advice))
+    if analysis.lungs:
+        yield _measured(codes.LUNG_VOLUME, rounding.volume_l(analysis.lungs.total_l), codes.LITRE)
+
+
+def _effusion(effusion: Effusion, analysis: Analysis, common: Resource) -> Resource:
+    uid = object_uid(analysis, f"effusion-{effusion.side.value}")
+    return {
+        **_observation(uid, codes.EFFUSION, common),
+        "bodySite": {"coding": [_coding(codes.PLEURA), _coding(codes.SIDES[effusion.side])]},
+        "valueQuantity": _quantity(effusion.volume_ml, codes.ML),
+    }
+
+
+def _nodule(nodule: Nodule, common: Resource) -> Resource:
+    """One nodule: what it is, where, and its measurements."""
+    components = [
+        _measured(codes.DIAMETER, rounding.length_mm(nodule.diameter_mm), codes.MM),
+        _measured(codes.VOLUME, rounding.volume_mm3(nodule.volume_mm3), codes.MM3),
+        _measured(codes.ATTENUATION, rounding.attenuation_hu(nodule.mean_hu), codes.HU),
+        _measured(codes.CERTAINTY, rounding.percent(nodule.score), codes.PERCENT),
+    ]
+    found = nodule.character
+    lobe = codes.LOBES[found.lobe] if found and found.lobe else codes.LUNG
+    if found is not None:
+        components += _character(found)
+    return {
+        **_observation(nodule.tracking_uid, codes.FINDING, common),
+        "bodySite": {"coding": [_coding(lobe), _coding(codes.SIDES[nodule.side])]},
+        "valueCodeableConcept": _concept(codes.CLASSES[nodule.nodule_class]),
+        "component": components,
+    }
+
+
+def _character(found: Character) -> Iterator[Resource]:
+    axes = found.axes
+    yield _measured(codes.LONG_AXIS, rounding.length_mm(axes.long_axis_mm), codes.MM)
+    yield _measured(codes.SHORT_AXIS, rounding.length_mm(axes.short_axis_mm), codes.MM)
+    yield _coded(codes.TYPE, codes.TYPES[found.type])
+    if found.core_mm is not None:
+        yield _measured(codes.CORE, rounding.length_mm(found.core_mm), codes.MM)
+    if found.at_resolution_limit:
+        yield _coded(codes.DETECTABILITY, codes.RESOLUTION_LIMIT)
+
+
+def _observation(uid: str, concept: Code, common: Resource) -> Resource:
+    return {
+        "resourceType": "Observation",
+        "identifier": [_uid(uid)],
+        **common,
+        "category": [{"coding": [_IMAGING]}],
+        "code": _concept(concept),
+    }
+
+
+def _measured(concept: Code, value: float, unit: Code) -> Resource:
+    return {"code": _concept(concept), "valueQuantity": _quantity(value, unit)}
+
+
+def _coded(concept: Code, value: Code) -> Resource:
+    return {"code": _concept(concept), "valueCodeableConcept": _concept(value)}
+
+
+def _said(concept: Code, words: str) -> Resource:
+    return {"code": _concept(concept), "valueString": words}
+
+
+def _quantity(value: float, unit: Code) -> Resource:
+    return {"value": value, "unit": unit.meaning, "system": _SYSTEMS["UCUM"], "code": unit.value}
+
+
+def _concept(code: Code) -> Resource:
+    return {"coding": [_coding(code)]}
+
+
+def _coding(code: Code) -> Resource:
+    return {"system": _SYSTEMS.get(code.scheme, _OURS), "code": code.value, "display": code.meaning}
+
+
+def _uid(value: str) -> Mapping[str, str]:
+    return {"system": _UIDS, "value": f"urn:oid:{value}"}
+
+
+def _url(resource: Resource) -> str:
+    """A name within the bundle, a function of the resource's own identifier."""
+    return f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, resource['identifier'][0]['value'])}"
+
+
+def _entry(resource: Resource) -> Resource:
+    kind, identifier = resource["resourceType"], resource["identifier"][0]
+    unless = f"identifier={identifier['system']}|{identifier['value']}"
+    return {
+        "fullUrl": _url(resource),
+        "resource": resource,
+        "request": {"method": "POST", "url": kind, "ifNoneExist": unless},
+    }

@@ -1,0 +1,151 @@
+"""The report as an HL7 v2.5.1 message, ORU^R01: what a worklist or an information system can sort by.
+
+It holds the exam as a whole and its largest lesion; all nodules are in the DICOM SR that it names. The
+result is preliminary (OBX-11 and OBR-25 P), since nobody has read it. Text is UTF-8 (MSH-18).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from millet.codec import codes
+from millet.codec.codes import Code
+from millet.codec.document import MANUFACTURER, STATEMENT, local
+from millet.codec.patient_study import PatientStudy, patient_study
+from millet.codec.source import Source
+from millet.core import advice_wording, rounding
+from millet.core.analysis import Analysis, Outcome, TriageLevel
+from millet.core.uids import object_uid
+
+KIND = "hl7-oru"
+_CHEST_CT = Code("24627-2", "LN", "CT Chest")
+_LARGEST = Code("largest", codes.SCHEME, "Largest lesion, diameter")
+_REPORT_UID = Code("report", codes.SCHEME, "SOP Instance UID of the DICOM report")
+_ABNORMAL = {TriageLevel.CRITICAL: "AA", TriageLevel.URGENT: "A", TriageLevel.NOTABLE: "A"}
+"""OBX-8, table 0078; the absence of a flag says nothing, as in the page."""
+_CODING = {"LN": "LN", "SCT": "SCT", "DCM": "DCM", "UCUM": "UCUM"}
+_ESCAPES = str.maketrans(
+    {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\", "\r": " ", "\n": " "}
+)
+
+
+def encode(analysis: Analysis, source: Source) -> bytes:
+    """Encode the message; equal arguments give equal bytes. Segments end with CR."""
+    about = patient_study(source)
+    at = local(analysis.created_utc, source)
+    segments = [
+        _header(analysis, at),
+        _patient(about),
+        _request(about, at),
+        *(
+            _segment("OBX", str(number), *each)
+            for number, each in enumerate(_observations(analysis), start=1)
+        ),
+    ]
+    return ("\r".join(segments) + "\r").encode("utf-8")
+
+
+def _segment(*fields: str) -> str:
+    return "|".join(fields).rstrip("|")
+
+
+def _header(analysis: Analysis, at: datetime) -> str:
+    control = object_uid(analysis, KIND).rpartition(".")[2][-20:]
+    return _segment(
+        "MSH",
+        "^~\\&",
+        "MILLET",
+        _text(analysis.site),
+        "",
+        "",
+        _moment(at),
+        "",
+        "ORU^R01^ORU_R01",
+        control,
+        "P",
+        "2.5.1",
+        *[""] * 5,
+        "UNICODE UTF-8",
+    )
+
+
+def _patient(about: PatientStudy) -> str:
+    family, given, middle, prefix, suffix = (_text(part) for part in about.name)
+    name = f"{family}^{given}^{middle}^{suffix}^{prefix}".rstrip("^")
+    identifier = f"{_text(about.patient_id)}^^^{_text(about.issuer)}".rstrip("^")
+    return _segment("PID", "1", "", identifier, "", name, "", about.birth_date, _text(about.sex))
+
+
+def _request(about: PatientStudy, at: datetime) -> str:
+    taken = about.study_date + (about.study_time if about.study_date else "")
+    fields = ["OBR", "1", "", _text(about.accession), _coded(_CHEST_CT), *[""] * 2, taken]
+    fields += [""] * (22 - len(fields)) + [_moment(at), "", "", "P"]
+    return _segment(*fields)
+
+
+def _observations(analysis: Analysis) -> Iterator[Sequence[str]]:
+    """Everything after OBX-1."""
+    triage = analysis.triage
+    yield _code(codes.SUMMARY, codes.OUTCOMES[analysis.outcome])
+    yield _code(codes.TRIAGE, codes.TRIAGE_LEVELS[triage.level], _ABNORMAL.get(triage.level, ""))
+    for reason in triage.reasons:
+        yield _words(codes.TRIAGE_REASON, reason)
+    yield from _figures(analysis)
+    for remark in analysis.remarks:
+        yield _code(codes.WEIGHTS[remark.weight], codes.REASONS[remark.reason])
+    for words in analysis.not_assessed:
+        yield _words(codes.NOT_ASSESSED, words)
+    made_by = analysis.provenance
+    yield _words(
+        codes.ALGORITHM,
+        f"{MANUFACTURER} {made_by.software_version}, {made_by.model_name}/{made_by.model_version}",
+    )
+    yield _words(_REPORT_UID, object_uid(analysis, "sr"))
+    yield _words(codes.COMMENT, STATEMENT)
+
+
+def _figures(analysis: Analysis) -> Iterator[Sequence[str]]:
+    if analysis.outcome is Outcome.NOT_ANALYSED:
+        return
+    reliable = codes.COUNT_RELIABLE if analysis.count_reliable else codes.COUNT_NOT_RELIABLE
+    yield _number(codes.LESIONS, len(analysis.nodules), codes.NO_UNITS)
+    yield _code(codes.COUNT, reliable)
+    if analysis.pattern:
+        yield _code(codes.PATTERN, codes.PATTERN_LEVELS[analysis.pattern.level])
+    if analysis.nodules:
+        largest = max(analysis.nodules, key=lambda nodule: nodule.diameter_mm)
+        yield _number(_LARGEST, rounding.length_mm(largest.diameter_mm), codes.MM)
+    if analysis.spread:
+        yield _code(codes.DISTRIBUTION, codes.DISTRIBUTIONS[analysis.spread.distribution])
+    for advice in analysis.advice:
+        if advice.applies:
+            yield _words(codes.GUIDELINES[advice.guideline], advice_wording.said(advice))
+    for effusion in analysis.effusions:
+        yield _number(codes.EFFUSION, effusion.volume_ml, codes.ML, codes.SIDES[effusion.side])
+
+
+def _number(concept: Code, value: float, unit: Code, at: Code | None = None) -> Sequence[str]:
+    told = rounding.written(value)
+    return ("NM", _coded(concept), at.meaning if at else "", told, _coded(unit), "", "", "", "", "P")
+
+
+def _code(concept: Code, value: Code, abnormal: str = "") -> Sequence[str]:
+    return ("CWE", _coded(concept), "", _coded(value), "", "", abnormal, "", "", "P")
+
+
+def _words(concept: Code, words: str) -> Sequence[str]:
+    return ("TX", _coded(concept), "", _text(words), "", "", "", "", "", "P")
+
+
+def _coded(code: Code) -> str:
+    return f"{_text(code.value)}^{_text(code.meaning)}^{_CODING.get(code.scheme, code.scheme)}"
+
+
+def _text(words: str) -> str:
+    """Free text: delimiters escaped (HL7 v2.5.1, 2.7.1), nothing that would end a segment or a frame."""
+    return "".join(c for c in words.translate(_ESCAPES) if c.isprintable())
+
+
+def _moment(at: datetime) -> str:
+    return at.strftime("%Y%m%d%H%M%S%z")

@@ -1,0 +1,122 @@
+"""A nodule's outline on the slice that shows it best, in that image's own coordinates, for viewers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import cos, isfinite, pi, sin
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from millet.codec.source import Source, SourceImage
+from millet.core.geometry import PointMm
+from millet.core.nodule import Nodule
+
+CORNERS = 24
+"""Of an outline. Viewers take a polyline of four or five points for a rectangle."""
+SMALLEST_RADIUS_PIXELS = 1.0
+"""Drawn smaller, a nodule could not be seen."""
+
+Floats = NDArray[np.float64]
+
+
+class Outline(NamedTuple):
+    """A closed line on one image: (column, row), the first point also the last.
+
+    The centre of the top left pixel is (0.5, 0.5) (PS3.3 C.18.6.1.2).
+    """
+
+    image: SourceImage
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plane:
+    """Where an image lies (PS3.3 C.7.6.2)."""
+
+    image: SourceImage
+    origin_mm: Floats
+    """The centre of its top left pixel."""
+    axes: Floats
+    """(3, 3): the directions in which columns and rows are counted, and their normal."""
+    pixel_mm: Floats
+    """(2,): distance of columns, of rows."""
+
+    @classmethod
+    def of(cls, image: SourceImage) -> Plane | None:
+        """The plane of an image, None where its header does not say it."""
+        origin, along, pixel = (
+            _numbers(image.text(keyword), count)
+            for keyword, count in (
+                ("ImagePositionPatient", 3),
+                ("ImageOrientationPatient", 6),
+                ("PixelSpacing", 2),
+            )
+        )
+        if origin is None or along is None or pixel is None or not (pixel > 0).all():
+            return None
+        columns, rows = along[:3], along[3:]
+        axes = np.stack([columns, rows, np.cross(columns, rows)])
+        if not np.allclose(axes @ axes.T, np.eye(3), atol=1e-2):
+            return None
+        return cls(image=image, origin_mm=origin, axes=axes, pixel_mm=pixel[::-1])
+
+    def away_mm(self, point_mm: PointMm) -> float:
+        """Distance of a point from the plane."""
+        return abs(float(self.axes[2] @ (np.asarray(point_mm) - self.origin_mm)))
+
+    def project(self, points_mm: Iterable[PointMm]) -> Floats:
+        """(N, 2) image coordinates (column, row) of points, dropped onto the plane."""
+        offsets = np.asarray([tuple(point) for point in points_mm], float) - self.origin_mm
+        return offsets @ self.axes[:2].T / self.pixel_mm + 0.5
+
+    def lift(self, point: tuple[float, float]) -> PointMm:
+        """Where in the patient a point (column, row) of the image is."""
+        offset = (np.asarray(point) - 0.5) * self.pixel_mm @ self.axes[:2]
+        return PointMm(*(float(value) for value in self.origin_mm + offset))
+
+
+def planes(source: Source) -> list[Plane]:
+    """The planes of a series that are known."""
+    return [plane for image in source.images if (plane := Plane.of(image)) is not None]
+
+
+def outline(nodule: Nodule, known: Iterable[Plane]) -> Outline | None:
+    """The ellipse of a nodule's two axes, else its circle, on the nearest slice; None without a slice."""
+    axes = nodule.character.axes if nodule.character else None
+    ends = (*axes.long_mm, *axes.short_mm) if axes else (nodule.centre_mm,)
+    middle = PointMm(*np.mean([tuple(end) for end in ends], axis=0).tolist())
+    plane = min(known, key=lambda plane: plane.away_mm(middle), default=None)
+    if plane is None:
+        return None
+    centre = plane.project([middle])[0]
+    if axes:
+        drawn = plane.project(ends)
+        long, short = (drawn[1] - drawn[0]) / 2, (drawn[3] - drawn[2]) / 2
+    else:
+        long, short = np.diag(nodule.diameter_mm / 2 / plane.pixel_mm)
+    return Outline(plane.image, _closed(centre, _seen(long), _seen(short)))
+
+
+def _closed(centre: Floats, long: Floats, short: Floats) -> tuple[tuple[float, float], ...]:
+    turns = [2 * pi * corner / CORNERS for corner in range(CORNERS)]
+    around = [centre + long * cos(turn) + short * sin(turn) for turn in turns]
+    points = [(float(column), float(row)) for column, row in around]
+    return (*points, points[0])
+
+
+def _seen(half: Floats) -> Floats:
+    """Half an axis, no shorter than can be seen."""
+    length = float(np.linalg.norm(half))
+    return half * max(1.0, SMALLEST_RADIUS_PIXELS / length) if length > 0 else half
+
+
+def _numbers(text: str, count: int) -> Floats | None:
+    """The values of a DS element, None unless there are that many, all finite."""
+    try:
+        values = [float(part) for part in text.split("\\")]
+    except ValueError:
+        return None
+    return np.asarray(values) if len(values) == count and all(map(isfinite, values)) else None

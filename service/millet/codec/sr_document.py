@@ -1,0 +1,90 @@
+"""What every structured report of ours shares: the document around its content, its observer, its links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from millet.codec import codes
+from millet.codec.content import CONTEXT, MODIFIES, code, reference, text, uid
+from millet.codec.document import MANUFACTURER, head
+from millet.codec.elements import Encoded, Item, dataset
+from millet.codec.part10 import part10
+from millet.codec.source import Source
+from millet.core.analysis import Analysis, Outcome, Predecessor
+from millet.core.uids import derived_uid, object_uid
+
+
+class Made(NamedTuple):
+    """Another object of the same analysis, which a report refers to."""
+
+    kind: str
+    sop_class_uid: str
+
+
+class Document(NamedTuple):
+    """What sets one report of an analysis apart from another."""
+
+    kind: str
+    """As `core.uids.object_uid` takes it."""
+    sop_class_uid: str
+    refers_to: Sequence[Made] = ()
+    predecessor: Predecessor | None = None
+
+
+def encode(document: Document, content: Encoded, analysis: Analysis, source: Source) -> bytes:
+    """A report around its root container (PS3.3 C.17.2 and C.17.3) as a DICOM file."""
+    finished = analysis.outcome is not Outcome.NOT_ANALYSED
+    general = dataset(
+        CodingSchemeIdentificationSequence=[codes.PRIVATE_SCHEME],
+        ReferencedPerformedProcedureStepSequence=[],
+        PerformedProcedureCodeSequence=[],
+        CurrentRequestedProcedureEvidenceSequence=source.evidence(_made(document, analysis)),
+        CompletionFlag="COMPLETE" if finished else "PARTIAL",
+        CompletionFlagDescription="Series analysed" if finished else "Series not analysed",
+        VerificationFlag="UNVERIFIED",
+        PreliminaryFlag="PRELIMINARY",
+    )
+    before = _predecessor(document.predecessor, document.sop_class_uid)
+    common = head(analysis, source, kind=document.kind, sop_class_uid=document.sop_class_uid, modality="SR")
+    return part10(
+        {**common, **general, **before, **content},
+        sop_class_uid=document.sop_class_uid,
+        sop_instance_uid=object_uid(analysis, document.kind),
+    )
+
+
+def _made(document: Document, analysis: Analysis) -> Mapping[str, list[Encoded]]:
+    """References to our own objects, series by series."""
+    return {
+        object_uid(analysis, f"{made.kind}-series"): [
+            reference(made.sop_class_uid, object_uid(analysis, made.kind))
+        ]
+        for made in document.refers_to
+    }
+
+
+def _predecessor(before: Predecessor | None, sop_class_uid: str) -> Encoded:
+    """Predecessor Documents Sequence (PS3.3 C.17.2): the report whose content this one replaces."""
+    if before is None:
+        return {}
+    series = dataset(
+        SeriesInstanceUID=before.series_uid,
+        ReferencedSOPSequence=[reference(sop_class_uid, before.sop_instance_uid)],
+    )
+    study = dataset(StudyInstanceUID=before.study_uid, ReferencedSeriesSequence=[series])
+    return dataset(PredecessorDocumentsSequence=[study])
+
+
+def context(analysis: Analysis) -> Iterator[Item]:
+    """Language (TID 1204), observing device (TID 1004) and procedure."""
+    made_by = analysis.provenance
+    yield code(MODIFIES, codes.LANGUAGE, codes.ENGLISH)
+    yield code(CONTEXT, codes.OBSERVER_TYPE, codes.DEVICE)
+    yield uid(
+        CONTEXT, codes.DEVICE_UID, derived_uid("device", made_by.software_version, made_by.model_digest)
+    )
+    yield text(CONTEXT, codes.DEVICE_NAME, "Millet")
+    yield text(CONTEXT, codes.DEVICE_MANUFACTURER, MANUFACTURER)
+    yield text(CONTEXT, codes.DEVICE_MODEL, f"Millet {made_by.software_version}")
+    yield code(MODIFIES, codes.PROCEDURE, codes.CT_PROCEDURE)

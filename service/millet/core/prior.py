@@ -1,0 +1,123 @@
+"""Which earlier exam the current one is compared with, or why none is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from millet.core.kernel import blur_mm
+from millet.core.series import SliceHeader
+
+NO_PATIENT_ID, NO_PRIOR, OTHER_PATIENT = "no-patient-id", "no-prior", "other-patient"
+IDENTITY_DISAGREES, NOT_EARLIER, NOT_ANALYSED = "identity-disagrees", "not-earlier", "not-analysed"
+UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What an exam is known by, and chosen by."""
+
+    series_uid: str
+    study_uid: str
+    patient_id: str
+    issuer: str
+    birth_date: str
+    """As written (DICOM DA), possibly empty."""
+    sex: str
+    date: str
+    """Of the acquisition, DICOM DA; empty where it is not known."""
+    time: str = ""
+    """Of the acquisition, DICOM TM, or empty."""
+    kernel: str = ""
+    slice_mm: float = 0.0
+    model_digest: str = ""
+    """Empty of an exam that somebody else read."""
+    analysed: bool = True
+    """Whether it was analysed and not refused."""
+
+    @classmethod
+    def of(cls, header: SliceHeader) -> Facts:
+        """Of a series, by its first instance; of its analysis nothing is known."""
+        return cls(
+            series_uid=header.series_uid,
+            study_uid=header.study_uid,
+            patient_id=header.patient.patient_id,
+            issuer=header.patient.issuer,
+            birth_date=header.patient.birth_date,
+            sex=header.patient.sex,
+            date=header.acquisition_date or header.study_date,
+            time=header.acquisition_time,
+            kernel=header.kernel,
+            slice_mm=header.slice_thickness_mm or 0.0,
+        )
+
+    def read_by(self, model_digest: str, *, analysed: bool) -> Facts:
+        """With what became of it."""
+        return replace(self, model_digest=model_digest, analysed=analysed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The prior, or the code of why there is none; exactly one of the two."""
+
+    series_uid: str = ""
+    why_not: str = ""
+
+
+def day(written: str) -> date | None:
+    """A DICOM DA as a date; None where it is none."""
+    try:
+        return date(int(written[:4]), int(written[4:6]), int(written[6:8])) if len(written) == 8 else None
+    except ValueError:
+        return None
+
+
+def choose(current: Facts, candidates: Sequence[Facts]) -> Chosen:
+    """The newest earlier exam of the same patient; of its series the one taken and read most alike.
+
+    Where none will do the reason is that of the candidate that came nearest to it.
+    """
+    if not current.patient_id.strip():
+        return Chosen(why_not=NO_PATIENT_ID)
+    others = [one for one in candidates if one.study_uid != current.study_uid]
+    judged = [(_fault(current, one), one) for one in others]
+    fit = [one for fault, one in judged if not fault]
+    if not fit:
+        faults = {fault for fault, _ in judged}
+        return Chosen(why_not=next((code for code in _NEAREST if code in faults), NO_PRIOR))
+    newest = max(fit, key=lambda one: (one.date, one.time, one.study_uid)).study_uid
+    same = [one for one in fit if one.study_uid == newest]
+    return Chosen(series_uid=min(same, key=lambda one: _unlike(current, one)).series_uid)
+
+
+_NEAREST = (NOT_ANALYSED, NOT_EARLIER, IDENTITY_DISAGREES, OTHER_PATIENT)
+
+
+def _fault(current: Facts, one: Facts) -> str:
+    """Why an exam is no prior; empty where it is one."""
+    if (one.patient_id, one.issuer) != (current.patient_id, current.issuer):
+        return OTHER_PATIENT
+    if (one.birth_date, one.sex) != (current.birth_date, current.sex):
+        return IDENTITY_DISAGREES
+    if not _earlier(one, current):
+        return NOT_EARLIER
+    return "" if one.analysed else NOT_ANALYSED
+
+
+def _earlier(one: Facts, current: Facts) -> bool:
+    """On an earlier day, or at an earlier time of the same; what has no date is not known to be earlier."""
+    if not one.date or not current.date:
+        return False
+    if one.date != current.date:
+        return one.date < current.date
+    return bool(one.time and current.time) and one.time < current.time
+
+
+def _unlike(current: Facts, one: Facts) -> tuple[bool, bool, float, str]:
+    return (
+        one.model_digest != current.model_digest,
+        blur_mm(one.kernel) != blur_mm(current.kernel),
+        abs(one.slice_mm - current.slice_mm),
+        one.series_uid,
+    )

@@ -1,0 +1,58 @@
+"""The objects that are made of an analysis, by kind: reports, masks, pictures, messages.
+
+Which of them a destination is sent is its own choice (`core.media`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from millet.codec import (
+    fhir,
+    gsps,
+    key_images,
+    labelmap,
+    oru,
+    presentation,
+    secondary,
+    seg,
+    sr,
+    summary_sr,
+)
+from millet.codec.source import Source
+from millet.core.analysis import Analysis
+from millet.core.labels import Labels
+from millet.flow.surroundings import Surroundings
+
+
+def objects_of(analysis: Analysis, labels: Labels, around: Surroundings) -> Mapping[str, bytes]:
+    """All objects of an exam that was analysed; those that would hold nothing are left out.
+
+    Args:
+        analysis: what is told.
+        labels: the voxels of its nodules, on the grid of the source images.
+        around: the source images, and the views for pictures.
+    """
+    source, pictures = around.source, presentation.mips(around.views, analysis)
+    mask = seg.encode(analysis, labels, source)
+    made = {
+        **reports_of(analysis, source, masks=mask is not None),
+        "seg": mask,
+        "labelmap": labelmap.encode(analysis, labels, source),
+        "gsps": gsps.encode(analysis, source),
+        "kos": key_images.encode(analysis, source),
+        **secondary.encode(around.views, analysis, source),
+        "mip-coronal.png": pictures["coronal"],
+        "mip-axial.png": pictures["axial"],
+    }
+    return {kind: encoded for kind, encoded in made.items() if encoded}
+
+
+def reports_of(analysis: Analysis, source: Source, *, masks: bool) -> Mapping[str, bytes]:
+    """What tells of an analysis without its pixels; of a series that was not analysed, too."""
+    return {
+        "sr": sr.encode(analysis, source),
+        summary_sr.KIND: summary_sr.encode(analysis, source, masks=masks),
+        fhir.KIND: fhir.encode(analysis, source),
+        oru.KIND: oru.encode(analysis, source),
+    }
