@@ -179,6 +179,7 @@ def _row(name: str, found: Estimate, target: float | None, *, note: str = "", hi
         value=found.value,
         low=found.low,
         high=found.high,
+        n=found.n,
         target=target,
         higher_is_better=higher,
         note=note,
