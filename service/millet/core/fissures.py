@@ -32,8 +32,10 @@ DOUBT_MM = 2.0
 """How far a surface may be wrong where it is supported."""
 DOUBT_PER_MM = 0.2
 """How much farther with each mm from there: it may be as steep as that."""
-SUPPORTED = 0.5
-"""Mean support of a cell and its neighbours, of what is heard there."""
+SUPPORTED = 0.7
+"""Share of a cell and its neighbours that are heard; by chance it is about half."""
+LEAST_PATCH_CELLS = 15
+"""Of support that hangs together, some 5 cm2: smaller patches come by chance."""
 REACH_MM = 20.0
 """From support, beyond which there is no fissure to be near to."""
 CLEAR_MM = 4.0
@@ -165,6 +167,8 @@ def _from_support(found: Relief, frame: Frame) -> Floats:
     heard = ndimage.uniform_filter((found.support > HEARD).astype(float), 3, mode="constant")
     there = ndimage.uniform_filter(found.crossed.astype(float), 3, mode="constant")
     supported = found.crossed & (heard > SUPPORTED * there)
+    patches, _ = ndimage.label(supported)
+    supported &= np.bincount(patches.ravel())[patches] >= LEAST_PATCH_CELLS
     if not supported.any():
         return np.full(supported.shape, np.inf)
     return np.asarray(ndimage.distance_transform_edt(~supported, sampling=frame.step_mm[:2]))

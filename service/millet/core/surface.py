@@ -45,8 +45,9 @@ def lung_surface(lungs: LungMask, label: int) -> Surface:
     box = lungs.box
     if box is None:
         return Surface(points_mm=np.empty((0, 3)), normals=np.empty((0, 3)), reach_mm=0.0)
-    lung = np.pad(lungs.label[box] == label, 2)
-    hu = np.pad(lungs.hu[box], 2, mode="edge")
+    wide = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
+    lung = np.pad(lungs.label[wide] == label, 2)
+    hu = np.pad(lungs.hu[wide], 2, mode="edge")
     inside, beyond = _faces(lung)
     flat = hu.ravel()
     here, there = flat[inside], flat[inside + beyond]
@@ -54,7 +55,7 @@ def lung_surface(lungs: LungMask, label: int) -> Surface:
     share = np.where(crosses, (AIR_BELOW_HU - here) / np.where(crosses, there - here, 1), 0.5)
     voxels = np.stack(np.unravel_index(inside, lung.shape), axis=1).astype(float)
     ahead = np.stack(np.unravel_index(inside + beyond, lung.shape), axis=1) - voxels
-    corner = np.asarray([side.start - 2 for side in box])
+    corner = np.asarray([side.start - 2 for side in wide])
     points = lungs.grid.to_patient_array(voxels + share[:, None] * ahead + corner)
     normals = _outwards(lung, inside) @ np.asarray(lungs.grid.axes, float)
     return Surface(points_mm=points, normals=normals, reach_mm=GRID_MM)
