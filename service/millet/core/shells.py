@@ -58,7 +58,7 @@ def vessel_ratio(ground: Ground, centres_mm: Floats, radii_mm: Floats) -> float 
 
     What lies within a nodule and its blur is not told from it, so no nodule and no place is nearer than that.
     """
-    if ground.vessels is None or not len(radii_mm):
+    if ground.vessels is None or not len(radii_mm) or not len(ground.vessel_mm):
         return None
     found = np.maximum(ground.vessel_distances(centres_mm), radii_mm + NODULE_BLUR_MM)
     sizes = _few(radii_mm)
