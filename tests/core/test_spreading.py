@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from analyses import nodule
-from masks import two_lungs
+from masks import mask_of, two_lungs
 from patterns import SPREADS, scene, scenes
 from patterns import nodule as as_nodule
 from thorax import thorax
@@ -109,6 +109,15 @@ def test_few_nodules_are_counted_and_nothing_more_is_said(count):
     assert said == (None,) * 4
     assert found.distribution is Distribution.UNDETERMINED
     assert found.hints == ()
+
+
+def test_a_speck_of_lung_is_no_error():
+    """A mask of two voxels has a spread, of which most is not said."""
+    speck = np.zeros((4, 5, 6), np.uint8)
+    speck[1, 2, 3:5] = 1
+    found = spread_of([nodule(k) for k in range(60)], mask_of(speck), 1)
+    assert found.randomness is None
+    assert found.vessel_ratio is None
 
 
 def test_what_does_not_fit_is_refused():

@@ -161,7 +161,9 @@ def _places(inside: Mask, grid: Grid) -> Floats:
 
 def _bright(hu: NDArray[np.float32], inside: Mask) -> Mask:
     few = (slice(None, None, 3),) * 3
-    return np.asarray(hu > np.median(hu[few][inside[few]]) + VESSEL_ABOVE_HU)
+    sample = hu[few][inside[few]]
+    middle = np.median(sample if len(sample) else hu[inside])
+    return np.asarray(hu > middle + VESSEL_ABOVE_HU)
 
 
 def _explained(points: Floats, centres_mm: Floats, diameters_mm: Floats) -> Mask:
