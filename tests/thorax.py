@@ -255,7 +255,7 @@ def _lungs(levels: Grid, depth: Field, blood: Blood, right: Floats) -> LungMask:
     lines = [np.arange(n) * GRID_MM / s for n, s in zip(shape, levels.spacing_mm, strict=True)]
     index = np.meshgrid(*lines, indexing="ij")
     inside = np.asarray(ndimage.map_coordinates(depth, index, order=1, mode="nearest"), np.float32)
-    on_right = ndimage.map_coordinates(right, index, order=1, mode="nearest") > 0
+    on_right = ndimage.map_coordinates(right, index, order=0, mode="nearest") > 0
     label = np.where(inside > 0, np.where(on_right, 1, 2), 0).astype(np.uint8)
     air = np.clip(inside / GRID_MM + 0.5, 0, 1)
     hu = TISSUE_HU + air * (LUNG_HU - TISSUE_HU)

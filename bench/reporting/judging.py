@@ -25,8 +25,8 @@ from millet.core.geometry import PointMm
 from millet.core.lesion import UPWARDS, Lesion, on_each, slabs_mm, spans_mm
 from millet.evaluate.estimate import wilson
 
-SCENES = 400
-"""Of each kind."""
+FIRST, SCENES = 1000, 400
+"""Seeds of each kind; the answer was made up on those below 400."""
 CROWDS = 1000
 EXAMS = 10_000
 SHARE, LOWER = 0.99, 0.98
@@ -94,24 +94,30 @@ def _urgent() -> Row:
 
 
 def _miliary() -> Iterator[Row]:
-    for kind in (*MILIARY, *OTHERS):
-        found = [judged(scenes(kind, seed)) for seed in range(SCENES)]
-        right = sum(pattern.miliary(one) == (kind in MILIARY) for one in found)
-        low, high = wilson(right, SCENES)
-        what = f"miliary, yes: {kind}" if kind in MILIARY else f"miliary, no: {kind}"
-        row = Row(
-            name=what,
-            unit="share",
-            value=right / SCENES,
-            low=low,
-            high=high,
-            n=SCENES,
-            target=SHARE,
-            higher_is_better=True,
-            note=f"levels {', '.join(f'{k}: {sum(one.level == k for one in found)}' for k in range(4))}",
-        )
-        yield row
-        yield replace(row, name=f"{what}, lower bound", target=LOWER, strict=True, note="")
+    """Sensitivity over all that is miliary, specificity for each of what is taken for it."""
+    yield from _share("miliary, yes", tuple(MILIARY), yes=True)
+    for kind in OTHERS:
+        yield from _share(f"miliary, no: {kind}", (kind,), yes=False)
+
+
+def _share(what: str, kinds: tuple[str, ...], *, yes: bool) -> Iterator[Row]:
+    found = [judged(scenes(kind, seed)) for kind in kinds for seed in range(FIRST, FIRST + SCENES)]
+    right = sum(pattern.miliary(one) is yes for one in found)
+    low, high = wilson(right, len(found))
+    levels = ", ".join(f"LMP-{level} {sum(one.level == level for one in found)}" for level in range(4))
+    row = Row(
+        name=what,
+        unit="share",
+        value=right / len(found),
+        low=low,
+        high=high,
+        n=len(found),
+        target=SHARE,
+        higher_is_better=True,
+        note=levels,
+    )
+    yield row
+    yield replace(row, name=f"{what}, lower bound", target=LOWER, strict=True, note="")
 
 
 def _cost() -> Row:

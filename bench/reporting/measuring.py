@@ -164,9 +164,13 @@ def _repeats(scans: Sequence[tuple[Pairs, Pairs]]) -> Iterator[Row]:
         limit = 1.96 * float(ratio.std(ddof=1))
         spread = limit / np.sqrt(2 * len(ratio))
         value = Estimate(
-            value=limit, low=limit - 1.96 * spread, high=limit + 1.96 * spread, n=len(ratio), cases=len(scans),
+            value=limit,
+            low=limit - 1.96 * spread,
+            high=limit + 1.96 * spread,
+            n=len(ratio),
+            cases=len(scans),
             method="normal",
-        )  # fmt: skip
+        )
         target = 0.2 if low >= 3 else None
         yield _row(
             f"repeated scan, volume, {low:g} to {high:g} mm: limits of agreement", "share", value, target

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millet.codec.criteria_toml import LONGEST, decode, encode
@@ -89,6 +89,7 @@ def sets(draw):
     )
 
 
+@settings(deadline=None)
 @given(sets())
 def test_what_is_written_is_read(criteria):
     """Any set comes back as the same value, with the same text."""

@@ -7,7 +7,7 @@ from types import UnionType
 from typing import Union, get_args, get_origin, get_type_hints
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millet.codec import wire
@@ -175,6 +175,7 @@ def analyses(draw: st.DrawFn) -> values.Analysis:
     )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(analyses())
 def test_an_analysis_survives_the_wire_unchanged(analysis):
     """Encoded, sent as bytes and decoded, an analysis is the same value, to the last bit."""
@@ -183,6 +184,7 @@ def test_an_analysis_survives_the_wire_unchanged(analysis):
     assert pb.Analysis.FromString(sent).count_reliable == analysis.count_reliable
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(analyses())
 def test_a_message_states_what_follows_from_the_analysis(analysis):
     """Reason code and class of each nodule are written out for clients that do not know our rules."""
@@ -193,6 +195,7 @@ def test_a_message_states_what_follows_from_the_analysis(analysis):
     assert classes == [class_of(n.diameter_mm) for n in analysis.nodules]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(analyses(), nodules)
 def test_a_page_holds_the_given_nodules_only(analysis, nodule):
     """A page of nodules replaces the nodules and nothing else."""

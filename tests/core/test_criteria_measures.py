@@ -3,7 +3,7 @@ from __future__ import annotations
 from itertools import combinations, pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millet.core.criteria_measures import MEASURES, Asked, Missing, Taken
@@ -63,6 +63,7 @@ def most_apart(numbers):
     return 0
 
 
+@settings(deadline=None)
 @given(crowds, st.integers(1, 8), st.integers(0, 3))
 def test_full_slabs_equal_a_recount(crowd, asked, each_side):
     """Full slabs, those apart from each other, and their distance are what loops over all slabs find."""
@@ -75,6 +76,7 @@ def test_full_slabs_equal_a_recount(crowd, asked, each_side):
     assert measured("most-in-slab", crowd) == max(inside(crowd, *slab) for slab in slabs)
 
 
+@settings(deadline=None)
 @given(crowds, st.integers(1, 6))
 def test_each_side_by_itself_is_the_lower_of_two_counts(crowd, asked):
     """What is asked of each side is as much as the poorer side has."""
@@ -84,6 +86,7 @@ def test_each_side_by_itself_is_the_lower_of_two_counts(crowd, asked):
         assert measured(name, crowd, lesions=asked, per_side=True) == min(alone)
 
 
+@settings(deadline=None)
 @given(crowds, st.integers(1, 6), st.integers(0, 2))
 def test_full_images_equal_a_recount(crowd, asked, each_side):
     """The same over images that overlap."""
@@ -98,6 +101,7 @@ def test_full_images_equal_a_recount(crowd, asked, each_side):
     assert measured("most-on-image", crowd) == max(inside(crowd, *image) for image in images)
 
 
+@settings(deadline=None)
 @given(crowds)
 def test_a_slab_lies_in_the_region_of_half_its_lesions(crowd):
     """Regions with a full slab are those that a loop finds."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millet.codec import criteria_toml
@@ -51,6 +51,7 @@ def test_whatever_changes_a_result_changes_the_digest():
     assert len(others | {first}) == 5
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_another_threshold_is_another_object(data):
     """Any change of any number of any rule of any set changes the digest; read back unchanged, none does."""

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millet.core.geometry import Grid, Index, PointMm, Vector
@@ -24,6 +24,7 @@ def reach_into(crowd, low, high):
     ]
 
 
+@settings(deadline=None)
 @given(crowds, st.sampled_from([0.7, 3.0, 10.0]))
 def test_slab_counts_equal_a_recount(crowd, slab_mm):
     """Every slab holds the lesions that a plain loop finds in it, and no lesion lies outside all slabs."""
@@ -36,6 +37,7 @@ def test_slab_counts_equal_a_recount(crowd, slab_mm):
         assert edges[1][-1] > spans[1].max()
 
 
+@settings(deadline=None)
 @given(crowds, st.floats(0.4, 8), st.floats(0.4, 8), st.integers(1, 300))
 def test_image_counts_equal_a_recount(crowd, thickness_mm, step_mm, count):
     """So does every image, thick ones that overlap and thin ones with gaps alike."""

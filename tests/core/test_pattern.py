@@ -214,6 +214,14 @@ def test_miliary_is_at_least_probable_and_not_shown_to_be_clustered(count, tests
     assert pattern.miliary(judged) is yes
 
 
+@pytest.mark.parametrize(("tests", "yes"), [(RANDOM, True), (EVEN, False), (None, True)])
+def test_what_is_neither_random_nor_uniform_is_not_called_miliary(tests, yes):
+    """Of nodules of many sizes, those at random are; where nobody tested it nothing is held against them."""
+    mixed = [*spread(250), *spread(110, diameter_mm=1.0), *spread(70, diameter_mm=6.5)]
+    judged = pattern.judgement(mixed, replace(even(), randomness=tests))
+    assert (judged.level, pattern.miliary(judged)) == (2, yes)
+
+
 def test_further_sets_are_judged_beside_ours_where_they_are_for_the_lung():
     """One of the site's own with another threshold, and none for the brain."""
     own = replace(LUNG_MILIARY, identifier="lung-of-ours", levels=LUNG_MILIARY.levels[:1])

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from analyses import even, nodule, spread
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millet.core import pattern, triage
@@ -104,6 +104,7 @@ fluids = st.builds(Effusion, side=st.sampled_from(Side), volume_ml=st.floats(1.0
 remarks = st.builds(Remark, reason=st.sampled_from(Reason), weight=st.just(Weight.OUTSIDE_USE))
 
 
+@settings(deadline=None)
 @given(st.lists(nodules, max_size=6), seen, st.lists(fluids, max_size=2), st.lists(remarks, max_size=3))
 def test_a_pattern_of_any_level_is_at_least_urgent(found, seen, fluids, remarks):
     """Whatever else an exam holds: from level 1 on urgent, from level 2 on critical, and said so first."""
@@ -124,7 +125,9 @@ def test_a_definite_pattern_is_called_so():
     found = pattern.judge(crowd, replace(even(), randomness=tested))
     told = triage.judge(triage.Exam(nodules=crowd, pattern=found, effusions=()))
     assert told.level is TriageLevel.CRITICAL
-    assert told.reasons[0].startswith("definite miliary pattern (LMP-3, a proposal): 300 nodules under 10 mm")
+    assert told.reasons[0].startswith(
+        "definite miliary pattern (LMP-3, a proposal): 300 nodules, 150 right and 150 left"
+    )
 
 
 def test_an_effusion_alone_is_notable_and_names_its_side():

@@ -133,7 +133,7 @@ def test_a_report_that_cannot_be_made_does_not_keep_a_series_from_ending(bench, 
     def fails(*_):
         raise ValueError("Doe^Jane")
 
-    monkeypatch.setattr("millet.flow.analyse.sr.encode", fails)
+    monkeypatch.setattr("millet.flow.objects.sr.encode", fails)
     bench.analyser.run(1, 1)
     assert [one.reason_code for one in bench.committed] == ["internal-error"]
     assert bench.faults == [ValueError] * (work.ATTEMPTS + 1)

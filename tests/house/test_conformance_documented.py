@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from millet.codec import codes
 from millet.codec.gsps import PRESENTATION_STATE
 from millet.codec.key_images import KEY_OBJECT_SELECTION
 from millet.codec.labelmap import LABEL_MAP_SEGMENTATION
@@ -12,6 +13,7 @@ from millet.codec.pixels import TRANSFER_SYNTAXES
 from millet.codec.secondary import TRUE_COLOR_CAPTURE
 from millet.codec.seg import SEGMENTATION
 from millet.codec.sr import COMPREHENSIVE_3D_SR
+from millet.codec.sr_region import Flaw
 from millet.codec.summary_sr import COMPREHENSIVE_SR
 from millet.core.commitment import PUSH_MODEL
 from millet.edge.query import dimse
@@ -63,3 +65,16 @@ def test_the_statement_gives_the_limits_of_associations(rows: list[str]) -> None
     text = "\n".join(rows)
     assert f"{negotiation.LONGEST_PDU_BYTES:,} bytes" in text
     assert f"| Connections at once | {server.MOST_CONNECTIONS} |" in text
+
+
+def test_every_private_code_is_documented(root: Path) -> None:
+    """The page of codes lists our coding scheme in its order: none more, none less."""
+    page = (root / "docs/reference/report-codes.md").read_text("utf-8")
+    listed = re.findall(r"^\| `([^`]+)` \| (.+) \|$", page, re.MULTILINE)
+    assert listed == [(code.value, code.meaning) for code in codes.PRIVATE]
+
+
+@pytest.mark.parametrize("flaw", Flaw)
+def test_every_flaw_of_a_report_that_is_read_is_documented(root: Path, flaw: Flaw) -> None:
+    """Each code that may stand beside a lesion of somebody's report."""
+    assert f"`{flaw.value}`" in (root / "docs/reference/dicom-conformance.md").read_text("utf-8")

@@ -265,7 +265,7 @@ _TABLES: tuple[Mapping[Any, Code], ...] = (
 _NAMED = [value for value in tuple(globals().values()) if isinstance(value, Code)]
 _LISTED = [value for table in _TABLES for value in table.values()]
 PRIVATE = tuple(code for code in dict.fromkeys((*_NAMED, *_LISTED)) if code.scheme == SCHEME)
-"""Everything in our private scheme; the conformance statement lists it."""
+"""Everything in our private scheme; docs/reference/report-codes.md lists it."""
 
 PRIVATE_SCHEME: Encoded = dataset(
     CodingSchemeDesignator=SCHEME,

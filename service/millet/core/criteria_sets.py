@@ -111,11 +111,17 @@ NOT_CLUSTERED = _proposed(
     measure="clark-evans",
     relation=">=",
     threshold=0.85,
-    alternative=_proposed(
-        name="or-clustering-not-shown-p", measure="clark-evans-p", relation=">=", threshold=0.05
-    ),
+    alternative=_proposed(name="not-clustered-p", measure="clark-evans-p", relation=">=", threshold=0.05),
 )
-"""Told beside the levels; part of the answer "miliary, yes" (`core.pattern.miliary`)."""
+UNIFORM_OR_RANDOM = _proposed(
+    name="uniform-cv",
+    measure="cv",
+    without_dominant=True,
+    relation="<=",
+    threshold=0.35,
+    alternative=_proposed(name="or-random-p", measure="clark-evans-p", relation=">=", threshold=0.05),
+)
+"""These two are told beside the levels; they are the answer "miliary, yes" (`core.pattern.miliary`)."""
 
 _DEFINITE = Level(
     meaning="definitely miliary",
@@ -154,6 +160,7 @@ LUNG_MILIARY = CriteriaSet(
     levels=(_POSSIBLE, _PROBABLE, _DEFINITE),
     reported=(
         NOT_CLUSTERED,
+        UNIFORM_OR_RANDOM,
         _full_slab(name="slabs-with-10", measure="slabs-with", relation=">=", threshold=2.0),
         _proposed(
             name="images-with-10",

@@ -1,4 +1,4 @@
-"""Nodules in the words of a report: what was measured, where they lie, what can be relied on."""
+"""Nodules in the words of a report: what they are like, where they lie, what can be relied on."""
 
 from __future__ import annotations
 

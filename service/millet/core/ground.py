@@ -55,6 +55,8 @@ class Ground:
     """How deep each of them lies below the surface of the lungs."""
     vessel_mm: Floats
     """How far from the nearest vessel."""
+    inside: Mask
+    """The lungs, on the grid."""
     surface: cKDTree
     vessels: cKDTree | None
     rim: Ints
@@ -64,7 +66,7 @@ class Ground:
 
     def depths(self, points_mm: Floats) -> Floats:
         """How deep points lie below the surface of the lungs; 0 outside."""
-        return _depths(self.surface, points_mm)
+        return np.where(self._at(self.inside, points_mm), _depths(self.surface, points_mm), 0.0)
 
     def vessel_distances(self, points_mm: Floats) -> Floats:
         """How far points lie from the nearest vessel."""
@@ -75,7 +77,9 @@ class Ground:
         rng = np.random.default_rng([SEED, len(centres_mm)])
         size = (patterns, len(centres_mm))
         share = len(self.rim) / (len(self.rim) + len(self.inner))
-        outer = self._at_rim(centres_mm)
+        inner = np.zeros(self.grid.shape, bool)
+        inner.ravel()[self.inner] = True
+        outer = ~self._at(inner, centres_mm)
         few = outer.mean() < share
         at_rim = np.broadcast_to(outer, size) if few else rng.random(size, np.float32) < share
         flat = np.empty(size, np.int64)
@@ -83,10 +87,13 @@ class Ground:
         flat[~at_rim] = self.inner[rng.integers(len(self.inner), size=int((~at_rim).sum()))]
         return _within(self.grid, flat, rng)
 
-    def _at_rim(self, points_mm: Floats) -> Mask:
-        rim = np.zeros(self.grid.shape, bool)
-        rim.ravel()[self.rim] = True
-        return np.asarray(rim[_voxels(self.grid, points_mm)])
+    def _at(self, mask: Mask, points_mm: Floats) -> Mask:
+        """A mask at points; False beyond the grid."""
+        index = np.rint(self.grid.to_index_array(points_mm)).astype(np.int64)
+        within = ((index >= 0) & (index < np.asarray(self.grid.shape))).all(axis=1)
+        held = np.zeros(len(points_mm), bool)
+        held[within] = mask[tuple(index[within].T)]
+        return held
 
 
 def reference_places(lungs: LungMask) -> Floats:
@@ -128,6 +135,7 @@ def ground(
         kept=kept,
         depth_mm=_depths(surface, places[kept]),
         vessel_mm=_nearest(vessels, places[kept]),
+        inside=inside,
         surface=surface,
         vessels=vessels,
         rim=np.flatnonzero(free & ~core),

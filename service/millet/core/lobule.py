@@ -5,11 +5,11 @@ of the small airways keep some millimetres off, those of the blood know nothing 
 162:1095, 1994; Webb, HRCT of the lung). A fixed share of nodules on the walls, such as the usual 10 %,
 would depend on the size of the lungs; so shares are judged against those of chance in the same lungs.
 
-Two shells decide: the one of contact (edge within `CONTACT_MM`) has far more nodules than chance in a
-perilymphatic pattern, the one of `NEAR_MM` far fewer in a centrilobular one. What is neither, but has more
-in contact than chance would, is mixed. Thresholds are proposals, chosen on the first simulator with an eye
-on patterns that are even up to the pleura; no cohort is behind them. Without fissures the pleura alone is
-seldom enough to tell random from perilymphatic, so less is said.
+Two shells decide. In contact (edge within `CONTACT_MM`) a perilymphatic pattern has an excess: the share of
+all nodules that must be drawn to the walls to explain what is found there. Near them a centrilobular one
+has far fewer than chance. In between it is mixed where there is some excess, or some contact with a gap
+behind it; else random. Thresholds are proposals, chosen on the first simulator; no cohort is behind them.
+Without fissures the pleura alone seldom tells random from perilymphatic, so less is said.
 """
 
 from __future__ import annotations
@@ -20,24 +20,29 @@ from millet.core.shells import Shell
 from millet.core.spread import Distribution
 
 FEWEST = 50
-CONTACT_MM = 1.0
-PERILYMPHATIC_FROM = 2.4
-"""Contact over chance."""
+CONTACT_MM = 2.0
+PERILYMPHATIC_FROM, MIXED_FROM = 0.28, 0.14
+"""Excess on the walls. A half of all drawn there is usual; a mix of two equal halves has a fourth."""
+PLEURAL_FROM = 0.14
+"""Excess on the pleura that makes a pattern perilymphatic where fissures are not known."""
 CENTRILOBULAR_BELOW = 0.3
 """Near over chance."""
+GAP_BELOW, GAP_CONTACT = 0.65, 1.2
+"""Mixed, too: between contact and near less than this times chance, in contact more than that."""
 RANDOM_NEAR = 0.6
-"""The least near over chance that random nodules have: those that touch the pleura are not told from it."""
-RANDOM_CONTACT = 1.3
-"""The most contact over chance that random nodules have: a place of which part is outside counts for less."""
-MIXED_FROM = 1.6
+"""The least near over chance that random nodules have: those that touch the pleura are found less often."""
+RANDOM_CONTACT = 1.2
+"""The most contact over chance that random nodules have: a place that is half outside counts as none."""
 DOUBT = 0.01
+"""Probability of chance, of what has to be beyond doubt."""
 
 
 def distribution(contact: Shell, near: Shell, *, fissures: bool) -> Distribution:
     """Judge the shells of the walls: pleura and fissures where `fissures`, else pleura alone."""
-    if contact.nodules < FEWEST or contact.ratio is None or near.ratio is None:
+    if contact.nodules < FEWEST or near.ratio is None:
         return Distribution.UNDETERMINED
-    if contact.ratio >= PERILYMPHATIC_FROM and _more(contact, RANDOM_CONTACT):
+    drawn = _excess(contact) if _more(contact) else 0.0
+    if drawn >= (PERILYMPHATIC_FROM if fissures else PLEURAL_FROM):
         return Distribution.PERILYMPHATIC
     if near.ratio < CENTRILOBULAR_BELOW:
         sure = _fewer(near, RANDOM_NEAR)
@@ -45,17 +50,29 @@ def distribution(contact: Shell, near: Shell, *, fissures: bool) -> Distribution
     if not fissures:
         told = _fewer(contact, RANDOM_CONTACT)
         return Distribution.RANDOM if told else Distribution.UNDETERMINED
-    if contact.ratio >= MIXED_FROM and _more(contact, RANDOM_CONTACT):
-        return Distribution.MIXED
-    return Distribution.RANDOM
+    return Distribution.MIXED if drawn >= MIXED_FROM or _parted(contact, near) else Distribution.RANDOM
 
 
-def _more(shell: Shell, times: float) -> bool:
-    """Whether more are there than so many times chance would put there."""
+def _excess(contact: Shell) -> float:
+    """The share of all nodules that is drawn to the walls, were the others random."""
+    chance = min(RANDOM_CONTACT * contact.chance, 0.99)
+    return (contact.found - chance) / (1 - chance)
+
+
+def _parted(contact: Shell, near: Shell) -> bool:
+    """Whether nodules on the walls are parted from the others by a gap."""
+    gap = Shell(nodules=near.nodules, found=near.found - contact.found, chance=near.chance - contact.chance)
+    open_ = gap.ratio is not None and gap.ratio < GAP_BELOW and _fewer(gap, 1.0)
+    return open_ and contact.ratio is not None and contact.ratio > GAP_CONTACT
+
+
+def _more(shell: Shell) -> bool:
+    """Whether more are in contact than random nodules can be."""
     found = round(shell.found * shell.nodules)
-    return bool(bdtrc(found - 1, shell.nodules, min(times * shell.chance, 1.0)) < DOUBT)
+    return bool(bdtrc(found - 1, shell.nodules, min(RANDOM_CONTACT * shell.chance, 1.0)) < DOUBT)
 
 
 def _fewer(shell: Shell, times: float) -> bool:
+    """Whether fewer are there than so many times chance."""
     found = round(shell.found * shell.nodules)
     return bool(bdtr(found, shell.nodules, min(times * shell.chance, 1.0)) < DOUBT)

@@ -21,6 +21,8 @@ STEP_MM = 0.3
 BEYOND_MM = 2.5
 """How far rays go beyond the radius."""
 LEAST_MM = 0.3
+JUTS = 1.12
+"""The tip of a nodule twice as long as wide lies so much further out than what is beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -118,8 +120,8 @@ def _ends(rays: Field, edges_hu: Floats) -> Floats:
 
 
 def _smooth(radius_mm: Floats) -> Floats:
-    """The median of an eighth of the turn, which takes vessels off, then 1-2-1."""
+    """No ray is much longer than the median of an eighth of the turn, which takes vessels off; then 1-2-1."""
     half = radius_mm.shape[1] // 16
     beside = np.stack([np.roll(radius_mm, k, axis=1) for k in range(-half, half + 1)])
-    level = np.sort(beside, axis=0)[half]
+    level = np.minimum(radius_mm, np.sort(beside, axis=0)[half] * JUTS)
     return np.asarray((np.roll(level, 1, axis=1) + 2 * level + np.roll(level, -1, axis=1)) / 4)

@@ -3,11 +3,11 @@
 A thin use of `core.criteria`: nodules become lesions with their lobe and zone, `criteria_sets.LUNG_MILIARY`
 says what the levels ask for.
 
-The answer to "miliary?" is yes from level 2 (probable) on, unless nodules are shown to be clustered. Level 1
-is the cohort's line of more than fifty, which leaves sizes, lobes and spread unasked: vessels taken for
-nodules cross it. Level 3 asks for more than the definitions do: a grid that is more even than chance is
-still miliary. But none of them calls clusters miliary, and level 2 alone lets vessels around the hila and
-foci of tree-in-bud through.
+The answer to "miliary?" is yes from level 2 (probable) on, unless nodules are shown to be neither random in
+place nor uniform in size, or clustered: every definition names one or the other. Level 1 is the cohort's line
+of more than fifty, which leaves sizes, lobes and spread unasked: vessels taken for nodules cross it. Level 3
+asks for more than the definitions do: a grid that is more even than chance is still miliary. Level 2 alone
+lets vessels around the hila and foci of tree-in-bud through, one in ten of the former.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import numpy as np
 
 from millet.core.analysis import Pattern
 from millet.core.character import Zone
-from millet.core.criteria import CriteriaSet, evaluate
+from millet.core.criteria import CriteriaSet, Rule, evaluate
 from millet.core.criteria_measures import MEASURES, Asked, Taken
-from millet.core.criteria_sets import LUNG, LUNG_MILIARY, NOT_CLUSTERED, zone_of
-from millet.core.judgement import Judgement
+from millet.core.criteria_sets import LUNG, LUNG_MILIARY, NOT_CLUSTERED, UNIFORM_OR_RANDOM, zone_of
+from millet.core.judgement import Condition, Judgement
 from millet.core.lesion import Exam, Images, Lesion
 from millet.core.lungs import LungMask
 from millet.core.nodule import Nodule, Side
@@ -110,13 +110,17 @@ def judgements(
 
 
 def miliary(judged: Judgement) -> bool:
-    """The answer: at least probable, and not shown to be clustered. No triage level is lowered by it."""
+    """The answer: at least probable, and nothing shown against it. No triage level is lowered by it."""
     told = {one.name: one for one in judged.conditions}
-    asked = [
-        told[rule.name] for rule in (NOT_CLUSTERED, NOT_CLUSTERED.alternative) if rule and rule.name in told
-    ]
-    shown = any(one.observed is not None for one in asked) and not any(one.holds for one in asked)
-    return judged.level >= PROBABLE and not shown
+    return judged.level >= PROBABLE and not any(
+        _fails(rule, told) for rule in (NOT_CLUSTERED, UNIFORM_OR_RANDOM)
+    )
+
+
+def _fails(rule: Rule, told: Mapping[str, Condition]) -> bool:
+    """Whether a rule and its alternative were both looked at, and neither holds."""
+    asked = [told.get(one.name) for one in (rule, rule.alternative) if one]
+    return all(one and one.observed is not None and not one.holds for one in asked)
 
 
 def dominant(nodules: Sequence[Nodule], criteria: CriteriaSet = PROPOSAL) -> Nodule | None:

@@ -14,7 +14,7 @@ import numpy as np
 from millet.core import extents, lobule, shells
 from millet.core.character import Lobe, NoduleType
 from millet.core.geometry import Floats
-from millet.core.ground import Ground, ground
+from millet.core.ground import PLACES, Ground, ground
 from millet.core.hints import Features, hints
 from millet.core.lungs import LungMask
 from millet.core.nodule import Nodule
@@ -23,13 +23,17 @@ from millet.core.randomness import randomness
 from millet.core.shells import Shell, shell
 from millet.core.spread import Distribution, Hint, Sizes, Spread
 
+MOST_KNOWN = 0.9
 DEPTH_QUANTILE = 0.99
 """The depth of the lung: places deeper than this share of all are as deep."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Fissures:
-    """Distances in mm to the nearest fissure: of nodules' centres (N,) and of `reference_places` (M,)."""
+    """Distances in mm to the nearest fissure: of nodules' centres (N,) and of `reference_places` (M,).
+
+    NaN where no fissure of that lung is known.
+    """
 
     nodules_mm: Floats
     places_mm: Floats
@@ -47,21 +51,34 @@ class _Placed:
     fissures: Fissures | None
     """Of these nodules, and of the places that were kept."""
 
+    @property
+    def parted(self) -> bool:
+        """Whether the fissures of most of the lungs are known."""
+        return self.fissures is not None and bool(np.isfinite(self.fissures.places_mm).mean() > MOST_KNOWN)
+
     def pleural(self, near_mm: float) -> Shell:
         """Those at the pleura."""
         return self._shell(self.depth_mm, self.ground.depth_mm, near_mm)
 
     def fissural(self, near_mm: float) -> Shell | None:
-        """Those at a fissure."""
-        known = self.fissures
-        return self._shell(known.nodules_mm, known.places_mm, near_mm) if known else None
+        """Those at a fissure, of those in lungs whose fissures are known; None without."""
+        if self.fissures is None:
+            return None
+        mine, there = np.isfinite(self.fissures.nodules_mm), np.isfinite(self.fissures.places_mm)
+        return shell(
+            self.fissures.nodules_mm[mine],
+            self.fissures.places_mm[there],
+            self.radii_mm[mine],
+            self.ground.depth_mm[there],
+            near_mm,
+        )
 
     def walls(self, near_mm: float) -> Shell:
         """Those at pleura or fissures, where these are known."""
         if self.fissures is None:
             return self.pleural(near_mm)
-        found = np.minimum(self.depth_mm, self.fissures.nodules_mm)
-        return self._shell(found, np.minimum(self.ground.depth_mm, self.fissures.places_mm), near_mm)
+        found = np.fmin(self.depth_mm, self.fissures.nodules_mm)
+        return self._shell(found, np.fmin(self.ground.depth_mm, self.fissures.places_mm), near_mm)
 
     def _shell(self, found_mm: Floats, place_mm: Floats, near_mm: float) -> Shell:
         return shell(found_mm, place_mm, self.radii_mm, self.ground.depth_mm, near_mm)
@@ -78,17 +95,19 @@ def spread_of(
     """Describe how nodules lie in the lungs of an exam of that pattern level.
 
     `lobe_litres` of all five lobes and the distances of `fissures`, both where fissures were found. The same
-    arguments give the same figures. Raises ValueError where the mask has no lungs.
+    arguments give the same figures. Raises ValueError where the mask has no lungs, or distances are too few.
     """
     if fissures is not None and len(fissures.nodules_mm) != len(nodules):
         raise ValueError(f"{len(fissures.nodules_mm)} distances are not those of {len(nodules)} nodules")
+    if fissures is not None and len(fissures.places_mm) != PLACES:
+        raise ValueError(f"{len(fissures.places_mm)} distances are not those of {PLACES} reference places")
     placed = _placed(nodules, lungs, fissures)
     enough = len(placed.nodules) >= shells.FEWEST
     sizes = extents.sizes(placed.nodules)
     slope = _cranio_caudal(placed, lungs)
     fissural = placed.fissural(shells.NEAR_MM) if enough else None
     where = lobule.distribution(
-        placed.walls(lobule.CONTACT_MM), placed.walls(shells.NEAR_MM), fissures=fissures is not None
+        placed.walls(lobule.CONTACT_MM), placed.walls(shells.NEAR_MM), fissures=placed.parted
     )
     vessel = shells.vessel_ratio(placed.ground, placed.centres_mm, placed.radii_mm) if enough else None
     return Spread(

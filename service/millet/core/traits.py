@@ -16,7 +16,6 @@ from millet.core.sizing import LEAST_CONTRAST_HU, NOISY, Sizes, bright_mm, diame
 from millet.core.spiculation import spiculation
 from millet.core.tissue import (
     CALCIFIED,
-    CALCIFIED_FROM_HU,
     GROUND_GLASS,
     PART_SOLID,
     TYPES,
@@ -30,7 +29,9 @@ LEAST_CORE_MM = 1.0
 LONG, LONG_OF_GLASS = 1.6, 1.3
 """An outline reaches no further than so many radii of the ball of the same volume: glass is no denser than
 the vessels that lead into it."""
-WHOLE_BLURS = 1.5
+CALCIUM_HU = 130.0
+"""Of a voxel with calcium in it (Agatston, J Am Coll Cardiol 15:827, 1990)."""
+WHOLE_BLURS = 2.0
 """So many standard deviations of blur below the surface tissue shows its own HU."""
 
 
@@ -150,5 +151,5 @@ def _calcified(read: _Read) -> Floats:
     some = read.some
     depth = diameter_mm(read.sized.volume_mm3) / 2 - WHOLE_BLURS * read.blurred.soft_sd_mm
     whole = some.within(np.maximum(depth, 0.0))
-    share = means((read.soft > np.float32(CALCIFIED_FROM_HU)).astype(np.float32), whole, 0.0)
+    share = means((read.soft > np.float32(CALCIUM_HU)).astype(np.float32), whole, 0.0)
     return np.where(depth > 0, share, read.made_of.kinds == CALCIFIED)

@@ -201,7 +201,8 @@ def _examined(base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, pr
         effusions=known.effusions,
         lungs=mask.litres,
     )
-    analysis = judged(base, series.headers, mask, known.lobes, _images(series, seen_at), model.criteria)
+    images = Images.of(series.volume.grid, seen_at.slice_mm)
+    analysis = judged(base, series.headers, mask, known.lobes, images, model.criteria)
     progress("report", 0, 0)
     labels = label(series.volume, analysis.nodules)
     return Made(analysis=analysis, objects=objects_of(analysis, labels, known), candidates=found.candidates)
@@ -279,19 +280,6 @@ def _evidence(
         seen_at=_resolution(series),
         second_reader=model.second.name if model.second else second_reader.NONE,
         second=second,
-    )
-
-
-def _images(series: ReadSeries, seen_at: Resolution) -> Images:
-    """The slices as criteria count on them."""
-    grid = series.volume.grid
-    up = grid.axes[0]
-    return Images(
-        thickness_mm=seen_at.slice_mm,
-        step_mm=grid.spacing_mm[0],
-        first_mm=float(np.dot(grid.origin_mm, up)),
-        count=grid.shape[0],
-        normal=up,
     )
 
 
