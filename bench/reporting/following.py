@@ -43,6 +43,7 @@ class Outcome:
     """What became of one pair."""
 
     f1: float
+    """1 where no nodule is in both lists and none was matched."""
     share_off: float
     """Share gone less the share of the prior's list that is not in the current list."""
     truth_off: float
@@ -97,8 +98,9 @@ def _followed(count: int, lung: Twice, after: After) -> Outcome:
     right = sum(made.prior.who[a] == made.current.who[b] >= 0 for a, b in pairs)
     gone = 1 - len(made.both) / max(len(made.prior.who), 1)
     share = change.gone_share if change.gone_share is not None else 0.0
+    marks = len(pairs) + len(made.both)
     return Outcome(
-        f1=2 * right / max(len(pairs) + len(made.both), 1),
+        f1=float(2 * right / marks) if marks else 1.0,
         share_off=share - gone,
         truth_off=share - float(made.gone.mean()),
         change_off=(change.median_volume_change or 0.0) - _change(made),
@@ -194,9 +196,9 @@ def _row(
     return Row(
         name=name,
         unit=unit,
-        value=min(values) if higher else max(values),
-        low=min(values),
-        high=max(values),
+        value=float(min(values) if higher else max(values)),
+        low=float(min(values)),
+        high=float(max(values)),
         n=len(values),
         target=target,
         higher_is_better=higher,
@@ -209,6 +211,6 @@ def _mean_row(count: int, outcomes: Sequence[Outcome]) -> Row:
     values = [one.f1 for one in outcomes]
     return replace(
         _row(f"matching F1, {count:,} nodules, mean", "", values, 0.97, higher=True),
-        value=statistics.mean(values),
+        value=float(statistics.mean(values)),
         note=f"registration off by {statistics.mean(one.error_mm for one in outcomes):.2f} mm in the mean",
     )
