@@ -11,7 +11,7 @@ from characters import ADVICE, JUDGEMENT, spread, whole
 from reports import GRID, LEFT_EFFUSION, NOTE, STUDY, analysis, cases, ct_series, labels, nodules, sparse
 from validators import assert_dciodvfy, assert_dsrdump, assert_pixelmed, program, said
 
-from millet.codec import gsps, key_images, secondary, seg, sr, summary_sr
+from millet.codec import chest_cad, gsps, key_images, secondary, seg, sr, summary_sr
 from millet.codec.projection import project
 from millet.codec.source import Source
 from millet.core.analysis import Predecessor
@@ -55,6 +55,7 @@ def folder(tmp_path_factory):
     for name, made in {**WHOLE, "refused": CASES["refused"], "few": few}.items():
         masks = bool(made.nodules)
         (path / f"summary-{name}.dcm").write_bytes(summary_sr.encode(made, source, masks=masks))
+        (path / f"cad-{name}.dcm").write_bytes(chest_cad.encode(made, source))
     for name, made in WHOLE.items():
         (path / f"sr-{name}.dcm").write_bytes(sr.encode(made, source))
     return path
@@ -68,7 +69,7 @@ def _objects(folder, *kinds):
 
 def test_dciodvfy_finds_no_error(folder):
     """Every object of every case, and the CT of these tests, are what their IODs demand."""
-    for path in [*_objects(folder, "sr", "summary", "seg", "gsps", "kos", "sc"), folder / "ct-00.dcm"]:
+    for path in [*_objects(folder, "sr", "summary", "cad", "seg", "gsps", "kos", "sc"), folder / "ct-00.dcm"]:
         lines = assert_dciodvfy(path).splitlines()
         unexpected = [line for line in lines if "Warning" in line and "99MILLET" not in line]
         assert not unexpected or path.name.startswith("ct"), unexpected

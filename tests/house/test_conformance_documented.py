@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from millet.codec import codes
+from millet.codec.chest_cad import CHEST_CAD_SR
 from millet.codec.gsps import PRESENTATION_STATE
 from millet.codec.key_images import KEY_OBJECT_SELECTION
 from millet.codec.labelmap import LABEL_MAP_SEGMENTATION
@@ -34,6 +35,7 @@ def test_the_statement_names_what_is_decoded_and_stored(rows: list[str]) -> None
     context = "1.2.840.10008.3.1.1.1"
     sent = {
         SEGMENTATION,
+        CHEST_CAD_SR,
         COMPREHENSIVE_3D_SR,
         COMPREHENSIVE_SR,
         LABEL_MAP_SEGMENTATION,

@@ -18,6 +18,8 @@ CONTAINS = "CONTAINS"
 MODIFIES = "HAS CONCEPT MOD"
 CONTEXT = "HAS OBS CONTEXT"
 SELECTED = "SELECTED FROM"
+INFERRED = "INFERRED FROM"
+PROPERTY = "HAS PROPERTIES"
 _REMEMBERED = 8192  # measurements
 
 
@@ -32,9 +34,11 @@ def root(concept: Code, children: Sequence[Item], template: str) -> Encoded:
     )
 
 
-def container(concept: Code, children: Sequence[Item], *, template: str = "") -> Item:
+def container(
+    concept: Code, children: Sequence[Item], *, template: str = "", relationship: str = CONTAINS
+) -> Item:
     """A container within another."""
-    return _container_head(concept, template) + _children(children)
+    return _container_head(relationship, concept, template) + _children(children)
 
 
 def code(relationship: str, concept: Code, value: Code, children: Sequence[Item] = ()) -> Item:
@@ -52,22 +56,36 @@ def uid(relationship: str, concept: Code, value: str) -> Item:
     return _head(relationship, "UIDREF", concept) + element("UID", value)
 
 
-def region(concept: Code, points: Sequence[tuple[float, float]], source: Item) -> Item:
-    """A closed POLYLINE (C.18.6) on the image that `source` is: (column, row), float32.
+def region(
+    concept: Code,
+    shape: str,
+    points: Sequence[tuple[float, float]],
+    source: Item,
+    *,
+    relationship: str = CONTAINS,
+) -> Item:
+    """A POINT or a closed POLYLINE (C.18.6) on the image that `source` is: (column, row), float32.
 
     The centre of the top left pixel is (0.5, 0.5).
     """
     return (
-        _head(CONTAINS, "SCOORD", concept)
+        _head(relationship, "SCOORD", concept)
         + _children([source])
         + element("GraphicData", [v for point in points for v in point])
-        + element("GraphicType", "POLYLINE")
+        + element("GraphicType", shape)
     )
 
 
-def number(concept: Code, value: float, unit: Code, children: Sequence[Item] = ()) -> Item:
+def number(
+    concept: Code,
+    value: float,
+    unit: Code,
+    children: Sequence[Item] = (),
+    *,
+    relationship: str = CONTAINS,
+) -> Item:
     """A measurement (TID 300), of a value that is rounded already (`core.rounding`)."""
-    return _measured(concept, unit, written(value)) + _children(children)
+    return _measured(relationship, concept, unit, written(value)) + _children(children)
 
 
 def sphere(concept: Code, centre_mm: PointMm, diameter_mm: float, frame_of_reference_uid: str) -> Item:
@@ -94,14 +112,14 @@ def sphere(concept: Code, centre_mm: PointMm, diameter_mm: float, frame_of_refer
 
 
 def image(
-    concept: Code,
+    concept: Code | None,
     sop_class_uid: str,
     sop_instance_uid: str,
     relationship: str = CONTAINS,
     *,
     state: Encoded | None = None,
 ) -> Item:
-    """A reference to an image, which comes before what every item begins with.
+    """A reference to an image, which comes before what every item begins with; some have no name.
 
     `state` refers to the presentation state that it is to be shown by (C.18.4).
     """
@@ -125,19 +143,18 @@ def _template(identifier: str) -> Encoded:
 
 
 @cache
-def _head(relationship: str, value_type: str, concept: Code) -> bytes:
+def _head(relationship: str, value_type: str, concept: Code | None) -> bytes:
     """What every item begins with."""
-    return joined(
-        dataset(
-            RelationshipType=relationship, ValueType=value_type, ConceptNameCodeSequence=[encoded(concept)]
-        )
-    )
+    named = dataset(ConceptNameCodeSequence=[encoded(concept)]) if concept else {}
+    return joined({**dataset(RelationshipType=relationship, ValueType=value_type), **named})
 
 
 @cache
-def _container_head(concept: Code, template: str) -> bytes:
+def _container_head(relationship: str, concept: Code, template: str) -> bytes:
     templates = element("ContentTemplateSequence", [_template(template)]) if template else b""
-    return _head(CONTAINS, "CONTAINER", concept) + element("ContinuityOfContent", "CONTINUOUS") + templates
+    return (
+        _head(relationship, "CONTAINER", concept) + element("ContinuityOfContent", "CONTINUOUS") + templates
+    )
 
 
 @cache
@@ -146,10 +163,10 @@ def _code(relationship: str, concept: Code, value: Code) -> bytes:
 
 
 @lru_cache(_REMEMBERED)
-def _measured(concept: Code, unit: Code, decimal: str) -> bytes:
+def _measured(relationship: str, concept: Code, unit: Code, decimal: str) -> bytes:
     """A NUM; numbers that are rounded recur."""
     measured = _unit(unit) + element("NumericValue", decimal)
-    return _head(CONTAINS, "NUM", concept) + element("MeasuredValueSequence", [measured])
+    return _head(relationship, "NUM", concept) + element("MeasuredValueSequence", [measured])
 
 
 @cache

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millet.codec.source import Source, SourceImage
-from millet.core.geometry import PointMm
+from millet.core.geometry import PointMm, Vector
 from millet.core.nodule import Nodule
 
 CORNERS = 24
@@ -31,6 +31,12 @@ class Outline(NamedTuple):
     image: SourceImage
     points: tuple[tuple[float, float], ...]
 
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Its middle."""
+        column, row = np.mean(self.points[:-1], axis=0)
+        return float(column), float(row)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plane:
@@ -43,6 +49,9 @@ class Plane:
     """(3, 3): the directions in which columns and rows are counted, and their normal."""
     pixel_mm: Floats
     """(2,): distance of columns, of rows."""
+    normal: Vector
+    level_mm: float
+    """Distance from the origin along the normal."""
 
     @classmethod
     def of(cls, image: SourceImage) -> Plane | None:
@@ -61,11 +70,19 @@ class Plane:
         axes = np.stack([columns, rows, np.cross(columns, rows)])
         if not np.allclose(axes @ axes.T, np.eye(3), atol=1e-2):
             return None
-        return cls(image=image, origin_mm=origin, axes=axes, pixel_mm=pixel[::-1])
+        return cls(
+            image=image,
+            origin_mm=origin,
+            axes=axes,
+            pixel_mm=pixel[::-1],
+            normal=Vector(*(float(value) for value in axes[2])),
+            level_mm=float(axes[2] @ origin),
+        )
 
     def away_mm(self, point_mm: PointMm) -> float:
         """Distance of a point from the plane."""
-        return abs(float(self.axes[2] @ (np.asarray(point_mm) - self.origin_mm)))
+        x, y, z = self.normal
+        return abs(x * point_mm.x + y * point_mm.y + z * point_mm.z - self.level_mm)
 
     def project(self, points_mm: Iterable[PointMm]) -> Floats:
         """(N, 2) image coordinates (column, row) of points, dropped onto the plane."""

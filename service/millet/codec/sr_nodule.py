@@ -100,7 +100,7 @@ def planar(nodule: Nodule, outline: Outline, told: Told) -> Item:
             *_named(nodule, change),
             *told.algorithm,
             *_what_and_where(nodule),
-            region(codes.IMAGE_REGION, outline.points, source),
+            region(codes.IMAGE_REGION, "POLYLINE", outline.points, source),
             *_drawn(nodule),
             *_worded(nodule, change, _AXES),
         ],

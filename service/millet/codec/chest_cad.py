@@ -1,0 +1,113 @@
+"""The report in the form of classic CAD: a Chest CAD SR by TID 4100 (PS3.16), for workstations that know it.
+
+Each nodule is a Single Image Finding (TID 4104) with its centre and outline on the slice that shows it best.
+That detection was tried, and whether it succeeded, is said as the template has it. TID 4100 cannot be
+extended and has no place for most of what is known: the TID 1500 report is the one that tells it all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from millet.codec import codes
+from millet.codec.content import (
+    CONTAINS,
+    CONTEXT,
+    INFERRED,
+    MODIFIES,
+    PROPERTY,
+    SELECTED,
+    code,
+    container,
+    image,
+    number,
+    region,
+    root,
+    text,
+    uid,
+)
+from millet.codec.disclosure import disclosure
+from millet.codec.elements import Item
+from millet.codec.outline import Outline, outline, planes
+from millet.codec.source import Source
+from millet.codec.sr_document import Document
+from millet.codec.sr_document import encode as document
+from millet.core.analysis import Analysis, Outcome, Provenance
+from millet.core.nodule import Nodule
+from millet.core.rounding import length_mm, percent, volume_mm3
+
+CHEST_CAD_SR = "1.2.840.10008.5.1.4.1.1.88.65"
+KIND = "cad"
+
+
+def encode(analysis: Analysis, source: Source) -> bytes:
+    """Encode the CAD report of an analysis as a DICOM file; equal arguments give equal bytes."""
+    content = root(
+        codes.CAD_REPORT,
+        [
+            code(MODIFIES, codes.LANGUAGE, codes.ENGLISH),
+            _summary(analysis, source),
+            _detections(analysis),
+            code(CONTAINS, codes.ANALYSES, codes.NOT_ATTEMPTED),
+        ],
+        template="4100",
+    )
+    return document(Document(KIND, CHEST_CAD_SR), content, analysis, source)
+
+
+def _summary(analysis: Analysis, source: Source) -> Item:
+    """CAD Processing and Findings Summary (TID 4101)."""
+    known = planes(source) if analysis.nodules else []
+    made_by = _algorithm(analysis.provenance)
+    findings = [_finding(nodule, outline(nodule, known), made_by) for nodule in analysis.nodules]
+    said = [text(PROPERTY, codes.IMPRESSION, " ".join(disclosure(analysis)))]
+    return code(CONTAINS, codes.SUMMARY, codes.OUTCOMES[analysis.outcome], [*said, *findings])
+
+
+def _finding(nodule: Nodule, drawn: Outline | None, made_by: Sequence[Item]) -> Item:
+    """One nodule or mass (TID 4104)."""
+    name = f"{nodule.nodule_class.value.capitalize()} {nodule.number}"
+    return code(
+        INFERRED,
+        codes.IMAGE_FINDING,
+        codes.CLASSES[nodule.nodule_class],
+        [
+            code(MODIFIES, codes.RENDERING, codes.TO_PRESENT),
+            text(CONTEXT, codes.TRACKING_ID, name),
+            uid(CONTEXT, codes.TRACKING_UID, nodule.tracking_uid),
+            *made_by,
+            number(codes.CERTAINTY, percent(nodule.score), codes.PERCENT, relationship=PROPERTY),
+            *(_drawn(drawn) if drawn else ()),
+            number(codes.DIAMETER, length_mm(nodule.diameter_mm), codes.MM, relationship=PROPERTY),
+            number(codes.VOLUME, volume_mm3(nodule.volume_mm3), codes.MM3, relationship=PROPERTY),
+        ],
+    )
+
+
+def _drawn(drawn: Outline) -> Iterator[Item]:
+    """Centre and outline (TID 4107)."""
+    shown = image(None, drawn.image.sop_class_uid, drawn.image.sop_instance_uid, SELECTED)
+    yield region(codes.CENTRE, "POINT", [drawn.centre], shown, relationship=PROPERTY)
+    yield region(codes.OUTLINE, "POLYLINE", drawn.points, shown, relationship=PROPERTY)
+
+
+def _detections(analysis: Analysis) -> Item:
+    """What was tried, and whether it succeeded (TID 4015, 4017)."""
+    failed = analysis.outcome is Outcome.NOT_ANALYSED
+    tried = code(
+        CONTAINS,
+        codes.DETECTION,
+        codes.NODULE,
+        [*_algorithm(analysis.provenance), uid(PROPERTY, codes.SERIES_UID, analysis.series_uid)],
+    )
+    listed = codes.FAILED_DETECTIONS if failed else codes.SUCCESSFUL_DETECTIONS
+    verdict = codes.FAILED if failed else codes.SUCCEEDED
+    return code(CONTAINS, codes.DETECTIONS, verdict, [container(listed, [tried], relationship=INFERRED)])
+
+
+def _algorithm(made_by: Provenance) -> list[Item]:
+    """TID 4019 where it is observation context."""
+    return [
+        text(CONTEXT, codes.ALGORITHM, made_by.model_name),
+        text(CONTEXT, codes.ALGORITHM_VERSION, made_by.model_version),
+    ]
