@@ -39,7 +39,7 @@ OTHER_POSES = [
 ]
 """Head and feet first, supine, prone and both decubitus; rows flipped, slices shuffled or backwards."""
 
-REPORTS = {"sr", "summary", "fhir", "hl7-oru"}
+REPORTS = {"sr", "summary", "cad", "fhir", "hl7-oru"}
 IMAGES = {"seg", "labelmap", "gsps", "kos", "sc-axial", "sc-coronal", "sc-rotating"}
 IMAGES |= {"mip-coronal.png", "mip-axial.png", "outline.json"}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from millet.codec import (
+    chest_cad,
     fhir,
     gsps,
     key_images,
@@ -53,6 +54,7 @@ def reports_of(analysis: Analysis, source: Source, *, masks: bool) -> Mapping[st
     return {
         "sr": sr.encode(analysis, source),
         summary_sr.KIND: summary_sr.encode(analysis, source, masks=masks),
+        chest_cad.KIND: chest_cad.encode(analysis, source),
         fhir.KIND: fhir.encode(analysis, source),
         oru.KIND: oru.encode(analysis, source),
     }
