@@ -3,8 +3,8 @@
 Theory of operation. What changes from scan to scan is noise, and where voxels lie. Noise is summed with
 the tissue over the voxels of the nodule and its blur, and shifts what is read as its HU; where voxels
 lie matters at the surface, so its share of the volume falls with the size in voxels. The constants were
-set on repeated scans of the first simulator and are checked on those of the second; limits that reading
-and repositioning of patients adds (Gietema, Radiology 245:888, 2007: 95 % within 25 %) are not in them.
+set on repeated scans of phantoms and are checked on others, of both simulators. What breathing and lying
+down anew add in patients (Gietema, Radiology 245:888, 2007: 95 % within 25 %) is not in them.
 """
 
 from __future__ import annotations
