@@ -28,11 +28,11 @@ RIGHT, LEFT = 1, 2
 LEAST_CONTRAST = 0.35
 FEW_CELLS = 320
 """Crossed by a surface, below which chance contrasts grow."""
-DOUBT_MM = 2.0
+DOUBT_MM = 1.5
 """How far a surface may be wrong where it is supported."""
 DOUBT_PER_MM = 0.2
 """How much farther with each mm from there: it may be as steep as that."""
-SUPPORTED = 0.7
+SUPPORTED = 0.6
 """Share of a cell and its neighbours that are heard; by chance it is about half."""
 LEAST_PATCH_CELLS = 15
 """Of support that hangs together, some 5 cm2: smaller patches come by chance."""
