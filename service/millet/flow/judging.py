@@ -50,11 +50,12 @@ def judged(
 
 
 def _spread(nodules: Sequence[Nodule], mask: LungMask, lobes: Lobes, level: int) -> Spread:
-    """Distances to fissures and volumes of lobes are asked for where all five lobes were told apart."""
-    if not lobes.complete:
+    """Volumes of lobes are told where all five were told apart, distances to the fissures that were found."""
+    if lobes.right is None and lobes.left is None:
         return spread_of(nodules, mask, level)
     centres = np.asarray([nodule.centre_mm for nodule in nodules], float).reshape(-1, 3)
     fissures = Fissures(
         nodules_mm=lobes.fissure_mm(centres), places_mm=lobes.fissure_mm(reference_places(mask))
     )
-    return spread_of(nodules, mask, level, lobe_litres=tuple(lobes.litres.items()), fissures=fissures)
+    litres = tuple(lobes.litres.items()) if lobes.complete else ()
+    return spread_of(nodules, mask, level, lobe_litres=litres, fissures=fissures)
