@@ -23,6 +23,15 @@ from millet.proto.millet.v1 import analysis_service_pb2 as pb
 from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
 
 ENDED = frozenset({"analysed", "not-analysed", "parked"})
+REPORTS = ("cad", "sr", "summary")
+"""DICOM objects of every series that ended, by kind."""
+OBJECTS = ("gsps", "kos", "labelmap", "sc-axial", "sc-coronal", "sc-rotating", "seg", *REPORTS)
+"""DICOM objects of an exam with nodules."""
+
+
+def named(kinds: Sequence[str], generation: int = 1) -> list[str]:
+    """Under which names a folder destination keeps objects."""
+    return sorted(f"{kind}-{generation}.dcm" for kind in kinds)
 
 
 def need(*programs: str) -> None:

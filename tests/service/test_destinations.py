@@ -20,6 +20,9 @@ from millet.errors import DeliveryError
 from millet.flow.kept import Queries
 from millet.settings import DestinationSection, Settings
 
+SENT = ("sr", "summary", "seg", "gsps", "kos", "sc-axial", "sc-coronal", "sc-rotating")
+"""What an archive is sent of an exam with nodules."""
+
 
 @pytest.fixture(scope="module")
 def pacs(tmp_path_factory):
@@ -131,9 +134,10 @@ def test_reports_are_done_once_the_pacs_says_that_it_keeps_them(millet, small_ca
         told = [line for line in service.page("metrics").splitlines() if 'result="sent"' in line]
         sent = sum(float(line.split()[-1]) for line in told)
         left = waiting()
-        return True if sent and left["down"] == 2 and not left["pacs"] + left["web"] else None
+        return True if sent and left["down"] == len(SENT) and not left["pacs"] + left["web"] else None
 
     until("two destinations have everything, verified", done, 400, service.process)
-    assert len(pacs.instances("SR")) == len(pacs.instances("SEG")) == 1
+    kept = {modality: len(pacs.instances(modality)) for modality in ("SR", "SEG", "PR", "KO", "OT")}
+    assert kept == {"SR": 2, "SEG": 1, "PR": 1, "KO": 1, "OT": 3}
     breaker = 'millet_destination_breaker{destination="down",position="closed"} 0.0'
     assert breaker in service.page("metrics")
