@@ -29,7 +29,7 @@ OBJECTS = ("gsps", "kos", "labelmap", "sc-axial", "sc-coronal", "sc-rotating", "
 """DICOM objects of an exam with nodules."""
 
 
-def named(kinds: Sequence[str], generation: int = 1) -> list[str]:
+def file_names(kinds: Sequence[str], generation: int = 1) -> list[str]:
     """Under which names a folder destination keeps objects."""
     return sorted(f"{kind}-{generation}.dcm" for kind in kinds)
 

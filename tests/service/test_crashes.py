@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pydicom
-from peers import OBJECTS, Millet, named, storescu
+from peers import OBJECTS, Millet, file_names, storescu
 
 
 def series_uid_of(folder: Path) -> str:
@@ -24,7 +24,7 @@ def assert_whole(service: Millet, small_case: Path) -> None:
     assert status.state == "analysed"
     assert status.instances == len(list(small_case.glob("*.dcm")))
     assert status.nodules > 20
-    assert reports(service) == named(OBJECTS)
+    assert reports(service) == file_names(OBJECTS)
 
 
 def test_sigterm_while_analysing_leaves_the_work_to_the_next_start(millet, small_case):

@@ -16,7 +16,7 @@ import numpy as np
 import pydicom
 import pytest
 from bad_series import HANDLED, REFUSED
-from peers import REPORTS, Millet, named, storescu
+from peers import REPORTS, Millet, file_names, storescu
 from pydicom.dataset import Dataset
 from pydicom.uid import BasicTextSRStorage, CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
 from pynetdicom import AE, build_context
@@ -152,7 +152,7 @@ def test_a_bad_series_ends_with_its_code_everywhere(case, sent, service):
     analysis = service.analysis(status)
     assert (analysis.remarks[0].reason_code, analysis.remarks[0].weight) == (reason, pb.REMARK_WEIGHT_REFUSES)
     assert [line["reason"] for line in log_of(service, status.series_uid)] == [reason]
-    expected = [] if reason == Reason.IDENTITY_CONFLICT else named(REPORTS)
+    expected = [] if reason == Reason.IDENTITY_CONFLICT else file_names(REPORTS)
     assert reports_of(service, status.series_uid) == expected
     assert_kept(service, sent[case])
 

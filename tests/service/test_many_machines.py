@@ -9,7 +9,7 @@ import pydicom
 import pytest
 from instances import ct_file
 from line import Sender
-from peers import OBJECTS, named, storescu, until
+from peers import OBJECTS, file_names, storescu, until
 
 from millet.codec.elements import data_set_start
 from millet.edge.store import Bucket
@@ -38,7 +38,7 @@ def assert_reported(looking, deliverer, small_case):
     assert status.instances == len(list(small_case.glob("*.dcm")))
     assert status.nodules > 20
     found = (deliverer.folder / "state" / "reports").rglob("*.dcm")
-    assert sorted(path.name for path in found) == named(OBJECTS)
+    assert sorted(path.name for path in found) == file_names(OBJECTS)
 
 
 def test_what_one_machine_receives_others_analyse_and_deliver(machine, small_case, bucket_url):
