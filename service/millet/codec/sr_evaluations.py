@@ -12,6 +12,7 @@ from datetime import UTC
 
 from millet.codec import codes, sr_judged
 from millet.codec.content import CONTAINS, code, container, text
+from millet.codec.disclosure import UNREVIEWED
 from millet.codec.document import STATEMENT
 from millet.codec.elements import Item
 from millet.core.analysis import (
@@ -26,9 +27,8 @@ from millet.core.nodule import NoduleClass
 from millet.core.reasons import Reason, Remark
 from millet.core.rounding import volume_l, written
 
-UNREVIEWED = "Found by artificial intelligence, not reviewed by a person."
 MILIARY_FROM = 2
-"""LMP level from which the report names the miliary pattern as a finding: "probably"."""
+"""LMP level from which reports name the miliary pattern as a finding where the answer was not asked for."""
 
 
 def evaluations(analysis: Analysis, more: Sequence[Item] = ()) -> Item:
@@ -102,7 +102,8 @@ def _pattern(pattern: Pattern | None) -> list[Item]:
         f"coefficient of variation {spread}; "
         f"{pattern.slabs_10mm_with_10} slabs of 10 mm with at least 10 nodules."
     )
-    named = [code(CONTAINS, codes.FINDING, codes.MILIARY_PATTERN)] if pattern.level >= MILIARY_FROM else []
+    miliary = pattern.level >= MILIARY_FROM if pattern.miliary is None else pattern.miliary
+    named = [code(CONTAINS, codes.FINDING, codes.MILIARY_PATTERN)] if miliary else []
     return [
         *named,
         code(CONTAINS, codes.PATTERN, codes.PATTERN_LEVELS[pattern.level]),

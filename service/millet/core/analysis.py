@@ -81,6 +81,8 @@ class Pattern:
     diameter_cv: float | None
     slabs_10mm_with_10: int
     """10 mm slabs that hold at least ten nodules, at least three of them in each lung."""
+    miliary: bool | None = None
+    """The answer, yes or no: see `core.pattern.miliary`. None in analyses that did not ask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

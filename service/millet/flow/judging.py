@@ -37,11 +37,12 @@ def judged(
         known = replace(known, litres={**known.litres, **named})
     spread = _spread(nodules, mask, lobes, patterns.judge(nodules, known).level)
     known = replace(known, randomness=spread.randomness)
-    pattern = patterns.judge(nodules, known)
+    told = patterns.judgements(nodules, known, further)
+    pattern = replace(patterns.judge(nodules, known), miliary=patterns.miliary(told[0]))
     analysis = replace(
         base,
         pattern=pattern,
-        judgements=patterns.judgements(nodules, known, further),
+        judgements=told,
         spread=spread,
     )
     analysis = replace(analysis, advice=guidelines.advise(guidelines.subject_of(analysis, headers)))

@@ -804,6 +804,7 @@ class Pattern(_message.Message):
     MEDIAN_DIAMETER_MM_FIELD_NUMBER: _builtins.int
     DIAMETER_CV_FIELD_NUMBER: _builtins.int
     SLABS_10MM_WITH_10_FIELD_NUMBER: _builtins.int
+    MILIARY_FIELD_NUMBER: _builtins.int
     level: _builtins.int
     """0 not miliary, 1 possible, 2 probable, 3 definite."""
     criteria_version: _builtins.str
@@ -820,6 +821,10 @@ class Pattern(_message.Message):
     """Coefficient of variation of the diameters; absent without nodules."""
     slabs_10mm_with_10: _builtins.int
     """Slabs of 10 mm that hold at least ten nodules, at least three of them in each lung."""
+    miliary: _builtins.bool
+    """Whether the criteria call the pattern miliary: probable at least, and not shown to be clustered. It
+    lowers no triage level. Absent where it was not asked.
+    """
     def __init__(
         self,
         *,
@@ -831,19 +836,24 @@ class Pattern(_message.Message):
         median_diameter_mm: _builtins.float | None = ...,
         diameter_cv: _builtins.float | None = ...,
         slabs_10mm_with_10: _builtins.int = ...,
+        miliary: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_diameter_cv", b"_diameter_cv", "_median_diameter_mm", b"_median_diameter_mm", "diameter_cv", b"diameter_cv", "median_diameter_mm", b"median_diameter_mm"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_diameter_cv", b"_diameter_cv", "_median_diameter_mm", b"_median_diameter_mm", "_miliary", b"_miliary", "diameter_cv", b"diameter_cv", "median_diameter_mm", b"median_diameter_mm", "miliary", b"miliary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diameter_cv", b"_diameter_cv", "_median_diameter_mm", b"_median_diameter_mm", "criteria_version", b"criteria_version", "diameter_cv", b"diameter_cv", "level", b"level", "median_diameter_mm", b"median_diameter_mm", "nodules_left", b"nodules_left", "nodules_right", b"nodules_right", "slabs_10mm_with_10", b"slabs_10mm_with_10", "small_nodules", b"small_nodules"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diameter_cv", b"_diameter_cv", "_median_diameter_mm", b"_median_diameter_mm", "_miliary", b"_miliary", "criteria_version", b"criteria_version", "diameter_cv", b"diameter_cv", "level", b"level", "median_diameter_mm", b"median_diameter_mm", "miliary", b"miliary", "nodules_left", b"nodules_left", "nodules_right", b"nodules_right", "slabs_10mm_with_10", b"slabs_10mm_with_10", "small_nodules", b"small_nodules"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__diameter_cv: _TypeAlias = _typing.Literal["diameter_cv"]  # noqa: Y015
     _WhichOneofArgType__diameter_cv: _TypeAlias = _typing.Literal["_diameter_cv", b"_diameter_cv"]  # noqa: Y015
     _WhichOneofReturnType__median_diameter_mm: _TypeAlias = _typing.Literal["median_diameter_mm"]  # noqa: Y015
     _WhichOneofArgType__median_diameter_mm: _TypeAlias = _typing.Literal["_median_diameter_mm", b"_median_diameter_mm"]  # noqa: Y015
+    _WhichOneofReturnType__miliary: _TypeAlias = _typing.Literal["miliary"]  # noqa: Y015
+    _WhichOneofArgType__miliary: _TypeAlias = _typing.Literal["_miliary", b"_miliary"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__diameter_cv) -> _WhichOneofReturnType__diameter_cv | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__median_diameter_mm) -> _WhichOneofReturnType__median_diameter_mm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__miliary) -> _WhichOneofReturnType__miliary | None: ...
 
 Global___Pattern: _TypeAlias = Pattern  # noqa: Y015
 
