@@ -15,6 +15,8 @@ import pytest
 from peers import Orthanc, storescu
 from validators import assert_dciodvfy, assert_dsrdump, assert_pixelmed
 
+from millet.codec.sr import COMPREHENSIVE_3D_SR
+
 
 def series_uid_of(folder: Path) -> str:
     """The series of a folder."""
@@ -63,9 +65,9 @@ def test_a_real_series_comes_back_as_reports_in_the_pacs(patient, real_data, mil
     series_uid = series_uid_of(folder)
     status = service.ended(series_uid)
     assert status.state == "analysed"
-    structured, masks = (reports(orthanc, modality, series_uid) for modality in ("SR", "SEG"))
-    assert len(structured) == 1
-    assert len(masks) == 1
+    reported, masks = (reports(orthanc, modality, series_uid) for modality in ("SR", "SEG"))
+    structured = [one for one in reported if one.SOPClassUID == COMPREHENSIVE_3D_SR]
+    assert (len(structured), len(reported), len(masks)) == (1, 2, 1)
     assert_valid(tmp_path, structured[0], masks[0])
     rows = analysed_here(folder, tmp_path / "out")
     expected = np.array([[float(row[f"{axis}_mm"]) for axis in "xyz"] for row in rows])
