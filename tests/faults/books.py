@@ -47,6 +47,7 @@ class ReportLine(NamedTuple):
     generation: int
     kind: str
     sop_instance_uid: str
+    """Of a message, which has none, its `message_name`."""
     path: str
     state: str
 
@@ -93,8 +94,18 @@ def read(url: str) -> Books:
             series=[SeriesLine(*row) for row in lines(_SERIES)],
             instances=[InstanceLine(*row) for row in lines(_INSTANCES)],
             analyses=[AnalysisLine(*row) for row in lines(_ANALYSES)],
-            reports=[ReportLine(*row) for row in lines(_REPORTS)],
+            reports=[_report(*row) for row in lines(_REPORTS)],
         )
+
+
+def message_name(series_uid: str, kind: str, generation: int | str) -> str:
+    """What a message is told apart by."""
+    return f"{series_uid}/{kind}-{generation}"
+
+
+def _report(series_uid: str, generation: int, kind: str, uid: str, path: str, state: str) -> ReportLine:
+    name = uid or message_name(series_uid, kind, generation)
+    return ReportLine(series_uid, generation, kind, name, path, state)
 
 
 class Stores:

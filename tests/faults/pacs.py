@@ -23,7 +23,8 @@ TAKEN += [
     "1.2.840.10008.5.1.4.1.1.88.34",  # Comprehensive 3D SR Storage
     "1.2.840.10008.5.1.4.1.1.11.1",  # Grayscale Softcopy Presentation State Storage
     "1.2.840.10008.5.1.4.1.1.66.7",  # Label Map Segmentation Storage
-    "1.2.840.10008.5.1.4.1.1.7",  # Secondary Capture Image Storage
+    "1.2.840.10008.5.1.4.1.1.7.4",  # Multi-frame True Color Secondary Capture Image Storage
+    "1.2.840.10008.5.1.4.1.1.88.59",  # Key Object Selection Document Storage
 ]
 GOOD, BUSY, BROKEN, FORGETFUL, SLOW = "good", "busy", "broken", "forgetful", "slow"
 MANNERS = (BUSY, BROKEN, FORGETFUL, SLOW)

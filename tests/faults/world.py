@@ -34,6 +34,8 @@ from millet.errors import ServiceError
 RESTART_S = (0.1, 1.2)
 """Between an end and the next start, as a supervisor has it."""
 SPOOL_RESERVE_BYTES = 4_000_000
+REPORTS = (".dcm", ".json", ".hl7")
+"""Endings of what a folder destination is sent."""
 SETTINGS: Mapping[str, object] = {
     "model": "log/1",
     "threads": 1,
@@ -247,7 +249,8 @@ class World:
         """What is at the destination."""
         if self.plan.setting.destination == "pacs":
             return self.pacs.kept
-        return [_kept(path) for path in sorted((self.state / "reports").rglob("*.dcm"))]
+        files = (path for path in (self.state / "reports").rglob("*") if path.suffix in REPORTS)
+        return [_kept(path) for path in sorted(files)]
 
     def close(self) -> None:
         """End everything."""
@@ -296,11 +299,17 @@ def _of_bytes(file: bytes) -> str:
 
 
 def _of_content(file: bytes) -> str:
+    """Of a message its bytes."""
+    if file[128:132] != b"DICM":
+        return hashlib.sha256(file).hexdigest()
     return content_digest(dcmread(BytesIO(file)))
 
 
 def _kept(path: Path) -> Kept:
     file = path.read_bytes()
+    if path.suffix != ".dcm":
+        kind, _, generation = path.stem.rpartition("-")
+        return Kept(books.message_name(path.parent.name, kind, generation), _of_content(file))
     try:
         return Kept(str(dcmread(BytesIO(file)).SOPInstanceUID), _of_content(file))
     except InvalidDicomError:

@@ -315,7 +315,10 @@ def test_a_series_is_looked_at_by_the_model_of_its_title(benches):
         usual = bench.receive(sent[start : start + 6])
         titled = bench.receive(other[start : start + 6], model_title="STRICT")
         bench.step()
-    assert all(bench.arriving(series_id)[1] > 0 for series_id, _ in (usual, titled))
+    deadline_s = time.monotonic() + 30
+    while not all(bench.arriving(series_id)[1] > 0 for series_id, _ in (usual, titled)):
+        assert time.monotonic() < deadline_s, "no window was looked at while they arrived"
+        time.sleep(0.01)
     bench.receive(sent[36:])
     bench.receive(other[36:], model_title="STRICT")
     late = bench.receive(slices("1.2.5"), model_title="STRICT")
