@@ -29,6 +29,7 @@ from faults.scanner import dataset_of
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
+from millet.core.media import is_instance
 from millet.errors import ServiceError
 
 RESTART_S = (0.1, 1.2)
@@ -242,7 +243,12 @@ class World:
         """What instances and reports are when they are read back, by path."""
         stores = books.Stores(self.state)
         instances = {line.path: _digest(stores.instance, line.path, _of_bytes) for line in held.instances}
-        reports = {line.path: _digest(stores.report, line.path, _of_content) for line in held.reports}
+        reports = {
+            line.path: _digest(
+                stores.report, line.path, _of_content if is_instance(line.kind) else _of_message
+            )
+            for line in held.reports
+        }
         return instances, reports
 
     def delivered(self) -> Sequence[Kept]:
@@ -299,17 +305,19 @@ def _of_bytes(file: bytes) -> str:
 
 
 def _of_content(file: bytes) -> str:
-    """Of a message its bytes."""
-    if file[128:132] != b"DICM":
-        return hashlib.sha256(file).hexdigest()
     return content_digest(dcmread(BytesIO(file)))
+
+
+def _of_message(file: bytes) -> str:
+    """What a cut has left empty is lost."""
+    return hashlib.sha256(file).hexdigest() if file.strip(b"\0") else LOST
 
 
 def _kept(path: Path) -> Kept:
     file = path.read_bytes()
     if path.suffix != ".dcm":
         kind, _, generation = path.stem.rpartition("-")
-        return Kept(books.message_name(path.parent.name, kind, generation), _of_content(file))
+        return Kept(books.message_name(path.parent.name, kind, generation), _of_message(file))
     try:
         return Kept(str(dcmread(BytesIO(file)).SOPInstanceUID), _of_content(file))
     except InvalidDicomError:
