@@ -50,7 +50,7 @@ def _slabs() -> Row:
         wrong += sum(
             int(found) != _recount(crowd, low, high) for found, low, high in zip(counted, *edges, strict=True)
         )
-    return Row(name="slabs whose count differs from a recount", unit="", value=wrong, n=CROWDS, target=0)
+    return Row(name="slabs whose count differs from a recount", unit="", value=int(wrong), n=CROWDS, target=0)
 
 
 def _recount(crowd: tuple[Lesion, ...], low: float, high: float) -> int:
