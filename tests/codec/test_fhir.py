@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import characters
 import pytest
@@ -37,7 +38,7 @@ def test_each_nodule_is_an_observation_with_its_figures():
     """N of N, by tracking UID, with the numbers that all reports tell."""
     analysis = reports.cases()["case"]
     bundle = bundle_of(analysis)
-    told = {one["identifier"][0]["value"]: one for one in resources(bundle, "Observation")}
+    told = {one["identifier"][-1]["value"]: one for one in resources(bundle, "Observation")}
     for nodule in analysis.nodules:
         observation = told[f"urn:oid:{nodule.tracking_uid}"]
         figures = {
@@ -52,7 +53,7 @@ def test_what_is_known_of_a_nodule_is_told():
     """Axes, type and lobe; and of the exam the distribution and what guidelines say."""
     analysis = characters.whole(20)
     bundle = bundle_of(analysis)
-    told = {one["identifier"][0]["value"]: one for one in resources(bundle, "Observation")}
+    told = {one["identifier"][-1]["value"]: one for one in resources(bundle, "Observation")}
     for nodule in analysis.nodules:
         observation = told[f"urn:oid:{nodule.tracking_uid}"]
         parts = {part["code"]["coding"][0]["code"]: part for part in observation["component"]}
@@ -82,6 +83,20 @@ def test_posted_twice_it_creates_nothing_new():
     assert all("ifNoneExist" in entry["request"] for entry in bundle["entry"])
     source = Source.read(reports.ct_series())
     assert len({fhir.encode(reports.cases()["one"], source) for _ in range(2)}) == 1
+
+
+def test_a_nodule_that_is_seen_again_is_observed_again():
+    """Two exams share its tracking UID, and neither takes the other's observation for its own."""
+    one, other = reports.cases()["one"], replace(reports.cases()["one"], generation=2)
+    (was,), (now,) = (resources(bundle_of(exam), "Observation")[1:] for exam in (one, other))
+    assert was["identifier"][1] == now["identifier"][1]
+    conditions = {
+        entry["request"]["ifNoneExist"]
+        for exam in (one, other)
+        for entry in bundle_of(exam)["entry"]
+        if entry["resource"] in (was, now)
+    }
+    assert len(conditions) == 2
 
 
 def test_nothing_is_counted_of_what_was_not_analysed():

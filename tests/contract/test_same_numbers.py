@@ -58,7 +58,7 @@ def test_fhir_tells_what_grpc_tells(analysis, source, expected):
     """Diameter, volume and attenuation of N of N."""
     told = {}
     for entry in json.loads(fhir.encode(analysis, source))["entry"]:
-        uid = entry["resource"]["identifier"][0]["value"].removeprefix("urn:oid:")
+        uid = entry["resource"]["identifier"][-1]["value"].removeprefix("urn:oid:")
         if uid in expected:
             parts = {
                 part["code"]["coding"][0]["code"]: part.get("valueQuantity", {}).get("value")

@@ -47,7 +47,7 @@ def encode(analysis: Analysis, source: Source) -> bytes:
     common = _common(about, at)
     device = _device(analysis)
     found = [_exam(analysis, common), *(_effusion(each, analysis, common) for each in analysis.effusions)]
-    found += [_nodule(nodule, common) for nodule in analysis.nodules]
+    found += [_nodule(nodule, analysis, common) for nodule in analysis.nodules]
     for observation in found:
         observation["device"] = {"reference": _url(device)}
     report = {
@@ -141,8 +141,14 @@ def _effusion(effusion: Effusion, analysis: Analysis, common: Resource) -> Resou
     }
 
 
-def _nodule(nodule: Nodule, common: Resource) -> Resource:
-    """One nodule: what it is, where, and its measurements."""
+def _nodule(nodule: Nodule, analysis: Analysis, common: Resource) -> Resource:
+    """One nodule: what it is, where, and its measurements.
+
+    Its tracking UID is the second identifier: exams of the same nodule share it, and a server that knows
+    the one before must keep this one, too.
+    """
+    observation = _observation(object_uid(analysis, f"observed-{nodule.number}"), codes.FINDING, common)
+    observation["identifier"].append(_uid(nodule.tracking_uid))
     components = [
         _measured(codes.DIAMETER, rounding.length_mm(nodule.diameter_mm), codes.MM),
         _measured(codes.VOLUME, rounding.volume_mm3(nodule.volume_mm3), codes.MM3),
@@ -154,7 +160,7 @@ def _nodule(nodule: Nodule, common: Resource) -> Resource:
     if found is not None:
         components += _character(found)
     return {
-        **_observation(nodule.tracking_uid, codes.FINDING, common),
+        **observation,
         "bodySite": {"coding": [_coding(lobe), _coding(codes.SIDES[nodule.side])]},
         "valueCodeableConcept": _concept(codes.CLASSES[nodule.nodule_class]),
         "component": components,

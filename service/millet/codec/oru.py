@@ -24,7 +24,6 @@ _LARGEST = Code("largest", codes.SCHEME, "Largest lesion, diameter")
 _REPORT_UID = Code("report", codes.SCHEME, "SOP Instance UID of the DICOM report")
 _ABNORMAL = {TriageLevel.CRITICAL: "AA", TriageLevel.URGENT: "A", TriageLevel.NOTABLE: "A"}
 """OBX-8, table 0078; the absence of a flag says nothing, as in the page."""
-_CODING = {"LN": "LN", "SCT": "SCT", "DCM": "DCM", "UCUM": "UCUM"}
 _ESCAPES = str.maketrans(
     {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\", "\r": " ", "\n": " "}
 )
@@ -139,7 +138,7 @@ def _words(concept: Code, words: str) -> Sequence[str]:
 
 
 def _coded(code: Code) -> str:
-    return f"{_text(code.value)}^{_text(code.meaning)}^{_CODING.get(code.scheme, code.scheme)}"
+    return f"{_text(code.value)}^{_text(code.meaning)}^{code.scheme}"
 
 
 def _text(words: str) -> str:

@@ -23,7 +23,6 @@ class PatientStudy:
     sex: str
     """F, M or O."""
     accession: str
-    study_uid: str
     study_date: str
     """YYYYMMDD."""
     study_time: str
@@ -42,7 +41,6 @@ def patient_study(source: Source) -> PatientStudy:
         birth_date=_day(source.inherited_text("PatientBirthDate")),
         sex=source.inherited_text("PatientSex"),
         accession=source.inherited_text("AccessionNumber"),
-        study_uid=source.inherited_text("StudyInstanceUID"),
         study_date=_day(source.inherited_text("StudyDate")),
         study_time=time[:6] if len(time) in {2, 4, 6} else "",
     )

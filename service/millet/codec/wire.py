@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from enum import Enum
-from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from millet.codec.wire_fields import from_wire, to_wire
+from millet.codec.wire_fields import from_wire, member, text, to_wire
 from millet.core.advice import Advice
 from millet.core.analysis import (
     Analysis,
@@ -35,13 +33,6 @@ from millet.core.spread import Spread
 from millet.core.wording import words
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 
-E = TypeVar("E", bound=Enum)
-
-
-def text(value: str) -> str:
-    """A string that UTF-8 can carry; what it cannot (lone surrogates) becomes `?`."""
-    return value.encode("utf-8", "replace").decode("utf-8")
-
 
 def time_to_wire(moment: datetime) -> Timestamp:
     """A timezone-aware time."""
@@ -62,7 +53,7 @@ def level_to_wire(level: TriageLevel | None) -> pb.TriageLevel.ValueType:
 
 def level_from_wire(number: int) -> TriageLevel | None:
     """A triage level; raises ValueError for a number that this version does not know."""
-    return None if number == 0 else _member(TriageLevel, number)
+    return None if number == 0 else member(TriageLevel, number)
 
 
 def outcome_to_wire(outcome: Outcome | None) -> pb.Outcome.ValueType:
@@ -72,14 +63,7 @@ def outcome_to_wire(outcome: Outcome | None) -> pb.Outcome.ValueType:
 
 def outcome_from_wire(number: int) -> Outcome | None:
     """An outcome; raises ValueError for a number that this version does not know."""
-    return None if number == 0 else _member(Outcome, number)
-
-
-def _member(kind: type[E], number: int) -> E:
-    """Our value for a number: the generated enums keep our order and begin at 1 (a test holds them to it)."""
-    if not 1 <= number <= len(kind):
-        raise ValueError(f"{kind.__name__} has no value {number}")
-    return list(kind)[number - 1]
+    return None if number == 0 else member(Outcome, number)
 
 
 def nodule_to_wire(nodule: Nodule) -> pb.Nodule:
@@ -104,7 +88,7 @@ def remark_to_wire(remark: Remark) -> pb.Remark:
 
 def remark_from_wire(message: pb.Remark) -> Remark:
     """One remark; raises ValueError for a code that this version does not know."""
-    weight = _member(Weight, message.weight)
+    weight = member(Weight, message.weight)
     return Remark(reason=Reason(message.reason_code), weight=weight, detail=message.detail)
 
 
@@ -148,7 +132,7 @@ def analysis_from_wire(message: pb.Analysis) -> Analysis:
         frame_of_reference_uid=message.frame_of_reference_uid,
         generation=message.generation,
         created_utc=time_from_wire(message.created_time),
-        outcome=_member(Outcome, message.outcome),
+        outcome=member(Outcome, message.outcome),
         remarks=tuple(remark_from_wire(remark) for remark in message.remarks),
         volumes=tuple(from_wire(VolumeSummary, volume) for volume in message.volumes),
         nodules=tuple(nodule_from_wire(nodule) for nodule in message.nodules),

@@ -21,6 +21,19 @@ from millet.core.geometry import PointMm
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
+
+
+def text(value: str) -> str:
+    """A string that UTF-8 can carry; what it cannot (lone surrogates) becomes `?`."""
+    return value.encode("utf-8", "replace").decode("utf-8")
+
+
+def member(kind: type[E], number: int) -> E:
+    """Our value for a number: the generated enums keep our order and begin at 1 (a test holds them to it)."""
+    if not 1 <= number <= len(kind):
+        raise ValueError(f"{kind.__name__} has no value {number}")
+    return list(kind)[number - 1]
 
 
 def to_wire(value: object, message: type[M]) -> M:
@@ -69,7 +82,7 @@ def _scalar(value: object) -> Any:
     if isinstance(value, StrEnum):
         return list(type(value)).index(value) + 1
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
+        return text(value)
     return value.isoformat() if isinstance(value, date) else value
 
 
@@ -95,11 +108,5 @@ def _reader(kind: Any) -> Callable[[Any], object]:
     if kind is date:
         return date.fromisoformat
     if issubclass(kind, StrEnum):
-        return lambda number: _member(kind, number)
+        return lambda number: member(kind, number)
     return cast("Callable[[Any], object]", kind)
-
-
-def _member(kind: type[StrEnum], number: int) -> StrEnum:
-    if not 1 <= number <= len(kind):
-        raise ValueError(f"{kind.__name__} has no value {number}")
-    return list(kind)[number - 1]

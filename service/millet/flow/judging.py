@@ -35,16 +35,11 @@ def judged(
     if lobes.complete:
         named = {lobe.value: litres for lobe, litres in lobes.litres.items()}
         known = replace(known, litres={**known.litres, **named})
-    spread = _spread(nodules, mask, lobes, patterns.judge(nodules, known).level)
+    spread = _spread(nodules, mask, lobes, patterns.judgement(nodules, known).level)
     known = replace(known, randomness=spread.randomness)
     told = patterns.judgements(nodules, known, further)
     pattern = replace(patterns.judge(nodules, known), miliary=patterns.miliary(told[0]))
-    analysis = replace(
-        base,
-        pattern=pattern,
-        judgements=told,
-        spread=spread,
-    )
+    analysis = replace(base, pattern=pattern, judgements=told, spread=spread)
     analysis = replace(analysis, advice=guidelines.advise(guidelines.subject_of(analysis, headers)))
     exam = triage.Exam(nodules=nodules, pattern=pattern, effusions=base.effusions, remarks=analysis.remarks)
     return replace(analysis, triage=triage.judge(exam))

@@ -7,6 +7,7 @@ import binascii
 import hashlib
 
 from millet.codec import wire
+from millet.codec.wire_fields import text
 from millet.core.turns import EMERGENCY
 from millet.core.wording import words
 from millet.ports import SeriesStatus, WorklistQuery
@@ -18,18 +19,18 @@ TEXT_FILTERS = ("site", "issuer", "patient_id", "accession", "sender", "study_ui
 def status_to_wire(status: SeriesStatus) -> pb.SeriesStatus:
     """One line of the worklist."""
     return pb.SeriesStatus(
-        site=wire.text(status.key.site),
-        series_uid=wire.text(status.key.series_uid),
-        study_uid=wire.text(status.study_uid),
-        accession=wire.text(status.accession),
-        patient_id=wire.text(status.patient_id),
-        issuer=wire.text(status.issuer),
-        patient_name=wire.text(status.patient_name),
-        birth_date=wire.text(status.birth_date),
-        sex=wire.text(status.sex),
-        study_date=wire.text(status.study_date),
-        description=wire.text(status.description),
-        sender=wire.text(status.sender),
+        site=text(status.key.site),
+        series_uid=text(status.key.series_uid),
+        study_uid=text(status.study_uid),
+        accession=text(status.accession),
+        patient_id=text(status.patient_id),
+        issuer=text(status.issuer),
+        patient_name=text(status.patient_name),
+        birth_date=text(status.birth_date),
+        sex=text(status.sex),
+        study_date=text(status.study_date),
+        description=text(status.description),
+        sender=text(status.sender),
         state=status.state,
         generation=status.generation,
         instances=status.instances,
@@ -49,8 +50,8 @@ def status_to_wire(status: SeriesStatus) -> pb.SeriesStatus:
         windows_total=status.windows_total,
         count_reliable=status.count_reliable,
         best_of_study=status.best_of_study,
-        best_series_uid=wire.text(status.best_series_uid),
-        best_reason=wire.text(status.best_reason),
+        best_series_uid=text(status.best_series_uid),
+        best_reason=text(status.best_reason),
         triage_before=wire.level_to_wire(status.triage_before),
     )
 
