@@ -205,7 +205,7 @@ def test_a_patient_seen_twice_by_two_models_shows_no_progression(visits):
         provenance=replace(analysis.provenance, model_digest="ef" * 32),
     )
     how = followup.conditions(series, mask, manifest)
-    study = followup._study(few, Facts.of(series.headers[0]), how, followup.outline(mask))
+    study = followup.study(few, Facts.of(series.headers[0]), how, followup.outline(mask))
     change = followup.changed(analysis, series, mask, how, Prior(study=study))
     assert change.limited == ("model",)
     assert {one.fate for one in change.nodules} == {Fate.UNCERTAIN}

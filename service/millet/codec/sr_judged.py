@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from millet.codec import codes
 from millet.codec.content import CONTAINS, code, text
@@ -11,6 +11,7 @@ from millet.core.advice_wording import said
 from millet.core.analysis import Analysis
 from millet.core.change import Change, Fate
 from millet.core.judgement import Condition, Judgement
+from millet.core.prior import Source
 from millet.core.rounding import percent, ratio, written
 from millet.core.spread import Randomness, Spread
 
@@ -65,16 +66,34 @@ def _ripley(found: Randomness) -> str:
 
 def _comparison(change: Change) -> str:
     if change.not_used:
-        return f"Prior not used, because: {change.not_used}."
+        return f"Prior not used, because: {change.not_used}.{_left_out(change)}{_archive(change)}"
     when = f" of {change.prior_date.isoformat()}" if change.prior_date else ""
     apart = "" if change.interval_days is None else f", {change.interval_days} days before"
     counted = {fate: sum(one.fate is fate for one in change.nodules) for fate in Fate}
     said = [f"{count} {fate.value}" for fate, count in counted.items() if count] or ["no nodules in either"]
-    words = f"Compared with series {change.prior_series_uid}{when}{apart}: {', '.join(said)}."
+    by = _READ.get(change.source, "")
+    words = f"Compared with series {change.prior_series_uid}{when}{apart}{by}: {', '.join(said)}."
     if change.median_volume_change is not None:
         words += f" Median change of volume {written(percent(change.median_volume_change))} %."
     if change.gone_share is not None:
         words += f" Share gone {written(percent(change.gone_share))} %."
     if change.limited:
         words += f" Comparison limited: {', '.join(change.limited)}; nothing is called new or gone."
-    return words
+    return words + _left_out(change) + _archive(change)
+
+
+_READ: Mapping[str, str] = {
+    Source.IMAGES: ", its images read again by this model",
+    Source.REPORT: ", read by another, from its report",
+    Source.SEGMENTATION: ", read by another, from its segmentation",
+}
+"""How the prior is known, where it is not our own analysis of then."""
+
+
+def _left_out(change: Change) -> str:
+    told = ", ".join(f"{one.count} {one.reason}" for one in change.left_out)
+    return f" Of the prior's lesions left out: {told}." if told else ""
+
+
+def _archive(change: Change) -> str:
+    return f" Whether archives hold another prior is not known: {change.archive}." if change.archive else ""

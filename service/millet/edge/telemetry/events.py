@@ -10,6 +10,7 @@ from millet.core.assembler import ClosedBy
 from millet.core.tag import series_tag
 from millet.edge.telemetry.leaving import Delivered
 from millet.edge.telemetry.metrics import Association, Peer, Stage, Telemetry
+from millet.errors import ArchiveError
 from millet.ports import Delivery, Work
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,11 @@ class Events:
     def read_ahead_failed(self, failure: Exception) -> None:
         """An instance could not be read while its series arrives; it is read again when that is complete."""
         log.warning("an instance could not be read ahead: %s", type(failure).__name__)
+
+    def prior_failed(self, failure: Exception) -> None:
+        """A step of looking for a prior failed; the report says what is not known for it."""
+        why = str(failure) if isinstance(failure, ArchiveError) else type(failure).__name__
+        log.warning("looking for a prior: %s", why)
 
     def faulty(self, work: Work, failure: Exception) -> None:
         """An attempt at an analysis failed."""
