@@ -44,7 +44,8 @@ def prior_archives(chosen: Settings) -> Sequence[PriorArchive]:
     return [
         PriorArchive(
             reports=_archive(chosen, brief, sorted(FETCHED), MOST_BYTES),
-            images=_archive(chosen, brief, CLASSES) if one.prior_images and chosen.prior_again else None,
+            images=_archive(chosen, brief),
+            again=one.prior_images,
         )
         for one in chosen.archive
         if one.priors

@@ -6,8 +6,8 @@ that hangs together is one nodule: our own BINARY segment holds all of them, oth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any, NamedTuple
 
@@ -21,6 +21,8 @@ from millet.codec import sr_lesion as known
 from millet.codec.codes import Code
 from millet.codec.decoders import DECODERS, RLE, Coded, decode
 from millet.codec.elements import transfer_syntax
+from millet.codec.sr_reading import ReadLesion, ReadReport
+from millet.codec.sr_region import Flaw, Segment
 from millet.core.bits import Mask
 from millet.core.components import Components
 from millet.core.geometry import Floats, PointMm
@@ -42,6 +44,8 @@ FrameOfReferenceUID SegmentSequence SharedFunctionalGroupsSequence PerFrameFunct
 class Drawn(NamedTuple):
     """One nodule as it was drawn."""
 
+    segment: int
+    """Number of its segment."""
     tracking_uid: str
     """Of its segment, if that has one and this is its largest piece; else empty."""
     centre_mm: PointMm
@@ -96,7 +100,7 @@ def _read(found: Dataset, syntax: str) -> ReadSegmentation:
         nodule
         for number, parts in sorted(voxels.items())
         if parts
-        for nodule in _nodules(np.concatenate(parts), lattice, str(kinds[number].get("TrackingUID") or ""))
+        for nodule in _nodules(number, np.concatenate(parts), lattice, _name(kinds[number]))
     ]
     return ReadSegmentation(
         sop_instance_uid=str(found.SOPInstanceUID),
@@ -104,6 +108,10 @@ def _read(found: Dataset, syntax: str) -> ReadSegmentation:
         lesions=tuple(lesions),
         elsewhere=len(drawn) - len(wanted),
     )
+
+
+def _name(segment: Dataset) -> str:
+    return str(segment.get("TrackingUID") or "")
 
 
 def _is_lesion(segment: Dataset) -> bool:
@@ -224,22 +232,45 @@ def _stored(found: Dataset, syntax: str) -> Iterator[NDArray[Any]]:
         yield flat.reshape(rows, columns)
 
 
-def _nodules(voxels: NDArray[np.int64], lattice: _Lattice, tracking_uid: str) -> Iterator[Drawn]:
-    """The pieces of one segment, the largest first named as it is."""
+def _nodules(
+    segment: int, voxels: NDArray[np.int64], lattice: _Lattice, tracking_uid: str
+) -> Iterator[Drawn]:
+    """The pieces of one segment, the largest first: that one has the segment's name."""
     low = voxels.min(axis=0)
     shape = voxels.max(axis=0) - low + 1
     if np.prod(shape) > MOST_VOXELS:
         raise ValueError("a segment is larger than any lung")
     box = np.zeros(shape, bool)
     box[tuple((voxels - low).T)] = True
-    pieces = Components.of(box, 26)
-    name = pieces.labels[tuple((voxels - low).T)]
-    sizes = np.bincount(name)
-    largest = int(sizes.argmax())
-    for piece in range(1, len(sizes)):
-        middle = voxels[name == piece].mean(axis=0) @ lattice.steps_mm + lattice.origin_mm
-        yield Drawn(
-            tracking_uid if piece == largest else "",
-            known.place(middle),
-            float(sizes[piece] * lattice.voxel_mm3),
-        )
+    piece = Components.of(box, 26).labels[tuple((voxels - low).T)]
+    sizes = np.bincount(piece)
+    for rank, one in enumerate(np.argsort(-sizes[1:], kind="stable") + 1):
+        middle = voxels[piece == one].mean(axis=0) @ lattice.steps_mm + lattice.origin_mm
+        volume_mm3 = float(sizes[one] * lattice.voxel_mm3)
+        yield Drawn(segment, "" if rank else tracking_uid, known.place(middle), volume_mm3)
+
+
+def placed(report: ReadReport, drawn: Iterable[ReadSegmentation]) -> ReadReport:
+    """A report whose lesions are segments, with their places and, where it says none, their sizes."""
+    at = {
+        Segment(one.sop_instance_uid, nodule.segment): (one.frame_of_reference_uid, nodule)
+        for one in drawn
+        for nodule in reversed(one.lesions)  # of a segment in pieces the largest stays
+    }
+    lesions = [
+        _placed(lesion, *at[lesion.segment]) if lesion.centre_mm is None and lesion.segment in at else lesion
+        for lesion in report.lesions
+    ]
+    return replace(report, lesions=tuple(lesions))
+
+
+def _placed(lesion: ReadLesion, frame_uid: str, drawn: Drawn) -> ReadLesion:
+    return replace(
+        lesion,
+        frame_of_reference_uid=frame_uid,
+        centre_mm=drawn.centre_mm,
+        diameter_mm=lesion.diameter_mm or drawn.diameter_mm,
+        size_from=lesion.size_from or "region",
+        volume_mm3=lesion.volume_mm3 or drawn.volume_mm3,
+        flaws=tuple(flaw for flaw in lesion.flaws if flaw not in {Flaw.SEGMENT_ONLY, Flaw.NO_SIZE}),
+    )

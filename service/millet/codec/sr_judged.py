@@ -11,7 +11,7 @@ from millet.core.advice_wording import said
 from millet.core.analysis import Analysis
 from millet.core.change import Change, Fate
 from millet.core.judgement import Condition, Judgement
-from millet.core.prior import Source
+from millet.core.prior import Origin
 from millet.core.rounding import percent, ratio, written
 from millet.core.spread import Randomness, Spread
 
@@ -83,9 +83,9 @@ def _comparison(change: Change) -> str:
 
 
 _READ: Mapping[str, str] = {
-    Source.IMAGES: ", its images read again by this model",
-    Source.REPORT: ", read by another, from its report",
-    Source.SEGMENTATION: ", read by another, from its segmentation",
+    Origin.IMAGES: ", its images read again by this model",
+    Origin.REPORT: ", read by another, from its report",
+    Origin.SEGMENTATION: ", read by another, from its segmentation",
 }
 """How the prior is known, where it is not our own analysis of then."""
 

@@ -17,7 +17,7 @@ NO_LESIONS, NO_PLACE, OTHER_FRAME, TOO_LARGE = "no-lesions", "no-place", "other-
 ARCHIVE_LATE, ARCHIVE_SILENT = "archive-late", "archive-silent"
 
 
-class Source(StrEnum):
+class Origin(StrEnum):
     """What is known of an earlier exam, the best first."""
 
     OURS = "ours"
@@ -51,7 +51,7 @@ class Facts:
     """Empty of an exam that somebody else read."""
     analysed: bool = True
     """Whether it was analysed and not refused."""
-    source: Source = Source.OURS
+    origin: Origin = Origin.OURS
 
     @classmethod
     def of(cls, header: SliceHeader) -> Facts:
@@ -106,7 +106,7 @@ def choose(current: Facts, candidates: Sequence[Facts]) -> Chosen:
 def ranked(current: Facts, candidates: Sequence[Facts]) -> Sequence[Facts]:
     """The earlier exams of the same patient, the newest study first.
 
-    Of one study's what we know best, in the order of `Source`, then the series taken and read most alike.
+    Of one study's what we know best, in the order of `Origin`, then the series taken and read most alike.
     """
     if not current.patient_id.strip():
         return ()
@@ -145,12 +145,12 @@ def _earlier(one: Facts, current: Facts) -> bool:
     return bool(one.time and current.time) and one.time < current.time
 
 
-_BEST_FIRST = tuple(Source)
+_BEST_FIRST = tuple(Origin)
 
 
 def _unlike(current: Facts, one: Facts) -> tuple[int, bool, bool, float, str]:
     return (
-        _BEST_FIRST.index(one.source),
+        _BEST_FIRST.index(one.origin),
         one.model_digest != current.model_digest,
         blur_mm(one.kernel) != blur_mm(current.kernel),
         abs(one.slice_mm - current.slice_mm),

@@ -21,7 +21,7 @@ from millet.core import prior as priors
 from millet.core.analysis import Outcome
 from millet.core.comparable import reading
 from millet.core.followup import Prior, Study, compare
-from millet.core.prior import Facts, Source, fault, ranked
+from millet.core.prior import Facts, Origin, fault, ranked
 from millet.core.turns import BEHIND, ROUTINE
 from millet.errors import ArchiveError, Interrupted, RefusedInstance, StoreError, UnfitSeries
 from millet.flow import followup
@@ -90,13 +90,9 @@ class Again:
     def theirs(self, offer: Offer, before: Study | None, asked: Asked) -> Prior:
         """The one of an archive's series of a study that is most like our exam. Raises ArchiveError."""
         archive = offer.archive.images
-        known = (
-            {facts: name for name in offer.series if (facts := self._probed(archive, name))}
-            if archive
-            else {}
-        )
+        known = {facts: name for name in offer.series if (facts := self._probed(archive, name))}
         best = ranked(asked.own, [*known])
-        if archive is None or not best:
+        if not best:
             whys = [why for facts in known if (why := fault(asked.own, facts))]
             return Prior(why_not=whys[0] if whys else priors.NO_PRIOR)
         name = known[best[0]]
@@ -117,7 +113,7 @@ class Again:
         with suppress(UnfitSeries):
             header = ct.read_header(came[0]) if came else None
             if header and (header.study_uid, header.series_uid) == name:
-                return replace(Facts.of(header), source=Source.IMAGES)
+                return replace(Facts.of(header), origin=Origin.IMAGES)
         return None
 
     def _spooled(self, paths: Sequence[str]) -> Iterable[bytes]:
@@ -155,7 +151,7 @@ class Again:
         if made.analysis.outcome is Outcome.NOT_ANALYSED or kept is None:
             return Prior(why_not=priors.NOT_ANALYSED)
         lungs, how = lung_outline.decode(kept)
-        return Prior(study=followup.study(made.analysis, facts, how, lungs), source=Source.IMAGES)
+        return Prior(study=followup.study(made.analysis, facts, how, lungs), source=Origin.IMAGES)
 
     def _progress(self, _stage: str, _done: int, _total: int) -> None:
         """Emergencies first; not routine work, which may be waiting for this."""

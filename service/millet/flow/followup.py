@@ -26,7 +26,7 @@ from millet.core.followup import Followed, Prior, Shown, Study, compare, foreign
 from millet.core.lung_outline import DENSE, Outline, outline
 from millet.core.lungs import LungMask
 from millet.core.manifest import Manifest
-from millet.core.prior import Chosen, Facts, Source
+from millet.core.prior import Chosen, Facts, Origin
 from millet.core.uids import derived_uid
 from millet.flow.read import ReadSeries
 from millet.ports import Priors, SeriesKey
@@ -55,7 +55,7 @@ def loaded(journal: Priors, key: SeriesKey, facts: Facts) -> Prior:
         return Prior(why_not=priors.UNREADABLE)
     if analysis is None:
         return Prior(why_not=priors.NO_PRIOR)
-    return Prior(study=study(analysis, facts, how, lungs), source=Source.OURS)
+    return Prior(study=study(analysis, facts, how, lungs), source=Origin.OURS)
 
 
 def reported(report: ReadReport, series_uid: str, taken: date | None) -> Prior:
@@ -80,7 +80,7 @@ def reported(report: ReadReport, series_uid: str, taken: date | None) -> Prior:
         for number, (one, reason) in enumerate(zip(report.lesions, why, strict=True), start=1)
         if not reason and one.centre_mm is not None and one.diameter_mm is not None
     ]
-    return _by_others(foreign(series_uid, taken, lesions), Source.REPORT, filter(None, why))
+    return _by_others(foreign(series_uid, taken, lesions), Origin.REPORT, filter(None, why))
 
 
 def segmented(read: ReadSegmentation, series_uid: str, taken: date | None) -> Prior:
@@ -96,7 +96,7 @@ def segmented(read: ReadSegmentation, series_uid: str, taken: date | None) -> Pr
         for number, one in enumerate(read.lesions, start=1)
     ]
     found = foreign(series_uid, taken, lesions)
-    return _by_others(found, Source.SEGMENTATION, [Flaw.UNKNOWN_SITE] * read.elsewhere)
+    return _by_others(found, Origin.SEGMENTATION, [Flaw.UNKNOWN_SITE] * read.elsewhere)
 
 
 def _left_out(one: ReadLesion, frame_uid: str) -> str:
@@ -117,7 +117,7 @@ def _name(sop_instance_uid: str, number: int) -> str:
     return derived_uid("followed", sop_instance_uid, str(number))
 
 
-def _by_others(found: Study, source: Source, left_out: Iterable[str]) -> Prior:
+def _by_others(found: Study, source: Origin, left_out: Iterable[str]) -> Prior:
     """What others read; where all of it is left out, or there is nothing, it is no prior."""
     counted = Counter(map(str, left_out))
     told = tuple(LeftOut(reason=reason, count=count) for reason, count in sorted(counted.items()))

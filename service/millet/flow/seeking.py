@@ -20,7 +20,7 @@ from typing import NamedTuple
 from millet.codec import prior as documents
 from millet.core import prior as priors
 from millet.core.followup import Prior
-from millet.core.prior import ARCHIVE_LATE, ARCHIVE_SILENT, Facts, Source, choose, ranked
+from millet.core.prior import ARCHIVE_LATE, ARCHIVE_SILENT, Facts, Origin, choose, ranked
 from millet.errors import ArchiveError, ServiceError
 from millet.flow.again import Again, Asked, is_alike
 from millet.flow.elsewhere import Offer, PriorArchive, fetched, offered
@@ -210,14 +210,14 @@ class _Looking:
 
     def _worth_it(self, order: Sequence[Facts], at: int) -> Sequence[Facts]:
         """Images of later studies than is known; what is known, if it was read otherwise, and its images."""
-        later = [one for one in order[:at] if one.source is Source.IMAGES]
+        later = [one for one in order[:at] if one.origin is Origin.IMAGES]
         study = self.search.best.study if self.search.best else None
         known = self.search.facts
         if study is None or known is None or is_alike(study, self.asked.model):
             return later
         same = [one for one in order[at + 1 :] if one.study_uid == known.study_uid]
-        ours = [known] if known.source is Source.OURS else []
-        return [*later, *ours, *(one for one in same if one.source is Source.IMAGES)]
+        ours = [known] if known.origin is Origin.OURS else []
+        return [*later, *ours, *(one for one in same if one.origin is Origin.IMAGES)]
 
     def _put(self, prior: Prior, facts: Facts | None) -> None:
         self.search.best, self.search.facts = prior, facts
@@ -244,7 +244,7 @@ class _Looking:
         """Find the first that tells anything without being analysed; where it stands, or the end."""
         nearest = None
         for at, one in enumerate(order):
-            if one.source is Source.IMAGES:
+            if one.origin is Origin.IMAGES:
                 continue
             prior = self._loaded(one, offers)
             if prior.study is not None:
@@ -256,7 +256,7 @@ class _Looking:
         return len(order)
 
     def _loaded(self, one: Facts, offers: Mapping[Facts, Offer]) -> Prior:
-        if one.source is Source.OURS:
+        if one.origin is Origin.OURS:
             return loaded(self.of.priors, SeriesKey(site=self.key.site, series_uid=one.series_uid), one)
         try:
             return fetched(offers[one], one, self.asked.own)
