@@ -135,6 +135,15 @@ def test_a_report_that_was_cut_is_no_prior():
     assert followup.reported(cut, "1.7", None) == Prior(why_not=priors.UNREADABLE)
 
 
+def test_a_report_that_names_the_lungs_nowhere_is_no_prior():
+    """It may be of any other part of the patient."""
+    report = sr_reading.read(
+        sr.encode(reports.analysis(reports.nodules(3)), Source.read(reports.ct_series()))
+    )
+    nowhere = replace(report, lesions=tuple(replace(one, sites=()) for one in report.lesions))
+    assert followup.reported(nowhere, "1.7", None) == Prior(why_not="unknown-site")
+
+
 WANTED = replace(presets.PRESETS["miliary"], after=None)
 SMALL = {"nodules": 70, "scale": 0.32, "seed": 2, "scan": presets.Scan(pixel_mm=0.9, slice_mm=1.25)}
 

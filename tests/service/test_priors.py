@@ -1,14 +1,12 @@
-"""A patient who comes again: the prior is found in a real archive, read, analysed again; or it is said why not."""
+"""A patient who comes again: the prior is found in a real archive, read, read again; or it is said why."""
 
 from __future__ import annotations
 
-import io
 import socket
-import time
 from dataclasses import replace
 
 import pytest
-from peers import Orthanc, file_names, storescu, until
+from peers import Orthanc, file_names, storescu
 from pydicom import dcmread
 
 from millet.phantom import dicom, presets

@@ -66,6 +66,8 @@ class ReadSegmentation:
     lesions: tuple[Drawn, ...]
     elsewhere: int
     """Segments that are lesions, and not of the lungs."""
+    names_lungs: bool
+    """Whether the region of any lesion is told, and of the lungs."""
 
 
 def read(encoded: bytes) -> ReadSegmentation:
@@ -107,6 +109,7 @@ def _read(found: Dataset, syntax: str) -> ReadSegmentation:
         frame_of_reference_uid=str(found.get("FrameOfReferenceUID") or ""),
         lesions=tuple(lesions),
         elsewhere=len(drawn) - len(wanted),
+        names_lungs=any(_region(drawn[number]) is not None for number in wanted),
     )
 
 
@@ -119,8 +122,12 @@ def _is_lesion(segment: Dataset) -> bool:
 
 
 def _is_of_lungs(segment: Dataset) -> bool:
-    region = _code(segment, "AnatomicRegionSequence")
+    region = _region(segment)
     return region is None or known.key(region) in known.IN_LUNGS
+
+
+def _region(segment: Dataset) -> Code | None:
+    return _code(segment, "AnatomicRegionSequence")
 
 
 def _code(holder: Dataset, keyword: str) -> Code | None:

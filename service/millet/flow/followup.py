@@ -16,6 +16,7 @@ from datetime import date
 
 from millet.codec import lung_outline as outlines
 from millet.codec.seg_reading import ReadSegmentation
+from millet.codec.sr_lesion import IN_LUNGS, key
 from millet.codec.sr_reading import ReadLesion, ReadReport
 from millet.codec.sr_region import Flaw
 from millet.core import prior as priors
@@ -62,10 +63,13 @@ def reported(report: ReadReport, series_uid: str, taken: date | None) -> Prior:
     """A prior that somebody else read, by the report of it; numbered in its order.
 
     Lesions of which the report says no place or no size, that are not of the lungs or in another frame of
-    reference than most, are left out. A cut report is no prior: what it does not show would count as new.
+    reference than most, are left out. A cut report is no prior: what it does not show would count as new. Nor
+    is one with lesions that names the lungs nowhere: it may be of any other part of the patient.
     """
     if not report.whole:
         return Prior(why_not=priors.UNREADABLE)
+    if report.lesions and not any(key(site) in IN_LUNGS for one in report.lesions for site in one.sites):
+        return Prior(why_not=Flaw.UNKNOWN_SITE)
     frames = Counter(one.frame_of_reference_uid for one in report.lesions if one.centre_mm is not None)
     frame_uid = frames.most_common(1)[0][0] if frames else ""
     why = [_left_out(one, frame_uid) for one in report.lesions]
@@ -84,7 +88,9 @@ def reported(report: ReadReport, series_uid: str, taken: date | None) -> Prior:
 
 
 def segmented(read: ReadSegmentation, series_uid: str, taken: date | None) -> Prior:
-    """A prior that somebody else drew; numbered in the order of its segments."""
+    """A prior that somebody else drew; numbered in the order of its segments. It must name the lungs."""
+    if read.lesions and not read.names_lungs:
+        return Prior(why_not=Flaw.UNKNOWN_SITE)
     lesions = [
         Followed(
             number=number,

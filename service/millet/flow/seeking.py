@@ -40,12 +40,18 @@ Faulty = Callable[[Exception], None]
 """Told when a step of a search failed; the search goes on with what else there is."""
 
 
+class _Best(NamedTuple):
+    """A prior, and of which exam; None for why there is none."""
+
+    prior: Prior
+    facts: Facts | None
+
+
 @dataclass(slots=True)
 class _Search:
     """One search, and the best that it has found so far."""
 
-    best: Prior | None = None
-    facts: Facts | None = None
+    best: _Best | None = None
     archive: str = ""
     ended: threading.Event = field(default_factory=threading.Event)
 
@@ -124,13 +130,12 @@ class Seeking:
 
     def _found(self, one: UnderWay, search: _Search) -> Prior:
         """The search's best so far, or a later exam of ours that was analysed meanwhile."""
-        best, facts, archive = search.best, search.facts, search.archive
+        best, archive = search.best, search.archive
         exams = self.priors.exams(one.key)
-        if exams is None or best is None or facts is None or _is_behind(facts, exams):
-            own = find(self.priors, one.key, self.models[one.model_title].digest)
-            nothing = own.study is None and best is not None
-            return replace(best if nothing and best else own, archive=archive)
-        return replace(best, archive=archive)
+        if exams and best and best.facts and not _is_behind(best.facts, exams):
+            return replace(best.prior, archive=archive)
+        own = find(self.priors, one.key, self.models[one.model_title].digest)
+        return replace(best.prior if best and own.study is None else own, archive=archive)
 
     # the search itself, in threads of its own
 
@@ -144,6 +149,7 @@ class Seeking:
                     return
         except Exception as failure:  # noqa: BLE001 - the report is made all the same
             self.faulty(failure)
+            search.archive = ARCHIVE_SILENT if self.archives else ""
         search.ended.set()
 
     def _again(self, one: UnderWay, looking: _Looking, left: Sequence[_Step]) -> None:
@@ -211,16 +217,15 @@ class _Looking:
     def _worth_it(self, order: Sequence[Facts], at: int) -> Sequence[Facts]:
         """Images of later studies than is known; what is known, if it was read otherwise, and its images."""
         later = [one for one in order[:at] if one.origin is Origin.IMAGES]
-        study = self.search.best.study if self.search.best else None
-        known = self.search.facts
-        if study is None or known is None or is_alike(study, self.asked.model):
+        prior, known = self.search.best or _Best(Prior(), None)
+        if prior.study is None or known is None or is_alike(prior.study, self.asked.model):
             return later
         same = [one for one in order[at + 1 :] if one.study_uid == known.study_uid]
         ours = [known] if known.origin is Origin.OURS else []
         return [*later, *ours, *(one for one in same if one.origin is Origin.IMAGES)]
 
     def _put(self, prior: Prior, facts: Facts | None) -> None:
-        self.search.best, self.search.facts = prior, facts
+        self.search.best = _Best(prior, facts)
 
     def _offered(self, ours: Sequence[Facts]) -> tuple[Mapping[Facts, Offer], Sequence[Facts]]:
         """What all archives have that is not older than what we have ourselves."""
@@ -267,10 +272,9 @@ class _Looking:
 
     def _read(self, step: _Step) -> Prior | None:
         """One exam analysed by the model of today; None where that cannot be."""
-        again, facts, known = self.of.again, step.facts, self.search.best
-        before = (
-            known.study if known and self.search.facts and _same_study(facts, self.search.facts) else None
-        )
+        again, facts = self.of.again, step.facts
+        prior, known = self.search.best or _Best(Prior(), None)
+        before = prior.study if known and known.study_uid == facts.study_uid else None
         if again is None:
             return None
         try:
@@ -281,7 +285,3 @@ class _Looking:
         except ServiceError as failure:
             self.of.faulty(failure)
             return None
-
-
-def _same_study(one: Facts, other: Facts) -> bool:
-    return one.study_uid == other.study_uid
