@@ -11,6 +11,7 @@ from millet.codec.decoders import Decode
 from millet.core import count_limit
 from millet.core.analysis import Analysis
 from millet.core.doors import USUAL
+from millet.core.language import Language
 from millet.edge.decoding.pool import Decoders
 from millet.edge.journal import DurableWork, SqlJournal
 from millet.edge.telemetry import Events, Telemetry
@@ -143,6 +144,7 @@ class Analysing:
             drain=drain,
             told=told,
             priors=self.journal,
+            language=Language(self.chosen.language),
         )
 
 
