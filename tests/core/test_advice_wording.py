@@ -59,7 +59,9 @@ def test_a_sentence_says_what_it_assumes_and_why_it_does_not_apply():
     assert sentence(declined).endswith("does not apply (a miliary pattern, possible or more).")
     german = sentence(given, Language.GERMAN)
     assert german.endswith("5,4 %; Rundherd 1. Angenommen: keine Familienanamnese für Lungenkrebs.")
-    assert sentence(declined, Language.GERMAN).endswith("nicht anwendbar (miliares Muster, mindestens möglich).")
+    assert sentence(declined, Language.GERMAN).endswith(
+        "nicht anwendbar (miliares Muster, mindestens möglich)."
+    )
 
 
 @pytest.mark.parametrize(

@@ -29,31 +29,15 @@ _RING_PX = 0.75
 
 
 class Lettering(NamedTuple):
-    """Letters of a face and size."""
+    """The letters of a language in a size, in pixels."""
 
-    latin: bool
-    """Whether the face has letters beyond ASCII."""
     size: int
+    language: Language = Language.ENGLISH
 
     @property
     def font(self) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
         """As Pillow draws with it."""
-        return _font(self)
-
-
-class Face(NamedTuple):
-    """What all letters of a picture are of."""
-
-    latin: bool
-
-    def sized(self, size: int) -> Lettering:
-        """Its letters in a size, in pixels."""
-        return Lettering(self.latin, size)
-
-
-def face_of(language: Language) -> Face:
-    """The face of a language's pictures."""
-    return Face(latin=language is not Language.ENGLISH)
+        return _font(self.size, latin=self.language is not Language.ENGLISH)
 
 
 def put(picture: Rgb, words: str, at: tuple[int, int], lettering: Lettering, colour: Colour = WHITE) -> None:
@@ -97,12 +81,10 @@ def ring(picture: Rgb, centres_px: Floats, radius_px: int, colour: Colour) -> No
 
 
 @cache
-def _font(lettering: Lettering) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    if not lettering.latin:
-        return ImageFont.load_default(lettering.size)
-    return ImageFont.truetype(
-        BytesIO(files(__package__).joinpath("letters.ttf").read_bytes()), lettering.size
-    )
+def _font(size: int, *, latin: bool) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    if not latin:
+        return ImageFont.load_default(size)
+    return ImageFont.truetype(BytesIO(files(__package__).joinpath("letters.ttf").read_bytes()), size)
 
 
 @cache

@@ -13,11 +13,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from millet.codec import png
-from millet.codec.lettering import Face, face_of
+from millet.codec.lettering import Lettering
 from millet.codec.projection import View, Views
 from millet.core.analysis import Analysis
 from millet.core.geometry import Grid
-from millet.core.language import say
+from millet.core.language import Language, say
 from millet.core.nodule import Nodule, NoduleClass, Side
 
 Plane = Literal["axial", "coronal"]
@@ -74,13 +74,14 @@ def _picture(view: View, analysis: Analysis, marks: Sequence[_Mark], plane: Plan
     for mark in marks:
         if view.z[0] - 0.5 <= mark.place[0] < view.z[1] - 0.5:
             _circle(draw, mark, view, px_per_mm)
-    face = face_of(analysis.language)
-    _sides(draw, size, face)
+    _sides(draw, size, analysis.language)
     if plane == "coronal":
         _effusions(draw, size, analysis)
     else:
         words = say(analysis.language, "picture.thick", mm=view.depth_mm)
-        draw.text((size[0] / 2, 4), words, fill=_WHITE, font=face.sized(11).font, anchor="ma")
+        draw.text(
+            (size[0] / 2, 4), words, fill=_WHITE, font=Lettering(11, analysis.language).font, anchor="ma"
+        )
     return picture
 
 
@@ -97,9 +98,9 @@ def _circle(draw: ImageDraw.ImageDraw, mark: _Mark, view: View, px_per_mm: float
     draw.ellipse(around, outline=COLOURS[mark.nodule.nodule_class])
 
 
-def _sides(draw: ImageDraw.ImageDraw, size: tuple[int, int], face: Face) -> None:
+def _sides(draw: ImageDraw.ImageDraw, size: tuple[int, int], language: Language) -> None:
     """R on the picture's left, L on its right."""
-    font = face.sized(20).font
+    font = Lettering(20, language).font
     style: dict[str, Any] = {"fill": _WHITE, "font": font, "stroke_width": 2, "stroke_fill": "black"}
     draw.text((6, size[1] / 2), "R", anchor="lm", **style)
     draw.text((size[0] - 6, size[1] / 2), "L", anchor="rm", **style)
@@ -114,7 +115,7 @@ def _effusions(draw: ImageDraw.ImageDraw, size: tuple[int, int], analysis: Analy
             (x, size[1] - 6),
             words,
             fill=_BLUE,
-            font=face_of(analysis.language).sized(14).font,
+            font=Lettering(14, analysis.language).font,
             anchor=anchor,
             stroke_width=2,
             stroke_fill="black",
@@ -129,7 +130,7 @@ def _sheet(pictures: list[Image.Image], analysis: Analysis, plane: Plane) -> Ima
     sheet = Image.new("RGB", (across * width, down * height + 2 * _BAND_PX))
     for place, picture in enumerate(pictures):
         sheet.paste(picture, (place % across * width, place // across * height + _BAND_PX))
-    draw, font = ImageDraw.Draw(sheet), face_of(analysis.language).sized(14).font
+    draw, font = ImageDraw.Draw(sheet), Lettering(14, analysis.language).font
     above = say(analysis.language, f"picture.{plane}", tally=tally(analysis))
     draw.text((6, 4), above, _WHITE, font)
     draw.text((6, sheet.height - _BAND_PX + 4), say(analysis.language, "statement"), _WHITE, font)

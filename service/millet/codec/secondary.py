@@ -20,7 +20,7 @@ from millet.codec.content import Pen
 from millet.codec.disclosure import disclosure
 from millet.codec.document import head, pen_of
 from millet.codec.elements import Encoded, dataset
-from millet.codec.lettering import Face, Rgb, face_of, lines, put, ring
+from millet.codec.lettering import Lettering, Rgb, lines, put, ring
 from millet.codec.masks import LOSSY, pointer
 from millet.codec.part10 import encapsulated, part10
 from millet.codec.presentation import COLOURS, tally
@@ -29,6 +29,7 @@ from millet.codec.source import Source
 from millet.codec.turning import Turned
 from millet.core.analysis import Analysis
 from millet.core.geometry import Floats, Grid
+from millet.core.language import Language
 from millet.core.nodule import NoduleClass
 from millet.core.uids import object_uid
 
@@ -151,7 +152,7 @@ def _side(angle_deg: float) -> str:
 # --- drawn -------------------------------------------------------------------------------------------
 
 
-def _drawn(shot: _Shot, nodules: _Nodules, above: Rgb, below: Rgb, face: Face) -> Rgb:
+def _drawn(shot: _Shot, nodules: _Nodules, above: Rgb, below: Rgb, language: Language) -> Rgb:
     """A frame in true proportions: marks, sides and words, between what stands above and below."""
     width = shot.width_px
     height = max(1, round(width * shot.mm[0] / shot.mm[1]))
@@ -162,8 +163,8 @@ def _drawn(shot: _Shot, nodules: _Nodules, above: Rgb, below: Rgb, face: Face) -
     picture[:] = np.asarray(resized)[:, :, None]
     _mark(picture, shot, nodules)
     for side, column in zip(shot.sides, (_SIDES_PX, width - _SIDES_PX), strict=True):
-        put(picture, side, (height // 2, column), face.sized(_SIDES_PX))
-    put(picture, shot.words, (_WORDS_PX, width // 2), face.sized(_WORDS_PX))
+        put(picture, side, (height // 2, column), Lettering(_SIDES_PX, language))
+    put(picture, shot.words, (_WORDS_PX, width // 2), Lettering(_WORDS_PX, language))
     return frame
 
 
@@ -184,13 +185,14 @@ def _mark(picture: Rgb, shot: _Shot, nodules: _Nodules) -> None:
 def _encoded(
     kind: str, shots: Sequence[_Shot], nodules: _Nodules, analysis: Analysis, source: Source
 ) -> bytes:
-    width, face, pen = shots[0].width_px, face_of(analysis.language), pen_of(analysis, source)
+    width, language, pen = shots[0].width_px, analysis.language, pen_of(analysis, source)
     above, below = (
-        lines(said, width, face.sized(_WORDS_PX)) for said in ((tally(analysis),), disclosure(analysis))
+        lines(said, width, Lettering(_WORDS_PX, language))
+        for said in ((tally(analysis),), disclosure(analysis))
     )
     frames = []
     for shot in shots:
-        drawn = _drawn(shot, nodules, above, below, face)
+        drawn = _drawn(shot, nodules, above, below, language)
         frames.append(run_length.encode(drawn))
     document = {
         **head(analysis, source, kind=kind, sop_class_uid=TRUE_COLOR_CAPTURE, modality="OT"),

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 PHRASES: Mapping[str, str] = {
     # what every object says of itself
-    "statement": "Ungeprüft. Nur zu Forschungszwecken. Nicht zur Diagnose; kein Medizinprodukt.",
-    "statement.short": "Ungeprüft. Nur zu Forschungszwecken. Nicht zur Diagnose.",
+    "statement": "Nicht verifiziert. Nur zu Forschungszwecken. Nicht zur Diagnose; kein Medizinprodukt.",
+    "statement.short": "Nicht verifiziert. Nur zu Forschungszwecken. Nicht zur Diagnose.",
     "unreviewed": "KI-Ergebnis, ärztlich nicht geprüft.",
     "made-by": "Millet {software}, Modell {model} {version}, Kriterien {sets}, Konfiguration "
     "{configuration}.",

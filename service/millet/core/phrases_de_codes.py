@@ -45,7 +45,7 @@ PHRASES: Mapping[str, str] = {
     "reason.count-limit": "Das Modell gibt nur begrenzt viele Befunde aus",
     "reason.count-limit-reached": "Obergrenze des Modells erreicht, es können mehr Befunde sein",
     "reason.readers-disagree": "Anzahl nicht verlässlich: Zweitleser zählt anders",
-    "reason.low-detectability": "Anzahl nicht verlässlich: zu viel Rauschen oder zu dicke Schichten",
+    "reason.low-detectability": "Anzahl nicht verlässlich: Rauschen oder Schichtdicke zu groß",
     "reason.detector-failed": "Der Detektor ist ausgefallen",
     "reason.internal-error": "Interner Fehler",
     # what a remark means
