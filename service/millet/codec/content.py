@@ -27,17 +27,20 @@ PROPERTY = "HAS PROPERTIES"
 _REMEMBERED = 8192  # measurements
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Pen:
-    """Writes what a document says, in its language and letters."""
+    """Writes what a document says, in its language and letters.
 
-    language: Language = Language.ENGLISH
-    letters: str = ASCII
+    There is one of each (`pen_for`), by which what recurs is remembered.
+    """
+
+    language: Language
+    letters: str
     """As `elements.dataset` takes them."""
 
     # --- words, elements and codes -------------------------------------------------------------------
 
-    def say(self, key: str, **parts: object) -> str:
+    def say(self, key: str, /, **parts: object) -> str:
         """A phrase (`core.language`)."""
         return language.say(self.language, key, **parts)
 
@@ -159,6 +162,12 @@ class Pen:
         by = dataset(ReferencedSOPSequence=[state]) if state else {}
         referenced = element("ReferencedSOPSequence", [{**reference(sop_class_uid, sop_instance_uid), **by}])
         return referenced + _head(self, relationship, "IMAGE", concept)
+
+
+@cache
+def pen_for(language: Language = Language.ENGLISH, letters: str = ASCII) -> Pen:
+    """The pen of a language and letters."""
+    return Pen(language, letters)
 
 
 def reference(sop_class_uid: str, sop_instance_uid: str) -> Encoded:

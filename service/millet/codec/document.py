@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
-from millet.codec.content import Pen
+from millet.codec.content import Pen, pen_for
 from millet.codec.elements import ASCII, Encoded, dataset, tag_of
 from millet.codec.source import Source
 from millet.core.analysis import Analysis
@@ -33,7 +33,7 @@ _NAMED = frozenset(SERIES_NUMBERS) - {"seg"}
 def pen_of(analysis: Analysis, source: Source) -> Pen:
     """What the objects of an analysis are written with: English is ASCII, which any source's set holds."""
     english = analysis.language is Language.ENGLISH
-    return Pen() if english else Pen(analysis.language, source.letters.codec)
+    return pen_for() if english else pen_for(analysis.language, source.letters.codec)
 
 
 def head(analysis: Analysis, source: Source, *, kind: str, sop_class_uid: str, modality: str) -> Encoded:

@@ -309,15 +309,19 @@ def plain(text: str, letters: str = ASCII) -> str:
 
     Letters that it lacks are spelt out where that is customary, else become a question mark.
     """
-    if text.isascii() and text.isprintable() and not {"\\", "~"}.intersection(text):
+    if text.isprintable() and not {"\\", "~"}.intersection(text) and _holds(letters, text):
         return text
     return "".join(_letter(c, letters) for c in text).replace("\\", "/")
+
+
+def _holds(letters: str, text: str) -> bool:
+    return text.isascii() or text.encode(letters, "replace").decode(letters) == text
 
 
 def _letter(letter: str, letters: str) -> str:
     if letter.isascii() or letter.isspace():
         return letter if " " <= letter <= "}" else " " if letter.isspace() else "?"
-    if letter.isprintable() and letter.encode(letters, "ignore"):
+    if letter.isprintable() and _holds(letters, letter):
         return letter
     return _SPELT.get(letter, "?")
 

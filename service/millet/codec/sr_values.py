@@ -15,8 +15,8 @@ from millet.codec.content import CONTAINS, MODIFIES, Pen
 from millet.codec.elements import Item
 from millet.core.change import Fate, NoduleChange
 from millet.core.character import Character, Zone
-from millet.core.language import PHRASES, Language, spelled
-from millet.core.rounding import attenuation_hu, days, length_mm, percent, ratio, volume_mm3
+from millet.core.language import DECIMAL_MARKS, PHRASES, Language
+from millet.core.rounding import attenuation_hu, days, length_mm, percent, ratio, volume_mm3, written
 
 Known = float | None
 
@@ -146,9 +146,9 @@ def in_words(
     language: Language = Language.ENGLISH,
 ) -> str:
     """All values `besides` some as one text: `word number unit` and words, apart by a semicolon."""
-    words = PHRASES[language]
+    words, units, mark = PHRASES[language], _UNITS[language], DECIMAL_MARKS[language]
     said = [
-        f"{words[field.key]} {spelled(value, language)}{_UNITS[language].get(field.unit, '')}"
+        f"{words[field.key]} {written(value).replace('.', mark)}{units.get(field.unit, '')}"
         for field, value in numbers(known, change)
         if field not in besides
     ]

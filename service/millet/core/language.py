@@ -36,7 +36,7 @@ PHRASES: Mapping[Language, Mapping[str, str]] = MappingProxyType(
     }
 )
 """A template by key, language by language; a test holds them to each other."""
-_DECIMAL_MARKS = {Language.ENGLISH: ".", Language.GERMAN: ","}
+DECIMAL_MARKS = {Language.ENGLISH: ".", Language.GERMAN: ","}
 
 
 class Phrase(str):
@@ -47,7 +47,7 @@ class Phrase(str):
     parts: Mapping[str, object]
 
 
-def phrase(key: str, **parts: object) -> Phrase:
+def phrase(key: str, /, **parts: object) -> Phrase:
     """What is said under a key, with its values; KeyError for a key that is none."""
     made = Phrase(say(Language.ENGLISH, key, **parts))
     made.key, made.parts = key, parts
@@ -66,9 +66,10 @@ def listed(texts: tuple[str, ...], apart: str = "joined") -> str:
     return phrase(apart, told=texts) if texts else ""
 
 
-def say(language: Language, key: str, **parts: object) -> str:
+def say(language: Language, key: str, /, **parts: object) -> str:
     """A phrase in a language."""
-    return _SPEECH[language].vformat(PHRASES[language][key], (), parts)
+    template = PHRASES[language][key]
+    return _SPEECH[language].vformat(template, (), parts) if parts else template
 
 
 def said(text: str, language: Language) -> str:
@@ -87,7 +88,7 @@ def named(language: Language, kind: str, code: str) -> str:
 
 def spelled(value: float, language: Language) -> str:
     """A rounded number in prose."""
-    return written(value).replace(".", _DECIMAL_MARKS[language])
+    return written(value).replace(".", DECIMAL_MARKS[language])
 
 
 class _Speech(Formatter):
@@ -103,7 +104,7 @@ class _Speech(Formatter):
             case tuple():
                 return (format_spec or ", ").join(self.format_field(one, "") for one in value)
             case float() if format_spec:
-                return format(value, format_spec).replace(".", _DECIMAL_MARKS[self._language])
+                return format(value, format_spec).replace(".", DECIMAL_MARKS[self._language])
             case float():
                 return spelled(value, self._language)
             case _:
