@@ -215,7 +215,7 @@ PHRASES: Mapping[str, str] = {
     "criteria": "{criteria} {version} ({organ}; {standing}: {source}): Stufe {level}, {meaning}.",
     "criteria.not-evaluated": "{criteria} {version} ({organ}; {standing}: {source}): nicht beurteilbar, "
     "{why}.",
-    "condition": "{criteria} {version}: {name} {observed}, verlangt {relation} {limit}: {verdict} "
+    "condition": "{criteria} {version}: {name}: {observed}, verlangt {relation} {limit}, {verdict} "
     "({standing})",
     "condition.not-evaluated": "nicht beurteilbar",
     "condition.both": "{low} und {high}",
@@ -235,11 +235,11 @@ PHRASES: Mapping[str, str] = {
     # the exam
     "completeness.refused": "Die Serie wurde nicht ausgewertet ({reason}). Über Befunde ist nichts "
     "ausgesagt.",
-    "completeness.found": "{nodules} Rundherde und {masses} Raumforderungen",
+    "completeness.found": "Rundherde: {nodules}, Raumforderungen: {masses}",
     "completeness.none": "Die Serie wurde ausgewertet; kein Rundherd gefunden. Das schließt keinen aus.",
-    "completeness.limit": "Die Serie wurde ausgewertet; {found} sind aufgeführt. "
+    "completeness.limit": "Die Serie wurde ausgewertet; aufgeführt sind {found}. "
     "Die Obergrenze des Modells wurde erreicht: es können mehr sein.",
-    "completeness": "Die Serie wurde ausgewertet; alle gefundenen ({found}) sind aufgeführt, keiner fehlt.",
+    "completeness": "Die Serie wurde ausgewertet; alle gefundenen ({found}) sind aufgeführt, keiner ist ausgelassen.",
     "checked": "{nodules} Rundherde unter 8 mm berichtet; Zweitleser: {reader}{second}; {noise}",
     "checked.second": ", {nodules} unter 8 mm",
     "checked.no-noise": "Rauschen nicht gemessen",
