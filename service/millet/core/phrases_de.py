@@ -239,7 +239,8 @@ PHRASES: Mapping[str, str] = {
     "completeness.none": "Die Serie wurde ausgewertet; kein Rundherd gefunden. Das schließt keinen aus.",
     "completeness.limit": "Die Serie wurde ausgewertet; aufgeführt sind {found}. "
     "Die Obergrenze des Modells wurde erreicht: es können mehr sein.",
-    "completeness": "Die Serie wurde ausgewertet; alle gefundenen ({found}) sind aufgeführt, keiner ist ausgelassen.",
+    "completeness": "Die Serie wurde ausgewertet; alle gefundenen ({found}) sind aufgeführt, "
+    "keiner ist ausgelassen.",
     "checked": "{nodules} Rundherde unter 8 mm berichtet; Zweitleser: {reader}{second}; {noise}",
     "checked.second": ", {nodules} unter 8 mm",
     "checked.no-noise": "Rauschen nicht gemessen",
