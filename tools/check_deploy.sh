@@ -22,4 +22,7 @@ git ls-files -z pyproject.toml README.md LICENSE service models deploy/install.s
 (cd $out/src && sh deploy/install.sh ../venv)
 (cd $out && venv/bin/millet models verify)
 rm -rf $out/venv $out/src
+# The image for CUDA takes several GB: that its packages fit together is asked, not installed.
+.venv/bin/uv pip compile --quiet --extra gpu pyproject.toml -o $out/gpu.txt
+grep -q '^nvidia-cudnn-cu' $out/gpu.txt
 echo "deployment: all checks passed"
