@@ -188,6 +188,7 @@ class Millet:
 
     def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
         self.dicom_port, self.grpc_port, self.web_port = free_port(), free_port(), free_port()
+        self.health_port = self.web_port
         folder.mkdir(parents=True)
         self.folder, self.log = folder, folder / "log.jsonl"
         self._settings = {
@@ -214,7 +215,11 @@ class Millet:
         environment = kept | dict(self.environment)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-        until("Millet is ready", lambda: self.page("readyz"), 90, self.process)
+        until("Millet is ready", lambda: self.health("readyz"), 90, self.process)
+
+    def health(self, probe: str) -> str:
+        """What one of its probes says. Raises URLError where it is ill."""
+        return http(f"http://127.0.0.1:{self.health_port}/{probe}").decode()
 
     def page(self, path: str) -> str:
         """A page of its web server."""

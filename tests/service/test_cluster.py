@@ -30,6 +30,7 @@ class Pod(Millet):
         folder.mkdir(parents=True)
         self.folder, self.log = folder, folder / "log.jsonl"
         self.dicom_port, self.grpc_port, self.web_port = free_port(), free_port(), free_port()
+        self.health_port = self.web_port
         ports = zip(PORTS.values(), (self.dicom_port, self.grpc_port, self.web_port), strict=True)
         self.environment = {**variables, **own, **{name: str(port) for name, port in ports}}
         (folder / "millet.toml").write_text(text, "utf-8")
