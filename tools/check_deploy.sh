@@ -8,7 +8,7 @@ command -v promtool >/dev/null || sh tools/debian.sh prometheus
 command -v systemd-analyze >/dev/null || sh tools/debian.sh systemd
 
 echo "== alert rules"
-(cd deploy && promtool check config prometheus.yml && promtool test rules alerts_test.yml)
+(cd deploy && promtool check config prometheus.yml)
 
 echo "== chart, unit, image and compose files"
 sh tools/helm.sh

@@ -23,6 +23,8 @@ OWNED_BY_THE_CHART = {
     "dicom_port",
     "grpc_port",
     "web_port",
+    "metrics_port",
+    "metrics_host",
     "models_dir",
     "roles",
     "slot",
