@@ -233,7 +233,7 @@ def test_only_what_receives_can_be_sent_to() -> None:
         "analyser-cpu": {"health"},
         "analyser-gpu": {"health"},
         "deliverer": {"health"},
-        "api": {"web", "grpc"},
+        "api": {"web", "grpc", "health"},
     }
     (dicom,) = [one for one in of_kind("Service", objects) if one["metadata"]["name"] == "r-millet-dicom"]
     assert dicom["spec"]["selector"]["app.kubernetes.io/component"] == "receiver"

@@ -188,7 +188,7 @@ class Millet:
 
     def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
         self.dicom_port, self.grpc_port, self.web_port = free_port(), free_port(), free_port()
-        self.health_port = self.web_port
+        self.health_port = settings.get("metrics_port", self.web_port)
         folder.mkdir(parents=True)
         self.folder, self.log = folder, folder / "log.jsonl"
         self._settings = {
@@ -211,11 +211,15 @@ class Millet:
     def start(self) -> None:
         """Start and wait until it is ready."""
         command = [sys.executable, "-m", "millet", "serve", "--config", str(self.folder / "millet.toml")]
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("MILLET_")}
-        environment = kept | dict(self.environment)
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self.variables)
         until("Millet is ready", lambda: self.health("readyz"), 90, self.process)
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Everything in the environment of its process."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("MILLET_")}
+        return kept | dict(self.environment)
 
     def health(self, probe: str) -> str:
         """What one of its probes says. Raises URLError where it is ill."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from millet.phantom import dicom, presets
 
 pytestmark = pytest.mark.helm
 
-PORTS = {"dicom": "MILLET_DICOM_PORT", "grpc": "MILLET_GRPC_PORT", "web": "MILLET_WEB_PORT"}
+PORTS = ("MILLET_DICOM_PORT", "MILLET_GRPC_PORT", "MILLET_WEB_PORT", "MILLET_METRICS_PORT")
 SENT_REPORTS = ("sr", "summary")
 Secrets = Mapping[str, Mapping[str, str]]
 
@@ -29,10 +30,9 @@ class Pod(Millet):
     def __init__(self, folder: Path, text: str, variables: Mapping[str, str], own: Mapping[str, str]) -> None:
         folder.mkdir(parents=True)
         self.folder, self.log = folder, folder / "log.jsonl"
-        self.dicom_port, self.grpc_port, self.web_port = free_port(), free_port(), free_port()
-        self.health_port = self.web_port
-        ports = zip(PORTS.values(), (self.dicom_port, self.grpc_port, self.web_port), strict=True)
-        self.environment = {**variables, **own, **{name: str(port) for name, port in ports}}
+        ports = {name: free_port() for name in PORTS}
+        self.dicom_port, self.grpc_port, self.web_port, self.health_port = ports.values()
+        self.environment = {**variables, **own, **{name: str(port) for name, port in ports.items()}}
         (folder / "millet.toml").write_text(text, "utf-8")
 
     def ends(self) -> int:
@@ -40,7 +40,7 @@ class Pod(Millet):
         command = [sys.executable, "-m", "millet", "serve", "--config", str(self.folder / "millet.toml")]
         with self.log.open("ab") as log:
             done = subprocess.run(
-                command, stdout=log, stderr=log, env=self.environment, timeout=120, check=False
+                command, stdout=log, stderr=log, env=self.variables, timeout=120, check=False
             )
         return done.returncode
 
@@ -57,6 +57,7 @@ class Cluster:
                 own = {"MILLET_HOST": "127.0.0.1", "MILLET_STATE_DIR": str(folder / "spool")}
                 own["MILLET_SLOT"] = str(slot)  # of one host, whose name all share
                 pod = Pod(folder / f"{name}-{number}", text, _variables(one, secrets), own)
+                pod.probes = _probes(one)
                 self._pods.setdefault(name, []).append(pod)
                 slot += 1
 
@@ -86,6 +87,12 @@ def _variables(stateful_set: Manifest, secrets: Secrets) -> Mapping[str, str]:
         reference = one["valueFrom"]["secretKeyRef"]
         found[one["name"]] = secrets[reference["name"]][reference["key"]]
     return found
+
+
+def _probes(stateful_set: Manifest) -> Sequence[str]:
+    """The paths that Kubernetes asks of a container."""
+    (container,) = stateful_set["spec"]["template"]["spec"]["containers"]
+    return [container[f"{kind}Probe"]["httpGet"]["path"][1:] for kind in ("startup", "readiness", "liveness")]
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +134,8 @@ def test_the_rendered_cluster_does_its_work(cluster, orthanc, small_case, other_
         60,
         api.process,
     )
+    waited = re.findall(r"^millet_jobs_oldest_wait_seconds{.*} (\S+)$", api.health("metrics"), re.MULTILINE)
+    assert max(map(float, waited)) > 0
     cluster.start("analyser-cpu", "deliverer")
     for case in cases:
         first = pydicom.dcmread(next(case.glob("*.dcm")), stop_before_pixels=True)
@@ -140,5 +149,6 @@ def test_the_rendered_cluster_does_its_work(cluster, orthanc, small_case, other_
     assert len(api.series()) == len(cases)
     (deliverer,) = cluster.pods("deliverer")
     for pod in (*cluster.pods("receiver"), *cluster.pods("analyser-cpu"), deliverer, api):
+        assert all(pod.health(path) for path in pod.probes)
         assert pod.terminate() == 0
         assert "sesame-4711" not in pod.log.read_text()

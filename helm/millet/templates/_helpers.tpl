@@ -52,11 +52,6 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- toYaml (dict "parts" $whole) -}}
 {{- end }}
 
-{{- /* Name of the container's port for health and metrics, of a part. */ -}}
-{{- define "millet.healthPort" -}}
-{{- if has "api" .roles }}web{{ else }}health{{ end -}}
-{{- end }}
-
 {{- /* Whether all pods share one volume. */ -}}
 {{- define "millet.sharesVolume" -}}
 {{- if and (eq .Values.mode "cluster") (not .Values.settings.spool_url) }}yes{{ end -}}
