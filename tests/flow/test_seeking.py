@@ -121,6 +121,7 @@ class Bench:
         self.journal, self.cut = journal, False
         self.seeking = Seeking(
             name="one",
+            site="default",
             priors=journal,
             log=self.log,
             archives=[PriorArchive(reports=one, images=one, again=bool(again)) for one in archives],
@@ -243,6 +244,13 @@ def test_nobody_is_asked_about_nobody(benches):
     journal.exams = lambda _: PatientExams(own=replace(OWN, patient_id=" "), others=())
     found = benches(journal, archive).seeking.asked(WORK)()
     assert (found.why_not, found.archive) == ("no-patient-id", "")
+
+
+def test_archives_are_asked_about_patients_of_their_own_hospital(benches):
+    """Of another site's they know nothing, or other people under the same ID."""
+    bench = benches(Journal(), MemoryStudies([report()], dead=True))
+    found = bench.seeking.asked(replace(WORK, key=SeriesKey(site="other", series_uid="1.9")))()
+    assert (found.why_not, found.archive) == ("no-prior", "")
 
 
 def test_what_another_model_read_is_read_again(benches):

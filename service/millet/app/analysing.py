@@ -6,15 +6,19 @@ import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from millet.app.canary import wants
 from millet.app.loading import STREAMS, WINDOWS, load_models, prove
 from millet.app.pulling import prior_archives
 from millet.codec.decoders import Decode
 from millet.core import count_limit
-from millet.core.analysis import Analysis
+from millet.core.analysis import Analysis, Outcome
+from millet.core.canary import NAME
 from millet.core.doors import USUAL
+from millet.core.language import Language
 from millet.edge.decoding.pool import Decoders
 from millet.edge.journal import DurableWork, SqlJournal
 from millet.edge.telemetry import Events, Telemetry
+from millet.errors import DetectorError
 from millet.flow.again import Again
 from millet.flow.batcher import Batcher
 from millet.flow.drain import Drain
@@ -76,7 +80,7 @@ class Analysing:
             lambda: sum(station.batcher.waiting for station in stations), lambda: streaming.held_bytes
         )
         loops = (
-            Loop("reconcile", self.work.reconcile, RECONCILE_EVERY_S),
+            Loop("reconcile", self._reconcile, RECONCILE_EVERY_S),
             Loop("streaming", streaming.step, STREAM_EVERY_S),
             Loop("progress", board.step, PROGRESS_EVERY_S),
             Loop("priors", seeking.step, PRIORS_EVERY_S),
@@ -101,11 +105,15 @@ class Analysing:
 
         return Part(name="analyse", start=start, stop=stop)
 
+    def _reconcile(self) -> None:
+        self.telemetry.working.recovered(len(self.work.reconcile()))
+
     def _say(self, model: Model) -> None:
         found = model.manifest
         if limit := count_limit.told(found):
             log.warning("model %s/%s %s", found.name, found.version, limit)
         self.telemetry.model(found.name, found.version, model.digest, model.provider, model.precision)
+        self.telemetry.working.ready(_name(model), answers=True)
 
     def _station(self, models: Models) -> Station:
         """All models of a device share its queue."""
@@ -115,6 +123,7 @@ class Analysing:
             streams=STREAMS[kind],
             most=WINDOWS[kind],
             patience_s=0.0 if kind == "cpu" else PATIENCE_S,
+            told=self.telemetry.working.batch,
         )
         return Station(batcher, {title: model.readers for title, model in models.items()})
 
@@ -139,6 +148,13 @@ class Analysing:
         def committed(work: Work, analysis: Analysis) -> None:
             board.ended(work.series_id)
             self.events.committed(work, analysis)
+            if analysis.outcome is not Outcome.NOT_ANALYSED:
+                self.telemetry.working.ready(_name(models[work.model_title]), answers=True)
+
+        def faulty(work: Work, failure: Exception) -> None:
+            self.events.faulty(work, failure)
+            if isinstance(failure, DetectorError):
+                self.telemetry.working.ready(_name(models[work.model_title]), answers=False)
 
         return Analyser(
             jobs=self.journal,
@@ -146,12 +162,13 @@ class Analysing:
             spool=self.spool,
             objects=self.objects,
             models=models,
-            destinations={one.name: one.wants for one in self.destinations},
+            destinations={**{one.name: one.wants for one in self.destinations}, NAME: wants},
             routed=self.routed,
             committed=committed,
-            faulty=self.events.faulty,
+            faulty=faulty,
             drain=drain,
             told=told,
+            language=Language(self.chosen.language),
         )
 
     def _seeking(self, models: Models, streaming: Streaming, precedence: Precedence, drain: Drain) -> Seeking:
@@ -164,6 +181,7 @@ class Analysing:
         )
         return Seeking(
             name=self.name,
+            site=chosen.site,
             priors=self.journal,
             log=self.journal,
             archives=prior_archives(chosen),
@@ -174,6 +192,10 @@ class Analysing:
             faulty=self.events.prior_failed,
             check=drain.check,
         )
+
+
+def _name(model: Model) -> str:
+    return f"{model.manifest.name}/{model.manifest.version}"
 
 
 def _each(models: Models) -> Iterable[Model]:

@@ -13,7 +13,7 @@ from millet.core.series import SliceHeader
 NO_PATIENT_ID, NO_PRIOR, OTHER_PATIENT = "no-patient-id", "no-prior", "other-patient"
 IDENTITY_DISAGREES, NOT_EARLIER, NOT_ANALYSED = "identity-disagrees", "not-earlier", "not-analysed"
 UNREADABLE = "unreadable"
-NO_LESIONS, NO_PLACE, OTHER_FRAME, TOO_LARGE = "no-lesions", "no-place", "other-frame", "too-large"
+NO_LESIONS, OTHER_FRAME = "no-lesions", "other-frame"
 ARCHIVE_LATE, ARCHIVE_SILENT = "archive-late", "archive-silent"
 
 

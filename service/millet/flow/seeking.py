@@ -62,6 +62,8 @@ class Seeking:
 
     name: str
     """Of this analyser, as the journal knows it."""
+    site: str
+    """The hospital whose archives these are; of another site's patients they are not asked."""
     priors: Priors
     log: PriorLog
     archives: Sequence[PriorArchive]
@@ -234,7 +236,8 @@ class _Looking:
         offers: dict[Facts, Offer] = {}
         others: list[Facts] = []
         silent = ""
-        for archive in self.of.archives if own.patient_id.strip() else ():
+        asked = bool(own.patient_id.strip()) and self.key.site == self.of.site
+        for archive in self.of.archives if asked else ():
             try:
                 found = offered(archive, own, newest[0].date if newest else "")
                 offers.update(found.offers)
