@@ -24,7 +24,7 @@ from millet.phantom import dicom, presets
 from millet.ports import SeriesName
 from millet.settings import Settings
 
-SMALL = {"nodules": 12, "scale": 0.3, "seed": 3, "scan": presets.Scan(pixel_mm=1.0, slice_mm=2.0)}
+SMALL = {"nodules": 70, "scale": 0.32, "seed": 2, "scan": presets.Scan(pixel_mm=0.9, slice_mm=1.25)}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def model():
 @pytest.fixture(scope="module")
 def files():
     """The slices of an earlier exam."""
-    return list(dicom.encoded(presets.make("sparse", **SMALL)))
+    return list(dicom.encoded(presets.make("miliary", **SMALL)))
 
 
 @pytest.fixture(scope="module")

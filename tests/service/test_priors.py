@@ -6,11 +6,21 @@ import socket
 from dataclasses import replace
 
 import pytest
+from characters import characterised
+from highdicom.sr import VolumetricROIMeasurementsAndQualitativeEvaluations
+from highdicoms import foreign, volumetric
 from peers import Orthanc, file_names, storescu
 from pydicom import dcmread
+from reports import analysis, ct_series, labels
 
+from millet.app.pulling import prior_archives
+from millet.codec import seg, sr
+from millet.codec.source import Source
+from millet.core.prior import Facts, Origin
+from millet.flow.elsewhere import fetched, offered
 from millet.phantom import dicom, presets
 from millet.phantom.after import After
+from millet.settings import load
 
 WANTED = replace(presets.PRESETS["miliary"], after=None)
 SMALL = {"nodules": 70, "scale": 0.32, "seed": 2, "scan": presets.Scan(pixel_mm=0.9, slice_mm=1.25)}
@@ -38,6 +48,71 @@ def pacs(tmp_path):
     )
     yield made
     made.stop()
+
+
+OWN = Facts(
+    series_uid="1.9",
+    study_uid="1.90",
+    patient_id="12345",
+    issuer="HOSP",
+    birth_date="19600101",
+    sex="F",
+    date="20260401",
+)
+"""An exam of the patient of `reports`, three months later."""
+
+
+def asked(pacs, kind):
+    """An archive as the service asks it."""
+    section = ", ".join(
+        f"{name} = {str(value).lower() if isinstance(value, bool) else repr(value)}"
+        for name, value in archive(pacs, kind, prior_images=True).items()
+    )
+    (made,) = prior_archives(load({"MILLET_ARCHIVE": f"[{{ {section} }}]"}, None))
+    return made
+
+
+def by_highdicom(count):
+    """Somebody's TID 1500 report."""
+    groups = [
+        VolumetricROIMeasurementsAndQualitativeEvaluations.from_sequence([volumetric(one)])
+        for one in characterised(count)
+    ]
+    return foreign(groups)
+
+
+@pytest.mark.parametrize("kind", ["dimse", "dicomweb"])
+def test_what_others_made_is_found_and_read_in_a_real_archive(pacs, kind):
+    """A report by highdicom, ours, and our mask; of other patients nothing comes."""
+    source, found = Source.read(ct_series()), characterised(5)
+    made = asked(pacs, kind)
+    assert dict(offered(made, OWN, "").offers) == {}
+    for one in (
+        by_highdicom(7),
+        sr.encode(analysis(found), source),
+        seg.encode(analysis(found), labels(found), source),
+        *ct_series(),
+    ):
+        pacs.post("instances", one)
+    offers = offered(made, OWN, "").offers
+    assert {facts.origin: facts.date for facts in offers} == dict.fromkeys(
+        (Origin.IMAGES, Origin.REPORT, Origin.SEGMENTATION), "20260101"
+    )
+    told = {
+        facts.origin: fetched(offer, facts, OWN)
+        for facts, offer in offers.items()
+        if facts.origin is not Origin.IMAGES
+    }
+    assert {origin: len(one.study.nodules) for origin, one in told.items()} == {
+        Origin.REPORT: 7,
+        Origin.SEGMENTATION: 5,
+    }
+    (images,) = (offer for facts, offer in offers.items() if facts.origin is Origin.IMAGES)
+    assert len(made.images.instances(images.series[0])) == 30
+    stranger = offered(made, replace(OWN, patient_id="54321"), "")
+    assert (dict(stranger.offers), list(stranger.others)) == ({}, [])
+    other = offered(made, replace(OWN, sex="M"), "")
+    assert (dict(other.offers), len(other.others)) == ({}, 1)
 
 
 def series_uid(folder):

@@ -13,13 +13,14 @@ that is slow or dead so costs a stated reason and nothing else.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
 from millet.codec import prior as documents
 from millet.core import prior as priors
-from millet.core.followup import Prior
+from millet.core.followup import Prior, Study
 from millet.core.prior import ARCHIVE_LATE, ARCHIVE_SILENT, Facts, Origin, choose, ranked
 from millet.errors import ArchiveError, ServiceError
 from millet.flow.again import Again, Asked, is_alike
@@ -179,10 +180,10 @@ def _is_behind(found: Facts, exams: PatientExams) -> bool:
 
 
 class _Step(NamedTuple):
-    """An exam that might be analysed again, and where an archive has it."""
+    """An exam that might be analysed again, and where archives have it."""
 
     facts: Facts
-    offer: Offer | None
+    offers: Sequence[Offer]
 
 
 @dataclass(slots=True)
@@ -206,13 +207,13 @@ class _Looking:
             self._put(Prior(why_not=why or priors.UNREADABLE), None)
         if self.of.again is None:
             return ()
-        return [_Step(one, offers.get(one)) for one in self._worth_it(order, at)]
+        return [_Step(one, offers.get(one, ())) for one in self._worth_it(order, at)]
 
     def again(self, left: Sequence[_Step]) -> None:
         """Analyse the first of them that can be. Raises StoreError."""
         for step in left:
             found = self._read(step)
-            if found and found.study:
+            if found:
                 self._put(found, step.facts)
                 return
 
@@ -229,18 +230,19 @@ class _Looking:
     def _put(self, prior: Prior, facts: Facts | None) -> None:
         self.search.best = _Best(prior, facts)
 
-    def _offered(self, ours: Sequence[Facts]) -> tuple[Mapping[Facts, Offer], Sequence[Facts]]:
+    def _offered(self, ours: Sequence[Facts]) -> tuple[Mapping[Facts, Sequence[Offer]], Sequence[Facts]]:
         """What all archives have that is not older than what we have ourselves."""
         own = self.asked.own
         newest = ranked(own, ours)
-        offers: dict[Facts, Offer] = {}
+        offers: dict[Facts, list[Offer]] = {}
         others: list[Facts] = []
         silent = ""
         asked = bool(own.patient_id.strip()) and self.key.site == self.of.site
         for archive in self.of.archives if asked else ():
             try:
                 found = offered(archive, own, newest[0].date if newest else "")
-                offers.update(found.offers)
+                for facts, offer in found.offers.items():  # several archives may hold the same study
+                    offers.setdefault(facts, []).append(offer)
                 others += found.others
             except (ArchiveError, ValueError) as failure:
                 silent = ARCHIVE_SILENT
@@ -248,7 +250,7 @@ class _Looking:
         self.search.archive = silent
         return offers, others
 
-    def _first_known(self, order: Sequence[Facts], offers: Mapping[Facts, Offer]) -> int:
+    def _first_known(self, order: Sequence[Facts], offers: Mapping[Facts, Sequence[Offer]]) -> int:
         """Find the first that tells anything without being analysed; where it stands, or the end."""
         nearest = None
         for at, one in enumerate(order):
@@ -263,28 +265,40 @@ class _Looking:
             self._put(nearest, None)
         return len(order)
 
-    def _loaded(self, one: Facts, offers: Mapping[Facts, Offer]) -> Prior:
+    def _loaded(self, one: Facts, offers: Mapping[Facts, Sequence[Offer]]) -> Prior:
+        """What is known of one exam, by the first archive that tells."""
         if one.origin is Origin.OURS:
             return loaded(self.of.priors, SeriesKey(site=self.key.site, series_uid=one.series_uid), one)
-        try:
-            return fetched(offers[one], one, self.asked.own)
-        except ArchiveError as failure:
-            self.of.faulty(failure)
-            self.search.archive = ARCHIVE_SILENT
-            return Prior(why_not=ARCHIVE_SILENT)
+        prior = Prior(why_not=ARCHIVE_SILENT)
+        for offer in offers[one]:
+            try:
+                prior = fetched(offer, one, self.asked.own)
+            except ArchiveError as failure:
+                self.of.faulty(failure)
+                self.search.archive = ARCHIVE_SILENT
+            if prior.study:
+                break
+        return prior
 
     def _read(self, step: _Step) -> Prior | None:
         """One exam analysed by the model of today; None where that cannot be."""
-        again, facts = self.of.again, step.facts
         prior, known = self.search.best or _Best(Prior(), None)
-        before = prior.study if known and known.study_uid == facts.study_uid else None
-        if again is None:
-            return None
-        try:
-            if step.offer:
-                return again.theirs(step.offer, before, self.asked)
+        before = prior.study if known and known.study_uid == step.facts.study_uid else None
+        for way in self._ways(step, before):
+            try:
+                found = way()
+            except ServiceError as failure:
+                self.of.faulty(failure)
+            else:
+                if found.study:
+                    return found
+        return None
+
+    def _ways(self, step: _Step, before: Study | None) -> Iterator[Callable[[], Prior]]:
+        """From the spool, or from each archive."""
+        again, facts = self.of.again, step.facts
+        if again and facts.origin is Origin.OURS:
             paths = self.of.priors.paths(SeriesKey(site=self.key.site, series_uid=facts.series_uid))
-            return again.ours(facts, before, paths, self.asked)
-        except ServiceError as failure:
-            self.of.faulty(failure)
-            return None
+            yield partial(again.ours, facts, before, paths, self.asked)
+        elif again:
+            yield from (partial(again.theirs, offer, before, self.asked) for offer in step.offers)
