@@ -28,7 +28,7 @@ from millet.codec.content import (
 )
 from millet.codec.disclosure import disclosure
 from millet.codec.elements import Item
-from millet.codec.outline import Outline, outline, planes
+from millet.codec.outline import Outline, Planes, outline, planes
 from millet.codec.source import Source
 from millet.codec.sr_document import Document
 from millet.codec.sr_document import encode as document
@@ -57,7 +57,7 @@ def encode(analysis: Analysis, source: Source) -> bytes:
 
 def _summary(analysis: Analysis, source: Source) -> Item:
     """CAD Processing and Findings Summary (TID 4101)."""
-    known = planes(source) if analysis.nodules else []
+    known = Planes(planes(source) if analysis.nodules else ())
     made_by = _algorithm(analysis.provenance)
     findings = [_finding(nodule, outline(nodule, known), made_by) for nodule in analysis.nodules]
     said = [text(PROPERTY, codes.IMPRESSION, " ".join(disclosure(analysis)))]
