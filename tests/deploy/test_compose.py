@@ -91,8 +91,6 @@ def test_the_services_find_each_other(compose: dict[str, Any]) -> None:
     prometheus = yaml.safe_load((DEPLOY / "prometheus.yml").read_text("utf-8"))
     (job,) = prometheus["scrape_configs"]
     assert job["static_configs"] == [{"targets": [f"millet:{settings.web_port}"]}]
-    (source,) = yaml.safe_load((DEPLOY / "grafana" / "datasource.yml").read_text("utf-8"))["datasources"]
-    assert source["url"] == "http://prometheus:9090"
 
 
 def test_the_image_is_a_stage_of_the_dockerfile(compose: dict[str, Any]) -> None:
