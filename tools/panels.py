@@ -102,7 +102,7 @@ def _placed(number: int, place: tuple[int, int, int, int], **facts: Any) -> Mapp
 
 
 def _facts(panel: Panel) -> Mapping[str, Any]:
-    source = {"type": "prometheus", "uid": "millet-prometheus"}
+    source = {"type": "prometheus", "uid": "prometheus"}
     targets = [
         {"refId": chr(ord("A") + n), "datasource": source, "expr": expression, "legendFormat": legend}
         for n, (legend, expression) in enumerate(panel.asks.items())

@@ -68,7 +68,7 @@ def pacs(port: int, authority: Authority) -> DestinationSection:
 
 
 def test_every_file_is_told_by_whose_it_is(tmp_path, authority):
-    """The server's, those for destinations and archives, and the roots of each; what cannot be read is left out."""
+    """The server's, those for destinations and archives, and their roots; what cannot be read is left out."""
     own, client = authority.issue("millet.example"), authority.issue("client.example")
     shown = {"certificate": client.certificate, "key": client.key, "roots": authority.roots}
     bench = Bench(

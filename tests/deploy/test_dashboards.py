@@ -49,7 +49,7 @@ def test_no_panel_lies_on_another(rendered):
 def test_compose_gives_grafana_every_dashboard_and_its_source(rendered):
     """The folder of the provider holds them all, and their source is the one that is provisioned."""
     compose = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text("utf-8"))
-    provider = yaml.safe_load((GRAFANA / "provisioning.yml").read_text("utf-8"))["providers"][0]
+    provider = yaml.safe_load((GRAFANA / "dashboards.yml").read_text("utf-8"))["providers"][0]
     source = yaml.safe_load((GRAFANA / "datasource.yml").read_text("utf-8"))["datasources"][0]
     mounted = {
         one["target"]: compose["configs"][one["source"]]["file"]

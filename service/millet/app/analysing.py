@@ -14,6 +14,7 @@ from millet.core import count_limit
 from millet.core.analysis import Analysis, Outcome
 from millet.core.canary import NAME
 from millet.core.doors import USUAL
+from millet.core.language import Language
 from millet.edge.decoding.pool import Decoders
 from millet.edge.journal import DurableWork, SqlJournal
 from millet.edge.telemetry import Events, Telemetry
@@ -163,6 +164,7 @@ class Analysing:
             drain=drain,
             told=told,
             priors=self.journal,
+            language=Language(self.chosen.language),
         )
 
 

@@ -244,10 +244,14 @@ class Service:
         ).part()
 
     def _ready(self) -> Mapping[str, str]:
-        """What must be so before work is sent here; an empty string is well."""
+        """What must be so before work is sent here; an empty string is well.
+
+        Who only receives does so while the journal is away, too.
+        """
+        only_receives = set(self._settings.roles) == {"receive"}
         return {
             "started": "" if self._serving else "the model and the other parts are still starting",
-            "journal": self._journal_ill(),
+            "journal": "" if only_receives else self._journal_ill(),
             "spool": self._spool.ill(),
         }
 

@@ -20,7 +20,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from millet.core.analysis import Analysis
-from millet.core.wording import WEIGHT_TEXT, words
+from millet.core.language import named
+from millet.core.wording import words
 from millet.edge.telemetry import CONTENT_TYPE
 from millet.edge.web import lines
 from millet.edge.web.gate import GateKeeper
@@ -125,7 +126,7 @@ class Pages:
             findings=lines.findings,
             reports=lines.reports,
             words=words,
-            weight_text=WEIGHT_TEXT,
+            named=named,
             levels=lines.LEVELS,
             show_patient=sources.show_patient,
             destination=sources.destination,
