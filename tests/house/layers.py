@@ -69,7 +69,8 @@ LAYERS = {
     ),
     "proto": _layer("proto", "google grpc"),
     "settings": _layer(
-        "errors core.bucket core.canary core.manifest core.media core.peer core.doors core.turns settings"
+        "errors core.bucket core.canary core.language core.manifest core.media core.peer core.doors "
+        "core.turns settings"
     ),
     "app": _layer(f"{EVERYTHING} app", "numpy torch blake3 uvicorn grpc rich prometheus_client sqlalchemy"),
     "phantom": _layer("__version__ core codec phantom errors", "numpy scipy torch pydicom cc3d imagecodecs"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from millet.core.bucket import BucketUrl
+from millet.core.language import Language
 from millet.core.manifest import PRECISIONS
 from millet.core.peer import PORTS, Peer, ae_title_mistake
 from millet.errors import SettingsError
@@ -106,7 +107,7 @@ class Settings:
     docs/how-to/operate.md."""
     traces_to: str = ""
     """OpenTelemetry collector that is sent a trace of every series, `http[s]://HOST:PORT` (OTLP over gRPC);
-    empty for none. No patient data is in them."""
+    empty for none. No patient data is in them. Needs millet[traces]."""
     destination: str = "folder"
     """Where reports go: `folder` (state_dir/reports), `AET@HOST:PORT`, or `none` where `destinations` says
     all. A folder works before any PACS is configured."""
@@ -135,6 +136,9 @@ class Settings:
     criteria_dir: Path | None = None
     """Folder of further sets of criteria (`*.toml`), judged and reported beside those that come with Millet:
     docs/how-to/criteria.md. Triage does not follow them."""
+    language: str = "en"
+    """Language of everything that is made for people to read, reports, pictures and messages: `en` or `de`.
+    Logs, metrics and names in the API stay English."""
     device: str = "cpu"
     """cpu, cuda (every GPU), cuda:N (one of them) or tensorrt. A device that the model does not run on
     refuses readiness; nothing falls back."""
@@ -324,6 +328,7 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "stow_requests": _positive,
     "model": model_mistake,
     "model_precision": _one_of(*PRECISIONS, "bf16", "auto"),
+    "language": _one_of(*Language),
     "device": _device,
     "remote_timeout_s": _positive,
     "threads": _not_negative,

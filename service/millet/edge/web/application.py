@@ -20,11 +20,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from millet.core.analysis import Analysis
-from millet.core.wording import WEIGHT_TEXT, words
+from millet.core.language import named
+from millet.core.wording import words
 from millet.edge.telemetry import CONTENT_TYPE
 from millet.edge.web import lines
 from millet.edge.web.gate import GateKeeper
-from millet.edge.web.hygiene import BodyLimit, HostCheck, SameSite, SecurityHeaders
+from millet.edge.web.hygiene import BodyLimit, HostCheck, RequestName, SameSite, SecurityHeaders
 from millet.edge.web.stow import Stow, routes
 from millet.errors import StoreError
 from millet.ports import Gate, SeriesKey, SeriesStatus, Worklist, WorklistQuery
@@ -76,6 +77,7 @@ def application(
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         middleware=[
+            Middleware(RequestName),
             Middleware(SecurityHeaders),
             Middleware(HostCheck, hosts=hosts),
             Middleware(SameSite),
@@ -124,7 +126,7 @@ class Pages:
             findings=lines.findings,
             reports=lines.reports,
             words=words,
-            weight_text=WEIGHT_TEXT,
+            named=named,
             levels=lines.LEVELS,
             show_patient=sources.show_patient,
             destination=sources.destination,
