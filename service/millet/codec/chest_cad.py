@@ -26,7 +26,7 @@ from millet.codec.content import (
     text,
     uid,
 )
-from millet.codec.disclosure import disclosure
+from millet.codec.disclosure import calibrated_on, disclosure
 from millet.codec.elements import Item
 from millet.codec.outline import Outline, outline, planes
 from millet.codec.source import Source
@@ -60,7 +60,8 @@ def _summary(analysis: Analysis, source: Source) -> Item:
     known = planes(source) if analysis.nodules else []
     made_by = _algorithm(analysis.provenance)
     findings = [_finding(nodule, outline(nodule, known), made_by) for nodule in analysis.nodules]
-    said = [text(PROPERTY, codes.IMPRESSION, " ".join(disclosure(analysis)))]
+    sentences = [*disclosure(analysis), *calibrated_on(analysis)]
+    said = [text(PROPERTY, codes.IMPRESSION, " ".join(sentences))]
     return code(CONTAINS, codes.SUMMARY, codes.OUTCOMES[analysis.outcome], [*said, *findings])
 
 
@@ -76,12 +77,19 @@ def _finding(nodule: Nodule, drawn: Outline | None, made_by: Sequence[Item]) -> 
             text(CONTEXT, codes.TRACKING_ID, name),
             uid(CONTEXT, codes.TRACKING_UID, nodule.tracking_uid),
             *made_by,
-            number(codes.CERTAINTY, percent(nodule.score), codes.PERCENT, relationship=PROPERTY),
+            *_certainty(nodule),
             *(_drawn(drawn) if drawn else ()),
             number(codes.DIAMETER, length_mm(nodule.diameter_mm), codes.MM, relationship=PROPERTY),
             number(codes.VOLUME, volume_mm3(nodule.volume_mm3), codes.MM3, relationship=PROPERTY),
         ],
     )
+
+
+def _certainty(nodule: Nodule) -> Iterator[Item]:
+    """The calibrated probability, where there is one: nobody is told a score as certainty."""
+    sure = nodule.character.probability if nodule.character else None
+    if sure is not None:
+        yield number(codes.CERTAINTY, percent(sure), codes.PERCENT, relationship=PROPERTY)
 
 
 def _drawn(drawn: Outline) -> Iterator[Item]:

@@ -128,6 +128,8 @@ def _figures(analysis: Analysis) -> Iterator[Resource]:
     for advice in analysis.advice:
         if advice.applies:
             yield _said(codes.GUIDELINES[advice.guideline], advice_wording.said(advice))
+    if analysis.provenance.calibration:
+        yield _said(codes.CALIBRATION, analysis.provenance.calibration)
     if analysis.lungs:
         yield _measured(codes.LUNG_VOLUME, rounding.volume_l(analysis.lungs.total_l), codes.LITRE)
 
@@ -153,7 +155,7 @@ def _nodule(nodule: Nodule, analysis: Analysis, common: Resource) -> Resource:
         _measured(codes.DIAMETER, rounding.length_mm(nodule.diameter_mm), codes.MM),
         _measured(codes.VOLUME, rounding.volume_mm3(nodule.volume_mm3), codes.MM3),
         _measured(codes.ATTENUATION, rounding.attenuation_hu(nodule.mean_hu), codes.HU),
-        _measured(codes.CERTAINTY, rounding.percent(nodule.score), codes.PERCENT),
+        _measured(codes.SCORE, rounding.score(nodule.score), codes.NO_UNITS),
     ]
     found = nodule.character
     lobe = codes.LOBES[found.lobe] if found and found.lobe else codes.LUNG
@@ -172,6 +174,8 @@ def _character(found: Character) -> Iterator[Resource]:
     yield _measured(codes.LONG_AXIS, rounding.length_mm(axes.long_axis_mm), codes.MM)
     yield _measured(codes.SHORT_AXIS, rounding.length_mm(axes.short_axis_mm), codes.MM)
     yield _coded(codes.TYPE, codes.TYPES[found.type])
+    if found.probability is not None:
+        yield _measured(codes.PROBABILITY, rounding.percent(found.probability), codes.PERCENT)
     if found.core_mm is not None:
         yield _measured(codes.CORE, rounding.length_mm(found.core_mm), codes.MM)
     if found.at_resolution_limit:

@@ -50,6 +50,7 @@ def evaluations(analysis: Analysis, more: Sequence[Item] = ()) -> Item:
             *_volumes(analysis),
             *sr_judged.judged(analysis),
             *more,
+            *_calibration(analysis.provenance),
             *_provenance(analysis.provenance),
             text(CONTAINS, codes.CREATED, analysis.created_utc.astimezone(UTC).isoformat()),
         ],
@@ -130,6 +131,10 @@ def _volumes(analysis: Analysis) -> Iterator[Item]:
         fate = "analysed" if volume.chosen else "not analysed"
         words = f"{volume.label}: {volume.slices} slices{spacing}; {fate}: {volume.why}"
         yield text(CONTAINS, codes.VOLUME_CHOICE, words)
+
+
+def _calibration(made_by: Provenance) -> list[Item]:
+    return [text(CONTAINS, codes.CALIBRATION, made_by.calibration)] if made_by.calibration else []
 
 
 def _provenance(made_by: Provenance) -> Iterator[Item]:
