@@ -54,7 +54,8 @@ def calibrate(
 
 
 def _exams(model: Model, below: Sequence[Path], out: Path) -> list[Exam]:
-    finder, exams = cases.ModelFinder(model), list[Exam]()
+    finder = cases.ModelFinder(model)
+    exams: list[Exam] = []
     with bar("calibrate") as tick:
         for number, folder in enumerate(below):
             tick(folder.name, number / len(below))

@@ -228,8 +228,12 @@ def _boxes(document: dict[str, Any]) -> Boxes:
 def _calibration(document: dict[str, Any]) -> Calibration:
     return Calibration(
         **_texts(document, "version", "fitted_with", "fitted_on", "prevalence"),
-        **{name: float(document[name]) for name in ("intercept", "by_score", "by_density")},
-        **{name: _pair(document[name]) for name in ("per_litre", "diameter_mm", "slice_mm")},
+        intercept=float(document["intercept"]),
+        by_score=float(document["by_score"]),
+        by_density=float(document["by_density"]),
+        per_litre=_pair(document["per_litre"]),
+        diameter_mm=_pair(document["diameter_mm"]),
+        slice_mm=_pair(document["slice_mm"]),
     )
 
 

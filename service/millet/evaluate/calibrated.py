@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,10 +74,10 @@ class _Sums:
         places = subject * BINS + _bin(told)
         return cls(
             n=np.bincount(subject, minlength=subjects).astype(float),
-            told=np.bincount(subject, told, subjects),
-            true=np.bincount(subject, true, subjects),
-            square=np.bincount(subject, (told - true) ** 2, subjects),
-            off=np.bincount(places, told - true, subjects * BINS).reshape(subjects, BINS),
+            told=_summed(subject, told, subjects),
+            true=_summed(subject, true, subjects),
+            square=_summed(subject, (told - true) ** 2, subjects),
+            off=_summed(places, told - true, subjects * BINS).reshape(subjects, BINS),
         )
 
 
@@ -107,7 +108,12 @@ def _estimate(sums: _Sums, statistic: Callable[[Floats], float]) -> Estimate:
     return Estimate(value=statistic(np.ones(cases)), low=low, high=high, n=n, cases=cases, method=method)
 
 
-def _over(top: float, bottom: float) -> float:
+def _summed(places: NDArray[np.intp], values: Floats, count: int) -> Floats:
+    return np.bincount(places, values, count).astype(float)
+
+
+def _over(top: Any, bottom: Any) -> float:
+    """A quotient of sums; NaN where nothing was drawn."""
     return float(top) / float(bottom) if bottom else float("nan")
 
 
