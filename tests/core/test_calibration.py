@@ -51,7 +51,9 @@ def test_each_finding_has_its_probability_and_what_it_means():
     found = told(FITTED, SAMPLE)
     assert found.probabilities == tuple(FITTED.of(np.asarray(SAMPLE.scores), 0.75).tolist())
     assert found.not_assessed == ()
-    assert found.by.startswith("Of being a nodule, not of cancer. Calibration 1, fitted on a test")
+    assert found.by.startswith(
+        "Probabilities are of being a nodule, not of cancer: calibration 1, fitted on a test"
+    )
     assert "prevalence: one in two" in found.by
 
 

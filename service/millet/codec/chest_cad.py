@@ -10,29 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from millet.codec import codes
-<<<<<<< HEAD
-from millet.codec.content import (
-    CONTAINS,
-    CONTEXT,
-    INFERRED,
-    MODIFIES,
-    PROPERTY,
-    SELECTED,
-    code,
-    container,
-    image,
-    number,
-    region,
-    root,
-    text,
-    uid,
-)
-from millet.codec.disclosure import calibrated_on, disclosure
-=======
 from millet.codec.content import CONTAINS, CONTEXT, INFERRED, MODIFIES, PROPERTY, SELECTED, Pen
 from millet.codec.disclosure import disclosure
 from millet.codec.document import pen_of
->>>>>>> main
 from millet.codec.elements import Item
 from millet.codec.outline import Outline, outline, planes
 from millet.codec.source import Source
@@ -65,18 +45,11 @@ def encode(analysis: Analysis, source: Source) -> bytes:
 def _summary(analysis: Analysis, source: Source, pen: Pen) -> Item:
     """CAD Processing and Findings Summary (TID 4101)."""
     known = planes(source) if analysis.nodules else []
-<<<<<<< HEAD
-    made_by = _algorithm(analysis.provenance)
-    findings = [_finding(nodule, outline(nodule, known), made_by) for nodule in analysis.nodules]
-    sentences = [*disclosure(analysis), *calibrated_on(analysis)]
-    said = [text(PROPERTY, codes.IMPRESSION, " ".join(sentences))]
-    return code(CONTAINS, codes.SUMMARY, codes.OUTCOMES[analysis.outcome], [*said, *findings])
-=======
     made_by = _algorithm(analysis.provenance, pen)
     findings = [_finding(nodule, outline(nodule, known), made_by, pen) for nodule in analysis.nodules]
-    said = [pen.text(PROPERTY, codes.IMPRESSION, " ".join(disclosure(analysis)))]
+    sentences = " ".join((*disclosure(analysis), analysis.provenance.calibration)).strip()
+    said = [pen.text(PROPERTY, codes.IMPRESSION, sentences)]
     return pen.code(CONTAINS, codes.SUMMARY, codes.OUTCOMES[analysis.outcome], [*said, *findings])
->>>>>>> main
 
 
 def _finding(nodule: Nodule, drawn: Outline | None, made_by: Sequence[Item], pen: Pen) -> Item:
@@ -91,33 +64,22 @@ def _finding(nodule: Nodule, drawn: Outline | None, made_by: Sequence[Item], pen
             pen.text(CONTEXT, codes.TRACKING_ID, name),
             pen.uid(CONTEXT, codes.TRACKING_UID, nodule.tracking_uid),
             *made_by,
-<<<<<<< HEAD
-            *_certainty(nodule),
-            *(_drawn(drawn) if drawn else ()),
-            number(codes.DIAMETER, length_mm(nodule.diameter_mm), codes.MM, relationship=PROPERTY),
-            number(codes.VOLUME, volume_mm3(nodule.volume_mm3), codes.MM3, relationship=PROPERTY),
-=======
-            pen.number(codes.CERTAINTY, percent(nodule.score), codes.PERCENT, relationship=PROPERTY),
+            *_certainty(nodule, pen),
             *(_drawn(drawn, pen) if drawn else ()),
             pen.number(codes.DIAMETER, length_mm(nodule.diameter_mm), codes.MM, relationship=PROPERTY),
             pen.number(codes.VOLUME, volume_mm3(nodule.volume_mm3), codes.MM3, relationship=PROPERTY),
->>>>>>> main
         ],
     )
 
 
-<<<<<<< HEAD
-def _certainty(nodule: Nodule) -> Iterator[Item]:
+def _certainty(nodule: Nodule, pen: Pen) -> Iterator[Item]:
     """The calibrated probability, where there is one: nobody is told a score as certainty."""
     sure = nodule.character.probability if nodule.character else None
     if sure is not None:
-        yield number(codes.CERTAINTY, percent(sure), codes.PERCENT, relationship=PROPERTY)
+        yield pen.number(codes.CERTAINTY, percent(sure), codes.PERCENT, relationship=PROPERTY)
 
 
-def _drawn(drawn: Outline) -> Iterator[Item]:
-=======
 def _drawn(drawn: Outline, pen: Pen) -> Iterator[Item]:
->>>>>>> main
     """Centre and outline (TID 4107)."""
     shown = pen.image(None, drawn.image.sop_class_uid, drawn.image.sop_instance_uid, SELECTED)
     yield pen.region(codes.CENTRE, "POINT", [drawn.centre], shown, relationship=PROPERTY)

@@ -21,12 +21,6 @@ def disclosure(analysis: Analysis) -> tuple[str, ...]:
     )
 
 
-def calibrated_on(analysis: Analysis) -> tuple[str, ...]:
-    """What the probabilities mean, for objects that tell them; nothing where no nodule has one."""
-    known = analysis.provenance.calibration
-    return (f"Probabilities and certainties: {known[:1].lower()}{known[1:]}",) if known else ()
-
-
 def _made_by(analysis: Analysis) -> str:
     """Software, model, criteria and configuration."""
     made_by, language = analysis.provenance, analysis.language

@@ -135,13 +135,9 @@ def _figures(analysis: Analysis) -> Iterator[Resource]:
         yield _coded(language, codes.DISTRIBUTION, codes.DISTRIBUTIONS[analysis.spread.distribution])
     for advice in analysis.advice:
         if advice.applies:
-<<<<<<< HEAD
-            yield _said(codes.GUIDELINES[advice.guideline], advice_wording.said(advice))
-    if analysis.provenance.calibration:
-        yield _said(codes.CALIBRATION, analysis.provenance.calibration)
-=======
             yield _said(language, codes.GUIDELINES[advice.guideline], advice_wording.said(advice, language))
->>>>>>> main
+    if analysis.provenance.calibration:
+        yield _said(language, codes.CALIBRATION, analysis.provenance.calibration)
     if analysis.lungs:
         yield _measured(language, codes.LUNG_VOLUME, rounding.volume_l(analysis.lungs.total_l), codes.LITRE)
 
@@ -167,17 +163,10 @@ def _nodule(nodule: Nodule, analysis: Analysis, common: Resource) -> Resource:
     observation = _observation(object_uid(analysis, f"observed-{nodule.number}"), codes.FINDING, common)
     observation["identifier"].append(_uid(nodule.tracking_uid))
     components = [
-<<<<<<< HEAD
-        _measured(codes.DIAMETER, rounding.length_mm(nodule.diameter_mm), codes.MM),
-        _measured(codes.VOLUME, rounding.volume_mm3(nodule.volume_mm3), codes.MM3),
-        _measured(codes.ATTENUATION, rounding.attenuation_hu(nodule.mean_hu), codes.HU),
-        _measured(codes.SCORE, rounding.score(nodule.score), codes.NO_UNITS),
-=======
         _measured(language, codes.DIAMETER, rounding.length_mm(nodule.diameter_mm), codes.MM),
         _measured(language, codes.VOLUME, rounding.volume_mm3(nodule.volume_mm3), codes.MM3),
         _measured(language, codes.ATTENUATION, rounding.attenuation_hu(nodule.mean_hu), codes.HU),
-        _measured(language, codes.CERTAINTY, rounding.percent(nodule.score), codes.PERCENT),
->>>>>>> main
+        _measured(language, codes.SCORE, rounding.score(nodule.score), codes.NO_UNITS),
     ]
     found = nodule.character
     lobe = codes.LOBES[found.lobe] if found and found.lobe else codes.LUNG
@@ -193,17 +182,11 @@ def _nodule(nodule: Nodule, analysis: Analysis, common: Resource) -> Resource:
 
 def _character(found: Character, language: Language) -> Iterator[Resource]:
     axes = found.axes
-<<<<<<< HEAD
-    yield _measured(codes.LONG_AXIS, rounding.length_mm(axes.long_axis_mm), codes.MM)
-    yield _measured(codes.SHORT_AXIS, rounding.length_mm(axes.short_axis_mm), codes.MM)
-    yield _coded(codes.TYPE, codes.TYPES[found.type])
-    if found.probability is not None:
-        yield _measured(codes.PROBABILITY, rounding.percent(found.probability), codes.PERCENT)
-=======
     yield _measured(language, codes.LONG_AXIS, rounding.length_mm(axes.long_axis_mm), codes.MM)
     yield _measured(language, codes.SHORT_AXIS, rounding.length_mm(axes.short_axis_mm), codes.MM)
     yield _coded(language, codes.TYPE, codes.TYPES[found.type])
->>>>>>> main
+    if found.probability is not None:
+        yield _measured(language, codes.PROBABILITY, rounding.percent(found.probability), codes.PERCENT)
     if found.core_mm is not None:
         yield _measured(language, codes.CORE, rounding.length_mm(found.core_mm), codes.MM)
     if found.at_resolution_limit:

@@ -49,14 +49,9 @@ def evaluations(analysis: Analysis, pen: Pen, more: Sequence[Item] = ()) -> Item
             *_volumes(analysis, pen),
             *sr_judged.judged(analysis, pen),
             *more,
-<<<<<<< HEAD
-            *_calibration(analysis.provenance),
-            *_provenance(analysis.provenance),
-            text(CONTAINS, codes.CREATED, analysis.created_utc.astimezone(UTC).isoformat()),
-=======
+            *_calibration(analysis.provenance, pen),
             *_provenance(analysis.provenance, pen),
             pen.text(CONTAINS, codes.CREATED, analysis.created_utc.astimezone(UTC).isoformat()),
->>>>>>> main
         ],
     )
 
@@ -148,19 +143,13 @@ def _volumes(analysis: Analysis, pen: Pen) -> Iterator[Item]:
         yield pen.text(CONTAINS, codes.VOLUME_CHOICE, words)
 
 
-<<<<<<< HEAD
-def _calibration(made_by: Provenance) -> list[Item]:
-    return [text(CONTAINS, codes.CALIBRATION, made_by.calibration)] if made_by.calibration else []
+def _calibration(made_by: Provenance, pen: Pen) -> list[Item]:
+    return [pen.text(CONTAINS, codes.CALIBRATION, made_by.calibration)] if made_by.calibration else []
 
 
-def _provenance(made_by: Provenance) -> Iterator[Item]:
-    yield text(CONTAINS, codes.ALGORITHM, made_by.model_name)
-    yield text(CONTAINS, codes.ALGORITHM_VERSION, made_by.model_version)
-=======
 def _provenance(made_by: Provenance, pen: Pen) -> Iterator[Item]:
     yield pen.text(CONTAINS, codes.ALGORITHM, made_by.model_name)
     yield pen.text(CONTAINS, codes.ALGORITHM_VERSION, made_by.model_version)
->>>>>>> main
     parameters = {
         "software": made_by.software_version,
         "model-sha256": made_by.model_digest,

@@ -152,19 +152,11 @@ def _seen_in(nodule: Nodule, told: Told) -> Item:
 
 def _measured(nodule: Nodule, pen: Pen) -> Iterator[Item]:
     """What is coded of every nodule."""
-<<<<<<< HEAD
-    yield number(codes.DIAMETER, length_mm(nodule.diameter_mm), codes.MM)
-    yield number(codes.VOLUME, volume_mm3(nodule.volume_mm3), codes.MM3)
-    yield number(codes.ATTENUATION, attenuation_hu(nodule.mean_hu), codes.HU)
-    yield number(codes.SCORE, score(nodule.score), codes.NO_UNITS)
-    yield from _type(nodule)
-=======
     yield pen.number(codes.DIAMETER, length_mm(nodule.diameter_mm), codes.MM)
     yield pen.number(codes.VOLUME, volume_mm3(nodule.volume_mm3), codes.MM3)
     yield pen.number(codes.ATTENUATION, attenuation_hu(nodule.mean_hu), codes.HU)
-    yield pen.number(codes.CERTAINTY, percent(nodule.score), codes.PERCENT)
+    yield pen.number(codes.SCORE, score(nodule.score), codes.NO_UNITS)
     yield from _type(nodule, pen)
->>>>>>> main
 
 
 def _drawn(nodule: Nodule, pen: Pen) -> Iterator[Item]:

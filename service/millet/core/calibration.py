@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from millet.core.geometry import Floats
+from millet.core.language import phrase
 
 _SURE = 1e-4
 """Scores count as at most this near to 0 and to 1."""
@@ -90,9 +91,8 @@ class Calibration:
     @property
     def told(self) -> str:
         """What it is, in the words that stand beside its probabilities."""
-        return (
-            f"Of being a nodule, not of cancer. Calibration {self.version}, fitted on {self.fitted_on}; "
-            f"prevalence: {self.prevalence}."
+        return phrase(
+            "calibration", version=self.version, fitted_on=self.fitted_on, prevalence=self.prevalence
         )
 
     def mistakes(self) -> Iterator[str]:
@@ -122,10 +122,10 @@ def told(fitted: Calibration | None, sample: Sample) -> Told:
     if not none:
         return Told(probabilities=())
     if fitted is None:
-        return Told(probabilities=none, not_assessed=(_not("the model is not calibrated"),))
+        return Told(probabilities=none, not_assessed=(_not(phrase("uncalibrated.model")),))
     low, high = fitted.slice_mm
     if not low <= round(sample.slice_mm, 2) <= high:
-        why = f"slices of {sample.slice_mm:g} mm, calibrated on {low:g} to {high:g} mm"
+        why = phrase("uncalibrated.slices", slice_mm=sample.slice_mm, low=low, high=high)
         return Told(probabilities=none, not_assessed=(_not(why),))
     return _sized(fitted, sample)
 
@@ -135,12 +135,13 @@ def _sized(fitted: Calibration, sample: Sample) -> Told:
     low, high = fitted.diameter_mm
     values = fitted.of(np.asarray(sample.scores, float), sample.per_litre).tolist()
     held = [low <= diameter <= high for diameter in sample.diameters_mm]
+    others = () if all(held) else (_not(phrase("uncalibrated.sizes", low=low, high=high)),)
     return Told(
         probabilities=tuple(value if fits else None for value, fits in zip(values, held, strict=True)),
         by=fitted.told if any(held) else "",
-        not_assessed=() if all(held) else (_not(f"of less than {low:g} or more than {high:g} mm"),),
+        not_assessed=others,
     )
 
 
 def _not(why: str) -> str:
-    return f"probability that a finding is a nodule ({why})"
+    return phrase("not-assessed.probability", why=why)
