@@ -110,8 +110,9 @@ def test_a_full_disk_raises_its_alerts(tmp_path, prometheus):
 
 def test_a_dead_pacs_raises_its_alert(millet, prometheus, small_case):
     """Nobody listens where reports go: the destination counts as away, and the report is kept."""
-    service = millet(destination=f"PACS@127.0.0.1:{free_port()}")
+    service = millet(destination=f"PACS@127.0.0.1:{free_port()}", canary_every_s=OFTEN_S)
     watcher = prometheus(service.web_port)
+    watcher.until_firing("MilletDestinationSilent", 60)  # before any report waits
     storescu(small_case, service.dicom_port)
     watcher.until_firing("MilletDestinationAway", 120)
     assert watcher.query("max(millet_outbox_deliveries)")[0]["value"][1] != "0"
