@@ -172,3 +172,10 @@ def test_security_that_does_not_fit_together_is_a_mistake(tmp_path: Path, text: 
     file = tmp_path / "millet.toml"
     file.write_text(text)
     assert any(says in mistake for mistake in _mistakes_of({}, file))
+
+
+def test_a_language_that_is_not_there_is_named_with_those_that_are() -> None:
+    """Before anything is made in another one than was asked for."""
+    with pytest.raises(SettingsError, match="language: 'fr' is none of en, de"):
+        Settings(language="fr")
+    assert Settings(language="de").language == "de"

@@ -14,7 +14,7 @@ from millet.codec.content import CONTAINS, CONTEXT, INFERRED, MODIFIES, PROPERTY
 from millet.codec.disclosure import disclosure
 from millet.codec.document import pen_of
 from millet.codec.elements import Item
-from millet.codec.outline import Outline, outline, planes
+from millet.codec.outline import Outline, Planes, outline, planes
 from millet.codec.source import Source
 from millet.codec.sr_document import Document
 from millet.codec.sr_document import encode as document
@@ -44,7 +44,7 @@ def encode(analysis: Analysis, source: Source) -> bytes:
 
 def _summary(analysis: Analysis, source: Source, pen: Pen) -> Item:
     """CAD Processing and Findings Summary (TID 4101)."""
-    known = planes(source) if analysis.nodules else []
+    known = Planes(planes(source) if analysis.nodules else ())
     made_by = _algorithm(analysis.provenance, pen)
     findings = [_finding(nodule, outline(nodule, known), made_by, pen) for nodule in analysis.nodules]
     sentences = " ".join((*disclosure(analysis), analysis.provenance.calibration)).strip()

@@ -50,7 +50,7 @@ from millet.flow.model import Model
 from millet.flow.objects import objects_of, reports_of
 from millet.flow.read import ReadSeries, read
 from millet.flow.slabs import GRID
-from millet.flow.surroundings import Surroundings, surroundings
+from millet.flow.surroundings import Surroundings, shown, surroundings
 
 UNREPORTED = frozenset({Reason.IDENTITY_CONFLICT})
 """No object is made: it would be filed under one of several patients. gRPC, page and metric tell it."""
@@ -196,6 +196,7 @@ def _examined(
         raise UnfitSeries(Reason.NO_LUNG, phrase("no-lung"))
     with ThreadPoolExecutor(1, "beside") as beside:
         around = beside.submit(surroundings, series, mask, ahead)
+        pictured = beside.submit(shown, series, mask, ahead)
         ahead.look_in(mask)
         found = ahead.search(model.reader, series.volume, mask, _share("detect", progress))
         progress("measure", 0, 0)
@@ -205,29 +206,29 @@ def _examined(
         measured = measure(series.volume, mask, kept, seen_at)
         sure = calibration.told(model.manifest.calibration, _sample(kept, mask, seen_at))
         second = _second(series, mask, ahead, model, progress)
-    known = around.result()
-    described = _characters(measured, mask, known, seen_at, sure.probabilities)
-    nodules = _nodules(base, series, measured, described)
-    figures, doubts = reliability.judge(_evidence(series, mask, known.noise_hu, nodules, model, second))
-    told = base.remarks + known.coverage + doubts
-    base = replace(
-        base,
-        outcome=Outcome.FINDINGS if nodules or known.effusions else Outcome.NONE_FOUND,
-        remarks=told,
-        reliability=figures,
-        nodules=nodules,
-        effusions=known.effusions,
-        lungs=mask.litres,
-        not_assessed=base.not_assessed + sure.not_assessed,
-        provenance=replace(base.provenance, calibration=sure.by),
-    )
-    how = followup.conditions(series, mask, model.manifest)
-    base = _compared(base, series, mask, how, prior)
-    images = Images.of(series.volume.grid, seen_at.slice_mm)
-    analysis = worded(judged(base, series.headers, mask, known.lobes, images, model.criteria))
-    progress("report", 0, 0)
-    made = objects_of(analysis, label(series.volume, analysis.nodules), known)
-    made = {**made, lung_outline.KIND: followup.kept(mask, how)}
+        known = around.result()
+        described = _characters(measured, mask, known, seen_at, sure.probabilities)
+        nodules = _nodules(base, series, measured, described)
+        figures, doubts = reliability.judge(_evidence(series, mask, known.noise_hu, nodules, model, second))
+        told = base.remarks + known.coverage + doubts
+        base = replace(
+            base,
+            outcome=Outcome.FINDINGS if nodules or known.effusions else Outcome.NONE_FOUND,
+            remarks=told,
+            reliability=figures,
+            nodules=nodules,
+            effusions=known.effusions,
+            lungs=mask.litres,
+            not_assessed=base.not_assessed + sure.not_assessed,
+            provenance=replace(base.provenance, calibration=sure.by),
+        )
+        how = followup.conditions(series, mask, model.manifest)
+        base = _compared(base, series, mask, how, prior)
+        images = Images.of(series.volume.grid, seen_at.slice_mm)
+        analysis = worded(judged(base, series.headers, mask, known.lobes, images, model.criteria))
+        progress("report", 0, 0)
+        made = objects_of(analysis, label(series.volume, analysis.nodules), pictured.result())
+        made = {**made, lung_outline.KIND: followup.kept(mask, how)}
     return Made(analysis=analysis, objects=made, candidates=found.candidates)
 
 

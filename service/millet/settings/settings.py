@@ -107,7 +107,7 @@ class Settings:
     docs/how-to/operate.md."""
     traces_to: str = ""
     """OpenTelemetry collector that is sent a trace of every series, `http[s]://HOST:PORT` (OTLP over gRPC);
-    empty for none. No patient data is in them."""
+    empty for none. No patient data is in them. Needs millet[traces]."""
     destination: str = "folder"
     """Where reports go: `folder` (state_dir/reports), `AET@HOST:PORT`, or `none` where `destinations` says
     all. A folder works before any PACS is configured."""
