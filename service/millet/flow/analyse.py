@@ -27,7 +27,7 @@ from millet.core.character import Character
 from millet.core.comparable import Conditions
 from millet.core.describe import Seen, characters
 from millet.core.detectability import Resolution
-from millet.core.followup import tracked
+from millet.core.followup import Prior, tracked
 from millet.core.kernel import blur_mm
 from millet.core.language import Language, phrase
 from millet.core.lesion import Images
@@ -44,7 +44,6 @@ from millet.errors import UnfitSeries
 from millet.flow import followup, second_reader
 from millet.flow.ahead import Ahead, Haste
 from millet.flow.answers import Progress as Share
-from millet.flow.followup import Prior
 from millet.flow.judging import judged
 from millet.flow.model import Model
 from millet.flow.objects import objects_of, reports_of
@@ -77,8 +76,8 @@ class Order:
     generation: int
     created_utc: datetime
     predecessor: Predecessor | None = None
-    prior: Prior | None = None
-    """What it is compared with, or why with nothing; None where nobody asked."""
+    prior: Callable[[], Prior] | None = None
+    """Tells what it is compared with, or why with nothing, once that is asked; None where nobody looks."""
     language: Language = Language.ENGLISH
     """Of what is made of it."""
 
@@ -187,7 +186,12 @@ def _refused(base: Analysis, instances: Iterable[bytes], remark: Remark) -> Made
 
 
 def _examined(
-    base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, progress: Progress, prior: Prior | None
+    base: Analysis,
+    series: ReadSeries,
+    ahead: Ahead,
+    model: Model,
+    progress: Progress,
+    prior: Callable[[], Prior] | None,
 ) -> Made:
     progress("lungs", 0, 0)
     whole = ahead.volume(GRID)
@@ -233,12 +237,16 @@ def _examined(
 
 
 def _compared(
-    base: Analysis, series: ReadSeries, mask: LungMask, how: Conditions, prior: Prior | None
+    base: Analysis,
+    series: ReadSeries,
+    mask: LungMask,
+    how: Conditions,
+    prior: Callable[[], Prior] | None,
 ) -> Analysis:
     """With what changed since a prior, and its names for the nodules that are still there."""
     change = None
     if prior is not None:
-        change = followup.changed(base, series, mask, how, prior, partial(shows, series.volume))
+        change = followup.changed(base, series, mask, how, prior(), partial(shows, series.volume))
         base = replace(base, change=change, nodules=tracked(base.nodules, change))
     compared = change is not None and not change.not_used
     return base if compared else replace(base, not_assessed=(*base.not_assessed, NOT_COMPARED))

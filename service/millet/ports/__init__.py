@@ -1,6 +1,15 @@
 """What the flow asks of the world: small protocols, each method stating blocking and errors."""
 
-from millet.ports.archive import Archive, FoundSeries, KeptLog, Retrieved, SeriesName, SeriesQuery, Take
+from millet.ports.archive import (
+    Archive,
+    FoundSeries,
+    FoundStudy,
+    KeptLog,
+    Retrieved,
+    SeriesName,
+    SeriesQuery,
+    Take,
+)
 from millet.ports.arrivals import (
     ArrivalLog,
     Arrived,
@@ -20,7 +29,7 @@ from millet.ports.deliveries import DeadLetters, DeliveryQueue, Later, Selection
 from millet.ports.detector import Detector, Peaks
 from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
 from millet.ports.habits import Habits, Sender
-from millet.ports.priors import PatientExams, Priors
+from millet.ports.priors import PatientExams, PriorLog, Priors, UnderWay
 from millet.ports.stores import (
     Clock,
     Kept,
@@ -50,6 +59,7 @@ __all__ = [
     "Detector",
     "Entry",
     "FoundSeries",
+    "FoundStudy",
     "Gate",
     "Habits",
     "InstanceIndex",
@@ -67,6 +77,7 @@ __all__ = [
     "Peaks",
     "Pems",
     "Policy",
+    "PriorLog",
     "Priors",
     "ProgressLog",
     "Promise",
@@ -89,6 +100,7 @@ __all__ = [
     "SpoolWriter",
     "Stored",
     "Take",
+    "UnderWay",
     "Verifier",
     "Work",
     "Worklist",

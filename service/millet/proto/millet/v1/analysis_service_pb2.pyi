@@ -1513,6 +1513,32 @@ class NoduleChange(_message.Message):
 Global___NoduleChange: _TypeAlias = NoduleChange  # noqa: Y015
 
 @_typing.final
+class LeftOut(_message.Message):
+    """LeftOut counts lesions of the prior that nothing is said of, for one reason."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Stable code."""
+    count: _builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeftOut: _TypeAlias = LeftOut  # noqa: Y015
+
+@_typing.final
 class Change(_message.Message):
     """Change compares an exam with one prior."""
 
@@ -1526,6 +1552,9 @@ class Change(_message.Message):
     NODULES_FIELD_NUMBER: _builtins.int
     GONE_SHARE_FIELD_NUMBER: _builtins.int
     MEDIAN_VOLUME_CHANGE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    ARCHIVE_FIELD_NUMBER: _builtins.int
     prior_series_uid: _builtins.str
     """Series Instance UID of the prior; empty where there is none."""
     prior_date: _builtins.str
@@ -1538,6 +1567,10 @@ class Change(_message.Message):
     """Share of the prior's nodules that are gone; absent in a limited comparison."""
     median_volume_change: _builtins.float
     """Of the matched nodules, relative."""
+    source: _builtins.str
+    """From what the prior is known: "ours", "images" (read again by this model), "report", "segmentation"."""
+    archive: _builtins.str
+    """Why it is not known whether archives hold another prior, as a stable code; empty where it is."""
     @_builtins.property
     def limited(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Stable codes of what limits the comparison; where there is any, nothing is called new or gone."""
@@ -1545,6 +1578,10 @@ class Change(_message.Message):
     @_builtins.property
     def nodules(self) -> _containers.RepeatedCompositeFieldContainer[Global___NoduleChange]:
         """Nodule by nodule."""
+
+    @_builtins.property
+    def left_out(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeftOut]:
+        """Lesions of the prior that nothing is said of."""
 
     def __init__(
         self,
@@ -1557,10 +1594,13 @@ class Change(_message.Message):
         nodules: _abc.Iterable[Global___NoduleChange] | None = ...,
         gone_share: _builtins.float | None = ...,
         median_volume_change: _builtins.float | None = ...,
+        source: _builtins.str = ...,
+        left_out: _abc.Iterable[Global___LeftOut] | None = ...,
+        archive: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_gone_share", b"_gone_share", "_interval_days", b"_interval_days", "_median_volume_change", b"_median_volume_change", "_prior_date", b"_prior_date", "gone_share", b"gone_share", "interval_days", b"interval_days", "median_volume_change", b"median_volume_change", "prior_date", b"prior_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gone_share", b"_gone_share", "_interval_days", b"_interval_days", "_median_volume_change", b"_median_volume_change", "_prior_date", b"_prior_date", "gone_share", b"gone_share", "interval_days", b"interval_days", "limited", b"limited", "median_volume_change", b"median_volume_change", "nodules", b"nodules", "not_used", b"not_used", "prior_date", b"prior_date", "prior_series_uid", b"prior_series_uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gone_share", b"_gone_share", "_interval_days", b"_interval_days", "_median_volume_change", b"_median_volume_change", "_prior_date", b"_prior_date", "archive", b"archive", "gone_share", b"gone_share", "interval_days", b"interval_days", "left_out", b"left_out", "limited", b"limited", "median_volume_change", b"median_volume_change", "nodules", b"nodules", "not_used", b"not_used", "prior_date", b"prior_date", "prior_series_uid", b"prior_series_uid", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__gone_share: _TypeAlias = _typing.Literal["gone_share"]  # noqa: Y015
     _WhichOneofArgType__gone_share: _TypeAlias = _typing.Literal["_gone_share", b"_gone_share"]  # noqa: Y015
