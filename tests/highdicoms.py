@@ -71,7 +71,7 @@ def volumetric(nodule, change=None):
         (codes.DIAMETER, round(nodule.diameter_mm, 2), codes.MM, None),
         (codes.VOLUME, round(nodule.volume_mm3, 1), codes.MM3, None),
         (codes.ATTENUATION, round(nodule.mean_hu, 1), codes.HU, None),
-        (codes.CERTAINTY, round(100 * nodule.score, 1), codes.PERCENT, None),
+        (codes.SCORE, round(nodule.score, 3), codes.NO_UNITS, None),
     ]
     if every:
         found = sr_values.numbers(nodule.character, change)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from millet.app.canary import wants
 from millet.app.loading import STREAMS, WINDOWS, load_models, prove
 from millet.app.pulling import prior_archives
+from millet.app.tracing import Tracing
 from millet.codec.decoders import Decode
 from millet.core import count_limit
 from millet.core.analysis import Analysis, Outcome
@@ -59,6 +60,7 @@ class Analysing:
     routed: Routed
     events: Events
     telemetry: Telemetry
+    tracing: Tracing
 
     def part(self) -> Part:
         """Load and prove the models, and make the part. Raises ModelError."""
@@ -143,16 +145,19 @@ class Analysing:
     def _analyser(self, models: Models, streaming: Streaming, board: ProgressBoard, drain: Drain) -> Analyser:
         def told(work: Work, reached: Reached) -> None:
             self.events.analysing(work, *reached)
+            self.tracing.stage(work, reached.stage)
             board.tell(work.series_id, reached)
 
         def committed(work: Work, analysis: Analysis) -> None:
             board.ended(work.series_id)
             self.events.committed(work, analysis)
+            self.tracing.committed(work, analysis)
             if analysis.outcome is not Outcome.NOT_ANALYSED:
                 self.telemetry.working.ready(_name(models[work.model_title]), answers=True)
 
         def faulty(work: Work, failure: Exception) -> None:
             self.events.faulty(work, failure)
+            self.tracing.failed(work, failure)
             if isinstance(failure, DetectorError):
                 self.telemetry.working.ready(_name(models[work.model_title]), answers=False)
 

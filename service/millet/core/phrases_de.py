@@ -22,6 +22,12 @@ PHRASES: Mapping[str, str] = {
     "not-assessed.airways": "Atemwege",
     "not-assessed.parenchyma": "Lungenparenchym außer Rundherden",
     "not-assessed.change": "Verlauf gegenüber einer Voruntersuchung",
+    "not-assessed.probability": "Wahrscheinlichkeit, dass ein Befund ein Rundherd ist ({why})",
+    "uncalibrated.model": "das Modell ist nicht kalibriert",
+    "uncalibrated.slices": "Schichten von {slice_mm:g} mm, kalibriert an {low:g} bis {high:g} mm",
+    "uncalibrated.sizes": "unter {low:g} oder über {high:g} mm",
+    "calibration": "Wahrscheinlichkeiten gelten einem Rundherd, nicht Krebs: Kalibrierung {version}, "
+    "angepasst an {fitted_on}; Prävalenz: {prevalence}.",
     "not-assessed.everything": "alles: die Serie wurde nicht ausgewertet",
     "version.software": "Software",
     "version.model": "Modell",

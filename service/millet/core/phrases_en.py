@@ -21,6 +21,12 @@ PHRASES: Mapping[str, str] = {
     "not-assessed.airways": "airways",
     "not-assessed.parenchyma": "parenchyma other than nodules",
     "not-assessed.change": "change since a prior study",
+    "not-assessed.probability": "probability that a finding is a nodule ({why})",
+    "uncalibrated.model": "the model is not calibrated",
+    "uncalibrated.slices": "slices of {slice_mm:g} mm, calibrated on {low:g} to {high:g} mm",
+    "uncalibrated.sizes": "of less than {low:g} or more than {high:g} mm",
+    "calibration": "Probabilities are of being a nodule, not of cancer: calibration {version}, "
+    "fitted on {fitted_on}; prevalence: {prevalence}.",
     "not-assessed.everything": "everything: the series was not analysed",
     "version.software": "software",
     "version.model": "model",

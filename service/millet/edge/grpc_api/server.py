@@ -13,6 +13,7 @@ from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
 from millet.edge.grpc_api.gate import GateInterceptor
+from millet.edge.grpc_api.requests import RequestInterceptor
 from millet.edge.grpc_api.service import AnalysisService
 from millet.edge.telemetry import Telemetry
 from millet.ports import Gate, Worklist
@@ -58,7 +59,7 @@ class GrpcServer:
     ) -> None:
         self._worklist = worklist
         self._ready = ready
-        self._interceptors = [GateInterceptor(gate)] if gate else []
+        self._interceptors = [RequestInterceptor(telemetry), *([GateInterceptor(gate)] if gate else [])]
         self._credentials = credentials
         self._poll_s = poll_s
         self._service = AnalysisService(worklist, telemetry)

@@ -10,6 +10,7 @@ from millet.core.analysis import Analysis
 from millet.core.assembler import ClosedBy
 from millet.core.makes import Kernel, Make
 from millet.core.tag import series_tag
+from millet.core.trace import trace_of
 from millet.edge.telemetry.leaving import Delivered
 from millet.edge.telemetry.metrics import Association, Peer, Stage, Telemetry
 from millet.edge.telemetry.working import Attempt
@@ -75,6 +76,7 @@ class Events:
         self._telemetry.working.attempted(Attempt.COMMITTED)
         facts = {
             "series": series_tag(work.key.series_uid),
+            "trace": trace_of(work.key.site, work.key.series_uid, work.generation),
             "generation": work.generation,
             "model": f"{analysis.provenance.model_name}/{analysis.provenance.model_version}",
             "outcome": analysis.outcome.value,
@@ -115,6 +117,7 @@ class Events:
         facts = {
             "kind": delivery.kind,
             "series": series_tag(delivery.series_uid),
+            "trace": trace_of(delivery.site, delivery.series_uid, delivery.generation),
             "destination": delivery.destination,
             "why": why,
         }

@@ -648,7 +648,7 @@ class Nodule(_message.Message):
     mean_hu: _builtins.float
     """Mean attenuation in Hounsfield units."""
     score: _builtins.float
-    """The detector's score, 0 to 1; no probability of malignancy."""
+    """The detector's score, 0 to 1; no probability of anything."""
     nodule_class: Global___NoduleClass.ValueType
     """Nodule or mass, by size."""
     side: Global___Side.ValueType
@@ -975,6 +975,7 @@ class Provenance(_message.Message):
     CONFIGURATION_DIGEST_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     PRECISION_FIELD_NUMBER: _builtins.int
+    CALIBRATION_FIELD_NUMBER: _builtins.int
     software_version: _builtins.str
     """Version of Millet."""
     model_name: _builtins.str
@@ -989,6 +990,8 @@ class Provenance(_message.Message):
     """The execution provider that ran, as its engine names it."""
     precision: _builtins.str
     """fp32, fp16 or int8."""
+    calibration: _builtins.str
+    """What the probabilities of nodules were calibrated on, in words; empty where no nodule has one."""
     def __init__(
         self,
         *,
@@ -999,10 +1002,11 @@ class Provenance(_message.Message):
         configuration_digest: _builtins.str = ...,
         provider: _builtins.str = ...,
         precision: _builtins.str = ...,
+        calibration: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration_digest", b"configuration_digest", "model_digest", b"model_digest", "model_name", b"model_name", "model_version", b"model_version", "precision", b"precision", "provider", b"provider", "software_version", b"software_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "configuration_digest", b"configuration_digest", "model_digest", b"model_digest", "model_name", b"model_name", "model_version", b"model_version", "precision", b"precision", "provider", b"provider", "software_version", b"software_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
