@@ -11,7 +11,7 @@ from millet.errors import StoreError
 from millet.ports import SeriesKey, SeriesStatus, WorklistQuery
 
 FIRST = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-TEXTS = ("issuer", "patient_id", "accession", "sender", "study_uid")
+TEXTS = ("issuer", "patient_id", "accession", "sender", "study_uid", "state")
 
 
 def status(number: int = 1, **facts: object) -> SeriesStatus:
@@ -102,5 +102,6 @@ def _matches(line: SeriesStatus, query: WorklistQuery) -> bool:
         and query.site in {"", line.key.site}
         and query.series_uid in {"", line.key.series_uid}
         and query.triage in {None, line.triage}
+        and query.acknowledged in {None, line.is_acknowledged}
         and line.revision > query.after_revision
     )

@@ -21,6 +21,7 @@ from millet.ports.detector import Detector, Peaks
 from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
 from millet.ports.habits import Habits, Sender
 from millet.ports.priors import PatientExams, Priors
+from millet.ports.readers import About, ReaderLog, Taken
 from millet.ports.stores import (
     Clock,
     Kept,
@@ -36,6 +37,7 @@ from millet.ports.work import Delivery, Destination, JobQueue, KeptObject, Work
 from millet.ports.worklist import SeriesKey, SeriesStatus, Worklist, WorklistQuery
 
 __all__ = [
+    "About",
     "Answer",
     "Archive",
     "ArrivalLog",
@@ -72,6 +74,7 @@ __all__ = [
     "Promise",
     "PromiseLog",
     "QuestionLog",
+    "ReaderLog",
     "Received",
     "Reception",
     "Recorded",
@@ -89,6 +92,7 @@ __all__ = [
     "SpoolWriter",
     "Stored",
     "Take",
+    "Taken",
     "Verifier",
     "Work",
     "Worklist",

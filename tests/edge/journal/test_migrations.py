@@ -72,7 +72,7 @@ def counted(engine):
 EXPECTED = {"series": 2, "instance": 2, "analysis": 1, "object": 1, "delivery": 1, "counter": 1}
 
 
-@pytest.mark.parametrize("revision", ["0001", "0003", "0005", "0009"])
+@pytest.mark.parametrize("revision", ["0001", "0003", "0005", "0009", "0010"])
 def test_down_to_each_revision_and_up_again_keeps_the_rows(engine, revision):
     """A journal that is full goes back to what an older version reads, and comes again."""
     migrate(engine)

@@ -7,10 +7,11 @@ import analyses
 import pytest
 from fakes import MemoryObjects
 from instances import START_UTC, entry
+from readers import seen, taken_back
 
 from millet.core.analysis import Outcome, Triage, TriageLevel
 from millet.edge.journal import SqlJournal, open_engine
-from millet.ports import KeptObject, Selection, SeriesKey, Site, WorklistQuery
+from millet.ports import About, KeptObject, Selection, SeriesKey, Site, WorklistQuery
 
 LEVELS = {1: TriageLevel.NOTABLE, 2: TriageLevel.CRITICAL, 3: TriageLevel.UNFLAGGED}
 
@@ -196,3 +197,38 @@ def test_who_watches_is_told_after_each_commit_that_is_waited_for(bench):
     assert told == []
     bench.journal.close(4, 1, START_UTC)
     assert told == [2]
+
+
+def test_a_line_says_who_has_seen_it_and_whether_its_level_rose_since(bench):
+    """Acknowledged, until the level is more urgent than what was seen; taken back, nobody has seen it."""
+    (line,) = bench.journal.series(WorklistQuery(series_uid="1.2.1"))
+    assert (line.analysed_generation, line.acknowledgement, line.is_acknowledged) == (1, None, False)
+    said = seen(TriageLevel.NOTABLE)
+    bench.journal.acknowledge(About(key(1), "a"), said)
+    (told,) = bench.journal.changed(max(one.revision for one in bench.journal.changed(0)) - 1)
+    assert (told.key, told.acknowledgement) == (key(1), said)
+    assert (told.is_acknowledged, told.risen_since_acknowledged) == (True, False)
+    late = bench.journal.record(entry(10, source=Site("north", "CT1", "MILLET"), series_uid="1.2.1"))
+    bench.analyse(late, TriageLevel.URGENT)
+    (risen,) = bench.journal.series(WorklistQuery(series_uid="1.2.1"))
+    assert (risen.analysed_generation, risen.acknowledgement) == (2, said)
+    assert (risen.is_acknowledged, risen.risen_since_acknowledged) == (False, True)
+    bench.journal.acknowledge(About(key(1), "b"), taken_back(said))
+    (line,) = bench.journal.series(WorklistQuery(series_uid="1.2.1"))
+    assert (line.acknowledgement, line.risen_since_acknowledged) == (None, False)
+
+
+def test_the_worklist_is_filtered_by_state_and_by_who_has_seen_it(bench):
+    """A level that rose since is not acknowledged; one that fell is."""
+    bench.journal.acknowledge(About(key(1), "a"), seen(TriageLevel.NOTABLE))
+    bench.journal.acknowledge(About(key(3), "b"), seen(TriageLevel.UNFLAGGED))
+    bench.journal.acknowledge(About(key(4), "c"), seen(None, generation=0))
+    assert bench.uids(acknowledged=True) == [1, 3, 4]
+    assert bench.uids(acknowledged=False) == [2]
+    assert bench.uids(state="receiving") == [4]
+    for number, level in ((1, TriageLevel.UNFLAGGED), (3, TriageLevel.CRITICAL)):
+        source = Site("north", f"CT{number}", "MILLET")
+        late = bench.journal.record(entry(10 + number, source=source, series_uid=f"1.2.{number}"))
+        bench.analyse(late, level)
+    assert bench.uids(acknowledged=True) == [1, 4]
+    assert bench.uids(acknowledged=False) == [2, 3]

@@ -10,14 +10,20 @@ import sqlalchemy as sa
 
 from millet.codec import record
 from millet.core.analysis import Analysis, Outcome, TriageLevel
+from millet.core.readers import Acknowledgement
 from millet.edge.journal.base import Base
 from millet.edge.journal.deliveries import DEAD
 from millet.edge.journal.jobs import PENDING
+from millet.edge.journal.reader_tables import acknowledgement
+from millet.edge.journal.readers import acknowledgement_of
 from millet.edge.journal.tables import ORDER, alert, analysis, delivery, made, series
 from millet.ports import SeriesKey, SeriesStatus, WorklistQuery
 
-EQUAL = ("site", "issuer", "patient_id", "accession", "sender", "study_uid", "series_uid")
+EQUAL = ("site", "issuer", "patient_id", "accession", "sender", "study_uid", "series_uid", "state")
 """Filters that are columns of a series."""
+SEEN = "seen_"
+"""Before the names of what an acknowledgement has in common with its series."""
+_SEEN = ("person", "recognised", "at_utc", "generation", "triage", "withdrawn")
 
 
 class Worklist(Base):
@@ -96,11 +102,14 @@ def _series_statuses(rows: sa.FromClause = series) -> sa.Select[Any]:
         analysis.c.triage,
         analysis.c.nodules,
         analysis.c.count_reliable,
+        analysis.c.generation.label("analysed_generation"),
         alert.c.triage_before,
+        *(acknowledgement.c[name].label(f"{SEEN}{name}") for name in _SEEN),
     )
     joined = rows.outerjoin(analysis, analysis.c.id == newest).outerjoin(
         alert, sa.and_(alert.c.series_id == rows.c.id, alert.c.generation == analysis.c.generation)
     )
+    joined = joined.outerjoin(acknowledgement, acknowledgement.c.id == rows.c.acknowledgement_id)
     sent = (_deliveries(PENDING).label("deliveries_pending"), _deliveries(DEAD).label("deliveries_dead"))
     return sa.select(rows, *found, *sent).select_from(joined)
 
@@ -120,6 +129,12 @@ def _conditions(query: WorklistQuery) -> list[sa.ColumnElement[bool]]:
     equal = [series.c[name] == value for name in EQUAL if (value := getattr(query, name))]
     if query.triage is not None:
         equal.append(series.c.triage_order == ORDER[query.triage])
+    if query.acknowledged is not None:
+        seen = sa.exists().where(
+            acknowledgement.c.id == series.c.acknowledgement_id,
+            acknowledgement.c.triage_order <= series.c.triage_order,
+        )
+        equal.append(seen if query.acknowledged else ~seen)
     return [*equal, series.c.revision > query.after_revision]
 
 
@@ -131,6 +146,8 @@ def _status(row: sa.RowMapping) -> SeriesStatus:
         reason_code=row["reason_code"] or row["parked_for"],
         triage=_level(row["triage"]),
         triage_before=_level(row["triage_before"]),
+        analysed_generation=row["analysed_generation"] or 0,
+        acknowledgement=_acknowledgement(row),
         **taken,
     )
 
@@ -139,6 +156,19 @@ def _level(kept: str | None) -> TriageLevel | None:
     return None if kept is None else TriageLevel(kept)
 
 
-_NOT_TAKEN = {"key", "outcome", "reason_code", "triage", "triage_before"}
+def _acknowledgement(row: sa.RowMapping) -> Acknowledgement | None:
+    seen = {name: row[f"{SEEN}{name}"] for name in _SEEN}
+    return None if seen["person"] is None else acknowledgement_of(seen)
+
+
+_NOT_TAKEN = {
+    "key",
+    "outcome",
+    "reason_code",
+    "triage",
+    "triage_before",
+    "analysed_generation",
+    "acknowledgement",
+}
 _TAKEN = tuple(one.name for one in fields(SeriesStatus) if one.name not in _NOT_TAKEN)
 """Fields that the query's columns are named after."""
