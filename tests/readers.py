@@ -26,9 +26,9 @@ def taken_back(of: Acknowledgement, by: Person = ANNA) -> Acknowledgement:
     return replace(of, by=by, withdrawn=True)
 
 
-def rejected(tracking_uid: str = "2.25.1001", generation: int = 1) -> Feedback:
+def rejected(nodule_id: str = "2.25.1001", generation: int = 1) -> Feedback:
     """A nodule that is none."""
-    told = {"tracking_uid": tracking_uid, "comment": "a vessel"}
+    told = {"nodule_id": nodule_id, "comment": "a vessel"}
     return Feedback(by=ANNA, at_utc=START_UTC, generation=generation, opinion=Opinion.REJECTED, **told)
 
 

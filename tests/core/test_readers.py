@@ -42,7 +42,7 @@ def test_the_newest_acknowledgement_counts():
     "facts",
     [
         {"opinion": Opinion.MISSED},
-        {"tracking_uid": ""},
+        {"nodule_id": ""},
         {"place_mm": PointMm(0.0, 0.0, 0.0)},
         {"comment": "x" * (LONGEST_COMMENT + 1)},
         {"comment": "a\x00b"},

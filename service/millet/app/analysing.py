@@ -19,6 +19,7 @@ from millet.flow.drain import Drain
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.model import Model, Models
 from millet.flow.progress import ProgressBoard, Reached
+from millet.flow.provisional import ProvisionalBoard
 from millet.flow.streaming import MOST_DECODERS, Station, Streaming
 from millet.flow.work import Analyser, Routed
 from millet.ports import Clock, ObjectStore, Spool, Work
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 RECONCILE_EVERY_S = 1.0
 STREAM_EVERY_S = 0.1
 PROGRESS_EVERY_S = 0.25
+PROVISIONAL_EVERY_S = 0.5
 LEFT_EVERY_S = 30.0
 PATIENCE_S = 0.003
 """How long a window waits for others to run with it on a GPU: a batch takes about as long."""
@@ -61,16 +63,23 @@ class Analysing:
             self._say(model)
         stations = [self._station(models) for models in devices]
         board, drain = ProgressBoard(self.journal), Drain()
+        found = ProvisionalBoard(self.journal)
         decoders = Decoders(MOST_DECODERS)
-        streaming = self._streaming(stations, board, decoders.decode)
+        streaming = self._streaming(stations, (board, found), decoders.decode)
         analyser = self._analyser(devices[0], streaming, board, drain)
         self.telemetry.streaming(
             lambda: sum(station.batcher.waiting for station in stations), lambda: streaming.held_bytes
         )
+
+        def show() -> None:
+            streaming.show()
+            found.step()
+
         loops = (
             Loop("reconcile", self.work.reconcile, RECONCILE_EVERY_S),
             Loop("streaming", streaming.step, STREAM_EVERY_S),
             Loop("progress", board.step, PROGRESS_EVERY_S),
+            Loop("provisional", show, PROVISIONAL_EVERY_S),
             Loop("left to others", _Left(self.journal, devices[0].keys()).step, LEFT_EVERY_S),
         )
 
@@ -108,7 +117,10 @@ class Analysing:
         )
         return Station(batcher, {title: model.readers for title, model in models.items()})
 
-    def _streaming(self, stations: Sequence[Station], board: ProgressBoard, decode: Decode) -> Streaming:
+    def _streaming(
+        self, stations: Sequence[Station], boards: tuple[ProgressBoard, ProvisionalBoard], decode: Decode
+    ) -> Streaming:
+        board, found = boards
         return Streaming(
             name=self.name,
             log=self.journal,
@@ -118,6 +130,7 @@ class Analysing:
             most_bytes=self.chosen.stream_bytes,
             faulty=self.events.read_ahead_failed,
             told=board.tell,
+            found=found.tell,
             decode=decode,
         )
 

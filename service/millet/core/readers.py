@@ -74,7 +74,7 @@ class Feedback:
     at_utc: datetime
     generation: int
     opinion: Opinion
-    tracking_uid: str = ""
+    nodule_id: str = ""
     """Of the nodule that is accepted or rejected."""
     place_mm: PointMm | None = None
     """Of the one that was missed, LPS."""
@@ -83,9 +83,9 @@ class Feedback:
     def __post_init__(self) -> None:
         _check("a comment", self.comment, 0, LONGEST_COMMENT)
         missed = self.opinion is Opinion.MISSED
-        if missed != (self.place_mm is not None) or missed == bool(self.tracking_uid):
+        if missed != (self.place_mm is not None) or missed == bool(self.nodule_id):
             raise ValueError(
-                "a missed nodule has a place and no tracking UID, any other a tracking UID and no place"
+                "a missed nodule has a place and no nodule ID, any other a nodule ID and no place"
             )
         if self.place_mm and not all(abs(one) <= FARTHEST_MM for one in self.place_mm):
             raise ValueError(f"a place has coordinates of at most {FARTHEST_MM:.0f} mm")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from millet.core.analysis import Analysis
 from millet.core.media import is_instance, is_sent
+from millet.core.nodule import Nodule
 from millet.core.reasons import Reason
 from millet.core.uids import object_uid
 from millet.errors import DetectorError, Interrupted, ServiceError
@@ -88,7 +89,7 @@ class Analyser:
 
     def _made(self, work: Work, model: Model) -> Made:
         fault = Reason.INTERNAL_ERROR
-        order = replace(_order(work), prior=self._prior(work, model))
+        order = replace(_order(work), prior=self._prior(work, model), before=self._before(work))
         for _ in range(ATTEMPTS):
             try:
                 ahead = self.streaming.complete(work)
@@ -106,6 +107,16 @@ class Analyser:
 
     def _prior(self, work: Work, model: Model) -> Prior | None:
         return find(self.priors, work.key, model.digest) if self.priors else None
+
+    def _before(self, work: Work) -> tuple[Nodule, ...]:
+        """The nodules of an earlier generation; none where there was none, or it cannot be read any more."""
+        if self.priors is None or work.generation == 1:
+            return ()
+        try:
+            earlier = self.priors.analysis(work.key)
+        except ValueError:
+            return ()
+        return earlier.nodules if earlier else ()
 
     def _given_up(self, work: Work, model: Model, fault: Reason) -> Made:
         """An end that is reached in any case: without a report where none can be made of the instances."""

@@ -21,6 +21,7 @@ from millet.ports.detector import Detector, Peaks
 from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
 from millet.ports.habits import Habits, Sender
 from millet.ports.priors import PatientExams, Priors
+from millet.ports.provisional import Found, Provisional, ProvisionalLog
 from millet.ports.readers import About, ReaderLog, Taken
 from millet.ports.stores import (
     Clock,
@@ -51,6 +52,7 @@ __all__ = [
     "Destination",
     "Detector",
     "Entry",
+    "Found",
     "FoundSeries",
     "Gate",
     "Habits",
@@ -73,6 +75,8 @@ __all__ = [
     "ProgressLog",
     "Promise",
     "PromiseLog",
+    "Provisional",
+    "ProvisionalLog",
     "QuestionLog",
     "ReaderLog",
     "Received",

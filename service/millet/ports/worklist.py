@@ -12,6 +12,7 @@ from millet.core.readers import has_risen
 if TYPE_CHECKING:
     from millet.core.analysis import Analysis, Outcome, TriageLevel
     from millet.core.readers import Acknowledgement
+    from millet.ports.provisional import Provisional
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +117,17 @@ class Worklist(Protocol):
     def series(self, query: WorklistQuery) -> Sequence[SeriesStatus]:
         """Series that match: most urgent triage first, then the best of each study, then longest waiting."""
 
-    def changed(self, after_revision: int) -> Sequence[SeriesStatus]:
-        """Series changed after a revision, oldest change first."""
+    def revision(self) -> int:
+        """The revision of the last change of any series; quickly told."""
+
+    def changed(self, after_revision: int, limit: int = 0) -> Sequence[SeriesStatus]:
+        """Series changed after a revision, oldest change first; at most so many, 0 for all."""
+
+    def expected_instances(self, key: SeriesKey) -> int | None:
+        """How many instances the tags of a series state; None where they state none, or fewer than came."""
+
+    def provisional(self, key: SeriesKey, after: int) -> Sequence[Provisional]:
+        """What was found in parts of a series that has not ended, and what was retracted; beyond a number."""
 
     def analysis(self, key: SeriesKey) -> Analysis | None:
         """The newest committed analysis of a series."""

@@ -10,6 +10,8 @@ from instances import START_UTC, entry
 from readers import seen, taken_back
 
 from millet.core.analysis import Outcome, Triage, TriageLevel
+from millet.core.geometry import PointMm
+from millet.core.nodule import Candidate
 from millet.edge.journal import SqlJournal, open_engine
 from millet.ports import About, KeptObject, Selection, SeriesKey, Site, WorklistQuery
 
@@ -232,3 +234,39 @@ def test_the_worklist_is_filtered_by_state_and_by_who_has_seen_it(bench):
         bench.analyse(late, level)
     assert bench.uids(acknowledged=True) == [1, 4]
     assert bench.uids(acknowledged=False) == [2, 3]
+
+
+CANDIDATE = Candidate(centre_mm=PointMm(-40.5, 2.0, -100.25), diameter_mm=4.5, score=0.75)
+
+
+def test_what_is_found_while_a_series_arrives_is_told_and_void_when_it_ended(bench):
+    """In order, from any point on, with a revision of the series; nothing of one that has ended."""
+    journal, of = bench.journal, key(4)
+    before = journal.revision()
+    journal.provisional_found(4, {"a": CANDIDATE, "b": CANDIDATE}, [])
+    journal.provisional_found(4, {}, ["a"])
+    assert [line.key for line in journal.changed(before)] == [of]
+    told = journal.provisional(of, 0)
+    assert [(one.name, one.retracted) for one in told] == [("a", False), ("b", False), ("a", True)]
+    assert (told[0].centre_mm, told[0].diameter_mm, told[0].score) == CANDIDATE_FACTS
+    assert journal.provisional(of, told[1].number) == told[2:]
+    recorded = journal.record(entry(44, source=Site("south", "CT4", "MILLET"), series_uid="1.2.4"))
+    bench.analyse(recorded, TriageLevel.NOTABLE)
+    assert journal.provisional(of, 0) == []
+    journal.provisional_found(4, {"c": CANDIDATE}, [])
+    assert journal.provisional(of, 0) == []
+
+
+CANDIDATE_FACTS = (CANDIDATE.centre_mm, CANDIDATE.diameter_mm, CANDIDATE.score)
+
+
+def test_what_the_tags_say_of_the_number_of_instances_is_told(bench):
+    """Unless they say nothing, or less than came."""
+    source = Site("north", "CT9", "MILLET")
+    plain = entry(50, source=source, series_uid="1.2.9")
+    of = SeriesKey(site="north", series_uid="1.2.9")
+    bench.journal.record(replace(plain, header=replace(plain.header, stated_instances=400)))
+    assert bench.journal.expected_instances(of) == 400
+    bench.journal.record(entry(51, source=source, series_uid="1.2.9"))
+    assert bench.journal.expected_instances(of) is None
+    assert bench.journal.expected_instances(SeriesKey(site="north", series_uid="9.9")) is None

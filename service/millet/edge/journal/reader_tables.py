@@ -48,7 +48,7 @@ feedback = Table(
     Column("at_utc", Utc, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("opinion", String, nullable=False),
-    Column("tracking_uid", String, nullable=False),
+    Column("nodule_id", String, nullable=False),
     Column("x_mm", Float),
     Column("y_mm", Float),
     Column("z_mm", Float),

@@ -92,7 +92,7 @@ def _feedback(row: Mapping[str, Any]) -> Feedback:
         at_utc=row["at_utc"],
         generation=row["generation"],
         opinion=Opinion(row["opinion"]),
-        tracking_uid=row["tracking_uid"],
+        nodule_id=row["nodule_id"],
         place_mm=PointMm(row["x_mm"], row["y_mm"], row["z_mm"]) if missed else None,
         comment=row["comment"],
     )
@@ -166,7 +166,7 @@ def _opined(said: Feedback) -> _Values:
         "recognised": said.by.recognised,
         "generation": said.generation,
         "opinion": said.opinion,
-        "tracking_uid": said.tracking_uid,
+        "nodule_id": said.nodule_id,
         "x_mm": x_mm,
         "y_mm": y_mm,
         "z_mm": z_mm,

@@ -8,15 +8,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from millet.codec import header as header_codec
 from millet.codec import record
 from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.core.readers import Acknowledgement
+from millet.core.stated import expected
 from millet.edge.journal.base import Base
 from millet.edge.journal.deliveries import DEAD
 from millet.edge.journal.jobs import PENDING
 from millet.edge.journal.reader_tables import acknowledgement
 from millet.edge.journal.readers import acknowledgement_of
-from millet.edge.journal.tables import ORDER, alert, analysis, delivery, made, series
+from millet.edge.journal.tables import ORDER, alert, analysis, counter, delivery, instance, made, series
 from millet.ports import SeriesKey, SeriesStatus, WorklistQuery
 
 EQUAL = ("site", "issuer", "patient_id", "accession", "sender", "study_uid", "series_uid", "state")
@@ -37,10 +39,29 @@ class Worklist(Base):
         page = wanted.subquery()
         return self._statuses(_series_statuses(page).order_by(*_order(page)))
 
-    def changed(self, after_revision: int) -> Sequence[SeriesStatus]:
+    def revision(self) -> int:
+        """The revision of the last change of any series."""
+        last = sa.select(counter.c.value).where(counter.c.name == "revision")
+        with self._reading() as connection:
+            return int(connection.execute(last).scalar_one())
+
+    def changed(self, after_revision: int, limit: int = 0) -> Sequence[SeriesStatus]:
         """Series changed after a revision, oldest change first."""
         newer = _series_statuses().where(series.c.revision > after_revision)
-        return self._statuses(newer.order_by(series.c.revision))
+        return self._statuses(newer.order_by(series.c.revision).limit(limit or None))
+
+    def expected_instances(self, key: SeriesKey) -> int | None:
+        """How many instances the tags of a series say that it has; see `ports.Worklist`."""
+        last = (
+            sa.select(instance.c.header, series.c.instances)
+            .join_from(instance, series, instance.c.series_id == series.c.id)
+            .where(series.c.site == key.site, series.c.series_uid == key.series_uid)
+            .order_by(instance.c.id.desc())
+            .limit(1)
+        )
+        with self._reading() as connection:
+            row = connection.execute(last).one_or_none()
+        return None if row is None else expected(header_codec.decode(row.header), row.instances)
 
     def analysis(self, key: SeriesKey) -> Analysis | None:
         """The newest committed analysis of a series."""
