@@ -39,7 +39,8 @@ def assert_dciodvfy(path: Path) -> str:
 
 def assert_dsrdump(path: Path) -> str:
     """DCMTK prints the report without a complaint; what it printed."""
-    done = subprocess.run([program("dsrdump"), str(path)], capture_output=True, text=True, check=False)
+    command = [program("dsrdump"), str(path)]
+    done = subprocess.run(command, capture_output=True, encoding="latin_1", check=False)
     assert done.returncode == 0, done.stderr
     assert not done.stderr
     return done.stdout

@@ -53,14 +53,14 @@ class Bench:
         self.objects = MemoryObjects()
         names = [one.name for one in self.chosen.all_destinations]
         self.registry = CollectorRegistry()
-        telemetry = Telemetry(self.registry, "0", names)
+        telemetry, clock = Telemetry(self.registry, "0", names), JournalClock(self.engine)
         self.delivering = Delivering(
             chosen=self.chosen,
             holder=holder,
-            clock=JournalClock(self.engine),
+            clock=clock,
             journal=self.journal,
             objects=self.objects,
-            events=Events(telemetry, (), lambda _: None),
+            events=Events(telemetry, (), lambda _: None, clock),
             telemetry=telemetry,
             questions=Unasked(),
         )

@@ -151,7 +151,7 @@ def test_the_dicom_port_with_tls_takes_whom_certificate_and_title_name(tmp_path,
     assert 'refused_total{reason="certificate"} 1.0' in metrics
     assert 'millet_dicom_instances_received_total{peer="known",status="success"} 1.0' in metrics
     left = {
-        line.split(" ")[0]: float(line.split(" ")[1])
+        line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
         for line in metrics.splitlines()
         if "left_s" in line and line[0] != "#"
     }
@@ -159,6 +159,9 @@ def test_the_dicom_port_with_tls_takes_whom_certificate_and_title_name(tmp_path,
         90 * 86400, abs=3600
     )
     assert left['millet_certificate_left_seconds{certificate="roots"}'] > 3000 * 86400
+    assert left['millet_certificate_left_seconds{certificate="peer CT1"}'] == pytest.approx(
+        90 * 86400, abs=3600
+    )
 
 
 @pytest.mark.parametrize(("called", "emergency"), [("MILLET", False), ("STAT", True)])

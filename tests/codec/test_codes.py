@@ -10,6 +10,7 @@ STANDARD = [
 
 ELSEWHERE = {
     ("en-US", "RFC5646"): "CID 5000 takes any tag of RFC 5646",
+    ("de-DE", "RFC5646"): "CID 5000 takes any tag of RFC 5646",
     ("C0034375", "UMLS"): "TID 1500, row 12",
     ("ml", "UCUM"): "UCUM: litre with the prefix milli",
     ("l", "UCUM"): "UCUM: litre",

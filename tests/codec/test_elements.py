@@ -143,5 +143,7 @@ def test_an_unknown_keyword_is_refused():
 
 
 def test_our_text_reads_the_same_in_every_character_set():
-    """No backslash, tilde, control or non-ASCII character leaves this service."""
-    assert plain("a\\b~c\nd\u00e4\u4e2d") == "a/b?c d??"
+    """No backslash, tilde or control character leaves this service, and no letter that its set lacks."""
+    assert plain("a\\b~c\nd\u00e4\u4e2d") == "a/b?c dae?"
+    assert plain("a\\b~c\nd\u00e4\u4e2d", "latin_1") == "a/b?c d\u00e4?"
+    assert plain("a\\b~c\nd\u00e4\u4e2d", "utf_8") == "a/b?c d\u00e4\u4e2d"

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
-from millet.codec.lettering import lines, put, ring
+from millet.codec.lettering import Lettering, lines, put, ring
+from millet.core.language import Language
 
 BLUE = (0, 0, 255)
+PLAIN = dict(zip("äöüÄÖÜß", "aouAOUs", strict=True))
 
 
 def _blank(rows=60, columns=80, grey=90):
@@ -33,7 +35,7 @@ def test_rings_that_leave_the_picture_are_cut():
 def test_words_stand_in_the_middle_with_a_dark_rim():
     """Legible on white as on black."""
     picture = _blank(grey=255)
-    put(picture, "LP", (30, 40), 20)
+    put(picture, "LP", (30, 40), Lettering(20))
     middle = np.argwhere((picture < 255).any(axis=2)).mean(axis=0)
     assert middle == pytest.approx((30, 40), abs=1.5)
     assert (picture == 0).all(axis=2).sum() > 50
@@ -43,22 +45,32 @@ def test_words_stand_in_the_middle_with_a_dark_rim():
 def test_words_are_moved_inwards_or_left_out():
     """Never cut; a picture too small for them stays as it was."""
     picture = _blank()
-    put(picture, "LP", (0, 79), 20)
+    put(picture, "LP", (0, 79), Lettering(20))
     whole = _blank()
-    put(whole, "LP", (30, 40), 20)
+    put(whole, "LP", (30, 40), Lettering(20))
     assert (picture == 0).sum() == (whole == 0).sum()
     small = _blank(5, 5)
-    put(small, "LP", (2, 2), 20)
+    put(small, "LP", (2, 2), Lettering(20))
     assert (small == 90).all()
 
 
 def test_a_sentence_is_broken_where_a_line_is_full():
     """Nothing is cut off at the right, however narrow the picture is."""
-    sentence = "Not assessed: lymph nodes, bones and upper abdomen, airways."
     for width in (120, 300):
-        sheet = lines((sentence, "Short."), width, 11)
+        sheet = lines((_SENTENCE, "Short."), width, Lettering(11))
         assert sheet.shape[1] == width
         assert not sheet[:, -4:].any()
-    assert (
-        len(lines((sentence,), 120, 11)) > len(lines((sentence,), 300, 11)) > len(lines(("Short.",), 300, 11))
-    )
+    heights = [len(lines((said,), width, Lettering(11))) for said, width in _BROKEN]
+    assert heights[0] > heights[1] > heights[2]
+
+
+_SENTENCE = "Not assessed: lymph nodes, bones and upper abdomen, airways."
+_BROKEN = ((_SENTENCE, 120), (_SENTENCE, 300), ("Short.", 300))
+
+
+@pytest.mark.parametrize("letter", "äöüÄÖÜß")
+def test_german_has_its_letters(letter):
+    """Each is drawn as itself, neither as a box nor without its dots."""
+    font = Lettering(20, Language.GERMAN).font
+    drawn, missing, plain = (bytes(font.getmask(one)) for one in (letter, "\uffff", PLAIN[letter]))
+    assert drawn not in {missing, plain}

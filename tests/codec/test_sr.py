@@ -144,7 +144,7 @@ def test_the_exam_is_told_whole(source):
     ds = _read(sr.encode(analysis(nodules(3), [LEFT_EFFUSION], [NOTE]), source))
     assert _coded(ds, codes.SUMMARY) == [codes.WITH_FINDINGS.value]
     assert _coded(ds, codes.TRIAGE) == ["t-critical"]
-    assert _texts(ds, codes.TRIAGE_REASON) == ["Because of the test.", "And of ?? too."]
+    assert _texts(ds, codes.TRIAGE_REASON) == ["Because of the test.", "And of ae? too."]
     (level,) = _items(ds, codes.PATTERN)
     assert level.ConceptCodeSequence[0].CodeValue == "LMP-3"
     assert "proposal" in level.ConceptCodeSequence[0].CodeMeaning

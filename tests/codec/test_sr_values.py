@@ -4,15 +4,18 @@ import pytest
 from characters import change, characterised
 
 from millet.codec import sr_values
+from millet.codec.content import pen_for
 from millet.core.character import Zone
+from millet.core.language import PHRASES, Language
 
 
+@pytest.mark.parametrize("language", Language)
 @pytest.mark.parametrize("number", range(1, 12))
-def test_what_is_said_in_words_is_read_back(number):
-    """Every number and every mark, whatever the nodule is like."""
+def test_what_is_said_in_words_is_read_back(number, language):
+    """Every number and every mark, whatever the nodule is like, in whichever language it was told."""
     found = characterised(12)[number]
     changed = change([found]).nodules[0]
-    numbers, marks = sr_values.from_words(sr_values.in_words(found.character, changed))
+    numbers, marks = sr_values.from_words(sr_values.in_words(found.character, changed, (), language))
     assert numbers == dict(sr_values.numbers(found.character, changed))
     assert marks == list(sr_values.marks(found.character, changed))
 
@@ -27,7 +30,7 @@ def test_what_is_not_known_is_left_out():
 def test_nothing_known_says_nothing():
     """An analysis from before characters were measured."""
     assert sr_values.in_words(None, None) == ""
-    assert list(sr_values.coded(None, None)) == []
+    assert list(sr_values.coded(None, None, pen_for())) == []
 
 
 @pytest.mark.parametrize(
@@ -38,8 +41,15 @@ def test_other_words_are_passed_over(text):
     assert sr_values.from_words(text) == ({}, [])
 
 
-def test_words_are_told_apart():
-    """No two fields and no two marks share their words."""
-    words = [field.word for field in sr_values.FIELDS] + [mark.words for mark in sr_values.MARKS]
+@pytest.mark.parametrize("language", Language)
+def test_words_are_told_apart(language):
+    """No two fields and no two marks share their words, nor do those of two languages mean two things."""
+    told = PHRASES[language]
+    words = [told[one.key] for one in (*sr_values.FIELDS, *sr_values.MARKS)]
     assert len(set(words)) == len(words)
-    assert len({mark.words for mark in sr_values.ZONES.values()}) == len(Zone)
+    assert len({told[mark.key] for mark in sr_values.ZONES.values()}) == len(Zone)
+    for other in set(Language) - {language}:
+        shared = [
+            one.key for one in (*sr_values.FIELDS, *sr_values.MARKS) if PHRASES[other][one.key] in words
+        ]
+        assert all(PHRASES[other][key] == told[key] for key in shared)

@@ -7,6 +7,7 @@ from types import UnionType
 from typing import Union, get_args, get_origin, get_type_hints
 
 import pytest
+import reports
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from millet.core.change import Change
 from millet.core.character import Axes, Character
 from millet.core.geometry import PointMm
 from millet.core.judgement import Judgement
+from millet.core.language import Language
 from millet.core.nodule import Nodule, NoduleClass, Side, class_of
 from millet.core.reasons import Reason, Remark, Weight
 from millet.core.spread import Spread
@@ -172,6 +174,7 @@ def analyses(draw: st.DrawFn) -> values.Analysis:
         judgements=tuple(draw(st.lists(any_of(Judgement), max_size=2))),
         advice=tuple(draw(st.lists(advices, max_size=2))),
         change=draw(st.none() | any_of(Change)),
+        language=draw(st.sampled_from(Language)),
     )
 
 
@@ -233,6 +236,16 @@ def test_a_level_or_outcome_not_given_is_unspecified():
     assert [wire.level_from_wire(wire.level_to_wire(level)) for level in values.TriageLevel] == list(
         values.TriageLevel
     )
+
+
+def test_a_message_is_in_the_language_of_its_analysis():
+    """So are the words beside its codes; one of a version that knew but English is in English."""
+    made = replace(reports.analysis(remarks=[reports.REFUSED]), language=Language.GERMAN)
+    sent = wire.analysis_to_wire(made)
+    assert (sent.language, sent.reason_text) == ("de", "Nicht unterstützte Transfersyntax")
+    assert sent.remarks[0].text == sent.reason_text
+    sent.ClearField("language")
+    assert wire.analysis_from_wire(sent).language is Language.ENGLISH
 
 
 def test_a_number_of_a_later_version_is_an_error():

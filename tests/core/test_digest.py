@@ -11,6 +11,7 @@ from millet.core.criteria import CriteriaSet
 from millet.core.criteria_sets import BUNDLED
 from millet.core.digest import configuration
 from millet.core.judgement import Standing
+from millet.core.language import Language
 from millet.core.manifest import Manifest
 from millet.core.pattern import PROPOSAL
 from millet.edge import models
@@ -38,7 +39,7 @@ def places(criteria: CriteriaSet) -> list[tuple[int, int]]:
 
 
 def test_whatever_changes_a_result_changes_the_digest():
-    """A threshold, a criterion, a further set and the software's version each make another configuration."""
+    """A threshold, a criterion, a further set, a language and the version each make another configuration."""
     manifest = bundled()
     first = configuration(manifest, PROPOSAL, "1")
     others = {
@@ -46,9 +47,11 @@ def test_whatever_changes_a_result_changes_the_digest():
         configuration(manifest, with_rule(PROPOSAL, 0, 0, threshold=49.0), "1"),
         configuration(manifest, PROPOSAL, "2"),
         configuration(manifest, PROPOSAL, "1", further=BUNDLED[1:]),
+        configuration(manifest, PROPOSAL, "1", language=Language.GERMAN),
     }
     assert configuration(bundled(), PROPOSAL, "1") == first
-    assert len(others | {first}) == 5
+    assert configuration(manifest, PROPOSAL, "1", language=Language.ENGLISH) == first
+    assert len(others | {first}) == 6
 
 
 @settings(deadline=None)

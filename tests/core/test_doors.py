@@ -2,6 +2,7 @@
 
 import pytest
 
+from millet.core.canary import NAME, TITLE
 from millet.core.doors import (
     ANY,
     USUAL,
@@ -217,3 +218,34 @@ def test_networks_know_their_addresses_in_both_versions():
     assert not within("10.0.0.1", "2001:db8::/64")
     assert not within("10.0.0.1; drop", "10.0.0.0/8")
     assert not is_loopback("128.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("asks", "why"),
+    [
+        (caller(TITLE, "127.0.0.1", TITLE), None),
+        (caller(TITLE, "10.9.9.9", TITLE), None),
+        (caller(TITLE, "10.1.2.3", TITLE), Why.NOT_AT_THIS_TITLE),
+        (caller("CT1", "127.0.0.1", TITLE), Why.NOT_AT_THIS_TITLE),
+        (caller("CT1", "10.1.2.3", TITLE), Why.NOT_AT_THIS_TITLE),
+        (caller(TITLE, "127.0.0.1", "MILLET"), Why.NOT_AT_THIS_TITLE),
+    ],
+)
+def test_the_canarys_title_is_for_this_machine_alone(asks, why):
+    """No scanner comes in under it or is taken for it, whatever else is configured."""
+    for rules in (
+        Rules(canary_from="10.9.9.9"),
+        Rules(peers=named(["CT1"]), canary_from="10.9.9.9"),
+        Rules(called=(Called(ae_title="MILLET"),), canary_from="10.9.9.9"),
+    ):
+        assert refused(asks, rules) is why
+
+
+def test_the_canarys_reports_go_to_the_canary_and_nobody_elses_do():
+    """Its title has a policy of its own; every other title leaves that destination out."""
+    rules = Rules(called=(Called(ae_title=ANY, urgency=EMERGENCY),))
+    usual = ("folder", "PACS", NAME)
+    assert rules.destinations(TITLE, usual) == (NAME,)
+    assert rules.destinations("MILLET", usual) == ("folder", "PACS")
+    assert rules.urgency(TITLE, TITLE) == ROUTINE
+    assert rules.model_title(TITLE) == USUAL

@@ -23,6 +23,8 @@ OWNED_BY_THE_CHART = {
     "dicom_port",
     "grpc_port",
     "web_port",
+    "metrics_port",
+    "metrics_host",
     "models_dir",
     "roles",
     "slot",
@@ -58,6 +60,12 @@ def test_the_defaults_fit_the_schema(values: dict[str, Any], schema: dict[str, A
         {"settings": {"spool_url": "s3://key:secret@bucket"}},
         {"bucket": {"secret": "x"}},
         {"replicas": 2},
+        {"mode": "cluster"},
+        {"receivers": {"replicas": 1, "settings": {"roles": ["api"]}}},
+        {"receivers": {"replicas": 1, "settings": {"colour": "red"}}},
+        {"analysers": {"A": {"replicas": 1}}},
+        {"autoscaling": {"kind": "cron"}},
+        {"secretMounts": [{"secret": "x", "path": "relative"}]},
     ],
 )
 def test_a_wrong_value_is_refused(
@@ -80,7 +88,8 @@ def test_every_value_is_used(values: dict[str, Any]) -> None:
     """Templates refer only to values that exist, and to all of them."""
     text = "".join(path.read_text("utf-8") for path in (CHART / "templates").iterdir())
     used = {name.split(".")[0] for name in re.findall(r"\.Values\.([\w.]+)", text)}
-    assert used == set(values)
+    (picked,) = re.findall(r"pick \.Values (.+?) -}}", text)
+    assert used | set(re.findall(r'"(\w+)"', picked)) == set(values)
 
 
 def test_versions_agree() -> None:

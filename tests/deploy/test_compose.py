@@ -21,7 +21,7 @@ SERVICE = {
         "build": {
             "type": "object",
             "additionalProperties": False,
-            "properties": {"context": {"type": "string"}, "dockerfile": {"type": "string"}},
+            "properties": {name: {"type": "string"} for name in ("context", "dockerfile", "target")},
         },
         "image": {"type": "string", "pattern": r"^[a-z0-9./-]+:v?\d+\.\d+\.\d+$"},
         "environment": {"type": "object", "additionalProperties": {"type": "string"}},
@@ -91,6 +91,23 @@ def test_the_services_find_each_other(compose: dict[str, Any]) -> None:
     prometheus = yaml.safe_load((DEPLOY / "prometheus.yml").read_text("utf-8"))
     (job,) = prometheus["scrape_configs"]
     assert job["static_configs"] == [{"targets": [f"millet:{settings.web_port}"]}]
+    (source,) = yaml.safe_load((DEPLOY / "grafana" / "datasource.yml").read_text("utf-8"))["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+
+
+def test_the_image_is_a_stage_of_the_dockerfile(compose: dict[str, Any]) -> None:
+    """What is built is the image for CPU."""
+    build = compose["services"]["millet"]["build"]
+    assert f" AS {build['target']}\n" in (DEPLOY.parent / build["dockerfile"]).read_text("utf-8")
+
+
+def test_the_viewer_is_served_beside_the_pacs(compose: dict[str, Any]) -> None:
+    """Orthanc serves OHIF over its own DICOMweb, from one origin."""
+    orthanc = json.loads((DEPLOY / "orthanc.json").read_text("utf-8"))
+    assert orthanc["OHIF"]["DataSource"] == "dicom-web"
+    assert orthanc["DicomWeb"]["Enable"] is True
+    plugins = compose["services"]["orthanc"]["environment"]
+    assert plugins["OHIF_PLUGIN_ENABLED"] == plugins["DICOM_WEB_PLUGIN_ENABLED"] == "true"
 
 
 def test_the_grace_of_a_stop_is_longer_than_the_drain(compose: dict[str, Any]) -> None:

@@ -17,7 +17,9 @@ import pytest
 
 from millet.codec import decoders
 from millet.codec.decoders import Coded
+from millet.core.language import Language, phrase, said
 from millet.core.reasons import Reason
+from millet.edge.decoding import wire
 from millet.edge.decoding.pool import COMMAND, Decoders
 from millet.errors import StoreError, UnfitSeries
 
@@ -215,3 +217,14 @@ def test_processes_end_with_their_owner(pools: Callable[..., Decoders]) -> None:
     assert not any(Path(f"/proc/{pid}").exists() for pid in begun)
     with pytest.raises(StoreError):
         pools(command=("/nowhere/python",)).decode(coded())
+
+
+def test_why_a_slice_is_refused_can_be_said_in_any_language() -> None:
+    """The verdict comes from another process; a phrase is one still, and what is none stays as it is."""
+    refused = phrase("pixels.bytes", held=10, needed=20)
+    for detail, german in ((refused, "10 von 20 Byte"), ("ValueError", "ValueError"), ("", "")):
+        verdict = UnfitSeries(Reason.PIXELS_TRUNCATED, detail)
+        told = wire.answered(wire.answer(verdict))
+        assert told is not None
+        assert str(told) == str(verdict)
+        assert said(told.detail, Language.GERMAN) == german

@@ -241,15 +241,7 @@ class World:
 
     def digests(self, held: books.Books) -> tuple[Mapping[str, str], Mapping[str, str]]:
         """What instances and reports are when they are read back, by path."""
-        stores = books.Stores(self.state)
-        instances = {line.path: _digest(stores.instance, line.path, _of_bytes) for line in held.instances}
-        reports = {
-            line.path: _digest(
-                stores.report, line.path, _of_content if is_instance(line.kind) else _of_message
-            )
-            for line in held.reports
-        }
-        return instances, reports
+        return digests(self.state, held)
 
     def delivered(self) -> Sequence[Kept]:
         """What is at the destination."""
@@ -291,6 +283,17 @@ def _listens(port: int) -> bool:
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False
+
+
+def digests(state: Path, held: books.Books) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """What the instances and reports of a journal are when they are read back from a state, by path."""
+    stores = books.Stores(state)
+    instances = {line.path: _digest(stores.instance, line.path, _of_bytes) for line in held.instances}
+    reports = {
+        line.path: _digest(stores.report, line.path, _of_content if is_instance(line.kind) else _of_message)
+        for line in held.reports
+    }
+    return instances, reports
 
 
 def _digest(read: Callable[[str], bytes], path: str, digest: Callable[[bytes], str]) -> str:

@@ -22,6 +22,7 @@ from millet.codec import codes
 from millet.codec.ct import read_header
 from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.core.criteria_sets import LUNG_MILIARY
+from millet.core.language import Language
 from millet.core.nodule import Nodule, NoduleClass, Side
 from millet.core.reasons import Reason, Weight
 from millet.flow.analyse import Made, Order
@@ -50,7 +51,7 @@ def model() -> Model:
     return app.load_model(Settings())
 
 
-def run(instances, model: Model) -> Made:
+def run(instances, model: Model, language: Language = Language.ENGLISH) -> Made:
     """Analyse a series under the identifiers that it carries."""
     told = read_header(instances[0])
     order = Order(
@@ -59,6 +60,7 @@ def run(instances, model: Model) -> Made:
         series_uid=told.series_uid,
         generation=1,
         created_utc=LATER_UTC,
+        language=language,
     )
     return analyse(order, instances, model, lambda *_: None)
 
@@ -187,6 +189,41 @@ def test_the_truth_is_found_where_it_is(small, as_scanned):
     mass = small.truth[-1]
     assert largest(as_scanned.analysis).centre_mm == pytest.approx(mass.centre_mm, abs=5.0)
     assert mass.centre_mm.x > 0
+
+
+def test_a_german_order_is_the_same_exam_in_german(small, as_scanned, model):
+    """Findings and places are those of the English one; its texts, its objects and their UIDs are others."""
+    made = run(dicom.encoded(small), model, Language.GERMAN)
+    found, before = made.analysis, as_scanned.analysis
+    assert [n.centre_mm for n in found.nodules] == [n.centre_mm for n in before.nodules]
+    assert found.triage.level is before.triage.level
+    assert set(made.objects) == set(as_scanned.objects)
+    for kind in made.objects.keys() - {"outline.json"}:
+        assert made.objects[kind] != as_scanned.objects[kind]
+    assert found.provenance.configuration_digest != before.provenance.configuration_digest
+    assert found.not_assessed[0] == "Lymphknoten"
+    for one, other in zip(_sentences(found), _sentences(before), strict=True):
+        assert one != other
+
+
+def test_a_german_refusal_says_why_in_german(small, model):
+    """A series of four slices."""
+    made = run(dicom.encoded(small)[:4], model, Language.GERMAN)
+    assert made.analysis.triage.reasons == (
+        "nicht ausgewertet: Zu wenige Schichten (4 Schichten; 20 sind nötig)",
+    )
+    assert made.analysis.not_assessed == ("alles: die Serie wurde nicht ausgewertet",)
+
+
+def _sentences(analysis: Analysis) -> list[str]:
+    """What an analysis says in words of its own."""
+    return [
+        *analysis.triage.reasons,
+        *(remark.detail for remark in analysis.remarks),
+        *(volume.why for volume in analysis.volumes),
+        *(judgement.meaning for judgement in analysis.judgements),
+        *analysis.not_assessed,
+    ]
 
 
 def test_a_left_mass_is_left_in_every_object(with_fluid):

@@ -75,6 +75,25 @@ def test_a_signal_stops_and_the_handlers_are_put_back(number):
     assert (done.returncode, done.stdout, done.stderr) == (0, "stop scp within 20\n", "")
 
 
+ELSEWHERE = """
+import signal, threading
+from millet.flow.lifecycle import Lifecycle
+
+def get():
+    threading.Event().wait(0.5)  # until the first one waits
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+    threading.Event().wait(60)
+
+Lifecycle((), drain_s=20, monotonic_s=lambda: 0.0).serve(threading.Thread(target=get, daemon=True).start)
+"""
+
+
+def test_a_signal_that_another_thread_gets_stops_too():
+    """Whichever thread the kernel gives it to, as it does while the first one is being traced."""
+    done = subprocess.run([sys.executable, "-c", ELSEWHERE], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_second_signal_stops_now(log):
     """Asked again, the parts get no time."""
     life = log.lifecycle(log.part("scp"))

@@ -93,7 +93,9 @@ class Reception:
 
 def test_mutated_associations_leave_the_neighbour_alone(caplog):
     """Conversations that break every rule beside an honest one: all that it sends is acknowledged."""
-    behind = Behind(site="default", judge=lambda _: None, reception=Reception, came=lambda _came: None)
+    behind = Behind(
+        site=lambda _: "default", judge=lambda _: None, reception=Reception, came=lambda _came: None
+    )
     scp = StorageScp(Listen(host="127.0.0.1", port=0), behind)
     scp.start()
     neighbour = fuzz_lines.Neighbour(scp.port, pace_s=0.0)

@@ -64,11 +64,13 @@ LAYERS = {
     "edge": _layer(
         "__version__ core codec ports errors proto",
         "numpy torch pydicom pynetdicom blake3 obstore psycopg onnxruntime openvino dbos sqlalchemy alembic "
-        "grpc grpc_health grpc_reflection google starlette uvicorn jinja2 prometheus_client cryptography jwt",
+        "grpc grpc_health grpc_reflection google starlette uvicorn jinja2 prometheus_client cryptography jwt "
+        "opentelemetry",
     ),
     "proto": _layer("proto", "google grpc"),
     "settings": _layer(
-        "errors core.bucket core.manifest core.media core.peer core.doors core.turns settings"
+        "errors core.bucket core.canary core.language core.manifest core.media core.peer core.doors "
+        "core.turns settings"
     ),
     "app": _layer(f"{EVERYTHING} app", "numpy torch blake3 uvicorn grpc rich prometheus_client sqlalchemy"),
     "phantom": _layer("__version__ core codec phantom errors", "numpy scipy torch pydicom cc3d imagecodecs"),

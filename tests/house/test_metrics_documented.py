@@ -6,7 +6,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from millet.edge.telemetry import CertificateOf, Telemetry
+from millet.edge.telemetry import Devices, Nvml, Telemetry
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = re.compile(r"^\| `(millet_\w+)` \| (\w+) \| ([^|]*)\|", re.MULTILINE)
@@ -18,7 +18,9 @@ def declared() -> Iterator[tuple[str, str, frozenset[str]]]:
     telemetry = Telemetry(registry, "0")
     telemetry.model("", "", "", "", "")
     telemetry.clock_skews({"": 0.0})
-    telemetry.doors.certificate_left(CertificateOf.SERVER, 0)
+    telemetry.doors.certificate_left("server", 0)
+    telemetry.working.ready("", answers=True)
+    Devices(registry, (0,), Nvml()).measure()
     for metric in registry.collect():
         name = f"{metric.name}_total" if metric.type == "counter" else metric.name
         yield name, metric.type, frozenset(label for s in metric.samples for label in s.labels) - {"le"}

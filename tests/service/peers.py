@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import grpc
 import pytest
@@ -182,11 +183,15 @@ def _toml(value: object) -> str:
 class Millet:
     """`millet serve` as its own process, on a folder and free ports."""
 
+    environment: Mapping[str, str] = MappingProxyType({})
+    """Variables beside those of this process."""
+
     def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
         self.dicom_port, self.grpc_port, self.web_port = free_port(), free_port(), free_port()
+        self.health_port = settings.get("metrics_port", self.web_port)
         folder.mkdir(parents=True)
         self.folder, self.log = folder, folder / "log.jsonl"
-        own = {
+        self._settings = {
             "state_dir": str(folder / "state"),
             "dicom_port": self.dicom_port,
             "grpc_port": self.grpc_port,
@@ -194,17 +199,31 @@ class Millet:
             "settle_s": 0.5,
             "retry_first_s": 0.5,
         }
-        lines = [f"{name} = {_toml(value)}\n" for name, value in (own | dict(settings)).items()]
-        (folder / "millet.toml").write_text("".join(lines))
+        self.configure(settings)
         self.start()
+
+    def configure(self, settings: Mapping[str, object]) -> None:
+        """Write the file of settings for the next start; those that were given before stay."""
+        self._settings |= settings
+        lines = [f"{name} = {_toml(value)}\n" for name, value in self._settings.items()]
+        (self.folder / "millet.toml").write_text("".join(lines))
 
     def start(self) -> None:
         """Start and wait until it is ready."""
         command = [sys.executable, "-m", "millet", "serve", "--config", str(self.folder / "millet.toml")]
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("MILLET_")}
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-        until("Millet is ready", lambda: self.page("readyz"), 90, self.process)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self.variables)
+        until("Millet is ready", lambda: self.health("readyz"), 90, self.process)
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Everything in the environment of its process."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("MILLET_")}
+        return kept | dict(self.environment)
+
+    def health(self, probe: str) -> str:
+        """What one of its probes says. Raises URLError where it is ill."""
+        return http(f"http://127.0.0.1:{self.health_port}/{probe}").decode()
 
     def page(self, path: str) -> str:
         """A page of its web server."""

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from faults import books
 from instances import ct_file
 from line import Sender
-from peers import OBJECTS, file_names, storescu, until
+from peers import OBJECTS, file_names, free_port, storescu, until
+from postgres import Postgres
 
 from millet.codec.elements import data_set_start
 from millet.edge.store import Bucket
@@ -91,3 +93,18 @@ def test_a_bucket_that_is_away_is_told_to_the_sender(machine, wire):
         60,
         receiver.process,
     )
+
+
+def test_a_receiver_takes_what_comes_while_the_journal_is_away(millet, small_case):
+    """It stays ready, tells success of what is durable, and journals it when the database is back."""
+    server = Postgres()
+    url = server.url(server.fresh())
+    receiver = millet(roles=["receive"], metrics_port=free_port(), journal_url=url)
+    server.stop()
+    storescu(small_case, receiver.dicom_port)
+    assert receiver.health("readyz")
+    server.start()
+    sent = len(list(small_case.glob("*.dcm")))
+    until("all is journalled", lambda: len(books.read(url).instances) == sent or None, 60, receiver.process)
+    assert receiver.terminate() == 0
+    server.end()

@@ -6,14 +6,18 @@ import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from millet.app.canary import wants
 from millet.app.loading import STREAMS, WINDOWS, load_models, prove
 from millet.codec.decoders import Decode
 from millet.core import count_limit
-from millet.core.analysis import Analysis
+from millet.core.analysis import Analysis, Outcome
+from millet.core.canary import NAME
 from millet.core.doors import USUAL
+from millet.core.language import Language
 from millet.edge.decoding.pool import Decoders
 from millet.edge.journal import DurableWork, SqlJournal
 from millet.edge.telemetry import Events, Telemetry
+from millet.errors import DetectorError
 from millet.flow.batcher import Batcher
 from millet.flow.drain import Drain
 from millet.flow.lifecycle import Loop, Part
@@ -76,7 +80,7 @@ class Analysing:
             found.step()
 
         loops = (
-            Loop("reconcile", self.work.reconcile, RECONCILE_EVERY_S),
+            Loop("reconcile", self._reconcile, RECONCILE_EVERY_S),
             Loop("streaming", streaming.step, STREAM_EVERY_S),
             Loop("progress", board.step, PROGRESS_EVERY_S),
             Loop("provisional", show, PROVISIONAL_EVERY_S),
@@ -100,11 +104,15 @@ class Analysing:
 
         return Part(name="analyse", start=start, stop=stop)
 
+    def _reconcile(self) -> None:
+        self.telemetry.working.recovered(len(self.work.reconcile()))
+
     def _say(self, model: Model) -> None:
         found = model.manifest
         if limit := count_limit.told(found):
             log.warning("model %s/%s %s", found.name, found.version, limit)
         self.telemetry.model(found.name, found.version, model.digest, model.provider, model.precision)
+        self.telemetry.working.ready(_name(model), answers=True)
 
     def _station(self, models: Models) -> Station:
         """All models of a device share its queue."""
@@ -114,6 +122,7 @@ class Analysing:
             streams=STREAMS[kind],
             most=WINDOWS[kind],
             patience_s=0.0 if kind == "cpu" else PATIENCE_S,
+            told=self.telemetry.working.batch,
         )
         return Station(batcher, {title: model.readers for title, model in models.items()})
 
@@ -142,6 +151,13 @@ class Analysing:
         def committed(work: Work, analysis: Analysis) -> None:
             board.ended(work.series_id)
             self.events.committed(work, analysis)
+            if analysis.outcome is not Outcome.NOT_ANALYSED:
+                self.telemetry.working.ready(_name(models[work.model_title]), answers=True)
+
+        def faulty(work: Work, failure: Exception) -> None:
+            self.events.faulty(work, failure)
+            if isinstance(failure, DetectorError):
+                self.telemetry.working.ready(_name(models[work.model_title]), answers=False)
 
         return Analyser(
             jobs=self.journal,
@@ -149,14 +165,19 @@ class Analysing:
             spool=self.spool,
             objects=self.objects,
             models=models,
-            destinations={one.name: one.wants for one in self.destinations},
+            destinations={**{one.name: one.wants for one in self.destinations}, NAME: wants},
             routed=self.routed,
             committed=committed,
-            faulty=self.events.faulty,
+            faulty=faulty,
             drain=drain,
             told=told,
             priors=self.journal,
+            language=Language(self.chosen.language),
         )
+
+
+def _name(model: Model) -> str:
+    return f"{model.manifest.name}/{model.manifest.version}"
 
 
 def _each(models: Models) -> Iterable[Model]:

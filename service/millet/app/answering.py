@@ -11,7 +11,7 @@ from millet.app.readers import AuditedReaders
 from millet.edge.grpc_api import GrpcServer, GrpcSources
 from millet.edge.journal import SqlJournal
 from millet.edge.telemetry import Telemetry
-from millet.edge.web import Sources, Stow, WebServer
+from millet.edge.web import Sources, Stow, WatchServer, WebServer
 from millet.flow.event_loop import EventLoop
 from millet.flow.lifecycle import Part
 from millet.flow.pull import Door
@@ -21,6 +21,22 @@ from millet.settings import Settings
 GRPC_ENDS_WITHIN_S = 2.0
 STOW_TITLE = "STOW-RS"
 """As what instances that come over HTTP are journalled, where a calling AE title stands for others."""
+
+
+def watched(chosen: Settings, ready: Callable[[], Mapping[str, str]], metrics: Callable[[], bytes]) -> Part:
+    """Metrics and health alone, on a port of their own."""
+    loop, server = EventLoop("metrics"), WatchServer(ready, metrics)
+
+    def start() -> None:
+        loop.start()
+        loop.call(server.start(chosen.metrics_host, chosen.metrics_port))
+
+    def stop(_within_s: float) -> bool:
+        loop.call(server.stop())
+        loop.stop()
+        return True
+
+    return Part(name="metrics", start=start, stop=stop)
 
 
 @dataclass(frozen=True, kw_only=True)

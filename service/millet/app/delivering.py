@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from time import monotonic
+from time import monotonic, perf_counter
 
+from millet.app.canary import Drawn, Returned
+from millet.core.canary import NAME
 from millet.core.retry import Patience
 from millet.edge.destinations import (
     Door,
@@ -27,7 +29,7 @@ from millet.errors import StoreError
 from millet.flow.kept import Queries
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.outbox import Outbox, Route
-from millet.ports import Archive, Clock, DeadLetters, Destination, ObjectStore, Site, Verifier
+from millet.ports import Archive, Clock, DeadLetters, Delivery, Destination, ObjectStore, Site, Verifier
 from millet.settings import DestinationSection, Settings
 
 OUTBOX_EVERY_S = 1.0
@@ -49,10 +51,14 @@ class Delivering:
     telemetry: Telemetry
     questions: Verifier
     """For destinations that are asked to commit."""
+    drawn: Drawn | None = None
+    """What the canary's reports are compared with."""
 
     def part(self) -> Part:
         """An outbox for each destination, and as many threads as it may have."""
         loops = [loop for section in self.chosen.all_destinations for loop in self._loops(section)]
+        if self.drawn:
+            loops += self._threads(self._canary(self.drawn), 1)
         for loop in loops:
             self.journal.watch(loop.wake)
 
@@ -81,23 +87,31 @@ class Delivering:
         return {}
 
     def _loops(self, section: DestinationSection) -> Iterator[Loop]:
-        outbox = self._outboxes[section.name] = Outbox(
-            self._route(section), self.journal, self.objects, self.clock, self.holder, random.random
+        return self._threads(self._route(section), section.concurrency)
+
+    def _threads(self, route: Route, concurrency: int) -> Iterator[Loop]:
+        outbox = self._outboxes[route.name] = Outbox(
+            route, self.journal, self.objects, self.clock, self.holder, random.random
         )
-        for number in range(section.concurrency):
-            name = f"outbox {section.name} {number}"
+        for number in range(concurrency):
+            name = f"outbox {route.name} {number}"
             yield Loop(name, lambda: outbox.step(self.events.delivery), OUTBOX_EVERY_S)
 
+    def _canary(self, drawn: Drawn) -> Route:
+        """Whether one is sent from here or not: another process may send it."""
+        returned = Returned(drawn, self.telemetry.canary, self.clock, self.events.since_last_instance_s)
+        return Route(name=NAME, destination=returned, patience=self._patience)
+
     def _route(self, section: DestinationSection) -> Route:
+        made = _Timed(section.name, destination(section, self.chosen), self.telemetry)
+        verifier = self._verifier(section)
+        return Route(name=section.name, destination=made, patience=self._patience, verifier=verifier)
+
+    @property
+    def _patience(self) -> Patience:
         chosen = self.chosen
-        patience = Patience(
+        return Patience(
             first_s=chosen.retry_first_s, longest_s=chosen.retry_longest_s, give_up_s=chosen.retry_for_s
-        )
-        return Route(
-            name=section.name,
-            destination=destination(section, chosen),
-            patience=patience,
-            verifier=self._verifier(section),
         )
 
     def _verifier(self, section: DestinationSection) -> Verifier | None:
@@ -107,6 +121,28 @@ class Delivering:
             case "query":
                 return Queries(_archive(section, self.chosen))
         return None
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """A destination whose tries are timed, well or not."""
+
+    name: str
+    to: Destination
+    telemetry: Telemetry
+
+    @property
+    def limit_s(self) -> float:
+        """See `ports.Destination`."""
+        return self.to.limit_s
+
+    def deliver(self, delivery: Delivery, encoded: bytes) -> None:
+        """See `ports.Destination`."""
+        began_s = perf_counter()
+        try:
+            self.to.deliver(delivery, encoded)
+        finally:
+            self.telemetry.leaving.took(self.name, perf_counter() - began_s)
 
 
 def destination(section: DestinationSection, chosen: Settings) -> Destination:

@@ -11,14 +11,13 @@ import ssl
 import threading
 from collections.abc import Callable, Collection, Hashable
 from dataclasses import replace
-from datetime import datetime
 from functools import cached_property
 
 from millet.app.audit import open_trail
 from millet.core.audit import Event, Kind, Repeats, Result
 from millet.core.doors import Caller, Refusal, is_loopback, judge
-from millet.edge.telemetry import CertificateOf, DoorMetrics, SecretFile
-from millet.edge.tls import SECONDS_PER_DAY, Files, ServerTls, days_left
+from millet.edge.telemetry import DoorMetrics, SecretFile
+from millet.edge.tls import Files, ServerTls
 from millet.errors import SettingsError
 from millet.ports import Clock
 from millet.settings import Settings
@@ -110,21 +109,6 @@ class Doors:
                 log.info("changed files are used from now on", extra={"kind": file.value})
 
         return told
-
-    def measure(self, now_utc: datetime) -> None:
-        """Bring the gauges up to date: how long the certificates still hold."""
-        files = _files(self.settings)
-        paths = (
-            {}
-            if files is None
-            else {CertificateOf.SERVER: files.certificate, CertificateOf.ROOTS: files.roots}
-        )
-        for of, path in paths.items():
-            try:
-                if path is not None:
-                    self.metrics.certificate_left(of, SECONDS_PER_DAY * days_left(path, now_utc))
-            except (OSError, ValueError) as error:
-                log.warning("a certificate cannot be read: %s", type(error).__name__)
 
     def stop(self) -> None:
         """Close the audit trail; the last thing that is kept is this."""

@@ -95,7 +95,7 @@ def pull(
     names = [one.name for one in find(chosen, archive, wanted)]
     if not names:
         raise ArchiveError("the archive has no such series")
-    host = _reached(chosen.dicom_host or chosen.host)
+    host = reached(chosen.dicom_host or chosen.host)
     ours = Peer(ae_title=chosen.ae_title, host=host, port=chosen.dicom_port)
     handing = Handing(peer_caller(chosen, ours), CLASSES)
     door = Door(site=chosen.site, admit=handing.admit, ended=handing.ended, number=lambda: 0)
@@ -146,6 +146,6 @@ def _tls(section: ArchiveSection) -> ClientTls | None:
     return ClientTls(roots=section.roots, certificate=section.certificate, key=section.key)
 
 
-def _reached(host: str) -> str:
+def reached(host: str) -> str:
     """Where a server that binds an address is reached from this machine."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 - is looked up

@@ -10,9 +10,11 @@ from itertools import count
 from time import perf_counter
 
 from millet.app.asking import ArchiveDesk
+from millet.app.certificates import Certificates
 from millet.app.doors import Doors
 from millet.core import doors
 from millet.core.assembler import Waits
+from millet.core.canary import NAME, TITLE
 from millet.core.doors import Certificate
 from millet.edge.journal import SqlJournal
 from millet.edge.scp import Behind, Caller, Listen, Refusal, Service, StorageScp
@@ -46,6 +48,7 @@ class Receiving:
     spool: ReceiverSpool
     events: Events
     doors: Doors
+    certificates: Certificates
     services: Mapping[str, Service] = field(default_factory=dict)
     """What the DICOM port offers beside storage, by abstract syntax."""
     archive: ArchiveDesk | None = None
@@ -130,7 +133,7 @@ class Receiving:
     def _scp(self) -> StorageScp:
         chosen = self.chosen
         behind = Behind(
-            site=chosen.site,
+            site=lambda caller: NAME if caller.called_ae == TITLE else chosen.site,
             judge=self._judge,
             reception=self.receptions.associated,
             came=lambda came: self.events.stored(*came),
@@ -157,6 +160,8 @@ class Receiving:
             certificate=shown if caller.fingerprint else None,
         )
         refused = self.doors.refused(asks)
+        if refused is None:
+            self.certificates.shown(caller.calling_ae, caller.expires)
         return None if refused is None else Refusal(refused.words, *refused.codes)
 
     def _judged(self, source: Site) -> Policy:

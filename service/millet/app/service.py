@@ -16,18 +16,21 @@ from prometheus_client import CollectorRegistry
 
 from millet import __version__
 from millet.app.asking import ArchiveDesk
+from millet.app.canary import Canary, Drawn
+from millet.app.certificates import Certificates
 from millet.app.committing import Committing
 from millet.app.delivering import Delivering, askable
 from millet.app.doors import Doors, check
 from millet.app.keeping import keeping
 from millet.app.pulling import completing
 from millet.app.receiving import Receiving
-from millet.app.storing import open_objects, open_spool
+from millet.app.storing import open_objects, open_spool, used_share
+from millet.core import canary
 from millet.core.doors import USUAL
 from millet.core.job import State
 from millet.edge import malloc
 from millet.edge.journal import DurableWork, JournalClock, SqlJournal, journal_url, migrate_apart, open_engine
-from millet.edge.telemetry import Events, Telemetry, configure
+from millet.edge.telemetry import Devices, Events, Nvml, Telemetry, configure
 from millet.errors import StoreError
 from millet.flow.lifecycle import Lifecycle, Loop, Part
 from millet.ports import Delivery, WorklistQuery
@@ -40,11 +43,14 @@ CLOCK_EVERY_S = 60.0
 """How often the database is asked for its time; in between this host counts on."""
 
 
-def run(chosen: Settings) -> None:
-    """Serve until a signal says stop. Raises ServiceError or OSError when it cannot start."""
+def run(chosen: Settings, drawn: Drawn | None = None) -> None:
+    """Serve until a signal says stop, with a canary if one is drawn.
+
+    Raises ServiceError or OSError when it cannot start.
+    """
     configure(chosen.log_level)
     malloc.give_back_large()
-    service = Service(chosen)
+    service = Service(chosen, drawn)
     lifecycle = Lifecycle(service.parts(), drain_s=chosen.drain_s, monotonic_s=time.monotonic)
     lifecycle.serve(service.opened)
     log.info("stopped")
@@ -53,19 +59,25 @@ def run(chosen: Settings) -> None:
 class Service:
     """Everything that one process runs, and what its parts tell each other."""
 
-    def __init__(self, chosen: Settings) -> None:
+    def __init__(self, chosen: Settings, drawn: Drawn | None = None) -> None:
         self._settings = chosen
+        self._drawn = drawn
         names = [one.name for one in chosen.all_destinations]
         check(chosen, names)
-        self._telemetry = Telemetry(CollectorRegistry(), __version__, names)
-        named = [one.ae_title for one in rules(chosen).peers]
-        self._events = Events(self._telemetry, named, self._since_last_instance_s)
+        registry = CollectorRegistry()
+        self._telemetry = Telemetry(registry, __version__, (*names, canary.NAME))
+        self._devices = Devices(registry, gpus(chosen), Nvml())
         self._serving = False
         self._executor_id = f"{socket.gethostname()}-{chosen.slot}"
         self._engine = open_engine(journal_url(chosen.journal_url, chosen.state_dir))
         migrate_apart(self._engine)
         self._clock = JournalClock(self._engine)
-        self._spool = open_spool(chosen, self._executor_id)
+        named = [one.ae_title for one in rules(chosen).peers]
+        self._events = Events(self._telemetry, named, self._since_last_instance_s, self._clock)
+        self._telemetry.canary.planned(chosen.canary_every_s)
+        if "deliver" in chosen.roles:  # whose start stands for the success before the first
+            self._telemetry.canary.succeeded(self._clock.utc().timestamp())
+        self._spool = open_spool(chosen, self._executor_id, self._telemetry.arrivals.flushed)
         self._objects = open_objects(chosen)
         self._doors = Doors(chosen, self._executor_id, self._clock, self._telemetry.doors)
         self._work = DurableWork(
@@ -75,6 +87,9 @@ class Service:
             titles=(USUAL, *self._doors.rules.models),
         )
         self._journal = SqlJournal(self._engine, self._work.enqueue, self._objects)
+        self._certificates = Certificates(
+            chosen=chosen, metrics=self._telemetry.doors, now_utc=self._clock.utc
+        )
 
     def parts(self) -> Sequence[Part]:
         """The parts of the configured roles, in the order in which they start."""
@@ -95,12 +110,15 @@ class Service:
 
         store = Part(name="journal", start=ticking.start, stop=let_go)
         roles = self._settings.roles
-        promises = [self._committing.part()] if "receive" in roles else []
+        receives = "receive" in roles
         return (
             store,
+            self._watched_part(),
+            self._certificates.part(),
             self._retention_part(),
-            *promises,
+            *([self._committing.part()] if receives else []),
             *(make() for role, make in named.items() if role in roles),
+            *([self._canary_part(self._drawn)] if receives and self._drawn else []),
         )
 
     def opened(self) -> None:
@@ -123,6 +141,7 @@ class Service:
             spool=self._spool,
             events=self._events,
             doors=self._doors,
+            certificates=self._certificates,
             archive=self._archive,
             services=self._committing.services,
         )
@@ -175,6 +194,7 @@ class Service:
             events=self._events,
             telemetry=self._telemetry,
             questions=self._committing.questions,
+            drawn=self._drawn,
         )
 
     def _deliver_part(self) -> Part:
@@ -184,6 +204,20 @@ class Service:
         query = WorklistQuery(site=delivery.site, series_uid=delivery.series_uid)
         ages = [self._clock.utc() - status.last_received_utc for status in self._journal.series(query)]
         return ages[0].total_seconds() if ages else None
+
+    def _canary_part(self, drawn: Drawn) -> Part:
+        return Canary(drawn, self._settings, self._clock, self._telemetry.canary).part()
+
+    # whatever the roles: metrics and health for machines
+
+    def _watched_part(self) -> Part:
+        if not self._settings.metrics_port:
+            if "api" not in self._settings.roles:
+                log.warning("this process serves neither metrics nor health: set metrics_port")
+            return Part(name="metrics")
+        from millet.app.answering import watched  # which loads HTTP
+
+        return watched(self._settings, self._ready, self._metrics)
 
     # api: gRPC, page, metrics and health, in one event loop
 
@@ -202,10 +236,14 @@ class Service:
         ).part()
 
     def _ready(self) -> Mapping[str, str]:
-        """What must be so before work is sent here; an empty string is well."""
+        """What must be so before work is sent here; an empty string is well.
+
+        Who only receives does so while the journal is away, too.
+        """
+        only_receives = set(self._settings.roles) == {"receive"}
         return {
             "started": "" if self._serving else "the model and the other parts are still starting",
-            "journal": self._journal_ill(),
+            "journal": "" if only_receives else self._journal_ill(),
             "spool": self._spool.ill(),
         }
 
@@ -219,12 +257,24 @@ class Service:
     def _metrics(self) -> bytes:
         """The exposition, with the gauges as they are now."""
         states, _ = self._journal.counts()
+        self._telemetry.working.oldest_waits(self._journal.oldest_waits_s())
         self._telemetry.jobs({State(state): count for state, count in states.items()})
         self._telemetry.triage_changes(self._journal.triage_changes())
         self._telemetry.series_open(states.get(State.RECEIVING.value, 0))
-        self._telemetry.associations_open(self._receiving.associations)
+        if "receive" in self._settings.roles:
+            self._telemetry.associations_open(self._receiving.associations)
         self._telemetry.spool_free(self._spool.free_bytes())
+        reserve_bytes = 0 if self._settings.spool_url else self._settings.spool_reserve_bytes
+        self._telemetry.arrivals.space(used_share(self._settings), reserve_bytes)
         self._telemetry.clock_skews({**self._journal.skews_s(), self._executor_id: self._clock.skew_s})
-        self._doors.measure(self._clock.utc())
+        self._certificates.measure()
+        self._devices.measure()
         self._delivering.tell()
         return self._telemetry.exposition()
+
+
+def gpus(chosen: Settings) -> Sequence[int]:
+    """The number of the GPU that the configured device names; the first where it names none."""
+    if "analyse" not in chosen.roles or chosen.device == "cpu":
+        return ()
+    return (int(chosen.device.partition(":")[2] or 0),)

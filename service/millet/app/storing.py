@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
+from collections.abc import Callable
 
 from millet.edge.store import LogSpool, ObjectFolder
 from millet.errors import StoreError
@@ -17,11 +19,14 @@ PROBE_BYTES = 524_288
 PROBES = 8
 
 
-def open_spool(chosen: Settings, owner: str) -> ReceiverSpool:
+def open_spool(
+    chosen: Settings, owner: str, flushed: Callable[[float], None] = lambda _seconds: None
+) -> ReceiverSpool:
     """The spool as one executor. Raises StoreError where a bucket cannot be used."""
     if not chosen.spool_url:
         reserve_bytes = chosen.spool_reserve_bytes
-        return LogSpool(chosen.state_dir / "spool", owner, reserve_bytes=reserve_bytes)
+        folder = chosen.state_dir / "spool"
+        return LogSpool(folder, owner, reserve_bytes=reserve_bytes, flushed=flushed)
     from millet.edge.store import Bucket, BucketSpool
 
     bucket = Bucket(chosen.spool_url)
@@ -36,6 +41,14 @@ def open_objects(chosen: Settings) -> ObjectStore:
     from millet.edge.store import Bucket, BucketObjects
 
     return BucketObjects(Bucket(chosen.spool_url))
+
+
+def used_share(chosen: Settings) -> float:
+    """How much of the disk is used on which instances are kept; 0 for a bucket."""
+    if chosen.spool_url:
+        return 0.0
+    disk = shutil.disk_usage(chosen.state_dir)
+    return disk.used / disk.total
 
 
 def look(chosen: Settings) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from millet.cli.progress import Tick, bar
 from millet.codec import record, tables
 from millet.core import advice_wording
 from millet.core.analysis import Outcome
+from millet.core.language import Language
 from millet.core.media import file_ending
 from millet.errors import ServiceError
 
@@ -42,7 +44,7 @@ def analyse(
 
     settings = app.settings(config)
     instances = tuple(contents(dicom_files(folder)))
-    order = _order(settings.site, instances)
+    order = replace(_order(settings.site, instances), language=Language(settings.language))
     out.mkdir(parents=True, exist_ok=True)
     with bar("analyse") as progress:
         made = run(order, instances, app.load_model(settings), shown(progress), everything=candidates)
@@ -109,5 +111,7 @@ def _tell(made: Made, out: Path) -> None:
             f"{remark.weight.value}: {remark.reason.value} {remark.detail}", markup=False, soft_wrap=True
         )
     for advice in analysis.advice:
-        console.print(advice_wording.sentence(advice), markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            advice_wording.sentence(advice, analysis.language), markup=False, highlight=False, soft_wrap=True
+        )
     console.print(f"written to {out}", markup=False, soft_wrap=True)

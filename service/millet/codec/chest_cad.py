@@ -10,23 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from millet.codec import codes
-from millet.codec.content import (
-    CONTAINS,
-    CONTEXT,
-    INFERRED,
-    MODIFIES,
-    PROPERTY,
-    SELECTED,
-    code,
-    container,
-    image,
-    number,
-    region,
-    root,
-    text,
-    uid,
-)
+from millet.codec.content import CONTAINS, CONTEXT, INFERRED, MODIFIES, PROPERTY, SELECTED, Pen
 from millet.codec.disclosure import disclosure
+from millet.codec.document import pen_of
 from millet.codec.elements import Item
 from millet.codec.outline import Outline, outline, planes
 from millet.codec.source import Source
@@ -42,72 +28,75 @@ KIND = "cad"
 
 def encode(analysis: Analysis, source: Source) -> bytes:
     """Encode the CAD report of an analysis as a DICOM file; equal arguments give equal bytes."""
-    content = root(
+    pen = pen_of(analysis, source)
+    content = pen.root(
         codes.CAD_REPORT,
         [
-            code(MODIFIES, codes.LANGUAGE, codes.ENGLISH),
-            _summary(analysis, source),
-            _detections(analysis),
-            code(CONTAINS, codes.ANALYSES, codes.NOT_ATTEMPTED),
+            pen.code(MODIFIES, codes.LANGUAGE, codes.LANGUAGES[pen.language]),
+            _summary(analysis, source, pen),
+            _detections(analysis, pen),
+            pen.code(CONTAINS, codes.ANALYSES, codes.NOT_ATTEMPTED),
         ],
         template="4100",
     )
     return document(Document(KIND, CHEST_CAD_SR), content, analysis, source)
 
 
-def _summary(analysis: Analysis, source: Source) -> Item:
+def _summary(analysis: Analysis, source: Source, pen: Pen) -> Item:
     """CAD Processing and Findings Summary (TID 4101)."""
     known = planes(source) if analysis.nodules else []
-    made_by = _algorithm(analysis.provenance)
-    findings = [_finding(nodule, outline(nodule, known), made_by) for nodule in analysis.nodules]
-    said = [text(PROPERTY, codes.IMPRESSION, " ".join(disclosure(analysis)))]
-    return code(CONTAINS, codes.SUMMARY, codes.OUTCOMES[analysis.outcome], [*said, *findings])
+    made_by = _algorithm(analysis.provenance, pen)
+    findings = [_finding(nodule, outline(nodule, known), made_by, pen) for nodule in analysis.nodules]
+    said = [pen.text(PROPERTY, codes.IMPRESSION, " ".join(disclosure(analysis)))]
+    return pen.code(CONTAINS, codes.SUMMARY, codes.OUTCOMES[analysis.outcome], [*said, *findings])
 
 
-def _finding(nodule: Nodule, drawn: Outline | None, made_by: Sequence[Item]) -> Item:
+def _finding(nodule: Nodule, drawn: Outline | None, made_by: Sequence[Item], pen: Pen) -> Item:
     """One nodule or mass (TID 4104)."""
-    name = f"{nodule.nodule_class.value.capitalize()} {nodule.number}"
-    return code(
+    name = f"{pen.say(f'name.{nodule.nodule_class}')} {nodule.number}"
+    return pen.code(
         INFERRED,
         codes.IMAGE_FINDING,
         codes.CLASSES[nodule.nodule_class],
         [
-            code(MODIFIES, codes.RENDERING, codes.TO_PRESENT),
-            text(CONTEXT, codes.TRACKING_ID, name),
-            uid(CONTEXT, codes.TRACKING_UID, nodule.tracking_uid),
+            pen.code(MODIFIES, codes.RENDERING, codes.TO_PRESENT),
+            pen.text(CONTEXT, codes.TRACKING_ID, name),
+            pen.uid(CONTEXT, codes.TRACKING_UID, nodule.tracking_uid),
             *made_by,
-            number(codes.CERTAINTY, percent(nodule.score), codes.PERCENT, relationship=PROPERTY),
-            *(_drawn(drawn) if drawn else ()),
-            number(codes.DIAMETER, length_mm(nodule.diameter_mm), codes.MM, relationship=PROPERTY),
-            number(codes.VOLUME, volume_mm3(nodule.volume_mm3), codes.MM3, relationship=PROPERTY),
+            pen.number(codes.CERTAINTY, percent(nodule.score), codes.PERCENT, relationship=PROPERTY),
+            *(_drawn(drawn, pen) if drawn else ()),
+            pen.number(codes.DIAMETER, length_mm(nodule.diameter_mm), codes.MM, relationship=PROPERTY),
+            pen.number(codes.VOLUME, volume_mm3(nodule.volume_mm3), codes.MM3, relationship=PROPERTY),
         ],
     )
 
 
-def _drawn(drawn: Outline) -> Iterator[Item]:
+def _drawn(drawn: Outline, pen: Pen) -> Iterator[Item]:
     """Centre and outline (TID 4107)."""
-    shown = image(None, drawn.image.sop_class_uid, drawn.image.sop_instance_uid, SELECTED)
-    yield region(codes.CENTRE, "POINT", [drawn.centre], shown, relationship=PROPERTY)
-    yield region(codes.OUTLINE, "POLYLINE", drawn.points, shown, relationship=PROPERTY)
+    shown = pen.image(None, drawn.image.sop_class_uid, drawn.image.sop_instance_uid, SELECTED)
+    yield pen.region(codes.CENTRE, "POINT", [drawn.centre], shown, relationship=PROPERTY)
+    yield pen.region(codes.OUTLINE, "POLYLINE", drawn.points, shown, relationship=PROPERTY)
 
 
-def _detections(analysis: Analysis) -> Item:
+def _detections(analysis: Analysis, pen: Pen) -> Item:
     """What was tried, and whether it succeeded (TID 4015, 4017)."""
     failed = analysis.outcome is Outcome.NOT_ANALYSED
-    tried = code(
+    tried = pen.code(
         CONTAINS,
         codes.DETECTION,
         codes.NODULE,
-        [*_algorithm(analysis.provenance), uid(PROPERTY, codes.SERIES_UID, analysis.series_uid)],
+        [*_algorithm(analysis.provenance, pen), pen.uid(PROPERTY, codes.SERIES_UID, analysis.series_uid)],
     )
     listed = codes.FAILED_DETECTIONS if failed else codes.SUCCESSFUL_DETECTIONS
     verdict = codes.FAILED if failed else codes.SUCCEEDED
-    return code(CONTAINS, codes.DETECTIONS, verdict, [container(listed, [tried], relationship=INFERRED)])
+    return pen.code(
+        CONTAINS, codes.DETECTIONS, verdict, [pen.container(listed, [tried], relationship=INFERRED)]
+    )
 
 
-def _algorithm(made_by: Provenance) -> list[Item]:
+def _algorithm(made_by: Provenance, pen: Pen) -> list[Item]:
     """TID 4019 where it is observation context."""
     return [
-        text(CONTEXT, codes.ALGORITHM, made_by.model_name),
-        text(CONTEXT, codes.ALGORITHM_VERSION, made_by.model_version),
+        pen.text(CONTEXT, codes.ALGORITHM, made_by.model_name),
+        pen.text(CONTEXT, codes.ALGORITHM_VERSION, made_by.model_version),
     ]

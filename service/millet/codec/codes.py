@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from millet.codec.elements import Encoded, dataset, plain
+from millet.codec import meanings_de
+from millet.codec.elements import ASCII, Encoded, dataset, plain
 from millet.core.advice import Guideline
 from millet.core.analysis import Outcome, TriageLevel
 from millet.core.change import Fate
 from millet.core.character import Lobe, NoduleType, Zone
+from millet.core.language import PHRASES, Language
 from millet.core.nodule import NoduleClass, Side
 from millet.core.reasons import Reason, Weight
 from millet.core.spread import Distribution, Hint
@@ -33,6 +35,7 @@ class Code(NamedTuple):
 REPORT = Code("126000", "DCM", "Imaging Measurement Report")
 LANGUAGE = Code("121049", "DCM", "Language of Content Item and Descendants")
 ENGLISH = Code("en-US", "RFC5646", "English (United States)")
+GERMAN = Code("de-DE", "RFC5646", "German (Germany)")
 OBSERVER_TYPE = Code("121005", "DCM", "Observer Type")
 DEVICE = Code("121007", "DCM", "Device")
 DEVICE_UID = Code("121012", "DCM", "Device Observer UID")
@@ -211,6 +214,8 @@ MASKS = Code("masks", SCHEME, "Segmentation that shows every nodule")
 CHOSEN_BY = Code("chosen-by", SCHEME, "How the nodules shown here were chosen")
 DOMINANT = Code("dominant", SCHEME, "Dominant lesion")
 
+LANGUAGES = {Language.ENGLISH: ENGLISH, Language.GERMAN: GERMAN}
+_MEANINGS = {Language.GERMAN: meanings_de.MEANINGS}
 CLASSES = {NoduleClass.NODULE: NODULE, NoduleClass.MASS: MASS}
 SIDES = {Side.LEFT: LEFT, Side.RIGHT: RIGHT}
 OUTCOMES = {
@@ -292,10 +297,21 @@ PRIVATE_SCHEME: Encoded = dataset(
 )
 
 
+def meaning(code: Code, language: Language) -> str:
+    """What a code means, in a language (PS3.3 8.3): value and scheme are the same in all."""
+    if language is Language.ENGLISH:
+        return code.meaning
+    words = _MEANINGS[language].get((code.scheme, code.value))
+    return words or PHRASES[language].get(f"reason.{code.value}", code.meaning)
+
+
 @cache
-def encoded(code: Code) -> Encoded:
+def encoded(code: Code, language: Language = Language.ENGLISH, letters: str = ASCII) -> Encoded:
     """The item of a code sequence (PS3.3 8.8); a value over 16 characters is a Long Code Value."""
-    meaning = plain(code.meaning)[:64]
+    named = {
+        "CodingSchemeDesignator": code.scheme,
+        "CodeMeaning": plain(meaning(code, language), letters)[:64],
+    }
     if len(code.value) > 16:
-        return dataset(LongCodeValue=code.value, CodingSchemeDesignator=code.scheme, CodeMeaning=meaning)
-    return dataset(CodeValue=code.value, CodingSchemeDesignator=code.scheme, CodeMeaning=meaning)
+        return dataset(letters, LongCodeValue=code.value, **named)
+    return dataset(letters, CodeValue=code.value, **named)

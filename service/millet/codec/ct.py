@@ -18,6 +18,7 @@ from millet.codec.decoders import MALFORMED, Decode
 from millet.codec.elements import read_elements, read_file, tag_of
 from millet.codec.tags import Tags, without_nul
 from millet.core.geometry import PointMm, Vector
+from millet.core.language import phrase
 from millet.core.reasons import Reason
 from millet.core.series import Patient, SliceHeader
 from millet.errors import UnfitSeries
@@ -88,7 +89,7 @@ def read_identity(head: bytes) -> Identity:
 def _identity(tags: Tags) -> Identity:
     uids = [tags.word(keyword) for keyword in _IDENTITY.values()]
     if max(map(len, uids)) > bounds.LONGEST_UID:
-        raise UnfitSeries(Reason.UNREADABLE_OBJECT, f"a UID of more than {bounds.LONGEST_UID} characters")
+        raise UnfitSeries(Reason.UNREADABLE_OBJECT, phrase("pixels.long-uid", most=bounds.LONGEST_UID))
     return Identity(*uids)
 
 
@@ -114,7 +115,7 @@ def read_header(encoded: bytes) -> SliceHeader:
         raise UnfitSeries(Reason.UNREADABLE_OBJECT, type(error).__name__) from error
     identity = _identity(tags)
     if not (identity.sop_class_uid and identity.sop_instance_uid):
-        raise UnfitSeries(Reason.UNREADABLE_OBJECT, "no SOP Class or SOP Instance UID")
+        raise UnfitSeries(Reason.UNREADABLE_OBJECT, phrase("pixels.no-uid"))
     return _header(tags, syntax)
 
 
@@ -143,7 +144,7 @@ def _fractional(values: NDArray[np.integer], slope: float, intercept: float) -> 
     with np.errstate(over="ignore", invalid="ignore"):
         hu: NDArray[np.float32] = values.astype(np.float32) * np.float32(slope) + np.float32(intercept)
     if not np.isfinite(hu).all():
-        raise UnfitSeries(Reason.RESCALE_MISSING, "no rescale of a CT")
+        raise UnfitSeries(Reason.RESCALE_MISSING, phrase("pixels.no-rescale"))
     return hu
 
 
@@ -168,7 +169,7 @@ def _numbers(bits: decoders.Bits, header: SliceHeader) -> NDArray[np.integer]:
         header.bits_allocated - 1 - (header.bits_stored - 1 if header.high_bit is None else header.high_bit)
     )
     if not 0 <= above <= spare:
-        raise UnfitSeries(Reason.UNSUPPORTED_PIXELS, f"high bit {header.high_bit}")
+        raise UnfitSeries(Reason.UNSUPPORTED_PIXELS, phrase("pixels.high-bit", bit=header.high_bit))
     kind = f"{'i' if header.signed else 'u'}{header.bits_allocated // 8}"
     if spare == 0:
         return bits.view(kind)

@@ -16,6 +16,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from millet.core.language import phrase
 from millet.core.reasons import Reason
 from millet.errors import UnfitSeries
 
@@ -94,7 +95,7 @@ def decode(coded: Coded) -> Bits:
 def _jpeg(coded: Coded) -> Bits:
     decoded = DECODERS[coded.transfer_syntax_uid](coded.code)
     if decoded.shape != (coded.rows, coded.columns):
-        raise UnfitSeries(Reason.UNSUPPORTED_PIXELS, "the compressed image is not grey")
+        raise UnfitSeries(Reason.UNSUPPORTED_PIXELS, phrase("pixels.not-grey"))
     return decoded.astype(coded.kind, copy=False)
 
 
@@ -103,5 +104,5 @@ def _run_lengths(coded: Coded) -> Bits:
     needed, kind = coded.pixel_bytes, coded.kind.newbyteorder("<")
     planar = bytes(imagecodecs.dicomrle_decode(coded.code, kind, out=needed + _SLACK_BYTES))
     if len(planar) < needed:
-        raise UnfitSeries(Reason.PIXELS_TRUNCATED, f"{len(planar)} of {needed} bytes")
+        raise UnfitSeries(Reason.PIXELS_TRUNCATED, phrase("pixels.bytes", held=len(planar), needed=needed))
     return np.frombuffer(planar[:needed], kind).reshape(coded.rows, coded.columns)

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-from millet.codec.document import STATEMENT
 from millet.core.analysis import Analysis
+from millet.core.language import say
 
-UNREVIEWED = "AI result, not reviewed by a person."
 _DIGEST = 12
 """Hex digits of a digest that tell two configurations apart."""
 
 
 def disclosure(analysis: Analysis) -> tuple[str, ...]:
     """Sentences, the most important first, without patient data."""
+    language = analysis.language
+    what = analysis.not_assessed or say(language, "not-assessed.nothing")
     return (
-        f"{UNREVIEWED} {STATEMENT}",
+        f"{say(language, 'unreviewed')} {say(language, 'statement')}",
         _made_by(analysis),
         _looked_at(analysis),
-        f"Not assessed: {', '.join(analysis.not_assessed) or 'nothing stated'}.",
+        say(language, "not-assessed", what=what),
     )
 
 
 def _made_by(analysis: Analysis) -> str:
     """Software, model, criteria and configuration."""
-    made_by = analysis.provenance
+    made_by, language = analysis.provenance, analysis.language
     sets = {f"{one.criteria} {one.version}" for one in analysis.judgements}
     if analysis.pattern and not sets:
-        sets = {f"pattern {analysis.pattern.criteria_version}"}
-    return (
-        f"Millet {made_by.software_version}, model {made_by.model_name} {made_by.model_version}, "
-        f"criteria {', '.join(sorted(sets)) or 'none'}, "
-        f"configuration {made_by.configuration_digest[:_DIGEST] or 'none'}."
+        sets = {say(language, "made-by.pattern", version=analysis.pattern.criteria_version)}
+    none = say(language, "none")
+    return say(
+        language,
+        "made-by",
+        software=made_by.software_version,
+        model=made_by.model_name,
+        version=made_by.model_version,
+        sets=tuple(sorted(sets)) or none,
+        configuration=made_by.configuration_digest[:_DIGEST] or none,
     )
 
 
 def _looked_at(analysis: Analysis) -> str:
-    if analysis.lungs is None:
-        return "No lung was analysed."
-    lungs = analysis.lungs
-    return f"Lungs analysed: {lungs.total_l:.2f} l (right {lungs.right_l:.2f}, left {lungs.left_l:.2f})."
+    lungs, language = analysis.lungs, analysis.language
+    if lungs is None:
+        return say(language, "lungs.none")
+    return say(language, "lungs", total=lungs.total_l, right=lungs.right_l, left=lungs.left_l)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
-from millet.codec.elements import Encoded, dataset, tag_of
+from millet.codec.content import Pen, pen_for
+from millet.codec.elements import ASCII, Encoded, dataset, tag_of
 from millet.codec.source import Source
 from millet.core.analysis import Analysis
+from millet.core.language import Language
 from millet.core.uids import object_uid
 
 MANUFACTURER = "Millet (research software)"
-STATEMENT = "Unverified. Research use only. Not for diagnosis; not a medical device."
 
 SERIES_NUMBERS = {
     "sr": "9901",
@@ -25,18 +26,14 @@ SERIES_NUMBERS = {
     "cad": "9910",
 }
 """By kind of object; each is in a series of its own, so that a viewer lists it by its name."""
-_NAMES = {
-    "sr": "SR of all nodules",
-    "labelmap": "SEG of each nodule",
-    "gsps": "PR of key images",
-    "kos": "key images",
-    "sc-axial": "axial MIP",
-    "sc-coronal": "coronal MIP",
-    "sc-rotating": "rotating MIP",
-    "summary": "summary SR",
-    "cad": "CAD SR",
-}
-"""What series are called whose modality does not say it; 64 characters with what is said around it."""
+_NAMED = frozenset(SERIES_NUMBERS) - {"seg"}
+"""What series are called whose modality does not say it."""
+
+
+def pen_of(analysis: Analysis, source: Source) -> Pen:
+    """What the objects of an analysis are written with: English is ASCII, which any source's set holds."""
+    english = analysis.language is Language.ENGLISH
+    return pen_for() if english else pen_for(analysis.language, source.letters.codec)
 
 
 def head(analysis: Analysis, source: Source, *, kind: str, sop_class_uid: str, modality: str) -> Encoded:
@@ -45,9 +42,10 @@ def head(analysis: Analysis, source: Source, *, kind: str, sop_class_uid: str, m
     `kind` is one of `SERIES_NUMBERS`; series and instance UIDs are functions of it and of the analysis.
     """
     made_by = analysis.provenance
-    at = local(analysis.created_utc, source)
+    pen, at = pen_of(analysis, source), local(analysis.created_utc, source)
+    what = pen.say(f"series.{kind}") if kind in _NAMED else modality
     day, time = at.strftime("%Y%m%d"), at.strftime("%H%M%S.%f")
-    ours = dataset(
+    ours = pen.dataset(
         SOPClassUID=sop_class_uid,
         SOPInstanceUID=object_uid(analysis, kind),
         InstanceCreationDate=day,
@@ -57,7 +55,7 @@ def head(analysis: Analysis, source: Source, *, kind: str, sop_class_uid: str, m
         SeriesNumber=SERIES_NUMBERS[kind],
         SeriesDate=day,
         SeriesTime=time,
-        SeriesDescription=f"Millet {_NAMES.get(kind, modality)}, unverified, research use",
+        SeriesDescription=pen.say("series", what=what),
         InstanceNumber="1",
         ContentDate=day,
         ContentTime=time,
@@ -66,7 +64,14 @@ def head(analysis: Analysis, source: Source, *, kind: str, sop_class_uid: str, m
         DeviceSerialNumber=made_by.model_digest[:16] or "none",
         SoftwareVersions=[made_by.software_version, f"{made_by.model_name} {made_by.model_version}"],
     )
-    return {**ours, **source.inherited}
+    return {**ours, **source.inherited, **_declared(pen, source)}
+
+
+def _declared(pen: Pen, source: Source) -> Encoded:
+    """The character set, where the source's words read the same in one that has our letters."""
+    if pen.letters == ASCII or not source.letters.declared:
+        return {}
+    return dataset(SpecificCharacterSet=source.letters.declared)
 
 
 def local(moment: datetime, source: Source) -> datetime:

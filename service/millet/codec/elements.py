@@ -4,9 +4,9 @@ Theory of operation. A patient's name is copied from the source into our objects
 understood: no character set can then block a report, change a byte or put a name into a warning. So
 both directions work on encoded elements. `read_elements` walks any uncompressed or deflated transfer
 syntax and returns values as they stand, at a cost that `codec.bounds` limits; `dataset` encodes our own
-values, which are ASCII and so valid in every character set of PS3.3 C.12.1.1.2; an `Encoded` of ours and
-one of the source are merged as dicts, and `codec.part10` makes the result a file in Explicit VR Little
-Endian.
+values: ASCII, which is valid in every character set of PS3.3 C.12.1.1.2, or letters that the source's set
+has, too (`codec.letters`). An `Encoded` of ours and one of the source are merged as dicts, and
+`codec.part10` makes the result a file in Explicit VR Little Endian.
 """
 
 from __future__ import annotations
@@ -57,6 +57,9 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 PIXEL_GROUP = 0x7FE0_0000
 PIXEL_DATA = 0x7FE0_0010
+ASCII = "ascii"
+_SPELT = {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"}
+"""As German is written where there are no umlauts."""
 
 
 class Raw(NamedTuple):
@@ -282,18 +285,18 @@ def encode_raw(elements: Mapping[int, Raw]) -> dict[int, bytes]:
     return {tag: element_bytes(tag, raw.vr, raw.value) for tag, raw in elements.items()}
 
 
-def dataset(**values: Value) -> dict[int, bytes]:
-    """Encode values by dictionary keyword; text is ASCII, what is not becomes a question mark."""
+def dataset(letters: str = ASCII, /, **values: Value) -> dict[int, bytes]:
+    """Encode values by dictionary keyword, text in a codec of `codec.letters`."""
     return {
-        tag: element_bytes(tag, vr, _encode(vr, value))
+        tag: element_bytes(tag, vr, _encode(vr, value, letters))
         for (tag, vr), value in ((_named(keyword), value) for keyword, value in values.items())
     }
 
 
-def element(keyword: str, value: Value) -> bytes:
+def element(keyword: str, value: Value, letters: str = ASCII) -> bytes:
     """Encode one value by its dictionary keyword."""
     tag, vr = _named(keyword)
-    return element_bytes(tag, vr, _encode(vr, value))
+    return element_bytes(tag, vr, _encode(vr, value, letters))
 
 
 def joined(elements: Encoded) -> Item:
@@ -301,15 +304,29 @@ def joined(elements: Encoded) -> Item:
     return b"".join(elements[tag] for tag in sorted(elements))
 
 
-def plain(text: str) -> str:
-    """Text that reads the same in every character set of DICOM: printable ASCII, no backslash."""
-    if text.isascii() and text.isprintable() and not {"\\", "~"}.intersection(text):
+def plain(text: str, letters: str = ASCII) -> str:
+    """Text that a codec can write, and that reads the same in every character set but for its letters.
+
+    Letters that it lacks are spelt out where that is customary, else become a question mark.
+    """
+    if text.isprintable() and not {"\\", "~"}.intersection(text) and _holds(letters, text):
         return text
-    printable = "".join(c if " " <= c <= "}" else " " if c.isspace() else "?" for c in text)
-    return printable.replace("\\", "/")
+    return "".join(_letter(c, letters) for c in text).replace("\\", "/")
 
 
-def _encode(vr: str, value: Value) -> bytes:
+def _holds(letters: str, text: str) -> bool:
+    return text.isascii() or text.encode(letters, "replace").decode(letters) == text
+
+
+def _letter(letter: str, letters: str) -> str:
+    if letter.isascii() or letter.isspace():
+        return letter if " " <= letter <= "}" else " " if letter.isspace() else "?"
+    if letter.isprintable() and _holds(letters, letter):
+        return letter
+    return _SPELT.get(letter, "?")
+
+
+def _encode(vr: str, value: Value, letters: str) -> bytes:
     if isinstance(value, bytes):
         return value
     if vr == "SQ":
@@ -318,9 +335,9 @@ def _encode(vr: str, value: Value) -> bytes:
         numbers = value if isinstance(value, Sequence) else (value,)
         return struct.pack(f"<{len(numbers)}{NUMBERS[vr]}", *numbers)
     if isinstance(value, str):
-        return plain(value).encode("ascii")
+        return plain(value, letters).encode(letters)
     if isinstance(value, Sequence):
-        return "\\".join(plain(str(part)) for part in value).encode("ascii")
+        return "\\".join(plain(str(part), letters) for part in value).encode(letters)
     return str(value).encode("ascii")
 
 

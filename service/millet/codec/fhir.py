@@ -15,13 +15,14 @@ from datetime import datetime
 from typing import Any
 
 from millet.codec import codes
-from millet.codec.codes import Code
-from millet.codec.document import STATEMENT, local
+from millet.codec.codes import Code, meaning
+from millet.codec.document import local
 from millet.codec.patient_study import PatientStudy, patient_study
 from millet.codec.source import Source
 from millet.core import advice_wording, rounding
 from millet.core.analysis import Analysis, Effusion, Outcome
 from millet.core.character import Character
+from millet.core.language import Language, say
 from millet.core.nodule import Nodule
 from millet.core.uids import object_uid
 
@@ -44,7 +45,7 @@ Resource = dict[str, Any]
 def encode(analysis: Analysis, source: Source) -> bytes:
     """Encode the bundle as JSON; equal arguments give equal bytes."""
     about, at = patient_study(source), local(analysis.created_utc, source)
-    common = _common(about, at)
+    language, common = analysis.language, _common(about, at, analysis.language)
     device = _device(analysis)
     found = [_exam(analysis, common), *(_effusion(each, analysis, common) for each in analysis.effusions)]
     found += [_nodule(nodule, analysis, common) for nodule in analysis.nodules]
@@ -55,19 +56,19 @@ def encode(analysis: Analysis, source: Source) -> bytes:
         "identifier": [_uid(object_uid(analysis, "sr"))],
         **common,
         "category": [{"coding": [_RADIOLOGY]}],
-        "code": _concept(_CHEST_CT),
+        "code": _concept(language, _CHEST_CT),
         "issued": at.isoformat(timespec="milliseconds"),
         "result": [{"reference": _url(observation)} for observation in found],
         "imagingStudy": [{"type": "ImagingStudy", "identifier": _uid(analysis.study_uid)}],
-        "conclusion": f"{'; '.join(analysis.triage.reasons)}. {STATEMENT}",
-        "conclusionCode": [_concept(codes.TRIAGE_LEVELS[analysis.triage.level])],
+        "conclusion": f"{'; '.join(analysis.triage.reasons)}. {say(language, 'statement')}",
+        "conclusionCode": [_concept(language, codes.TRIAGE_LEVELS[analysis.triage.level])],
     }
     entries = [_entry(resource) for resource in (report, device, *found)]
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
     return json.dumps(bundle, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
-def _common(about: PatientStudy, at: datetime) -> Resource:
+def _common(about: PatientStudy, at: datetime, language: Language) -> Resource:
     """What report and observations share."""
     subject = {"value": about.patient_id or "unknown"}
     if about.issuer:
@@ -75,6 +76,7 @@ def _common(about: PatientStudy, at: datetime) -> Resource:
     day = about.study_date
     taken = f"{day[:4]}-{day[4:6]}-{day[6:]}" if day else at.date().isoformat()
     return {
+        "language": language.value,
         "status": "preliminary",
         "subject": {"type": "Patient", "identifier": subject},
         "effectiveDateTime": taken,
@@ -82,35 +84,40 @@ def _common(about: PatientStudy, at: datetime) -> Resource:
 
 
 def _device(analysis: Analysis) -> Resource:
-    made_by = analysis.provenance
+    made_by, language = analysis.provenance, analysis.language
     versions = (
         ("software", made_by.software_version),
         ("model", f"{made_by.model_name}/{made_by.model_version}"),
-        ("model digest", made_by.model_digest),
-        ("configuration digest", made_by.configuration_digest),
+        ("model-digest", made_by.model_digest),
+        ("configuration-digest", made_by.configuration_digest),
     )
     return {
         "resourceType": "Device",
+        "language": language.value,
         "identifier": [_uid(object_uid(analysis, "device"))],
         "manufacturer": "Millet, research software",
         "deviceName": [{"name": "Millet", "type": "model-name"}],
-        "version": [{"type": {"text": kind}, "value": value or "none"} for kind, value in versions],
+        "version": [
+            {"type": {"text": say(language, f"version.{kind}")}, "value": value or say(language, "none")}
+            for kind, value in versions
+        ],
     }
 
 
 def _exam(analysis: Analysis, common: Resource) -> Resource:
     """The exam as a whole."""
+    language = analysis.language
     components = [
-        _coded(codes.TRIAGE, codes.TRIAGE_LEVELS[analysis.triage.level]),
-        *(_said(codes.TRIAGE_REASON, reason) for reason in analysis.triage.reasons),
+        _coded(language, codes.TRIAGE, codes.TRIAGE_LEVELS[analysis.triage.level]),
+        *(_said(language, codes.TRIAGE_REASON, reason) for reason in analysis.triage.reasons),
         *_figures(analysis),
-        *(_coded(codes.WEIGHTS[r.weight], codes.REASONS[r.reason]) for r in analysis.remarks),
-        *(_said(codes.NOT_ASSESSED, words) for words in analysis.not_assessed),
+        *(_coded(language, codes.WEIGHTS[r.weight], codes.REASONS[r.reason]) for r in analysis.remarks),
+        *(_said(language, codes.NOT_ASSESSED, words) for words in analysis.not_assessed),
     ]
     return {
         **_observation(object_uid(analysis, "exam"), codes.SUMMARY, common),
-        "valueCodeableConcept": _concept(codes.OUTCOMES[analysis.outcome]),
-        "note": [{"text": STATEMENT}],
+        "valueCodeableConcept": _concept(language, codes.OUTCOMES[analysis.outcome]),
+        "note": [{"text": say(language, "statement")}],
         "component": components,
     }
 
@@ -118,26 +125,29 @@ def _exam(analysis: Analysis, common: Resource) -> Resource:
 def _figures(analysis: Analysis) -> Iterator[Resource]:
     if analysis.outcome is Outcome.NOT_ANALYSED:
         return
-    yield {"code": _concept(codes.LESIONS), "valueInteger": len(analysis.nodules)}
+    language = analysis.language
+    yield {"code": _concept(language, codes.LESIONS), "valueInteger": len(analysis.nodules)}
     reliable = codes.COUNT_RELIABLE if analysis.count_reliable else codes.COUNT_NOT_RELIABLE
-    yield _coded(codes.COUNT, reliable)
+    yield _coded(language, codes.COUNT, reliable)
     if analysis.pattern:
-        yield _coded(codes.PATTERN, codes.PATTERN_LEVELS[analysis.pattern.level])
+        yield _coded(language, codes.PATTERN, codes.PATTERN_LEVELS[analysis.pattern.level])
     if analysis.spread:
-        yield _coded(codes.DISTRIBUTION, codes.DISTRIBUTIONS[analysis.spread.distribution])
+        yield _coded(language, codes.DISTRIBUTION, codes.DISTRIBUTIONS[analysis.spread.distribution])
     for advice in analysis.advice:
         if advice.applies:
-            yield _said(codes.GUIDELINES[advice.guideline], advice_wording.said(advice))
+            yield _said(language, codes.GUIDELINES[advice.guideline], advice_wording.said(advice, language))
     if analysis.lungs:
-        yield _measured(codes.LUNG_VOLUME, rounding.volume_l(analysis.lungs.total_l), codes.LITRE)
+        yield _measured(language, codes.LUNG_VOLUME, rounding.volume_l(analysis.lungs.total_l), codes.LITRE)
 
 
 def _effusion(effusion: Effusion, analysis: Analysis, common: Resource) -> Resource:
-    uid = object_uid(analysis, f"effusion-{effusion.side.value}")
+    uid, language = object_uid(analysis, f"effusion-{effusion.side.value}"), analysis.language
     return {
         **_observation(uid, codes.EFFUSION, common),
-        "bodySite": {"coding": [_coding(codes.PLEURA), _coding(codes.SIDES[effusion.side])]},
-        "valueQuantity": _quantity(effusion.volume_ml, codes.ML),
+        "bodySite": {
+            "coding": [_coding(language, codes.PLEURA), _coding(language, codes.SIDES[effusion.side])]
+        },
+        "valueQuantity": _quantity(language, effusion.volume_ml, codes.ML),
     }
 
 
@@ -147,69 +157,75 @@ def _nodule(nodule: Nodule, analysis: Analysis, common: Resource) -> Resource:
     Its tracking UID is the second identifier: exams of the same nodule share it, and a server that knows
     the one before must keep this one, too.
     """
+    language = analysis.language
     observation = _observation(object_uid(analysis, f"observed-{nodule.number}"), codes.FINDING, common)
     observation["identifier"].append(_uid(nodule.tracking_uid))
     components = [
-        _measured(codes.DIAMETER, rounding.length_mm(nodule.diameter_mm), codes.MM),
-        _measured(codes.VOLUME, rounding.volume_mm3(nodule.volume_mm3), codes.MM3),
-        _measured(codes.ATTENUATION, rounding.attenuation_hu(nodule.mean_hu), codes.HU),
-        _measured(codes.CERTAINTY, rounding.percent(nodule.score), codes.PERCENT),
+        _measured(language, codes.DIAMETER, rounding.length_mm(nodule.diameter_mm), codes.MM),
+        _measured(language, codes.VOLUME, rounding.volume_mm3(nodule.volume_mm3), codes.MM3),
+        _measured(language, codes.ATTENUATION, rounding.attenuation_hu(nodule.mean_hu), codes.HU),
+        _measured(language, codes.CERTAINTY, rounding.percent(nodule.score), codes.PERCENT),
     ]
     found = nodule.character
     lobe = codes.LOBES[found.lobe] if found and found.lobe else codes.LUNG
     if found is not None:
-        components += _character(found)
+        components += _character(found, language)
     return {
         **observation,
-        "bodySite": {"coding": [_coding(lobe), _coding(codes.SIDES[nodule.side])]},
-        "valueCodeableConcept": _concept(codes.CLASSES[nodule.nodule_class]),
+        "bodySite": {"coding": [_coding(language, lobe), _coding(language, codes.SIDES[nodule.side])]},
+        "valueCodeableConcept": _concept(language, codes.CLASSES[nodule.nodule_class]),
         "component": components,
     }
 
 
-def _character(found: Character) -> Iterator[Resource]:
+def _character(found: Character, language: Language) -> Iterator[Resource]:
     axes = found.axes
-    yield _measured(codes.LONG_AXIS, rounding.length_mm(axes.long_axis_mm), codes.MM)
-    yield _measured(codes.SHORT_AXIS, rounding.length_mm(axes.short_axis_mm), codes.MM)
-    yield _coded(codes.TYPE, codes.TYPES[found.type])
+    yield _measured(language, codes.LONG_AXIS, rounding.length_mm(axes.long_axis_mm), codes.MM)
+    yield _measured(language, codes.SHORT_AXIS, rounding.length_mm(axes.short_axis_mm), codes.MM)
+    yield _coded(language, codes.TYPE, codes.TYPES[found.type])
     if found.core_mm is not None:
-        yield _measured(codes.CORE, rounding.length_mm(found.core_mm), codes.MM)
+        yield _measured(language, codes.CORE, rounding.length_mm(found.core_mm), codes.MM)
     if found.at_resolution_limit:
-        yield _coded(codes.DETECTABILITY, codes.RESOLUTION_LIMIT)
+        yield _coded(language, codes.DETECTABILITY, codes.RESOLUTION_LIMIT)
 
 
 def _observation(uid: str, concept: Code, common: Resource) -> Resource:
+    language = Language(common["language"])
     return {
         "resourceType": "Observation",
         "identifier": [_uid(uid)],
         **common,
         "category": [{"coding": [_IMAGING]}],
-        "code": _concept(concept),
+        "code": _concept(language, concept),
     }
 
 
-def _measured(concept: Code, value: float, unit: Code) -> Resource:
-    return {"code": _concept(concept), "valueQuantity": _quantity(value, unit)}
+def _measured(language: Language, concept: Code, value: float, unit: Code) -> Resource:
+    return {"code": _concept(language, concept), "valueQuantity": _quantity(language, value, unit)}
 
 
-def _coded(concept: Code, value: Code) -> Resource:
-    return {"code": _concept(concept), "valueCodeableConcept": _concept(value)}
+def _coded(language: Language, concept: Code, value: Code) -> Resource:
+    return {"code": _concept(language, concept), "valueCodeableConcept": _concept(language, value)}
 
 
-def _said(concept: Code, words: str) -> Resource:
-    return {"code": _concept(concept), "valueString": words}
+def _said(language: Language, concept: Code, words: str) -> Resource:
+    return {"code": _concept(language, concept), "valueString": words}
 
 
-def _quantity(value: float, unit: Code) -> Resource:
-    return {"value": value, "unit": unit.meaning, "system": _SYSTEMS["UCUM"], "code": unit.value}
+def _quantity(language: Language, value: float, unit: Code) -> Resource:
+    return {"value": value, "unit": meaning(unit, language), "system": _SYSTEMS["UCUM"], "code": unit.value}
 
 
-def _concept(code: Code) -> Resource:
-    return {"coding": [_coding(code)]}
+def _concept(language: Language, code: Code) -> Resource:
+    return {"coding": [_coding(language, code)]}
 
 
-def _coding(code: Code) -> Resource:
-    return {"system": _SYSTEMS.get(code.scheme, _OURS), "code": code.value, "display": code.meaning}
+def _coding(language: Language, code: Code) -> Resource:
+    return {
+        "system": _SYSTEMS.get(code.scheme, _OURS),
+        "code": code.value,
+        "display": meaning(code, language),
+    }
 
 
 def _uid(value: str) -> Mapping[str, str]:

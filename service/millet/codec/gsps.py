@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from millet.codec.content import Pen
 from millet.codec.disclosure import disclosure
-from millet.codec.document import STATEMENT, head
+from millet.codec.document import head, pen_of
 from millet.codec.elements import Encoded, dataset, tag_of
 from millet.codec.keys import KeyImage, Plane, key_images, presented
 from millet.codec.part10 import part10
@@ -47,27 +48,28 @@ def encode(analysis: Analysis, source: Source) -> bytes | None:
     shown = presented(key_images(analysis, source))
     if not shown:
         return None
+    pen = pen_of(analysis, source)
     common = head(analysis, source, kind="gsps", sop_class_uid=PRESENTATION_STATE, modality="PR")
     document = {
         **{tag: element for tag, element in common.items() if tag not in _CONTENT},
-        **_identification(common),
+        **_identification(common, pen),
         **dataset(ReferencedSeriesSequence=_series(shown)),
         **_display(shown),
         **dataset(
-            GraphicAnnotationSequence=[*_annotations(shown), _statement(analysis)],
+            GraphicAnnotationSequence=[*_annotations(shown, pen), _statement(analysis, pen)],
             GraphicLayerSequence=[_layer(number, *layer) for number, layer in enumerate(_LAYERS, start=1)],
         ),
     }
     return part10(document, sop_class_uid=PRESENTATION_STATE, sop_instance_uid=object_uid(analysis, "gsps"))
 
 
-def _identification(common: Encoded) -> Encoded:
+def _identification(common: Encoded, pen: Pen) -> Encoded:
     """When it was made (C.11.10): a presentation state has words of its own for it."""
     day, time = (common[tag_of(word)][8:] for word in ("ContentDate", "ContentTime"))
-    return dataset(
+    return pen.dataset(
         BodyPartExamined="CHEST",
         ContentLabel="KEY_NODULES",
-        ContentDescription=STATEMENT[:64],
+        ContentDescription=pen.say("statement.short"),
         ContentCreatorName="",
         PresentationCreationDate=day,
         PresentationCreationTime=time,
@@ -120,7 +122,7 @@ def _layer(order: int, name: str, colour: tuple[int, int, int]) -> Encoded:
 # --- marks -------------------------------------------------------------------------------------------
 
 
-def _annotations(shown: Sequence[KeyImage]) -> Iterator[Encoded]:
+def _annotations(shown: Sequence[KeyImage], pen: Pen) -> Iterator[Encoded]:
     """The marks of each image, layer by layer (C.10.5)."""
     for one in shown:
         plane = Plane.of(one.image)
@@ -132,7 +134,7 @@ def _annotations(shown: Sequence[KeyImage]) -> Iterator[Encoded]:
             **dataset(
                 GraphicLayer=NODULES,
                 GraphicObjectSequence=[_shape("CIRCLE", points) for _, points, _ in circles],
-                TextObjectSequence=[_label(nodule, at, sizes=sizes) for nodule, _, at in circles],
+                TextObjectSequence=[_label(nodule, at, pen, sizes=sizes) for nodule, _, at in circles],
             ),
         }
         axes = [_shape("POLYLINE", line) for nodule in one.nodules for line in _axes(nodule, plane)]
@@ -172,25 +174,28 @@ def _shape(kind: str, points: Floats) -> Encoded:
     )
 
 
-def _label(nodule: Nodule, at: Floats, *, sizes: bool) -> Encoded:
-    name = "Mass " if nodule.nodule_class is NoduleClass.MASS else ""
-    size = f": {nodule.diameter_mm:.1f} mm" if sizes or name else ""
-    return dataset(
-        UnformattedTextValue=f"{name}{nodule.number}{size}",
+def _label(nodule: Nodule, at: Floats, pen: Pen, *, sizes: bool) -> Encoded:
+    words, number = str(nodule.number), nodule.number
+    if nodule.nodule_class is NoduleClass.MASS:
+        words = pen.say("gsps.mass", number=number, mm=nodule.diameter_mm)
+    elif sizes:
+        words = pen.say("gsps.sized", number=number, mm=nodule.diameter_mm)
+    return pen.dataset(
+        UnformattedTextValue=words,
         AnchorPoint=at.tolist(),
         AnchorPointVisibility="N",
         AnchorPointAnnotationUnits="PIXEL",
     )
 
 
-def _statement(analysis: Analysis) -> Encoded:
+def _statement(analysis: Analysis, pen: Pen) -> Encoded:
     """What has to be said, at the bottom of every image."""
     sentences = disclosure(analysis)
     top = 1 - _LINE * len(sentences)
     return dataset(
         GraphicLayer=SAID,
         TextObjectSequence=[
-            dataset(
+            pen.dataset(
                 UnformattedTextValue=sentence,
                 BoundingBoxAnnotationUnits="DISPLAY",
                 BoundingBoxTopLeftHandCorner=(0.0, top + _LINE * number),

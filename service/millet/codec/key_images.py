@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from millet.codec import codes
-from millet.codec.content import CONTAINS, CONTEXT, code, image, reference, root, text, uid
+from millet.codec.content import CONTAINS, CONTEXT, Pen, reference
 from millet.codec.disclosure import disclosure
-from millet.codec.document import MANUFACTURER, head
+from millet.codec.document import MANUFACTURER, head, pen_of
 from millet.codec.elements import Encoded, Item, dataset
 from millet.codec.gsps import PRESENTATION_STATE
 from millet.codec.keys import KeyImage, key_images, presented
@@ -34,6 +34,7 @@ def encode(analysis: Analysis, source: Source) -> bytes | None:
     found = key_images(analysis, source)
     if not found:
         return None
+    pen = pen_of(analysis, source)
     marked = {one.image.sop_instance_uid for one in presented(found)}
     document = {
         **head(analysis, source, kind="kos", sop_class_uid=KEY_OBJECT_SELECTION, modality="KO"),
@@ -41,33 +42,35 @@ def encode(analysis: Analysis, source: Source) -> bytes | None:
             ReferencedPerformedProcedureStepSequence=[],
             CurrentRequestedProcedureEvidenceSequence=_evidence(analysis, found),
         ),
-        **root(codes.OF_INTEREST, [*_content(analysis, found, marked)], template="2010"),
+        **pen.root(codes.OF_INTEREST, [*_content(analysis, found, marked, pen)], template="2010"),
     }
     return part10(document, sop_class_uid=KEY_OBJECT_SELECTION, sop_instance_uid=object_uid(analysis, "kos"))
 
 
-def _content(analysis: Analysis, found: Sequence[KeyImage], marked: set[str]) -> Iterator[Item]:
+def _content(analysis: Analysis, found: Sequence[KeyImage], marked: set[str], pen: Pen) -> Iterator[Item]:
     """Observer (TID 1004), description and images."""
     made_by = analysis.provenance
     state = reference(PRESENTATION_STATE, object_uid(analysis, "gsps"))
-    yield code(CONTEXT, codes.OBSERVER_TYPE, codes.DEVICE)
-    yield uid(
+    yield pen.code(CONTEXT, codes.OBSERVER_TYPE, codes.DEVICE)
+    yield pen.uid(
         CONTEXT, codes.DEVICE_UID, derived_uid("device", made_by.software_version, made_by.model_digest)
     )
-    yield text(CONTEXT, codes.DEVICE_NAME, "Millet")
-    yield text(CONTEXT, codes.DEVICE_MANUFACTURER, MANUFACTURER)
-    yield text(CONTEXT, codes.DEVICE_MODEL, f"Millet {made_by.software_version}")
-    yield text(CONTAINS, codes.KEY_DESCRIPTION, " ".join([_shown(analysis, found), *disclosure(analysis)]))
+    yield pen.text(CONTEXT, codes.DEVICE_NAME, "Millet")
+    yield pen.text(CONTEXT, codes.DEVICE_MANUFACTURER, MANUFACTURER)
+    yield pen.text(CONTEXT, codes.DEVICE_MODEL, f"Millet {made_by.software_version}")
+    yield pen.text(
+        CONTAINS, codes.KEY_DESCRIPTION, " ".join([_shown(analysis, found, pen), *disclosure(analysis)])
+    )
     for one in found:
         names = one.image.sop_class_uid, one.image.sop_instance_uid
-        yield image(codes.KEY_IMAGE, *names, state=state if names[1] in marked else None)
+        yield pen.image(codes.KEY_IMAGE, *names, state=state if names[1] in marked else None)
 
 
-def _shown(analysis: Analysis, found: Sequence[KeyImage]) -> str:
+def _shown(analysis: Analysis, found: Sequence[KeyImage], pen: Pen) -> str:
     """How much of what was found the key images show: mostly far from all of it."""
     numbers = {nodule.number for one in found for nodule in one.nodules}
-    slices = f"{len(found)} slice{'s' * (len(found) != 1)}"
-    return f"{slices} through {len(numbers)} of {len(analysis.nodules)} findings, the largest first."
+    slices = pen.say(f"count.slice{'s' * (len(found) != 1)}", count=len(found))
+    return pen.say("key-images", slices=slices, shown=len(numbers), count=len(analysis.nodules))
 
 
 def _evidence(analysis: Analysis, found: Sequence[KeyImage]) -> list[Encoded]:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millet.codec import codes, masks
-from millet.codec.codes import encoded
-from millet.codec.document import STATEMENT, head
+from millet.codec.content import Pen
+from millet.codec.document import head, pen_of
 from millet.codec.elements import Encoded, Item, dataset, element, joined
 from millet.codec.part10 import encapsulated, part10
 from millet.codec.source import Source
@@ -64,14 +64,14 @@ def encode(analysis: Analysis, labels: Labels, source: Source) -> bytes | None:
     wide = max(nodule.number for nodule in nodules) > 255
     _, rows, columns = labels.shape
     planes = np.unique(labels.voxels // (rows * columns)).tolist()
-    shape = (len(planes), rows, columns)
+    pen, shape = pen_of(analysis, source), (len(planes), rows, columns)
     document = {
         **head(analysis, source, kind="labelmap", sop_class_uid=LABEL_MAP_SEGMENTATION, modality="SEG"),
         **masks.image(analysis, source, shape, bits=16 if wide else 8),
         **dataset(PixelPaddingValue=0),
-        **_description(analysis, nodules),
+        **_description(analysis, nodules, pen),
         **masks.dimensions(object_uid(analysis, "labelmap-dimensions"), masks.POSITION),
-        **_groups(planes, source),
+        **_groups(planes, source, pen),
         **masks.references(source),
         **encapsulated([*_frames(labels, np.uint16 if wide else np.uint8)]),
     }
@@ -95,71 +95,75 @@ def _frames(labels: Labels, kind: type[np.uint8 | np.uint16]) -> Iterator[bytes]
         frame[place[start:stop]] = 0
 
 
-def _description(analysis: Analysis, nodules: Sequence[Nodule]) -> Encoded:
+def _description(analysis: Analysis, nodules: Sequence[Nodule], pen: Pen) -> Encoded:
     """The segmentation image module (PS3.3 C.8.20.2); what no nodule has is a segment, too."""
     made_by = masks.made_by(analysis)
-    return dataset(
+    return pen.dataset(
         SegmentationType="LABELMAP",
         SegmentsOverlap="NO",
         ContentLabel="EACH_NODULE",
-        ContentDescription=STATEMENT[:64],
+        ContentDescription=pen.say("statement.short"),
         ContentCreatorName="",
-        SegmentSequence=[joined(_background(made_by)), *_segments(nodules, joined(made_by))],
+        SegmentSequence=[joined(_background(made_by, pen)), *_segments(nodules, joined(made_by), pen)],
     )
 
 
-def _background(made_by: Encoded) -> Encoded:
+def _background(made_by: Encoded, pen: Pen) -> Encoded:
     return {
         **made_by,
-        **dataset(
+        **pen.dataset(
             SegmentNumber=0,
-            SegmentLabel="Background",
-            SegmentedPropertyCategoryCodeSequence=[encoded(codes.BACKGROUND)],
-            SegmentedPropertyTypeCodeSequence=[encoded(codes.BACKGROUND)],
+            SegmentLabel=pen.say("seg.background"),
+            SegmentedPropertyCategoryCodeSequence=[pen.encoded(codes.BACKGROUND)],
+            SegmentedPropertyTypeCodeSequence=[pen.encoded(codes.BACKGROUND)],
             RecommendedDisplayCIELabValue=_BLACK,
         ),
     }
 
 
-def _segments(nodules: Sequence[Nodule], made_by: Item) -> Iterator[Item]:
+def _segments(nodules: Sequence[Nodule], made_by: Item, pen: Pen) -> Iterator[Item]:
     """One item a nodule, its elements in the order of their tags; what many share is encoded once."""
     for nodule in nodules:
         number, kind = nodule.number, nodule.nodule_class
+        name = f"{pen.say(f'name.{kind}')} {number}"
         yield b"".join(
             (
-                _place(nodule.side),
-                _category(),
+                _place(pen, nodule.side),
+                _category(pen),
                 element("SegmentNumber", number),
-                element("SegmentLabel", f"{kind.value.capitalize()} {number}"),
-                element("SegmentDescription", f"{nodule.diameter_mm:.1f} mm, unverified"),
+                pen.element("SegmentLabel", name),
+                pen.element("SegmentDescription", pen.say("seg.size", mm=nodule.diameter_mm)),
                 made_by,
                 element("RecommendedDisplayCIELabValue", _COLOURS[number % len(_COLOURS)]),
-                _type(kind),
-                element("TrackingID", f"{kind.value.capitalize()} {number}"),
+                _type(pen, kind),
+                pen.element("TrackingID", name),
                 element("TrackingUID", nodule.tracking_uid),
             )
         )
 
 
 @cache
-def _place(side: Side) -> bytes:
-    where = {**encoded(codes.LUNG), **dataset(AnatomicRegionModifierSequence=[encoded(codes.SIDES[side])])}
+def _place(pen: Pen, side: Side) -> bytes:
+    where = {
+        **pen.encoded(codes.LUNG),
+        **dataset(AnatomicRegionModifierSequence=[pen.encoded(codes.SIDES[side])]),
+    }
     return element("AnatomicRegionSequence", [where])
 
 
 @cache
-def _category() -> bytes:
-    return element("SegmentedPropertyCategoryCodeSequence", [encoded(codes.ABNORMAL_STRUCTURE)])
+def _category(pen: Pen) -> bytes:
+    return element("SegmentedPropertyCategoryCodeSequence", [pen.encoded(codes.ABNORMAL_STRUCTURE)])
 
 
 @cache
-def _type(kind: NoduleClass) -> bytes:
-    return element("SegmentedPropertyTypeCodeSequence", [encoded(codes.CLASSES[kind])])
+def _type(pen: Pen, kind: NoduleClass) -> bytes:
+    return element("SegmentedPropertyTypeCodeSequence", [pen.encoded(codes.CLASSES[kind])])
 
 
-def _groups(planes: Sequence[int], source: Source) -> Encoded:
+def _groups(planes: Sequence[int], source: Source, pen: Pen) -> Encoded:
     """The functional groups (PS3.3 C.7.6.16): frames of a LABELMAP belong to no one segment."""
-    shown = masks.shown(source, planes)
+    shown = masks.shown(source, planes, pen)
     return dataset(
         SharedFunctionalGroupsSequence=[masks.shared(source)],
         PerFrameFunctionalGroupsSequence=[

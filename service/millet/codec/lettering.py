@@ -1,14 +1,22 @@
-"""Words and rings in pictures that are arrays of RGB: quick where the same words stand in many of them."""
+"""Words and rings in pictures that are arrays of RGB: quick where the same words stand in many of them.
+
+English stands in the letters that come with Pillow, which have ASCII alone; every other language in those of
+`letters.ttf`: DejaVu Sans Condensed, cut down to Latin scripts (see the licence beside it).
+"""
 
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from importlib.resources import files
+from io import BytesIO
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from millet.core.geometry import Floats
+from millet.core.language import Language
 
 Rgb = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -20,9 +28,21 @@ _RING_PX = 0.75
 """Half the width of a ring's line."""
 
 
-def put(picture: Rgb, words: str, at: tuple[int, int], size: int, colour: Colour = WHITE) -> None:
+class Lettering(NamedTuple):
+    """The letters of a language in a size, in pixels."""
+
+    size: int
+    language: Language = Language.ENGLISH
+
+    @property
+    def font(self) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+        """As Pillow draws with it."""
+        return _font(self.size, latin=self.language is not Language.ENGLISH)
+
+
+def put(picture: Rgb, words: str, at: tuple[int, int], lettering: Lettering, colour: Colour = WHITE) -> None:
     """Write words with a dark rim, their middle at a row and column, moved inwards where they would leave."""
-    letters, rim = _letters(words, size)
+    letters, rim = _letters(words, lettering)
     rows, columns = letters.shape
     top = min(max(at[0] - rows // 2, 0), picture.shape[0] - rows)
     left = min(max(at[1] - columns // 2, 0), picture.shape[1] - columns)
@@ -34,14 +54,15 @@ def put(picture: Rgb, words: str, at: tuple[int, int], size: int, colour: Colour
 
 
 @lru_cache(4)
-def lines(sentences: tuple[str, ...], width_px: int, size: int) -> Rgb:
+def lines(sentences: tuple[str, ...], width_px: int, lettering: Lettering) -> Rgb:
     """Sentences under each other on black, each broken where a line of so many pixels is full."""
-    broken = [line for sentence in sentences for line in _broken(sentence, width_px - 2 * _MARGIN_PX, size)]
-    step = round(_LINE * size)
+    room_px = width_px - 2 * _MARGIN_PX
+    broken = [line for sentence in sentences for line in _broken(sentence, room_px, lettering)]
+    step = round(_LINE * lettering.size)
     sheet = Image.new("RGB", (width_px, step * len(broken) + _MARGIN_PX))
     draw = ImageDraw.Draw(sheet)
     for number, line in enumerate(broken):
-        draw.text((_MARGIN_PX, _MARGIN_PX // 2 + number * step), line, WHITE, font(size))
+        draw.text((_MARGIN_PX, _MARGIN_PX // 2 + number * step), line, WHITE, lettering.font)
     return np.asarray(sheet)
 
 
@@ -60,9 +81,10 @@ def ring(picture: Rgb, centres_px: Floats, radius_px: int, colour: Colour) -> No
 
 
 @cache
-def font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    """The letters that come with Pillow."""
-    return ImageFont.load_default(size)
+def _font(size: int, *, latin: bool) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    if not latin:
+        return ImageFont.load_default(size)
+    return ImageFont.truetype(BytesIO(files(__package__).joinpath("letters.ttf").read_bytes()), size)
 
 
 @cache
@@ -74,24 +96,24 @@ def _ring(radius_px: int) -> NDArray[np.int64]:
 
 
 @cache
-def _letters(words: str, size: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _letters(words: str, lettering: Lettering) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Where letters and their rim are."""
-    box = [round(edge) for edge in font(size).getbbox(words)]
+    box = [round(edge) for edge in lettering.font.getbbox(words)]
     shape = (box[2] - box[0] + 4, box[3] - box[1] + 4)
     masks = []
     for stroke in (0, 2):
         sheet = Image.new("L", shape)
         place = (2 - box[0], 2 - box[1])
-        ImageDraw.Draw(sheet).text(place, words, 255, font(size), stroke_width=stroke, stroke_fill=255)
+        ImageDraw.Draw(sheet).text(place, words, 255, lettering.font, stroke_width=stroke, stroke_fill=255)
         masks.append(np.asarray(sheet) > 100)
     return masks[0], masks[1]
 
 
-def _broken(sentence: str, width_px: int, size: int) -> list[str]:
+def _broken(sentence: str, width_px: int, lettering: Lettering) -> list[str]:
     found: list[str] = []
     for word in sentence.split():
         longer = f"{found[-1]} {word}" if found else word
-        if found and font(size).getlength(longer) <= width_px:
+        if found and lettering.font.getlength(longer) <= width_px:
             found[-1] = longer
         else:
             found.append(word)

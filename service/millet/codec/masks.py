@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
 from millet.codec import codes
-from millet.codec.codes import Code, encoded
+from millet.codec.codes import Code
+from millet.codec.content import Pen
 from millet.codec.disclosure import disclosure
+from millet.codec.document import pen_of
 from millet.codec.elements import Encoded, dataset, tag_of
 from millet.codec.source import Source, SourceImage
 from millet.core.analysis import Analysis
@@ -45,20 +48,20 @@ def made_by(analysis: Analysis) -> Encoded:
     )
 
 
-def region(nodules: Sequence[Nodule]) -> Encoded:
+def region(nodules: Sequence[Nodule], pen: Pen) -> Encoded:
     """The lung, with its side where all nodules lie in one."""
     sides: set[Code] = {codes.SIDES[nodule.side] for nodule in nodules}
     if len(sides) > 1:
-        return encoded(codes.LUNG)
-    modifier = dataset(AnatomicRegionModifierSequence=[encoded(side) for side in sides])
-    return {**encoded(codes.LUNG), **modifier}
+        return pen.encoded(codes.LUNG)
+    modifier = dataset(AnatomicRegionModifierSequence=[pen.encoded(side) for side in sides])
+    return {**pen.encoded(codes.LUNG), **modifier}
 
 
 def image(analysis: Analysis, source: Source, shape: tuple[int, int, int], bits: int) -> Encoded:
     """General image and image pixel modules, without the pixels; `shape` is of the frames."""
     frames, rows, columns = shape
     return {
-        **dataset(
+        **pen_of(analysis, source).dataset(
             ImageType=("DERIVED", "PRIMARY"),
             ImageComments=" ".join(disclosure(analysis)),
             SamplesPerPixel=1,
@@ -117,23 +120,27 @@ def shared(source: Source) -> Encoded:
     )
 
 
-def shown(source: Source, planes: Iterable[int]) -> Mapping[int, Encoded]:
+def shown(source: Source, planes: Iterable[int], pen: Pen) -> Mapping[int, Encoded]:
     """By plane, what frames have of their source image: where they lie and what they were made from."""
-    return {z: _shown(source.images[z]) for z in planes}
+    return {z: _shown(source.images[z], pen) for z in planes}
 
 
-def _shown(image: SourceImage) -> Encoded:
-    origin = {**image.reference, **_PURPOSE}
+def _shown(image: SourceImage, pen: Pen) -> Encoded:
+    purpose, derivation = _derived(pen)
+    origin = {**image.reference, **purpose}
     return dataset(
         PlanePositionSequence=[image.copied("ImagePositionPatient")],
-        DerivationImageSequence=[{**dataset(SourceImageSequence=[origin]), **_DERIVATION}],
+        DerivationImageSequence=[{**dataset(SourceImageSequence=[origin]), **derivation}],
     )
 
 
-_PURPOSE = dataset(
-    PurposeOfReferenceCodeSequence=[encoded(codes.SOURCE_PURPOSE)], SpatialLocationsPreserved="YES"
-)
-_DERIVATION = dataset(DerivationCodeSequence=[encoded(codes.DERIVED_BY_SEGMENTATION)])
+@cache
+def _derived(pen: Pen) -> tuple[Encoded, Encoded]:
+    """What for and how it was derived from its source."""
+    purpose = dataset(
+        PurposeOfReferenceCodeSequence=[pen.encoded(codes.SOURCE_PURPOSE)], SpatialLocationsPreserved="YES"
+    )
+    return purpose, dataset(DerivationCodeSequence=[pen.encoded(codes.DERIVED_BY_SEGMENTATION)])
 
 
 def _spacing(source: Source) -> float | None:

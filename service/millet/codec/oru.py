@@ -1,7 +1,8 @@
 """The report as an HL7 v2.5.1 message, ORU^R01: what a worklist or an information system can sort by.
 
 It holds the exam as a whole and its largest lesion; all nodules are in the DICOM SR that it names. The
-result is preliminary (OBX-11 and OBR-25 P), since nobody has read it. Text is UTF-8 (MSH-18).
+result is preliminary (OBX-11 and OBR-25 P), since nobody has read it. Text is UTF-8 (MSH-18), in the language
+that MSH-19 names.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from millet.codec import codes
-from millet.codec.codes import Code
-from millet.codec.document import MANUFACTURER, STATEMENT, local
+from millet.codec.codes import Code, meaning
+from millet.codec.document import MANUFACTURER, local
 from millet.codec.patient_study import PatientStudy, patient_study
 from millet.codec.source import Source
 from millet.core import advice_wording, rounding
 from millet.core.analysis import Analysis, Outcome, TriageLevel
+from millet.core.language import Language, say
 from millet.core.uids import object_uid
 
 KIND = "hl7-oru"
@@ -36,7 +38,7 @@ def encode(analysis: Analysis, source: Source) -> bytes:
     segments = [
         _header(analysis, at),
         _patient(about),
-        _request(about, at),
+        _request(about, at, analysis.language),
         *(
             _segment("OBX", str(number), *each)
             for number, each in enumerate(_observations(analysis), start=1)
@@ -66,6 +68,7 @@ def _header(analysis: Analysis, at: datetime) -> str:
         "2.5.1",
         *[""] * 5,
         "UNICODE UTF-8",
+        analysis.language.value,
     )
 
 
@@ -76,69 +79,84 @@ def _patient(about: PatientStudy) -> str:
     return _segment("PID", "1", "", identifier, "", name, "", about.birth_date, _text(about.sex))
 
 
-def _request(about: PatientStudy, at: datetime) -> str:
+def _request(about: PatientStudy, at: datetime, language: Language) -> str:
     taken = about.study_date + (about.study_time if about.study_date else "")
-    fields = ["OBR", "1", "", _text(about.accession), _coded(_CHEST_CT), *[""] * 2, taken]
+    fields = ["OBR", "1", "", _text(about.accession), _coded(language, _CHEST_CT), *[""] * 2, taken]
     fields += [""] * (22 - len(fields)) + [_moment(at), "", "", "P"]
     return _segment(*fields)
 
 
 def _observations(analysis: Analysis) -> Iterator[Sequence[str]]:
     """Everything after OBX-1."""
-    triage = analysis.triage
-    yield _code(codes.SUMMARY, codes.OUTCOMES[analysis.outcome])
-    yield _code(codes.TRIAGE, codes.TRIAGE_LEVELS[triage.level], _ABNORMAL.get(triage.level, ""))
+    triage, language = analysis.triage, analysis.language
+    yield _code(language, codes.SUMMARY, codes.OUTCOMES[analysis.outcome])
+    yield _code(language, codes.TRIAGE, codes.TRIAGE_LEVELS[triage.level], _ABNORMAL.get(triage.level, ""))
     for reason in triage.reasons:
-        yield _words(codes.TRIAGE_REASON, reason)
+        yield _words(language, codes.TRIAGE_REASON, reason)
     yield from _figures(analysis)
     for remark in analysis.remarks:
-        yield _code(codes.WEIGHTS[remark.weight], codes.REASONS[remark.reason])
+        yield _code(language, codes.WEIGHTS[remark.weight], codes.REASONS[remark.reason])
     for words in analysis.not_assessed:
-        yield _words(codes.NOT_ASSESSED, words)
+        yield _words(language, codes.NOT_ASSESSED, words)
     made_by = analysis.provenance
     yield _words(
+        language,
         codes.ALGORITHM,
         f"{MANUFACTURER} {made_by.software_version}, {made_by.model_name}/{made_by.model_version}",
     )
-    yield _words(_REPORT_UID, object_uid(analysis, "sr"))
-    yield _words(codes.COMMENT, STATEMENT)
+    yield _words(language, _REPORT_UID, object_uid(analysis, "sr"))
+    yield _words(language, codes.COMMENT, say(language, "statement"))
 
 
 def _figures(analysis: Analysis) -> Iterator[Sequence[str]]:
     if analysis.outcome is Outcome.NOT_ANALYSED:
         return
+    language = analysis.language
     reliable = codes.COUNT_RELIABLE if analysis.count_reliable else codes.COUNT_NOT_RELIABLE
-    yield _number(codes.LESIONS, len(analysis.nodules), codes.NO_UNITS)
-    yield _code(codes.COUNT, reliable)
+    yield _number(language, codes.LESIONS, len(analysis.nodules), codes.NO_UNITS)
+    yield _code(language, codes.COUNT, reliable)
     if analysis.pattern:
-        yield _code(codes.PATTERN, codes.PATTERN_LEVELS[analysis.pattern.level])
+        yield _code(language, codes.PATTERN, codes.PATTERN_LEVELS[analysis.pattern.level])
     if analysis.nodules:
         largest = max(analysis.nodules, key=lambda nodule: nodule.diameter_mm)
-        yield _number(_LARGEST, rounding.length_mm(largest.diameter_mm), codes.MM)
+        yield _number(language, _LARGEST, rounding.length_mm(largest.diameter_mm), codes.MM)
     if analysis.spread:
-        yield _code(codes.DISTRIBUTION, codes.DISTRIBUTIONS[analysis.spread.distribution])
+        yield _code(language, codes.DISTRIBUTION, codes.DISTRIBUTIONS[analysis.spread.distribution])
     for advice in analysis.advice:
         if advice.applies:
-            yield _words(codes.GUIDELINES[advice.guideline], advice_wording.said(advice))
+            yield _words(language, codes.GUIDELINES[advice.guideline], advice_wording.said(advice, language))
     for effusion in analysis.effusions:
-        yield _number(codes.EFFUSION, effusion.volume_ml, codes.ML, codes.SIDES[effusion.side])
+        yield _number(language, codes.EFFUSION, effusion.volume_ml, codes.ML, codes.SIDES[effusion.side])
 
 
-def _number(concept: Code, value: float, unit: Code, at: Code | None = None) -> Sequence[str]:
+def _number(
+    language: Language, concept: Code, value: float, unit: Code, at: Code | None = None
+) -> Sequence[str]:
     told = rounding.written(value)
-    return ("NM", _coded(concept), at.meaning if at else "", told, _coded(unit), "", "", "", "", "P")
+    return (
+        "NM",
+        _coded(language, concept),
+        _text(meaning(at, language)) if at else "",
+        told,
+        _coded(language, unit),
+        "",
+        "",
+        "",
+        "",
+        "P",
+    )
 
 
-def _code(concept: Code, value: Code, abnormal: str = "") -> Sequence[str]:
-    return ("CWE", _coded(concept), "", _coded(value), "", "", abnormal, "", "", "P")
+def _code(language: Language, concept: Code, value: Code, abnormal: str = "") -> Sequence[str]:
+    return ("CWE", _coded(language, concept), "", _coded(language, value), "", "", abnormal, "", "", "P")
 
 
-def _words(concept: Code, words: str) -> Sequence[str]:
-    return ("TX", _coded(concept), "", _text(words), "", "", "", "", "", "P")
+def _words(language: Language, concept: Code, words: str) -> Sequence[str]:
+    return ("TX", _coded(language, concept), "", _text(words), "", "", "", "", "", "P")
 
 
-def _coded(code: Code) -> str:
-    return f"{_text(code.value)}^{_text(code.meaning)}^{code.scheme}"
+def _coded(language: Language, code: Code) -> str:
+    return f"{_text(code.value)}^{_text(meaning(code, language))}^{code.scheme}"
 
 
 def _text(words: str) -> str:

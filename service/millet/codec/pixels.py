@@ -14,6 +14,7 @@ import numpy as np
 from millet.codec import bounds, decoders
 from millet.codec.decoders import MALFORMED, Bits, Coded, Decode
 from millet.codec.elements import PixelElement, pixel_element
+from millet.core.language import phrase
 from millet.core.reasons import Reason
 from millet.core.series import SliceHeader
 from millet.errors import UnfitSeries
@@ -45,7 +46,7 @@ def stored(encoded: bytes, header: SliceHeader, decode: Decode = decoders.decode
     try:
         element = pixel_element(encoded)
         if element is None:
-            raise UnfitSeries(Reason.PIXELS_TRUNCATED, "no pixel data")
+            raise UnfitSeries(Reason.PIXELS_TRUNCATED, phrase("pixels.none"))
         if header.transfer_syntax_uid in _NATIVE:
             return _native(element, header)
         coded = _coded(element, header)
@@ -59,15 +60,14 @@ def _check(header: SliceHeader) -> None:
     if header.transfer_syntax_uid not in TRANSFER_SYNTAXES:
         raise UnfitSeries(Reason.UNSUPPORTED_TRANSFER_SYNTAX, _safe_uid(header.transfer_syntax_uid))
     if header.samples_per_pixel != 1 or header.frames != 1:
-        raise UnfitSeries(
-            Reason.UNSUPPORTED_PIXELS, f"{header.samples_per_pixel} samples, {header.frames} frames"
-        )
+        detail = phrase("pixels.samples", samples=header.samples_per_pixel, frames=header.frames)
+        raise UnfitSeries(Reason.UNSUPPORTED_PIXELS, detail)
     if header.bits_allocated not in {8, 16, 32} or not 0 < header.bits_stored <= header.bits_allocated:
-        raise UnfitSeries(
-            Reason.UNSUPPORTED_PIXELS, f"{header.bits_stored} of {header.bits_allocated} bits stored"
-        )
+        detail = phrase("pixels.bits", stored=header.bits_stored, allocated=header.bits_allocated)
+        raise UnfitSeries(Reason.UNSUPPORTED_PIXELS, detail)
     if header.rows < 1 or header.columns < 1 or header.rows * header.columns > LARGEST_PIXELS:
-        raise UnfitSeries(Reason.UNSUPPORTED_PIXELS, f"{header.rows} x {header.columns} pixels")
+        detail = phrase("pixels.size", rows=header.rows, columns=header.columns)
+        raise UnfitSeries(Reason.UNSUPPORTED_PIXELS, detail)
 
 
 def _coded(element: PixelElement, header: SliceHeader) -> Coded:
@@ -76,9 +76,9 @@ def _coded(element: PixelElement, header: SliceHeader) -> Coded:
     whole, code = _fragments(element)
     if syntax == decoders.RLE:
         if not whole:
-            raise UnfitSeries(Reason.PIXELS_TRUNCATED, "run-length segments end early")
+            raise UnfitSeries(Reason.PIXELS_TRUNCATED, phrase("pixels.rle-short"))
     elif not whole or _END_OF_IMAGE not in code[-_TAIL_BYTES:]:
-        raise UnfitSeries(Reason.PIXELS_TRUNCATED, "the compressed image ends early")
+        raise UnfitSeries(Reason.PIXELS_TRUNCATED, phrase("pixels.short"))
     else:
         _compare(_frame(code), header)
     return Coded(syntax, header.rows, header.columns, header.bits_allocated, code, header.series_uid)
@@ -86,18 +86,18 @@ def _coded(element: PixelElement, header: SliceHeader) -> Coded:
 
 def _compare(frame: _Frame, header: SliceHeader) -> None:
     if (frame.rows, frame.columns) != (header.rows, header.columns):
-        raise UnfitSeries(Reason.PIXELS_UNREADABLE, "the compressed image has another size than its header")
+        raise UnfitSeries(Reason.PIXELS_UNREADABLE, phrase("pixels.other-size"))
     if frame.components != 1:
-        raise UnfitSeries(Reason.UNSUPPORTED_PIXELS, "the compressed image is not grey")
+        raise UnfitSeries(Reason.UNSUPPORTED_PIXELS, phrase("pixels.not-grey"))
 
 
 def _native(element: PixelElement, header: SliceHeader) -> Bits:
     needed = header.rows * header.columns * header.bits_allocated // 8
     if element.length is None:
-        raise UnfitSeries(Reason.PIXELS_UNREADABLE, "fragments in an uncompressed transfer syntax")
+        raise UnfitSeries(Reason.PIXELS_UNREADABLE, phrase("pixels.fragments"))
     held = min(element.length, len(element.value))
     if held < needed:
-        raise UnfitSeries(Reason.PIXELS_TRUNCATED, f"{held} of {needed} bytes")
+        raise UnfitSeries(Reason.PIXELS_TRUNCATED, phrase("pixels.bytes", held=held, needed=needed))
     kind = np.dtype(f"{element.order}u{header.bits_allocated // 8}")
     values = np.frombuffer(element.value[:needed], kind).reshape(header.rows, header.columns)
     return values.astype(kind.newbyteorder("="), copy=False)
@@ -106,7 +106,7 @@ def _native(element: PixelElement, header: SliceHeader) -> Bits:
 def _fragments(element: PixelElement) -> tuple[bool, bytes]:
     """Whether all fragments of the only frame are there, and what they hold (PS3.5 A.4)."""
     if element.length is not None:
-        raise UnfitSeries(Reason.PIXELS_UNREADABLE, "no fragments in a compressed transfer syntax")
+        raise UnfitSeries(Reason.PIXELS_UNREADABLE, phrase("pixels.no-fragments"))
     at = 0
     parts: list[bytes] = []
     while at + 8 <= len(element.value):
@@ -114,7 +114,7 @@ def _fragments(element: PixelElement) -> tuple[bool, bytes]:
         if (group, item) == (0xFFFE, _END):
             return True, _joined(parts)
         if (group, item) != (0xFFFE, _ITEM):
-            raise UnfitSeries(Reason.PIXELS_UNREADABLE, "a fragment does not begin with an item")
+            raise UnfitSeries(Reason.PIXELS_UNREADABLE, phrase("pixels.no-item"))
         parts.append(bytes(element.value[at + 8 : at + 8 + length]))
         if len(parts) > bounds.MOST_FRAGMENTS:
             raise bounds.Excessive(f"a frame in more than {bounds.MOST_FRAGMENTS} fragments")

@@ -7,17 +7,17 @@ scanner wrote the slices.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from millet.codec import png
-from millet.codec.document import STATEMENT
+from millet.codec.lettering import Lettering
 from millet.codec.projection import View, Views
 from millet.core.analysis import Analysis
 from millet.core.geometry import Grid
+from millet.core.language import Language, say
 from millet.core.nodule import Nodule, NoduleClass, Side
 
 Plane = Literal["axial", "coronal"]
@@ -74,12 +74,14 @@ def _picture(view: View, analysis: Analysis, marks: Sequence[_Mark], plane: Plan
     for mark in marks:
         if view.z[0] - 0.5 <= mark.place[0] < view.z[1] - 0.5:
             _circle(draw, mark, view, px_per_mm)
-    _sides(draw, size)
+    _sides(draw, size, analysis.language)
     if plane == "coronal":
         _effusions(draw, size, analysis)
     else:
-        words = f"{view.depth_mm:.0f} mm slab"
-        draw.text((size[0] / 2, 4), words, fill=_WHITE, font=_font(11), anchor="ma")
+        words = say(analysis.language, "picture.thick", mm=view.depth_mm)
+        draw.text(
+            (size[0] / 2, 4), words, fill=_WHITE, font=Lettering(11, analysis.language).font, anchor="ma"
+        )
     return picture
 
 
@@ -96,9 +98,10 @@ def _circle(draw: ImageDraw.ImageDraw, mark: _Mark, view: View, px_per_mm: float
     draw.ellipse(around, outline=COLOURS[mark.nodule.nodule_class])
 
 
-def _sides(draw: ImageDraw.ImageDraw, size: tuple[int, int]) -> None:
+def _sides(draw: ImageDraw.ImageDraw, size: tuple[int, int], language: Language) -> None:
     """R on the picture's left, L on its right."""
-    style: dict[str, Any] = {"fill": _WHITE, "font": _font(20), "stroke_width": 2, "stroke_fill": "black"}
+    font = Lettering(20, language).font
+    style: dict[str, Any] = {"fill": _WHITE, "font": font, "stroke_width": 2, "stroke_fill": "black"}
     draw.text((6, size[1] / 2), "R", anchor="lm", **style)
     draw.text((size[0] - 6, size[1] / 2), "L", anchor="rm", **style)
 
@@ -107,12 +110,12 @@ def _effusions(draw: ImageDraw.ImageDraw, size: tuple[int, int], analysis: Analy
     """Each effusion on its side, at the bottom."""
     for effusion in analysis.effusions:
         x, anchor = (6, "ld") if effusion.side is Side.RIGHT else (size[0] - 6, "rd")
-        words = f"effusion {effusion.side.value[0].upper()}"
+        words = say(analysis.language, f"picture.side.{effusion.side}")
         draw.text(
             (x, size[1] - 6),
             words,
             fill=_BLUE,
-            font=_font(14),
+            font=Lettering(14, analysis.language).font,
             anchor=anchor,
             stroke_width=2,
             stroke_fill="black",
@@ -127,27 +130,24 @@ def _sheet(pictures: list[Image.Image], analysis: Analysis, plane: Plane) -> Ima
     sheet = Image.new("RGB", (across * width, down * height + 2 * _BAND_PX))
     for place, picture in enumerate(pictures):
         sheet.paste(picture, (place % across * width, place // across * height + _BAND_PX))
-    draw = ImageDraw.Draw(sheet)
-    draw.text((6, 4), f"{plane.capitalize()}: {tally(analysis)}", _WHITE, _font(14))
-    draw.text((6, sheet.height - _BAND_PX + 4), STATEMENT, _WHITE, _font(14))
+    draw, font = ImageDraw.Draw(sheet), Lettering(14, analysis.language).font
+    above = say(analysis.language, f"picture.{plane}", tally=tally(analysis))
+    draw.text((6, 4), above, _WHITE, font)
+    draw.text((6, sheet.height - _BAND_PX + 4), say(analysis.language, "statement"), _WHITE, font)
     return sheet
 
 
 def tally(analysis: Analysis) -> str:
     """What was found, in a line for the top of a picture."""
     masses = sum(nodule.nodule_class is NoduleClass.MASS for nodule in analysis.nodules)
-    nodules = len(analysis.nodules) - masses
+    nodules, language = len(analysis.nodules) - masses, analysis.language
+    sides = (say(language, f"side.{effusion.side}") for effusion in analysis.effusions)
     return ", ".join(
         [
-            f"{nodules} nodule{'s' * (nodules != 1)}",
-            f"{masses} mass{'es' * (masses != 1)}",
-            *(f"effusion {effusion.side}" for effusion in analysis.effusions),
-            *(() if analysis.count_reliable else ("count not reliable",)),
-            f"triage {analysis.triage.level}",
+            say(language, "count.nodule" if nodules == 1 else "count.nodules", count=nodules),
+            say(language, "count.mass" if masses == 1 else "count.masses", count=masses),
+            *(say(language, "picture.effusion", side=side) for side in sides),
+            *(() if analysis.count_reliable else (say(language, "picture.doubt"),)),
+            say(language, "picture.triage", level=say(language, f"level.{analysis.triage.level}")),
         ]
     )
-
-
-@cache
-def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size)

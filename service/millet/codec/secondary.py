@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from millet.codec import run_length
+from millet.codec.content import Pen
 from millet.codec.disclosure import disclosure
-from millet.codec.document import head
+from millet.codec.document import head, pen_of
 from millet.codec.elements import Encoded, dataset
-from millet.codec.lettering import Rgb, lines, put, ring
+from millet.codec.lettering import Lettering, Rgb, lines, put, ring
 from millet.codec.masks import LOSSY, pointer
 from millet.codec.part10 import encapsulated, part10
 from millet.codec.presentation import COLOURS, tally
@@ -28,6 +29,7 @@ from millet.codec.source import Source
 from millet.codec.turning import Turned
 from millet.core.analysis import Analysis
 from millet.core.geometry import Floats, Grid
+from millet.core.language import Language
 from millet.core.nodule import NoduleClass
 from millet.core.uids import object_uid
 
@@ -68,13 +70,13 @@ class _Nodules(NamedTuple):
 
 def encode(seen: Views, analysis: Analysis, source: Source) -> Mapping[str, bytes]:
     """DICOM files by kind: sc-axial, sc-coronal and sc-rotating; equal arguments give equal bytes."""
-    nodules = _nodules(analysis, seen.grid)
+    nodules, pen = _nodules(analysis, seen.grid), pen_of(analysis, source)
     return {
         kind: _encoded(kind, shots, nodules, analysis, source)
         for kind, shots in (
-            ("sc-axial", [*_slabs(seen.axial, nodules)]),
-            ("sc-coronal", [*_whole(seen.coronal, nodules), *_slabs(seen.fronts, nodules)]),
-            ("sc-rotating", [*_around(seen.turned, nodules)]),
+            ("sc-axial", [*_slabs(seen.axial, nodules, pen)]),
+            ("sc-coronal", [*_whole(seen.coronal, nodules, pen), *_slabs(seen.fronts, nodules, pen)]),
+            ("sc-rotating", [*_around(seen.turned, nodules, pen)]),
         )
     }
 
@@ -92,16 +94,18 @@ def _nodules(analysis: Analysis, grid: Grid) -> _Nodules:
 # --- what is seen ------------------------------------------------------------------------------------
 
 
-def _whole(view: View, nodules: _Nodules) -> Iterator[_Shot]:
-    yield _flat(view, nodules, np.ones(len(nodules.masses), bool), "all of the lungs")
+def _whole(view: View, nodules: _Nodules, pen: Pen) -> Iterator[_Shot]:
+    words = pen.say("picture.all", mm=view.depth_mm)
+    yield _flat(view, nodules, np.ones(len(nodules.masses), bool), words)
 
 
-def _slabs(views: Sequence[View], nodules: _Nodules) -> Iterator[_Shot]:
+def _slabs(views: Sequence[View], nodules: _Nodules, pen: Pen) -> Iterator[_Shot]:
     for number, view in enumerate(views, start=1):
         axis, (low, high) = (1, view.y) if _is_front(view) else (0, view.z)
         place = nodules.indices[:, axis]
         within = (low - 0.5 <= place) & (place < high - 0.5)
-        yield _flat(view, nodules, within, f"slab {number} of {len(views)}")
+        words = pen.say("picture.slab", number=number, count=len(views), mm=view.depth_mm)
+        yield _flat(view, nodules, within, words)
 
 
 def _flat(view: View, nodules: _Nodules, seen: NDArray[np.bool_], words: str) -> _Shot:
@@ -115,7 +119,7 @@ def _flat(view: View, nodules: _Nodules, seen: NDArray[np.bool_], words: str) ->
         rows=np.where(seen, np.abs(down - view.start[0]), np.nan),
         columns=nodules.indices[:, 2] - view.start[1],
         sides=("R", "L"),
-        words=f"{words}, {view.depth_mm:.0f} mm",
+        words=words,
     )
 
 
@@ -123,7 +127,7 @@ def _is_front(view: View) -> bool:
     return view.step_mm[0] < 0
 
 
-def _around(turned: Turned, nodules: _Nodules) -> Iterator[_Shot]:
+def _around(turned: Turned, nodules: _Nodules, pen: Pen) -> Iterator[_Shot]:
     _, rows, columns = turned.grey.shape
     for view, (grey, angle_deg) in enumerate(zip(turned.grey, turned.angles_deg, strict=True)):
         places = turned.places(view, nodules.indices)
@@ -133,7 +137,7 @@ def _around(turned: Turned, nodules: _Nodules) -> Iterator[_Shot]:
             rows=places[:, 0],
             columns=places[:, 1],
             sides=(_side(angle_deg + 180), _side(angle_deg)),
-            words=f"{angle_deg:.0f} degrees",
+            words=pen.say("picture.angle", angle=float(angle_deg)),
             width_px=TURNING_PX,
         )
 
@@ -148,7 +152,7 @@ def _side(angle_deg: float) -> str:
 # --- drawn -------------------------------------------------------------------------------------------
 
 
-def _drawn(shot: _Shot, nodules: _Nodules, above: Rgb, below: Rgb) -> Rgb:
+def _drawn(shot: _Shot, nodules: _Nodules, above: Rgb, below: Rgb, language: Language) -> Rgb:
     """A frame in true proportions: marks, sides and words, between what stands above and below."""
     width = shot.width_px
     height = max(1, round(width * shot.mm[0] / shot.mm[1]))
@@ -159,8 +163,8 @@ def _drawn(shot: _Shot, nodules: _Nodules, above: Rgb, below: Rgb) -> Rgb:
     picture[:] = np.asarray(resized)[:, :, None]
     _mark(picture, shot, nodules)
     for side, column in zip(shot.sides, (_SIDES_PX, width - _SIDES_PX), strict=True):
-        put(picture, side, (height // 2, column), _SIDES_PX)
-    put(picture, shot.words, (_WORDS_PX, width // 2), _WORDS_PX)
+        put(picture, side, (height // 2, column), Lettering(_SIDES_PX, language))
+    put(picture, shot.words, (_WORDS_PX, width // 2), Lettering(_WORDS_PX, language))
     return frame
 
 
@@ -181,16 +185,19 @@ def _mark(picture: Rgb, shot: _Shot, nodules: _Nodules) -> None:
 def _encoded(
     kind: str, shots: Sequence[_Shot], nodules: _Nodules, analysis: Analysis, source: Source
 ) -> bytes:
-    width = shots[0].width_px
-    above, below = (lines(said, width, _WORDS_PX) for said in ((tally(analysis),), disclosure(analysis)))
+    width, language, pen = shots[0].width_px, analysis.language, pen_of(analysis, source)
+    above, below = (
+        lines(said, width, Lettering(_WORDS_PX, language))
+        for said in ((tally(analysis),), disclosure(analysis))
+    )
     frames = []
     for shot in shots:
-        drawn = _drawn(shot, nodules, above, below)
+        drawn = _drawn(shot, nodules, above, below, language)
         frames.append(run_length.encode(drawn))
     document = {
         **head(analysis, source, kind=kind, sop_class_uid=TRUE_COLOR_CAPTURE, modality="OT"),
-        **_image(kind, analysis, drawn.shape, len(frames)),
-        **_steps(kind, [shot.words for shot in shots]),
+        **_image(kind, analysis, drawn.shape, len(frames), pen),
+        **_steps(kind, [shot.words for shot in shots], pen),
         **source.images[0].copied(*LOSSY),
         **encapsulated(frames),
     }
@@ -202,9 +209,9 @@ def _encoded(
     )
 
 
-def _image(kind: str, analysis: Analysis, shape: tuple[int, ...], frames: int) -> Encoded:
+def _image(kind: str, analysis: Analysis, shape: tuple[int, ...], frames: int, pen: Pen) -> Encoded:
     """Secondary capture, general image and image pixel modules."""
-    return dataset(
+    return pen.dataset(
         BodyPartExamined="CHEST",
         ConversionType="SYN",
         ImageType=("DERIVED", "SECONDARY", "PROJECTION IMAGE"),
@@ -225,10 +232,10 @@ def _image(kind: str, analysis: Analysis, shape: tuple[int, ...], frames: int) -
     )
 
 
-def _steps(kind: str, words: Sequence[str]) -> Encoded:
+def _steps(kind: str, words: Sequence[str], pen: Pen) -> Encoded:
     """What the frames follow each other by: time where they turn (C.7.6.5), else what each one shows."""
     if kind != "sc-rotating":
-        return dataset(FrameIncrementPointer=pointer("FrameLabelVector"), FrameLabelVector=_short(words))
+        return pen.dataset(FrameIncrementPointer=pointer("FrameLabelVector"), FrameLabelVector=_short(words))
     return dataset(
         FrameIncrementPointer=pointer("FrameTime"),
         FrameTime=str(_FRAME_MS),

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millet.codec import codes, masks
-from millet.codec.codes import encoded
-from millet.codec.document import STATEMENT, head
+from millet.codec.content import Pen
+from millet.codec.document import head, pen_of
 from millet.codec.elements import Encoded, dataset
 from millet.codec.part10 import part10
 from millet.codec.source import Source
@@ -64,14 +64,15 @@ def encode(analysis: Analysis, labels: Labels, source: Source) -> bytes | None:
         return None
     belongs = {nodule.number: segment.number for segment in segments for nodule in segment.nodules}
     frames = _frames(labels, np.asarray([belongs[number] for number in drawn.tolist()])[which])
+    pen = pen_of(analysis, source)
     common = head(analysis, source, kind="seg", sop_class_uid=SEGMENTATION, modality="SEG")
     document = {
         **common,
         **masks.image(analysis, source, (len(frames.planes), *labels.shape[1:]), bits=1),
         **dataset(PixelData=frames.bits),
-        **_description(analysis, segments),
+        **_description(analysis, segments, pen),
         **masks.dimensions(object_uid(analysis, "seg-dimensions"), _SEGMENT, masks.POSITION),
-        **_groups(frames, source),
+        **_groups(frames, source, pen),
         **masks.references(source),
     }
     return part10(document, sop_class_uid=SEGMENTATION, sop_instance_uid=object_uid(analysis, "seg"))
@@ -99,37 +100,37 @@ def _frames(labels: Labels, segments: NDArray[np.integer]) -> _Frames:
     return _Frames((frames // depth).tolist(), (frames % depth).tolist(), packed.tobytes())
 
 
-def _description(analysis: Analysis, segments: Sequence[_Segment]) -> Encoded:
+def _description(analysis: Analysis, segments: Sequence[_Segment], pen: Pen) -> Encoded:
     """The segmentation image module (PS3.3 C.8.20.2)."""
-    return dataset(
+    return pen.dataset(
         SegmentationType="BINARY",
         ContentLabel="NODULES",
-        ContentDescription=STATEMENT[:64],
+        ContentDescription=pen.say("statement.short"),
         ContentCreatorName="",
-        SegmentSequence=[_segment(segment, analysis) for segment in segments],
+        SegmentSequence=[_segment(segment, analysis, pen) for segment in segments],
     )
 
 
-def _segment(segment: _Segment, analysis: Analysis) -> Encoded:
-    several = {NoduleClass.NODULE: "nodules", NoduleClass.MASS: "mass"}
+def _segment(segment: _Segment, analysis: Analysis, pen: Pen) -> Encoded:
+    several = {NoduleClass.NODULE: "seg.nodules", NoduleClass.MASS: "seg.mass"}
     return {
         **masks.made_by(analysis),
-        **dataset(
+        **pen.dataset(
             SegmentNumber=segment.number,
-            SegmentLabel=several[segment.kind],
-            SegmentDescription=f"{len(segment.nodules)} found, unverified",
-            SegmentedPropertyCategoryCodeSequence=[encoded(codes.ABNORMAL_STRUCTURE)],
-            SegmentedPropertyTypeCodeSequence=[encoded(codes.CLASSES[segment.kind])],
-            AnatomicRegionSequence=[masks.region(segment.nodules)],
+            SegmentLabel=pen.say(several[segment.kind]),
+            SegmentDescription=pen.say("seg.found", count=len(segment.nodules)),
+            SegmentedPropertyCategoryCodeSequence=[pen.encoded(codes.ABNORMAL_STRUCTURE)],
+            SegmentedPropertyTypeCodeSequence=[pen.encoded(codes.CLASSES[segment.kind])],
+            AnatomicRegionSequence=[masks.region(segment.nodules, pen)],
             RecommendedDisplayCIELabValue=_COLOURS[segment.kind],
         ),
     }
 
 
-def _groups(frames: _Frames, source: Source) -> Encoded:
+def _groups(frames: _Frames, source: Source, pen: Pen) -> Encoded:
     """The functional groups (PS3.3 C.7.6.16)."""
     rank = {z: place for place, z in enumerate(sorted(set(frames.planes)), start=1)}
-    shown = masks.shown(source, rank)
+    shown = masks.shown(source, rank, pen)
     return dataset(
         SharedFunctionalGroupsSequence=[masks.shared(source)],
         PerFrameFunctionalGroupsSequence=[

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from millet.codec.content import reference
 from millet.codec.elements import Encoded, Raw, encode_raw, read_elements, tag_of
 from millet.codec.elements import dataset as encode
+from millet.codec.letters import Letters, letters_of
 from millet.codec.text import decode
 from millet.core.reasons import Reason
 from millet.errors import UnfitSeries
@@ -151,6 +152,11 @@ class Source:
     def frame_of_reference_uid(self) -> str:
         """Frame of Reference UID of the first instance, or the empty string."""
         return self.images[0].text("FrameOfReferenceUID")
+
+    @cached_property
+    def letters(self) -> Letters:
+        """What our words can be written in beside it."""
+        return letters_of(self.inherited)
 
     @cached_property
     def by_uid(self) -> Mapping[str, SourceImage]:

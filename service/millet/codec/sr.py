@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from millet.codec import codes
-from millet.codec.content import container, root
+from millet.codec.content import Pen
+from millet.codec.document import pen_of
 from millet.codec.elements import Item
 from millet.codec.source import Source
 from millet.codec.sr_document import Document, context
@@ -26,23 +27,24 @@ COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 
 def encode(analysis: Analysis, source: Source) -> bytes:
     """Encode the report of an analysis as a DICOM file; equal arguments give equal bytes."""
-    content = root(
+    pen = pen_of(analysis, source)
+    content = pen.root(
         codes.REPORT,
-        [*context(analysis), *_measurements(analysis, source), evaluations(analysis)],
+        [*context(analysis, pen), *_measurements(analysis, source, pen), evaluations(analysis, pen)],
         template="1500",
     )
     made = Document("sr", COMPREHENSIVE_3D_SR, predecessor=analysis.predecessor)
     return document(made, content, analysis, source)
 
 
-def _measurements(analysis: Analysis, source: Source) -> Iterator[Item]:
+def _measurements(analysis: Analysis, source: Source, pen: Pen) -> Iterator[Item]:
     """The container of all groups, if there is any."""
-    told = Told.of(analysis, source)
+    told = Told.of(analysis, source, pen)
     groups = [volumetric(nodule, told) for nodule in analysis.nodules]
-    groups += [effusion(found, analysis) for found in analysis.effusions]
+    groups += [effusion(found, analysis, pen) for found in analysis.effusions]
     changes = analysis.change.nodules if analysis.change else ()
     groups += [gone(change, told) for change in changes if change.number is None]
     if analysis.outcome is not Outcome.NOT_ANALYSED:
-        groups.append(exam(analysis))
+        groups.append(exam(analysis, pen))
     if groups:
-        yield container(codes.MEASUREMENTS, groups)
+        yield pen.container(codes.MEASUREMENTS, groups)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from millet.codec import codes
-from millet.codec.content import CONTEXT, MODIFIES, code, reference, text, uid
-from millet.codec.document import MANUFACTURER, head
+from millet.codec.content import CONTEXT, MODIFIES, Pen, reference
+from millet.codec.document import MANUFACTURER, head, pen_of
 from millet.codec.elements import Encoded, Item, dataset
 from millet.codec.part10 import part10
 from millet.codec.source import Source
@@ -35,13 +35,14 @@ class Document(NamedTuple):
 def encode(document: Document, content: Encoded, analysis: Analysis, source: Source) -> bytes:
     """A report around its root container (PS3.3 C.17.2 and C.17.3) as a DICOM file."""
     finished = analysis.outcome is not Outcome.NOT_ANALYSED
-    general = dataset(
+    pen = pen_of(analysis, source)
+    general = pen.dataset(
         CodingSchemeIdentificationSequence=[codes.PRIVATE_SCHEME],
         ReferencedPerformedProcedureStepSequence=[],
         PerformedProcedureCodeSequence=[],
         CurrentRequestedProcedureEvidenceSequence=source.evidence(_made(document, analysis)),
         CompletionFlag="COMPLETE" if finished else "PARTIAL",
-        CompletionFlagDescription="Series analysed" if finished else "Series not analysed",
+        CompletionFlagDescription=pen.say("analysed" if finished else "not-analysed"),
         VerificationFlag="UNVERIFIED",
         PreliminaryFlag="PRELIMINARY",
     )
@@ -76,15 +77,15 @@ def _predecessor(before: Predecessor | None, sop_class_uid: str) -> Encoded:
     return dataset(PredecessorDocumentsSequence=[study])
 
 
-def context(analysis: Analysis) -> Iterator[Item]:
+def context(analysis: Analysis, pen: Pen) -> Iterator[Item]:
     """Language (TID 1204), observing device (TID 1004) and procedure."""
     made_by = analysis.provenance
-    yield code(MODIFIES, codes.LANGUAGE, codes.ENGLISH)
-    yield code(CONTEXT, codes.OBSERVER_TYPE, codes.DEVICE)
-    yield uid(
+    yield pen.code(MODIFIES, codes.LANGUAGE, codes.LANGUAGES[pen.language])
+    yield pen.code(CONTEXT, codes.OBSERVER_TYPE, codes.DEVICE)
+    yield pen.uid(
         CONTEXT, codes.DEVICE_UID, derived_uid("device", made_by.software_version, made_by.model_digest)
     )
-    yield text(CONTEXT, codes.DEVICE_NAME, "Millet")
-    yield text(CONTEXT, codes.DEVICE_MANUFACTURER, MANUFACTURER)
-    yield text(CONTEXT, codes.DEVICE_MODEL, f"Millet {made_by.software_version}")
-    yield code(MODIFIES, codes.PROCEDURE, codes.CT_PROCEDURE)
+    yield pen.text(CONTEXT, codes.DEVICE_NAME, "Millet")
+    yield pen.text(CONTEXT, codes.DEVICE_MANUFACTURER, MANUFACTURER)
+    yield pen.text(CONTEXT, codes.DEVICE_MODEL, f"Millet {made_by.software_version}")
+    yield pen.code(MODIFIES, codes.PROCEDURE, codes.CT_PROCEDURE)

@@ -5,76 +5,112 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from millet.codec import codes
-from millet.codec.content import CONTAINS, code, text
+from millet.codec.content import CONTAINS, Pen
 from millet.codec.elements import Item
-from millet.core.advice_wording import said
+from millet.core import advice_wording
 from millet.core.analysis import Analysis
 from millet.core.change import Change, Fate
 from millet.core.judgement import Condition, Judgement
-from millet.core.rounding import percent, ratio, written
+from millet.core.language import coded
+from millet.core.rounding import percent, ratio
 from millet.core.spread import Randomness, Spread
 
 
-def judged(analysis: Analysis) -> Iterator[Item]:
+def judged(analysis: Analysis, pen: Pen) -> Iterator[Item]:
     """All of them, each where there is one."""
     for judgement in analysis.judgements:
-        yield from _judgement(judgement)
+        yield from _judgement(judgement, pen)
     for advice in analysis.advice:
-        yield text(CONTAINS, codes.GUIDELINES[advice.guideline], said(advice))
+        yield pen.text(
+            CONTAINS, codes.GUIDELINES[advice.guideline], advice_wording.said(advice, pen.language)
+        )
     if analysis.spread:
-        yield from _spread(analysis.spread)
+        yield from _spread(analysis.spread, pen)
     if analysis.change:
-        yield text(CONTAINS, codes.COMPARISON, _comparison(analysis.change))
+        yield pen.text(CONTAINS, codes.COMPARISON, _comparison(analysis.change, pen))
 
 
-def _judgement(found: Judgement) -> Iterator[Item]:
-    name = f"{found.criteria} {found.version} ({found.organ}; {found.standing.value}: {found.source})"
+def _judgement(found: Judgement, pen: Pen) -> Iterator[Item]:
+    known = {
+        "criteria": found.criteria,
+        "version": found.version,
+        "organ": coded("organ", found.organ),
+        "standing": coded("standing", found.standing.value),
+        "source": found.source,
+    }
     if found.not_evaluated:
-        yield text(CONTAINS, codes.CRITERIA, f"{name}: not evaluated, {found.not_evaluated}.")
+        words = pen.say("criteria.not-evaluated", **known, why=found.not_evaluated)
+        yield pen.text(CONTAINS, codes.CRITERIA, words)
         return
-    yield text(CONTAINS, codes.CRITERIA, f"{name}: level {found.level}, {found.meaning}.")
+    words = pen.say("criteria", **known, level=found.level, meaning=found.meaning)
+    yield pen.text(CONTAINS, codes.CRITERIA, words)
     for condition in found.conditions:
-        yield text(CONTAINS, codes.CONDITION, f"{found.criteria} {found.version}: {_condition(condition)}")
+        yield pen.text(CONTAINS, codes.CONDITION, _condition(found, condition, pen))
 
 
-def _condition(asked: Condition) -> str:
-    observed = "not evaluated" if asked.observed is None else written(ratio(asked.observed))
-    limit = written(ratio(asked.threshold))
+def _condition(of: Judgement, asked: Condition, pen: Pen) -> str:
+    observed, limit = asked.observed, pen.spelled(ratio(asked.threshold))
     if asked.upper is not None:
-        limit += f" and {written(ratio(asked.upper))}"
-    verdict = "holds" if asked.holds else "does not hold"
-    return f"{asked.name} {observed}, asked {asked.relation} {limit}: {verdict} ({asked.standing.value})"
+        limit = pen.say("condition.both", low=limit, high=ratio(asked.upper))
+    return pen.say(
+        "condition",
+        criteria=of.criteria,
+        version=of.version,
+        name=coded("condition", asked.name),
+        observed=pen.say("condition.not-evaluated") if observed is None else ratio(observed),
+        relation=coded("relation", asked.relation),
+        limit=limit,
+        verdict=pen.say("condition.holds" if asked.holds else "condition.fails"),
+        standing=coded("standing", asked.standing.value),
+    )
 
 
-def _spread(spread: Spread) -> Iterator[Item]:
-    yield code(CONTAINS, codes.DISTRIBUTION, codes.DISTRIBUTIONS[spread.distribution])
+def _spread(spread: Spread, pen: Pen) -> Iterator[Item]:
+    yield pen.code(CONTAINS, codes.DISTRIBUTION, codes.DISTRIBUTIONS[spread.distribution])
     for hint in spread.hints:
-        yield code(CONTAINS, codes.HINT, codes.HINTS[hint])
+        yield pen.code(CONTAINS, codes.HINT, codes.HINTS[hint])
     if spread.randomness and spread.randomness.ripley:
-        yield text(CONTAINS, codes.RIPLEY, _ripley(spread.randomness))
+        yield pen.text(CONTAINS, codes.RIPLEY, _ripley(spread.randomness, pen))
 
 
-def _ripley(found: Randomness) -> str:
-    radii = [
-        f"r {written(ratio(at.radius_mm))} mm: {written(ratio(at.observed_mm))} "
-        f"({written(ratio(at.low_mm))} to {written(ratio(at.high_mm))})"
+def _ripley(found: Randomness, pen: Pen) -> str:
+    radii = tuple(
+        pen.say(
+            "ripley.radius",
+            radius=ratio(at.radius_mm),
+            observed=ratio(at.observed_mm),
+            low=ratio(at.low_mm),
+            high=ratio(at.high_mm),
+        )
         for at in found.ripley
-    ]
-    return f"L(r) - r in mm, and between what {found.simulations} random patterns lie: {'; '.join(radii)}."
+    )
+    return pen.say("ripley", simulations=found.simulations, told=radii)
 
 
-def _comparison(change: Change) -> str:
+def _comparison(change: Change, pen: Pen) -> str:
     if change.not_used:
-        return f"Prior not used, because: {change.not_used}."
-    when = f" of {change.prior_date.isoformat()}" if change.prior_date else ""
-    apart = "" if change.interval_days is None else f", {change.interval_days} days before"
+        return pen.say("comparison.not-used", why=coded("prior", change.not_used))
+    day, apart = change.prior_date, change.interval_days
     counted = {fate: sum(one.fate is fate for one in change.nodules) for fate in Fate}
-    said = [f"{count} {fate.value}" for fate, count in counted.items() if count] or ["no nodules in either"]
-    words = f"Compared with series {change.prior_series_uid}{when}{apart}: {', '.join(said)}."
+    told = tuple(
+        pen.say("comparison.count", count=count, fate=coded("fate", fate.value))
+        for fate, count in counted.items()
+        if count
+    )
+    return pen.say(
+        "comparison",
+        series=change.prior_series_uid,
+        when=pen.say("comparison.when", day=day.isoformat()) if day else "",
+        apart="" if apart is None else pen.say("comparison.apart", days=apart),
+        told=told or pen.say("comparison.none"),
+        more="".join(_more(change, pen)),
+    )
+
+
+def _more(change: Change, pen: Pen) -> Iterator[str]:
     if change.median_volume_change is not None:
-        words += f" Median change of volume {written(percent(change.median_volume_change))} %."
+        yield pen.say("comparison.median", percent=percent(change.median_volume_change))
     if change.gone_share is not None:
-        words += f" Share gone {written(percent(change.gone_share))} %."
+        yield pen.say("comparison.gone", percent=percent(change.gone_share))
     if change.limited:
-        words += f" Comparison limited: {', '.join(change.limited)}; nothing is called new or gone."
-    return words
+        yield pen.say("comparison.limited", limits=tuple(coded("limited", one) for one in change.limited))

@@ -14,20 +14,7 @@ from functools import cache
 
 from millet.codec import codes, sr_values
 from millet.codec.codes import Code
-from millet.codec.content import (
-    CONTAINS,
-    CONTEXT,
-    MODIFIES,
-    SELECTED,
-    code,
-    container,
-    image,
-    number,
-    region,
-    sphere,
-    text,
-    uid,
-)
+from millet.codec.content import CONTAINS, CONTEXT, MODIFIES, SELECTED, Pen
 from millet.codec.elements import Item
 from millet.codec.outline import Outline
 from millet.codec.source import Source, SourceImage
@@ -46,6 +33,7 @@ _AXES = (sr_values.LONG_AXIS, sr_values.SHORT_AXIS)
 class Told:
     """What all groups of one report share."""
 
+    pen: Pen
     frame_of_reference_uid: str
     series_uid: str
     images: Mapping[str, SourceImage]
@@ -54,33 +42,34 @@ class Told:
     """By the nodule's number."""
 
     @classmethod
-    def of(cls, analysis: Analysis, source: Source) -> Told:
+    def of(cls, analysis: Analysis, source: Source, pen: Pen) -> Told:
         """As an analysis and its series have it."""
         changed = analysis.change.nodules if analysis.change else ()
         return cls(
+            pen=pen,
             frame_of_reference_uid=analysis.frame_of_reference_uid or source.frame_of_reference_uid,
             series_uid=analysis.series_uid,
             images=source.by_uid,
-            algorithm=algorithm(analysis.provenance),
+            algorithm=algorithm(analysis.provenance, pen),
             changes={change.number: change for change in changed if change.number is not None},
         )
 
 
 def volumetric(nodule: Nodule, told: Told) -> Item:
     """One nodule or mass (TID 1411)."""
-    change = told.changes.get(nodule.number)
+    pen, change = told.pen, told.changes.get(nodule.number)
     every = nodule.diameter_mm >= CODED_FROM_MM
-    place = sphere(codes.SURFACE, nodule.centre_mm, nodule.diameter_mm, told.frame_of_reference_uid)
-    return container(
+    place = pen.sphere(codes.SURFACE, nodule.centre_mm, nodule.diameter_mm, told.frame_of_reference_uid)
+    return pen.container(
         codes.GROUP,
         [
-            *_named(nodule, change),
+            *_named(nodule, change, pen),
             *(told.algorithm if every else ()),
-            *_what_and_where(nodule),
+            *_what_and_where(nodule, pen),
             place,
             _seen_in(nodule, told),
-            *_measured(nodule),
-            *(sr_values.coded(nodule.character, change) if every else _worded(nodule, change)),
+            *_measured(nodule, pen),
+            *(sr_values.coded(nodule.character, change, pen) if every else _worded(nodule, change, pen)),
         ],
         template="1411",
     )
@@ -91,18 +80,18 @@ def planar(nodule: Nodule, outline: Outline, told: Told) -> Item:
 
     Its measurements are those to be read beside the outline: viewers write every one of them there.
     """
-    change = told.changes.get(nodule.number)
+    pen, change = told.pen, told.changes.get(nodule.number)
     shown = outline.image
-    source = image(codes.REGION_SOURCE, shown.sop_class_uid, shown.sop_instance_uid, SELECTED)
-    return container(
+    source = pen.image(codes.REGION_SOURCE, shown.sop_class_uid, shown.sop_instance_uid, SELECTED)
+    return pen.container(
         codes.GROUP,
         [
-            *_named(nodule, change),
+            *_named(nodule, change, pen),
             *told.algorithm,
-            *_what_and_where(nodule),
-            region(codes.IMAGE_REGION, "POLYLINE", outline.points, source),
-            *_drawn(nodule),
-            *_worded(nodule, change, _AXES),
+            *_what_and_where(nodule, pen),
+            pen.region(codes.IMAGE_REGION, "POLYLINE", outline.points, source),
+            *_drawn(nodule, pen),
+            *_worded(nodule, change, pen, _AXES),
         ],
         template="1410",
     )
@@ -110,84 +99,85 @@ def planar(nodule: Nodule, outline: Outline, told: Told) -> Item:
 
 def gone(change: NoduleChange, told: Told) -> Item:
     """One nodule of the prior study that this one does not show (TID 1501)."""
-    return container(
+    pen = told.pen
+    return pen.container(
         codes.GROUP,
         [
-            text(CONTEXT, codes.TRACKING_ID, f"Nodule {change.prior_number} of the prior study"),
-            uid(CONTEXT, codes.TRACKING_UID, change.tracking_uid),
+            pen.text(CONTEXT, codes.TRACKING_ID, pen.say("gone.name", number=change.prior_number)),
+            pen.uid(CONTEXT, codes.TRACKING_UID, change.tracking_uid),
             *told.algorithm,
-            code(CONTAINS, codes.FINDING, codes.NODULE),
-            *sr_values.coded(None, change),
+            pen.code(CONTAINS, codes.FINDING, codes.NODULE),
+            *sr_values.coded(None, change, pen),
         ],
         template="1501",
     )
 
 
-def algorithm(made_by: Provenance) -> list[Item]:
+def algorithm(made_by: Provenance, pen: Pen) -> list[Item]:
     """TID 4019 for a group."""
     return [
-        text(MODIFIES, codes.ALGORITHM, made_by.model_name),
-        text(MODIFIES, codes.ALGORITHM_VERSION, made_by.model_version),
+        pen.text(MODIFIES, codes.ALGORITHM, made_by.model_name),
+        pen.text(MODIFIES, codes.ALGORITHM_VERSION, made_by.model_version),
     ]
 
 
 @cache
-def site(place: Code, side: Side) -> Item:
+def site(pen: Pen, place: Code, side: Side) -> Item:
     """A finding site with its laterality."""
-    return code(MODIFIES, codes.SITE, place, [code(MODIFIES, codes.LATERALITY, codes.SIDES[side])])
+    return pen.code(MODIFIES, codes.SITE, place, [pen.code(MODIFIES, codes.LATERALITY, codes.SIDES[side])])
 
 
-def _named(nodule: Nodule, change: NoduleChange | None) -> list[Item]:
+def _named(nodule: Nodule, change: NoduleChange | None, pen: Pen) -> list[Item]:
     """TID 1411 rows 2 and 3; a nodule that was matched keeps the UID that it had."""
-    name = f"{nodule.nodule_class.value.capitalize()} {nodule.number}"
+    name = f"{pen.say(f'name.{nodule.nodule_class}')} {nodule.number}"
     tracking_uid = change.tracking_uid if change else nodule.tracking_uid
-    return [text(CONTEXT, codes.TRACKING_ID, name), uid(CONTEXT, codes.TRACKING_UID, tracking_uid)]
+    return [pen.text(CONTEXT, codes.TRACKING_ID, name), pen.uid(CONTEXT, codes.TRACKING_UID, tracking_uid)]
 
 
-def _what_and_where(nodule: Nodule) -> list[Item]:
+def _what_and_where(nodule: Nodule, pen: Pen) -> list[Item]:
     lobe = nodule.character.lobe if nodule.character else None
     return [
-        site(codes.LOBES[lobe] if lobe else codes.LUNG, nodule.side),
-        code(CONTAINS, codes.FINDING, codes.CLASSES[nodule.nodule_class]),
+        site(pen, codes.LOBES[lobe] if lobe else codes.LUNG, nodule.side),
+        pen.code(CONTAINS, codes.FINDING, codes.CLASSES[nodule.nodule_class]),
     ]
 
 
 def _seen_in(nodule: Nodule, told: Told) -> Item:
     """The slice nearest to the centre, or the series."""
-    shown = told.images.get(nodule.source_sop_instance_uid)
+    pen, shown = told.pen, told.images.get(nodule.source_sop_instance_uid)
     if shown is None:
-        return uid(CONTAINS, codes.SOURCE_SERIES, told.series_uid)
-    return image(codes.SOURCE_IMAGE, shown.sop_class_uid, shown.sop_instance_uid)
+        return pen.uid(CONTAINS, codes.SOURCE_SERIES, told.series_uid)
+    return pen.image(codes.SOURCE_IMAGE, shown.sop_class_uid, shown.sop_instance_uid)
 
 
-def _measured(nodule: Nodule) -> Iterator[Item]:
+def _measured(nodule: Nodule, pen: Pen) -> Iterator[Item]:
     """What is coded of every nodule."""
-    yield number(codes.DIAMETER, length_mm(nodule.diameter_mm), codes.MM)
-    yield number(codes.VOLUME, volume_mm3(nodule.volume_mm3), codes.MM3)
-    yield number(codes.ATTENUATION, attenuation_hu(nodule.mean_hu), codes.HU)
-    yield number(codes.CERTAINTY, percent(nodule.score), codes.PERCENT)
-    yield from _type(nodule)
+    yield pen.number(codes.DIAMETER, length_mm(nodule.diameter_mm), codes.MM)
+    yield pen.number(codes.VOLUME, volume_mm3(nodule.volume_mm3), codes.MM3)
+    yield pen.number(codes.ATTENUATION, attenuation_hu(nodule.mean_hu), codes.HU)
+    yield pen.number(codes.CERTAINTY, percent(nodule.score), codes.PERCENT)
+    yield from _type(nodule, pen)
 
 
-def _drawn(nodule: Nodule) -> Iterator[Item]:
+def _drawn(nodule: Nodule, pen: Pen) -> Iterator[Item]:
     """What viewers write beside an outline."""
     known = nodule.character
-    yield number(codes.DIAMETER, length_mm(nodule.diameter_mm), codes.MM)
+    yield pen.number(codes.DIAMETER, length_mm(nodule.diameter_mm), codes.MM)
     if known:
-        yield number(codes.LONG_AXIS, length_mm(known.axes.long_axis_mm), codes.MM)
-        yield number(codes.SHORT_AXIS, length_mm(known.axes.short_axis_mm), codes.MM)
-    yield number(codes.VOLUME, volume_mm3(nodule.volume_mm3), codes.MM3)
-    yield from _type(nodule)
+        yield pen.number(codes.LONG_AXIS, length_mm(known.axes.long_axis_mm), codes.MM)
+        yield pen.number(codes.SHORT_AXIS, length_mm(known.axes.short_axis_mm), codes.MM)
+    yield pen.number(codes.VOLUME, volume_mm3(nodule.volume_mm3), codes.MM3)
+    yield from _type(nodule, pen)
 
 
-def _type(nodule: Nodule) -> Iterator[Item]:
+def _type(nodule: Nodule, pen: Pen) -> Iterator[Item]:
     if nodule.character:
-        yield code(CONTAINS, codes.TYPE, codes.TYPES[nodule.character.type])
+        yield pen.code(CONTAINS, codes.TYPE, codes.TYPES[nodule.character.type])
 
 
 def _worded(
-    nodule: Nodule, change: NoduleChange | None, besides: Sequence[sr_values.Field] = ()
+    nodule: Nodule, change: NoduleChange | None, pen: Pen, besides: Sequence[sr_values.Field] = ()
 ) -> Iterator[Item]:
-    words = sr_values.in_words(nodule.character, change, besides)
+    words = sr_values.in_words(nodule.character, change, besides, pen.language)
     if words:
-        yield text(CONTAINS, codes.CHARACTER, words)
+        yield pen.text(CONTAINS, codes.CHARACTER, words)

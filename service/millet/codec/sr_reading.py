@@ -141,8 +141,8 @@ def _parameters(root: Node) -> Mapping[str, str]:
 
 def _no_lesion(group: ReadLesion) -> str:
     """Why a group is no lesion; empty where it is one."""
-    gone = (codes.FATE, codes.FATES[Fate.GONE])
-    if gone in group.evaluations:
+    gone = key(codes.FATE), key(codes.FATES[Fate.GONE])
+    if gone in ((key(concept), key(value)) for concept, value in group.evaluations):
         return "gone since the prior study"
     placed = Flaw.NO_PLACE not in group.flaws
     if placed or key(group.finding) in known.LESIONS:

@@ -11,19 +11,20 @@ from typing import NamedTuple
 
 from millet.codec import codes
 from millet.codec.codes import Code
-from millet.codec.content import CONTAINS, MODIFIES, code, number
+from millet.codec.content import CONTAINS, MODIFIES, Pen
 from millet.codec.elements import Item
 from millet.core.change import Fate, NoduleChange
 from millet.core.character import Character, Zone
+from millet.core.language import DECIMAL_MARKS, PHRASES, Language
 from millet.core.rounding import attenuation_hu, days, length_mm, percent, ratio, volume_mm3, written
 
 Known = float | None
 
 
 class Field(NamedTuple):
-    """A number: what it is called in the text form, and how it is coded."""
+    """A number: the key of what it is called in the text form, and how it is coded."""
 
-    word: str
+    key: str
     concept: Code
     unit: Code
     derived: Code | None = None
@@ -31,26 +32,26 @@ class Field(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """Something that holds, as a coded value."""
+    """Something that holds: the key of its words, and how it is coded."""
 
-    words: str
+    key: str
     concept: Code
     value: Code
 
 
-LONG_AXIS = Field("long axis", codes.LONG_AXIS, codes.MM)
-SHORT_AXIS = Field("short axis", codes.SHORT_AXIS, codes.MM)
-VOLUME_LOW = Field("volume from", codes.VOLUME_LOW, codes.MM3)
-VOLUME_HIGH = Field("volume to", codes.VOLUME_HIGH, codes.MM3)
-P95 = Field("p95", codes.ANY_ATTENUATION, codes.HU, codes.PERCENTILE_95)
-CALCIFIED = Field("calcified", codes.CALCIFIED_SHARE, codes.PERCENT)
-CORE = Field("core", codes.CORE, codes.MM)
-SPICULATION = Field("spiculation", codes.SPICULATION, codes.NO_UNITS)
-PLEURA = Field("pleura", codes.TO_PLEURA, codes.MM)
-FISSURE = Field("fissure", codes.TO_FISSURE, codes.MM)
-PROBABILITY = Field("probability", codes.PROBABILITY, codes.PERCENT)
-VOLUME_CHANGE = Field("volume change", codes.VOLUME_CHANGE, codes.PERCENT)
-DOUBLING = Field("doubling time", codes.DOUBLING, codes.DAY)
+LONG_AXIS = Field("value.long-axis", codes.LONG_AXIS, codes.MM)
+SHORT_AXIS = Field("value.short-axis", codes.SHORT_AXIS, codes.MM)
+VOLUME_LOW = Field("value.volume-from", codes.VOLUME_LOW, codes.MM3)
+VOLUME_HIGH = Field("value.volume-to", codes.VOLUME_HIGH, codes.MM3)
+P95 = Field("value.p95", codes.ANY_ATTENUATION, codes.HU, codes.PERCENTILE_95)
+CALCIFIED = Field("value.calcified", codes.CALCIFIED_SHARE, codes.PERCENT)
+CORE = Field("value.core", codes.CORE, codes.MM)
+SPICULATION = Field("value.spiculation", codes.SPICULATION, codes.NO_UNITS)
+PLEURA = Field("value.pleura", codes.TO_PLEURA, codes.MM)
+FISSURE = Field("value.fissure", codes.TO_FISSURE, codes.MM)
+PROBABILITY = Field("value.probability", codes.PROBABILITY, codes.PERCENT)
+VOLUME_CHANGE = Field("value.volume-change", codes.VOLUME_CHANGE, codes.PERCENT)
+DOUBLING = Field("value.doubling-time", codes.DOUBLING, codes.DAY)
 FIELDS = (
     LONG_AXIS,
     SHORT_AXIS,
@@ -67,15 +68,16 @@ FIELDS = (
     DOUBLING,
 )
 
-ZONES = {zone: Mark(f"{zone.value} zone", codes.ZONE, codes.ZONES[zone]) for zone in Zone}
-NO_LOBE = Mark("lobe not known", codes.LOBE, codes.LOBE_NOT_KNOWN)
-JUXTAPLEURAL = Mark("juxtapleural", codes.RELATION, codes.JUXTAPLEURAL)
-PERIFISSURAL = Mark("perifissural", codes.RELATION, codes.PERIFISSURAL)
-AT_LIMIT = Mark("at the limit of resolution", codes.DETECTABILITY, codes.RESOLUTION_LIMIT)
-FATES = {fate: Mark(f"{fate.value} since prior", codes.FATE, codes.FATES[fate]) for fate in Fate}
+ZONES = {zone: Mark(f"mark.{zone.value}-zone", codes.ZONE, codes.ZONES[zone]) for zone in Zone}
+NO_LOBE = Mark("mark.no-lobe", codes.LOBE, codes.LOBE_NOT_KNOWN)
+JUXTAPLEURAL = Mark("mark.juxtapleural", codes.RELATION, codes.JUXTAPLEURAL)
+PERIFISSURAL = Mark("mark.perifissural", codes.RELATION, codes.PERIFISSURAL)
+AT_LIMIT = Mark("mark.at-limit", codes.DETECTABILITY, codes.RESOLUTION_LIMIT)
+FATES = {fate: Mark(f"mark.{fate.value}", codes.FATE, codes.FATES[fate]) for fate in Fate}
 MARKS = (*ZONES.values(), NO_LOBE, JUXTAPLEURAL, PERIFISSURAL, AT_LIMIT, *FATES.values())
 
-_UNITS = {codes.MM: " mm", codes.MM3: " mm3", codes.HU: " HU", codes.PERCENT: " %", codes.DAY: " d"}
+_UNITS_EN = {codes.MM: " mm", codes.MM3: " mm3", codes.HU: " HU", codes.PERCENT: " %", codes.DAY: " d"}
+_UNITS = {Language.ENGLISH: _UNITS_EN, Language.GERMAN: {**_UNITS_EN, codes.HU: " HE", codes.DAY: " Tage"}}
 _APART = "; "
 
 
@@ -128,27 +130,33 @@ def marks(known: Character | None, change: NoduleChange | None) -> Iterator[Mark
         yield FATES[change.fate]
 
 
-def coded(known: Character | None, change: NoduleChange | None) -> Iterator[Item]:
+def coded(known: Character | None, change: NoduleChange | None, pen: Pen) -> Iterator[Item]:
     """An item for each value."""
     for field, value in numbers(known, change):
-        derived = [code(MODIFIES, codes.DERIVATION, field.derived)] if field.derived else []
-        yield number(field.concept, value, field.unit, derived)
+        derived = [pen.code(MODIFIES, codes.DERIVATION, field.derived)] if field.derived else []
+        yield pen.number(field.concept, value, field.unit, derived)
     for mark in marks(known, change):
-        yield code(CONTAINS, mark.concept, mark.value)
+        yield pen.code(CONTAINS, mark.concept, mark.value)
 
 
-def in_words(known: Character | None, change: NoduleChange | None, besides: Sequence[Field] = ()) -> str:
+def in_words(
+    known: Character | None,
+    change: NoduleChange | None,
+    besides: Sequence[Field] = (),
+    language: Language = Language.ENGLISH,
+) -> str:
     """All values `besides` some as one text: `word number unit` and words, apart by a semicolon."""
+    words, units, mark = PHRASES[language], _UNITS[language], DECIMAL_MARKS[language]
     said = [
-        f"{field.word} {written(value)}{_UNITS.get(field.unit, '')}"
+        f"{words[field.key]} {written(value).replace('.', mark)}{units.get(field.unit, '')}"
         for field, value in numbers(known, change)
         if field not in besides
     ]
-    return _APART.join((*said, *(mark.words for mark in marks(known, change))))
+    return _APART.join((*said, *(words[mark.key] for mark in marks(known, change))))
 
 
 def from_words(text: str) -> tuple[dict[Field, float], list[Mark]]:
-    """Read what `in_words` wrote; what is in other words is passed over."""
+    """Read what `in_words` wrote, in whichever language; what is in other words is passed over."""
     found: dict[Field, float] = {}
     held: list[Mark] = []
     for part in text.split(_APART):
@@ -156,13 +164,13 @@ def from_words(text: str) -> tuple[dict[Field, float], list[Mark]]:
             held.append(_MARKS[part])
             continue
         word, _, value = part.removesuffix(_unit_of(part)).rpartition(" ")
-        if word in _FIELDS and _is_decimal(value):
-            found[_FIELDS[word]] = float(value)
+        if word in _FIELDS and _is_decimal(number := value.replace(",", ".")):
+            found[_FIELDS[word]] = float(number)
     return found, held
 
 
 def _unit_of(part: str) -> str:
-    return next((unit for unit in _UNITS.values() if part.endswith(unit)), "")
+    return next((unit for units in _UNITS.values() for unit in units.values() if part.endswith(unit)), "")
 
 
 def _is_decimal(text: str) -> bool:
@@ -170,5 +178,6 @@ def _is_decimal(text: str) -> bool:
     return digits.isascii() and digits.isdigit()
 
 
-_FIELDS = {field.word: field for field in FIELDS}
-_MARKS = {mark.words: mark for mark in MARKS}
+_FIELDS = {words[field.key]: field for words in PHRASES.values() for field in FIELDS}
+_MARKS = {words[mark.key]: mark for words in PHRASES.values() for mark in MARKS}
+"""By what they are called in any language."""

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from millet.codec import codes
-from millet.codec.content import CONTAINS, container, root, text
+from millet.codec.content import CONTAINS, Pen
+from millet.codec.document import pen_of
 from millet.codec.elements import Item
 from millet.codec.outline import outline, planes
 from millet.codec.seg import SEGMENTATION
@@ -26,7 +27,7 @@ from millet.core.analysis import Analysis
 from millet.core.nodule import Nodule
 from millet.core.pattern import dominant
 from millet.core.representatives import MOST, representatives
-from millet.core.rounding import length_mm, written
+from millet.core.rounding import length_mm
 from millet.core.uids import object_uid
 
 COMPREHENSIVE_SR = "1.2.840.10008.5.1.4.1.1.88.33"
@@ -35,17 +36,18 @@ KIND = "summary"
 
 def encode(analysis: Analysis, source: Source, *, masks: bool) -> bytes:
     """Encode the summary as a DICOM file; `masks` says whether the analysis has a BINARY SEG ("seg")."""
-    shown = list(_groups(analysis, source))
-    measured = [container(codes.MEASUREMENTS, shown)] if shown else []
-    said = evaluations(analysis, list(_said(analysis, len(shown), masks=masks)))
-    content = root(codes.REPORT, [*context(analysis), *measured, said], template="1500")
+    pen = pen_of(analysis, source)
+    shown = list(_groups(analysis, source, pen))
+    measured = [pen.container(codes.MEASUREMENTS, shown)] if shown else []
+    said = evaluations(analysis, pen, list(_said(analysis, len(shown), pen, masks=masks)))
+    content = pen.root(codes.REPORT, [*context(analysis, pen), *measured, said], template="1500")
     others = [Made("sr", COMPREHENSIVE_3D_SR), *([Made("seg", SEGMENTATION)] if masks else [])]
     return document(Document(KIND, COMPREHENSIVE_SR, refers_to=others), content, analysis, source)
 
 
-def _groups(analysis: Analysis, source: Source) -> Iterator[Item]:
+def _groups(analysis: Analysis, source: Source, pen: Pen) -> Iterator[Item]:
     """The representatives that a slice of the series shows."""
-    told = Told.of(analysis, source)
+    told = Told.of(analysis, source, pen)
     known = planes(source) if analysis.nodules else []
     for nodule in representatives(analysis.nodules):
         drawn = outline(nodule, known)
@@ -53,30 +55,33 @@ def _groups(analysis: Analysis, source: Source) -> Iterator[Item]:
             yield planar(nodule, drawn, told)
 
 
-def _said(analysis: Analysis, shown: int, *, masks: bool) -> Iterator[Item]:
+def _said(analysis: Analysis, shown: int, pen: Pen, *, masks: bool) -> Iterator[Item]:
     found = analysis.nodules
     if found:
-        yield text(CONTAINS, codes.LESIONS, str(len(found)))
-        yield text(CONTAINS, codes.DOMINANT, _dominant(found))
-        yield text(CONTAINS, codes.CHOSEN_BY, _chosen_by(len(found), shown))
-    yield text(CONTAINS, codes.FULL_REPORT, object_uid(analysis, "sr"))
+        yield pen.text(CONTAINS, codes.LESIONS, str(len(found)))
+        yield pen.text(CONTAINS, codes.DOMINANT, _dominant(found, pen))
+        yield pen.text(CONTAINS, codes.CHOSEN_BY, _chosen_by(len(found), shown, pen))
+    yield pen.text(CONTAINS, codes.FULL_REPORT, object_uid(analysis, "sr"))
     if masks:
-        yield text(CONTAINS, codes.MASKS, object_uid(analysis, "seg"))
+        yield pen.text(CONTAINS, codes.MASKS, object_uid(analysis, "seg"))
 
 
-def _dominant(found: Sequence[Nodule]) -> str:
+def _dominant(found: Sequence[Nodule], pen: Pen) -> str:
     largest = dominant(found)
     if largest is None:
-        return "None: no nodule stands out from the others by its size."
+        return pen.say("dominant.none")
     lobe = largest.character.lobe if largest.character else None
-    place = f"{lobe.value.replace('-', ' ')} lobe" if lobe else f"{largest.side.value} lung"
-    size = f"{written(length_mm(largest.diameter_mm))} mm"
-    return f"{largest.nodule_class.value.capitalize()} {largest.number}, {size}, {place}."
+    return pen.say(
+        "dominant",
+        name=pen.say(f"name.{largest.nodule_class}"),
+        number=largest.number,
+        mm=length_mm(largest.diameter_mm),
+        place=pen.say(f"lobe.{lobe}" if lobe else f"lung.{largest.side}"),
+    )
 
 
-def _chosen_by(count: int, shown: int) -> str:
-    rule = "the dominant lesion first, then the largest, spread over the lobes"
+def _chosen_by(count: int, shown: int, pen: Pen) -> str:
     if shown == count:
-        return f"All {count} are shown."
-    why = "" if shown == min(MOST, count) else "; the others are on no slice whose position is known"
-    return f"{shown} of {count} are shown here: {rule}{why}. The full report lists all {count}."
+        return pen.say("chosen.all", count=count)
+    why = "" if shown == min(MOST, count) else pen.say("chosen.hidden")
+    return pen.say("chosen", shown=shown, count=count, why=why)

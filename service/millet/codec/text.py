@@ -83,6 +83,12 @@ def decode(value: bytes, character_set: str) -> Text:
     return Text(value.decode("ascii", "replace").strip(" \0"), undecodable=True)
 
 
+def codec_of(character_set: str) -> str:
+    """What text begins to be decoded by: a codec of ASCII and letters in one byte, UTF-8, or none."""
+    codec = _SINGLE.get(_term(character_set.partition("\\")[0]), "")
+    return codec if codec.startswith(("latin", "iso8859", "utf")) else ""
+
+
 def _term(term: str) -> str:
     """The term without code extensions; `ISO-IR 100` and `ISO_IR_100` are common mistakes."""
     plain = re.sub(r"[\s_-]+", " ", term.strip().upper()).replace("ISO 2022 IR", "ISO IR")

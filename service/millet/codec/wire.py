@@ -27,6 +27,7 @@ from millet.core.analysis import (
 )
 from millet.core.change import Change
 from millet.core.judgement import Judgement
+from millet.core.language import Language
 from millet.core.nodule import Nodule
 from millet.core.reasons import Reason, Remark, Weight
 from millet.core.spread import Spread
@@ -84,12 +85,12 @@ def change_to_wire(change: Change, lists: slice = WHOLE) -> pb.Change:
     return to_wire(replace(change, nodules=change.nodules[lists]), pb.Change)
 
 
-def remark_to_wire(remark: Remark) -> pb.Remark:
+def remark_to_wire(remark: Remark, language: Language = Language.ENGLISH) -> pb.Remark:
     """One remark, with its code in words."""
     return pb.Remark(
         reason_code=remark.reason.value,
         weight=pb.RemarkWeight.Value(f"REMARK_WEIGHT_{remark.weight.name}"),
-        text=words(remark.reason.value),
+        text=words(remark.reason.value, language),
         detail=text(remark.detail),
     )
 
@@ -111,8 +112,8 @@ def analysis_to_wire(analysis: Analysis, lists: slice = WHOLE) -> pb.Analysis:
         created_time=time_to_wire(analysis.created_utc),
         outcome=outcome_to_wire(analysis.outcome),
         reason_code=analysis.reason_code,
-        reason_text=words(analysis.reason_code),
-        remarks=[remark_to_wire(remark) for remark in analysis.remarks],
+        reason_text=words(analysis.reason_code, analysis.language),
+        remarks=[remark_to_wire(remark, analysis.language) for remark in analysis.remarks],
         volumes=[to_wire(volume, pb.VolumeSummary) for volume in analysis.volumes],
         nodules=[nodule_to_wire(nodule) for nodule in analysis.nodules[lists]],
         triage=to_wire(analysis.triage, pb.Triage),
@@ -128,6 +129,7 @@ def analysis_to_wire(analysis: Analysis, lists: slice = WHOLE) -> pb.Analysis:
         judgements=[to_wire(judgement, pb.Judgement) for judgement in analysis.judgements],
         advice=[to_wire(advice, pb.Advice) for advice in analysis.advice],
         change=change_to_wire(analysis.change, lists) if analysis.change else None,
+        language=analysis.language,
     )
 
 
@@ -156,4 +158,5 @@ def analysis_from_wire(message: pb.Analysis) -> Analysis:
         judgements=tuple(from_wire(Judgement, judgement) for judgement in message.judgements),
         advice=tuple(from_wire(Advice, advice) for advice in message.advice),
         change=from_wire(Change, message.change) if message.HasField("change") else None,
+        language=Language(message.language or Language.ENGLISH),
     )

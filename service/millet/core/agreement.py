@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
+from millet.core.language import phrase
+
 SMALL_MM = 8.0
 """Opacities under this are compared: above it masses, scars and hila begin to be counted differently."""
 FEWER = 1.5
@@ -48,11 +50,10 @@ def small(diameters_mm: Sequence[float]) -> int:
 
 def disagreement(counts: Counts) -> str:
     """What is wrong with the number of small opacities, in words; nothing where the readers agree."""
-    said = f"{counts.reported} small opacities reported, {counts.second} by the second reader"
     if _missing(counts):
-        return f"{said}: more may be there than are reported"
+        return phrase("agreement.more", reported=counts.reported, second=counts.second)
     if _flooded(counts):
-        return f"{said}: many of those reported are confirmed by nothing"
+        return phrase("agreement.fewer", reported=counts.reported, second=counts.second)
     return ""
 
 

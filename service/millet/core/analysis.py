@@ -9,6 +9,7 @@ from enum import StrEnum
 from millet.core.advice import Advice
 from millet.core.change import Change
 from millet.core.judgement import Judgement
+from millet.core.language import Language
 from millet.core.nodule import Nodule, Side
 from millet.core.reasons import UNRELIABLE_COUNT, Remark, Weight
 from millet.core.spread import Spread
@@ -174,6 +175,8 @@ class Analysis:
     """What guidelines say of it."""
     change: Change | None = None
     """Since a prior study; None where none was asked for."""
+    language: Language = Language.ENGLISH
+    """Of its texts, and of everything that is made of it for people."""
 
     def __post_init__(self) -> None:
         if self.created_utc.utcoffset() is None:

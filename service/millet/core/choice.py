@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from millet.core.analysis import VolumeSummary
+from millet.core.language import coded, phrase
 from millet.core.reasons import Reason, Remark, Weight
 from millet.core.stack import Same, Stack, extent_mm, faults, normal, spacing_mm, without_repeats
 from millet.errors import UnfitSeries
@@ -53,7 +54,7 @@ def choose(stacks: Sequence[Stack], same: Same) -> Choice:
             slices of several orientations leave none, or GEOMETRY_MISSING where there is no volume.
     """
     if not stacks:
-        raise UnfitSeries(Reason.GEOMETRY_MISSING, "no slice says where it lies")
+        raise UnfitSeries(Reason.GEOMETRY_MISSING, phrase("choice.nowhere"))
     judged = [_judged(stack, same) for stack in stacks]
     best = min(judged, key=lambda each: each.rank)
     if best.refusal:
@@ -70,7 +71,8 @@ def _judged(stack: Stack, same: Same) -> _Judged:
 def _verdict(refusal: Remark, stacks: Sequence[Stack]) -> UnfitSeries:
     count = _orientations(stacks)
     if count > 1:
-        return UnfitSeries(Reason.MIXED_ORIENTATION, f"{count} orientations; {refusal.reason.value}")
+        reason = coded("reason", refusal.reason.value)
+        return UnfitSeries(Reason.MIXED_ORIENTATION, phrase("choice.refused", count=count, reason=reason))
     return UnfitSeries(refusal.reason, refusal.detail)
 
 
@@ -78,13 +80,12 @@ def _others(stacks: Sequence[Stack]) -> tuple[Remark, ...]:
     """Say that there is more in the series than was looked at."""
     if len(stacks) == 1:
         return ()
-    detail = f"{len(stacks)} volumes in the series, one was analysed"
+    detail = phrase("choice.several", count=len(stacks))
     notes = [Remark(reason=Reason.SEVERAL_VOLUMES, weight=Weight.NOTE, detail=detail)]
     count = _orientations(stacks)
     if count > 1:
-        notes.append(
-            Remark(reason=Reason.MIXED_ORIENTATION, weight=Weight.NOTE, detail=f"{count} orientations")
-        )
+        detail = phrase("choice.orientations", count=count)
+        notes.append(Remark(reason=Reason.MIXED_ORIENTATION, weight=Weight.NOTE, detail=detail))
     return tuple(notes)
 
 
@@ -100,9 +101,9 @@ def _orientations(stacks: Sequence[Stack]) -> int:
 
 def _summary(each: _Judged, best: _Judged) -> VolumeSummary:
     if each is best:
-        why = "fit, original before derived, then the longest, the thinnest, the earliest"
+        why: str = phrase("choice.best")
     elif each.refusal:
-        why = f"{each.refusal.reason.value}: {each.refusal.detail}"
+        why = phrase("remark", reason=coded("reason", each.refusal.reason), detail=each.refusal.detail)
     else:
         why = _lost_by(each, best)
     return VolumeSummary(
@@ -115,6 +116,6 @@ def _summary(each: _Judged, best: _Judged) -> VolumeSummary:
 
 
 def _lost_by(each: _Judged, best: _Judged) -> str:
-    names = ("unfit", "derived", "covers less", "thicker")
+    names = ("unfit", "derived", "shorter", "thicker")
     lost = (n for n, mine, theirs in zip(names, each.rank, best.rank, strict=True) if mine != theirs)
-    return next(lost, "later")
+    return phrase(f"choice.{next(lost, 'later')}")

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from millet.core.boxes import Selected
+from millet.core.language import phrase
 from millet.core.manifest import Manifest
 from millet.core.reasons import Reason, Remark, Weight
 
 
 def told(manifest: Manifest) -> str:
     """The limit in words, for whoever loads the model; nothing for a model without one."""
-    return "" if manifest.count_limit is None else f"returns at most {manifest.count_limit} findings a scan"
+    return "" if manifest.count_limit is None else phrase("count-limit", most=manifest.count_limit)
 
 
 def stated(manifest: Manifest) -> tuple[Remark, ...]:
     """The remark that stands in every report of a model that has a limit."""
     if not (limit := told(manifest)):
         return ()
-    detail = f"model {manifest.name}/{manifest.version} {limit}"
+    detail = phrase("count-limit.stated", model=f"{manifest.name}/{manifest.version}", limit=limit)
     return (Remark(reason=Reason.COUNT_LIMIT, weight=Weight.NOTE, detail=detail),)
 
 
@@ -33,5 +34,5 @@ def reached(manifest: Manifest, found: Selected) -> tuple[Remark, ...]:
     threshold = min(level.threshold for level in manifest.levels)
     if reported < manifest.count_limit and found.cut_score < max(threshold, manifest.candidate_floor):
         return ()
-    detail = f"{reported} findings, and a count of the model was reached: there may be more"
+    detail = phrase("count-limit.reached", reported=reported)
     return (Remark(reason=Reason.COUNT_LIMIT_REACHED, weight=Weight.OUTSIDE_USE, detail=detail),)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millet.core.bits import Bits
+from millet.core.language import phrase
 from millet.core.lungs import GRID_MM, LungMask
 from millet.core.nodule import Side
 from millet.core.reasons import Reason, Remark, Weight
@@ -61,10 +62,9 @@ def _limits(reason: Reason, detail: str) -> Remark:
 
 
 def _ends(lungs: LungMask) -> Remark | None:
-    ends = [name for name, cut in (("top", lungs.cut_at_top), ("base", lungs.cut_at_base)) if cut]
-    if not ends:
-        return None
-    return _limits(Reason.PARTIAL_LUNG, f"the volume ends within the lungs at the {' and the '.join(ends)}")
+    cuts = (("coverage.top", lungs.cut_at_top), ("coverage.base", lungs.cut_at_base))
+    ends = tuple(phrase(name) for name, cut in cuts if cut)
+    return _limits(Reason.PARTIAL_LUNG, phrase("coverage.ends", ends=ends)) if ends else None
 
 
 def _missing(lungs: LungMask) -> _Missing | None:
@@ -97,17 +97,21 @@ def _mirrored(lungs: LungMask, label: int) -> NDArray[np.bool_]:
 def _one_lung(missing: _Missing | None) -> Remark | None:
     if missing is None or missing.air_l > ABSENT_SHARE * missing.other_l:
         return None
-    return _limits(Reason.ONE_LUNG, f"no air-filled {missing.side.value} lung; only the other was looked at")
+    side = phrase(f"side.{missing.side}")
+    return _limits(Reason.ONE_LUNG, phrase("coverage.one-lung", side=side))
 
 
 def _opaque(missing: _Missing | None) -> Remark | None:
     if missing is None or missing.opaque < OPAQUE_SHARE:
         return None
-    share = f"{100 * missing.opaque:.0f} % of the place of the {missing.side.value} lung holds no air"
-    return _limits(
-        Reason.OPAQUE_LUNG,
-        f"{share} (median {missing.median_hu:.0f} HU, {missing.air_l:.2f} L of air are left)",
+    detail = phrase(
+        "coverage.opaque",
+        percent=100 * missing.opaque,
+        side=phrase(f"side.{missing.side}"),
+        hu=missing.median_hu,
+        litres=missing.air_l,
     )
+    return _limits(Reason.OPAQUE_LUNG, detail)
 
 
 def _metal(lungs: LungMask, volume: Volume) -> Remark | None:
@@ -117,10 +121,7 @@ def _metal(lungs: LungMask, volume: Volume) -> Remark | None:
         return None
     noisier = _noisier_near(lungs, dense)
     weight = Weight.OUTSIDE_USE if noisier >= STREAKS else Weight.NOTE
-    detail = (
-        f"{dense_ml:.1f} mL above {METAL_FROM_HU:.0f} HU in the chest (metal, or undiluted contrast medium); "
-        f"the lung within {METAL_WITHIN_MM:.0f} mm of it is {noisier:.1f} times as uneven as the rest"
-    )
+    detail = phrase("coverage.metal", ml=dense_ml, hu=METAL_FROM_HU, mm=METAL_WITHIN_MM, times=noisier)
     return Remark(reason=Reason.METAL, weight=weight, detail=detail)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from millet.core.criteria_measures import MEASURES, Asked, Missing, Taken
 from millet.core.judgement import Condition, Judgement, Standing
+from millet.core.language import coded, listed, phrase
 from millet.core.lesion import Exam, Lesion
 
 MOST_LEVELS = 9
@@ -124,7 +125,8 @@ class CriteriaSet:
 def evaluate(criteria: CriteriaSet, exam: Exam) -> Judgement:
     """Judge an exam by a set; an exam of another organ is not evaluated, and said so."""
     if exam.organ != criteria.organ:
-        why = f"criteria for the {criteria.organ}, an exam of the {exam.organ}"
+        organs = {"criteria": criteria.organ, "exam": exam.organ}
+        why = phrase("criteria.other-organ", **{of: coded("organ", organ) for of, organ in organs.items()})
         return _judgement(criteria, 0, (), why)
     diameters_mm = [one.diameter_mm for one in exam.lesions]
     dominant = criteria.dominant.of(diameters_mm) if criteria.dominant else None
@@ -183,7 +185,9 @@ def _verdict(rule: Rule, seen: _Seen) -> _Verdict:
     except Missing as missing:
         if rule.where_unknown:
             return _verdict(rule.where_unknown, seen)
-        own = _Verdict((_Judged(rule, None),), (f"{rule.name} ({missing})",))
+        (what,) = missing.args
+        told = phrase("criteria.missing", name=coded("condition", rule.name), what=what)
+        own = _Verdict((_Judged(rule, None),), (told,))
     if rule.alternative is None:
         return own
     other = _verdict(rule.alternative, seen)
@@ -205,7 +209,7 @@ def _condition(judged: _Judged, level: int) -> Condition:
 
 
 def _untold(missing: Sequence[str]) -> str:
-    return f"not known: {', '.join(dict.fromkeys(missing))}" if missing else ""
+    return listed(tuple(dict.fromkeys(missing)), "criteria.not-known")
 
 
 def _judgement(

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millet.core.geometry import Floats, Vector
+from millet.core.language import phrase
 from millet.core.lesion import UPWARDS, Counts, Exam, Lesion, on_each, slabs_mm, spans_mm
 from millet.core.nodule import Side
 from millet.core.spread import Randomness
@@ -107,7 +108,7 @@ def _slabs(taken: Taken) -> _Layers:
 def _images(taken: Taken) -> _Layers:
     images = taken.exam.images
     if images is None:
-        raise Missing("the images' positions")
+        raise Missing(phrase("missing.images"))
     return _Layers(images.edges_mm, images.normal)
 
 
@@ -118,7 +119,7 @@ def _count(taken: Taken) -> float:
 def _sides(taken: Taken) -> tuple[int, int]:
     right, left = len(taken.on(Side.RIGHT)), len(taken.on(Side.LEFT))
     if taken.lesions and not right + left:
-        raise Missing("the lesions' sides")
+        raise Missing(phrase("missing.sides"))
     return right, left
 
 
@@ -151,7 +152,7 @@ def _by_region(taken: Taken) -> list[int]:
     asked = taken.asked
     known = sum(not set(lesion.regions).isdisjoint(asked.regions) for lesion in taken.lesions)
     if taken.lesions and (not known or known < asked.known_share * len(taken.lesions)):
-        raise Missing("the lesions' regions")
+        raise Missing(phrase("missing.regions"))
     return [len(taken.of(region)) for region in asked.regions]
 
 
@@ -163,7 +164,7 @@ def _density_ratio(taken: Taken) -> float | None:
     """Of the densest to the sparsest region; none where a region holds no lesion."""
     litres = [taken.exam.litres.get(region, 0.0) for region in taken.asked.regions]
     if min(litres) <= 0:
-        raise Missing("the regions' volumes")
+        raise Missing(phrase("missing.volumes"))
     densities = np.asarray(_by_region(taken)) / np.asarray(litres)
     return float(densities.max() / densities.min()) if densities.min() > 0 else None
 
@@ -208,7 +209,7 @@ def _regions_with_slab(taken: Taken) -> float:
 def _tested(of: Callable[[Randomness], float]) -> Callable[[Taken], float]:
     def value(taken: Taken) -> float:
         if taken.exam.randomness is None:
-            raise Missing("a test of spatial randomness")
+            raise Missing(phrase("missing.randomness"))
         return of(taken.exam.randomness)
 
     return value

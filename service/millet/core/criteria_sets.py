@@ -16,6 +16,7 @@ from functools import partial
 from millet.core.character import Lobe, Zone
 from millet.core.criteria import CriteriaSet, Dominant, Level, Rule
 from millet.core.judgement import Standing
+from millet.core.language import phrase
 from millet.core.nodule import Side
 
 LUNG, BRAIN = "lung", "brain"
@@ -37,7 +38,7 @@ _published = partial(Rule, standing=Standing.PUBLISHED)
 _full_slab = partial(_proposed, under_mm=_SMALL_MM, slab_mm=10.0, lesions=10, each_side=3)
 
 _POSSIBLE = Level(
-    meaning="possibly miliary",
+    meaning=phrase("lung-miliary.1"),
     rules=(
         _published(name="small-nodules", measure="count", under_mm=_SMALL_MM, relation=">", threshold=50.0),
         _proposed(
@@ -51,7 +52,7 @@ _POSSIBLE = Level(
 )
 
 _PROBABLE = Level(
-    meaning="probably miliary",
+    meaning=phrase("lung-miliary.2"),
     rules=(
         _proposed(
             name="share-up-to-5-mm", measure="share-at-most-mm", limit_mm=5.0, relation=">=", threshold=0.8
@@ -124,7 +125,7 @@ UNIFORM_OR_RANDOM = _proposed(
 """These two are told beside the levels; they are the answer "miliary, yes" (`core.pattern.miliary`)."""
 
 _DEFINITE = Level(
-    meaning="definitely miliary",
+    meaning=phrase("lung-miliary.3"),
     rules=(
         _full_slab(name="slabs-with-10-apart-mm", measure="slab-distance-mm", relation=">=", threshold=30.0),
         _full_slab(
@@ -155,8 +156,8 @@ LUNG_MILIARY = CriteriaSet(
     version="lmp-proposal-2",
     organ=LUNG,
     standing=Standing.PROPOSAL,
-    source="Proposal of Millet, no guideline; more than 50 under 10 mm: Thoracic Cancer 2023, a cohort",
-    below="not miliary by these criteria",
+    source=phrase("lung-miliary.source"),
+    below=phrase("lung-miliary.0"),
     levels=(_POSSIBLE, _PROBABLE, _DEFINITE),
     reported=(
         NOT_CLUSTERED,
@@ -189,10 +190,10 @@ def _brain(modality: str, per_image: int) -> CriteriaSet:
         organ=BRAIN,
         standing=Standing.PUBLISHED,
         source="Bashour et al., Br J Cancer 123:1417-1423, 2020, doi 10.1038/s41416-020-1008-2",
-        below="criteria of miliary metastasis not met",
+        below=phrase("brain-miliary.0"),
         levels=(
             Level(
-                meaning="miliary metastasis by these criteria",
+                meaning=phrase("brain-miliary.1"),
                 rules=(
                     _published(
                         name=f"images-with-{per_image}",

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from millet.core import canary
 from millet.core.peer import ae_title_mistake
 from millet.core.turns import EMERGENCY, ROUTINE
 
@@ -133,6 +134,8 @@ class Rules:
     """Without a list every called title is taken: it protects nothing, and senders often have another."""
     emergencies: frozenset[str] = frozenset()
     """Calling AE titles whose series go before all others, wherever they come from."""
+    canary_from: str = ""
+    """Address of this machine, beside its loopback, from which the canary calls."""
 
     def __post_init__(self) -> None:
         titles = [one.ae_title for one in self.called]
@@ -145,6 +148,8 @@ class Rules:
 
     def of(self, called_ae: str) -> Called | None:
         """The policy of a called title."""
+        if called_ae == canary.TITLE:
+            return _CANARY
         found = [one for one in self.called if one.ae_title in {called_ae, ANY}]
         return min(found, key=lambda one: one.ae_title == ANY, default=None)
 
@@ -159,7 +164,9 @@ class Rules:
     def destinations(self, called_ae: str, usual: Sequence[str]) -> tuple[str, ...]:
         """Where the reports of series go that were sent to a title; `usual` where it does not say."""
         policy = self.of(called_ae)
-        return policy.destinations if policy is not None and policy.destinations else tuple(usual)
+        if policy is not None and policy.destinations:
+            return policy.destinations
+        return tuple(name for name in usual if name != canary.NAME)
 
     def model_title(self, called_ae: str) -> str:
         """Which of `models` is that of series that were sent to a title, or `USUAL`."""
@@ -196,6 +203,8 @@ class Refusal:
 
 def judge(caller: Caller, rules: Rules) -> Welcome | Refusal:
     """Let a caller in, or say why not."""
+    if canary.TITLE in {caller.calling_ae, caller.called_ae}:
+        return _canary(caller, rules)
     policy = rules.of(caller.called_ae)
     if policy is None:
         words = f"it called {caller.called_ae!r}, which is none of our AE titles ([[called]])"
@@ -222,6 +231,18 @@ def _fault(caller: Caller, policy: Called, rules: Rules) -> Refusal | None:
         words = f"{caller.calling_ae!r} may not call {caller.called_ae!r} (peers of that [[called]])"
         return Refusal(why=Why.NOT_AT_THIS_TITLE, words=words)
     return None
+
+
+_CANARY = Called(ae_title=canary.TITLE, destinations=(canary.NAME,), peers=(canary.TITLE,))
+
+
+def _canary(caller: Caller, rules: Rules) -> Welcome | Refusal:
+    """Only this machine itself, under that title, so that no patient's series is taken for the canary."""
+    is_here = is_loopback(caller.address) or (bool(rules.canary_from) and caller.address == rules.canary_from)
+    if is_here and caller.calling_ae == caller.called_ae:
+        return Welcome(policy=_CANARY)
+    words = f"{canary.TITLE} is the AE title of our own canary, which calls from this machine"
+    return Refusal(why=Why.NOT_AT_THIS_TITLE, words=words)
 
 
 def _nobody_named(caller: Caller) -> Refusal:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from millet.core.language import phrase
 from millet.core.reasons import Reason, Remark, Weight
 from millet.core.series import SliceHeader
 from millet.core.split import CT_IMAGE_STORAGE, is_localizer
@@ -34,7 +35,8 @@ class _Rule(NamedTuple):
     reason: Reason
     weight: Weight
     applies: Callable[[SliceHeader], object]
-    detail: str
+    said: str
+    """The key of what is said."""
 
 
 def _described(pattern: str) -> Callable[[SliceHeader], object]:
@@ -67,51 +69,51 @@ _RULES = (
         _described(
             r"\bQA\b|\bQC\b|CATPHAN|\bACR.?PHANTOM|QUALITY (ASSURANCE|CONTROL)|CALIBRATION|WATER PHANTOM"
         ),
-        "described as quality control",
+        "gate.qa",
     ),
     _Rule(
         Reason.CONE_BEAM,
         _REFUSES,
         _described(r"CONE.?BEAM|\bCBCT\b|DYNACT|XPERCT|INNOVA.?CT|O-ARM"),
-        "described as cone beam CT",
+        "gate.cone-beam",
     ),
     _Rule(
         Reason.BIOPSY,
         _REFUSES,
         _described(_NOT_AFTERWARDS + r"(BIOPS|\bBX\b|\bFNA\b|\bDRAINAGE\b|ABLATION|INTERVENTION)"),
-        "described as an intervention",
+        "gate.intervention",
     ),
     _Rule(
         Reason.ATTENUATION_CORRECTION,
         _REFUSES,
         _described(r"\bCT.?AC\b|\bAC.?CT\b|ATTENUATION|ATTEN\.? ?CORR"),
-        "described as made for attenuation correction",
+        "gate.attenuation",
     ),
-    _Rule(Reason.MAXIMUM_PROJECTION, _REFUSES, _typed(_PROJECTIONS), "a projection by its image type"),
+    _Rule(Reason.MAXIMUM_PROJECTION, _REFUSES, _typed(_PROJECTIONS), "gate.projection-type"),
     _Rule(
         Reason.MAXIMUM_PROJECTION,
         _REFUSES,
         _series_described(r"\bMIPS?\b|\bMINIP\b|(MAX|MIN)IMUM.?INTENSITY"),
-        "described as a projection",
+        "gate.projection",
     ),
-    _Rule(Reason.DERIVED_IMAGE, _REFUSES, _typed(_REFORMATS), "a reformat by its image type"),
-    _Rule(Reason.UNSUPPORTED_PIXELS, _REFUSES, lambda h: h.frames > 1, "a multi-frame object"),
-    _Rule(Reason.BURNED_IN_ANNOTATION, _REFUSES, lambda h: h.burned_in, "text is drawn into the pixels"),
+    _Rule(Reason.DERIVED_IMAGE, _REFUSES, _typed(_REFORMATS), "gate.reformat"),
+    _Rule(Reason.UNSUPPORTED_PIXELS, _REFUSES, lambda h: h.frames > 1, "gate.multi-frame"),
+    _Rule(Reason.BURNED_IN_ANNOTATION, _REFUSES, lambda h: h.burned_in, "gate.annotated"),
     _Rule(
         Reason.UNDER_AGE,
         _REFUSES,
         lambda h: h.age_years is not None and h.age_years < ADULT_YEARS,
-        "the patient is under 18",
+        "gate.under-age",
     ),
-    _Rule(Reason.AGE_UNKNOWN, _OUTSIDE, lambda h: h.age_years is None, "neither age nor birth date"),
-    _Rule(Reason.DERIVED_IMAGE, _OUTSIDE, lambda h: "DERIVED" in h.image_type, "marked as derived"),
+    _Rule(Reason.AGE_UNKNOWN, _OUTSIDE, lambda h: h.age_years is None, "gate.age-unknown"),
+    _Rule(Reason.DERIVED_IMAGE, _OUTSIDE, lambda h: "DERIVED" in h.image_type, "gate.derived"),
     _Rule(
         Reason.ATTENUATION_CORRECTION,
         _OUTSIDE,
         _described(r"\bPET\b|PET.?CT"),
-        "the CT of a PET/CT: often free breathing and low dose",
+        "gate.pet",
     ),
-    _Rule(Reason.LOSSY_COMPRESSION, _OUTSIDE, lambda h: h.lossy, "compressed with loss at some time"),
+    _Rule(Reason.LOSSY_COMPRESSION, _OUTSIDE, lambda h: h.lossy, "gate.lossy"),
 )
 """First match first: a refusal is reported before what is only unusual."""
 _OF_THE_PATIENT = frozenset({Reason.UNDER_AGE})
@@ -132,7 +134,7 @@ def judge(headers: Sequence[SliceHeader]) -> tuple[Remark, ...]:
     first = {(rule.reason, rule.weight): rule for rule in reversed(applied)}
     refused = {rule.reason for rule in applied if rule.weight is _REFUSES}
     return tuple(
-        Remark(reason=rule.reason, weight=rule.weight, detail=rule.detail)
+        Remark(reason=rule.reason, weight=rule.weight, detail=phrase(rule.said))
         for rule in applied
         if first[rule.reason, rule.weight] is rule and (rule.weight is _REFUSES or rule.reason not in refused)
     )
@@ -147,7 +149,7 @@ def admit(headers: Sequence[SliceHeader]) -> Admitted:
     """
     ct = [h for h in headers if h.sop_class_uid == CT_IMAGE_STORAGE or (h.modality == "CT" and h.rows > 0)]
     if not ct:
-        raise UnfitSeries(Reason.NOT_CT, "no CT image in the series")
+        raise UnfitSeries(Reason.NOT_CT, phrase("gate.no-ct"))
     slices = [header for header in ct if not is_localizer(header)]
     if not slices:
         raise UnfitSeries(Reason.LOCALIZER_ONLY)
@@ -157,11 +159,11 @@ def admit(headers: Sequence[SliceHeader]) -> Admitted:
         if not kept or refusal.reason in _OF_THE_PATIENT:
             raise UnfitSeries(refusal.reason, refusal.detail)
     notes = (
-        _aside(Reason.FOREIGN_OBJECT, len(headers) - len(ct), "objects that are no CT image"),
-        _aside(Reason.LOCALIZER_ONLY, len(ct) - len(slices), "localizers"),
+        _aside(Reason.FOREIGN_OBJECT, len(headers) - len(ct), "gate.foreign"),
+        _aside(Reason.LOCALIZER_ONLY, len(ct) - len(slices), "gate.localizers"),
         *(
-            Remark(reason=refusal.reason, weight=Weight.NOTE, detail=f"set aside: {refusal.detail}")
-            for refusal in refusals
+            Remark(reason=one.reason, weight=Weight.NOTE, detail=phrase("set-aside", what=one.detail))
+            for one in refusals
         ),
     )
     return Admitted(headers=tuple(kept), remarks=tuple(note for note in notes if note))
@@ -172,4 +174,5 @@ def _refusals(headers: Sequence[SliceHeader]) -> list[Remark]:
 
 
 def _aside(reason: Reason, count: int, what: str) -> Remark | None:
-    return Remark(reason=reason, weight=Weight.NOTE, detail=f"set aside: {count} {what}") if count else None
+    detail = phrase("set-aside", what=phrase(what, count=count))
+    return Remark(reason=reason, weight=Weight.NOTE, detail=detail) if count else None

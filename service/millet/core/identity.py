@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from millet.core.language import phrase
 from millet.core.reasons import Reason
 from millet.core.series import SliceHeader
 from millet.core.split import is_slice
 from millet.errors import UnfitSeries
 
 _FACTS: tuple[tuple[str, Callable[[SliceHeader], str]], ...] = (
-    ("patient ID", lambda h: h.patient.patient_id),
-    ("issuer of patient ID", lambda h: h.patient.issuer),
-    ("birth date", lambda h: h.patient.birth_date),
+    ("patient-id", lambda h: h.patient.patient_id),
+    ("issuer", lambda h: h.patient.issuer),
+    ("birth-date", lambda h: h.patient.birth_date),
     ("sex", lambda h: h.patient.sex),
     ("study", lambda h: h.study_uid),
     ("series", lambda h: h.series_uid),
@@ -32,6 +33,7 @@ def check(headers: Sequence[SliceHeader]) -> None:
     conflicts = [name for name, fact in _FACTS if len({fact(header) for header in headers}) > 1]
     frames = {h.frame_of_reference_uid for h in headers if is_slice(h)}
     if len(frames) > 1:
-        conflicts.append("frame of reference")
+        conflicts.append("frame")
     if conflicts:
-        raise UnfitSeries(Reason.IDENTITY_CONFLICT, f"instances disagree in {', '.join(conflicts)}")
+        facts = tuple(phrase(f"identity.{name}") for name in conflicts)
+        raise UnfitSeries(Reason.IDENTITY_CONFLICT, phrase("identity.disagree", facts=facts))

@@ -14,6 +14,7 @@ from millet.core.detectability import (
     Resolution,
     detectability,
 )
+from millet.core.language import phrase
 from millet.core.nodule import Candidate
 from millet.core.reasons import Reason, Remark, Weight
 
@@ -66,13 +67,18 @@ def _disagree(known: Evidence, figures: Reliability) -> Iterator[tuple[Reason, s
         reported=figures.small_nodules, second=figures.second_small_nodules, lungs_l=known.lungs_l
     )
     if said := disagreement(counts):
-        yield Reason.READERS_DISAGREE, f"{said} ({known.second_reader})"
+        yield Reason.READERS_DISAGREE, phrase("reliability.disagree", what=said, reader=known.second_reader)
 
 
 def _too_faint(known: Evidence, figures: Reliability) -> Iterator[tuple[Reason, str]]:
     if figures.detectability is None or figures.detectability >= LEAST_DETECTABILITY:
         return
-    asked = f"a solid nodule of {figures.detectability_mm:.1f} mm"
-    scan = f"{known.noise_hu:.0f} HU of noise and slices of {known.seen_at.slice_mm:.2g} mm"
-    limit = f"d' {figures.detectability:.1f}, below {LEAST_DETECTABILITY:.0f}"
-    yield Reason.LOW_DETECTABILITY, f"{limit}, for {asked} at {scan}"
+    said = phrase(
+        "reliability.faint",
+        value=figures.detectability,
+        least=LEAST_DETECTABILITY,
+        mm=figures.detectability_mm,
+        noise=known.noise_hu,
+        slice_mm=known.seen_at.slice_mm,
+    )
+    yield Reason.LOW_DETECTABILITY, said

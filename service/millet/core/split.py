@@ -15,6 +15,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
+from millet.core.language import listed, phrase
 from millet.core.series import SliceHeader
 from millet.core.stack import TOUCHING_MM, Stack, even, has_geometry, heights_mm, normal, stack_of, steps_mm
 
@@ -25,14 +26,14 @@ PARALLEL_COSINE = 0.9999
 
 _Headers = Sequence[SliceHeader]
 _TIMES: tuple[tuple[str, Callable[[SliceHeader], Hashable]], ...] = (
-    ("temporal position", lambda h: h.temporal_position),
+    ("temporal-position", lambda h: h.temporal_position),
     ("acquisition", lambda h: h.acquisition_number),
     ("trigger", lambda h: h.trigger_ms),
-    ("acquisition time", lambda h: (h.acquisition_date, h.acquisition_time)),
-    ("content time", lambda h: h.content_time),
-    ("image type", lambda h: h.image_type),
+    ("acquisition-time", lambda h: (h.acquisition_date, h.acquisition_time)),
+    ("content-time", lambda h: h.content_time),
+    ("image-type", lambda h: h.image_type),
     ("thickness", lambda h: h.slice_thickness_mm),
-    ("field of view", lambda h: (h.rows, h.columns, h.pixel_spacing_mm)),
+    ("field-of-view", lambda h: (h.rows, h.columns, h.pixel_spacing_mm)),
     ("contrast", lambda h: h.contrast),
 )
 """What may divide passes over the same place, the most trustworthy first."""
@@ -53,7 +54,7 @@ def split(headers: _Headers) -> tuple[Stack, ...]:
     """The volumes among the headers, in a stable order that does not depend on theirs."""
     members = sorted((h for h in headers if is_slice(h)), key=lambda h: h.sop_instance_uid)
     stacks = [
-        stack_of(part, ", ".join(label))
+        stack_of(part, listed(label, "comma"))
         for group in _orientations(members)
         for alike in _parts(group, lambda h: (h.frame_of_reference_uid, h.kernel, h.kvp)).values()
         for label, part in _passes(alike, (_name(alike[0]),))
@@ -62,9 +63,10 @@ def split(headers: _Headers) -> tuple[Stack, ...]:
 
 
 def _name(header: SliceHeader) -> str:
-    energy = f"{header.kvp:g} kV" if header.kvp else "unknown energy"
+    energy = phrase("split.energy", kv=header.kvp) if header.kvp else phrase("split.no-energy")
     axis = ("sagittal", "coronal", "axial")[int(np.argmax(np.abs(normal(header))))]
-    return f"{axis}, kernel {header.kernel or 'unknown'}, {energy}"
+    kernel = header.kernel or phrase("split.no-kernel")
+    return phrase("split.name", axis=phrase(f"split.{axis}"), kernel=kernel, energy=energy)
 
 
 def _orientations(members: _Headers) -> list[list[SliceHeader]]:
@@ -98,12 +100,16 @@ def _passes(headers: _Headers, label: tuple[str, ...]) -> list[tuple[tuple[str, 
             return [
                 found
                 for value, part in parts.items()
-                for found in _passes(part, (*label, f"{name} {_shown(value)}"))
+                for found in _passes(part, (*label, _part(name, _shown(value))))
             ]
     occurrences = _occurrences(headers)
     if len(occurrences) > 1:
-        return [((*label, f"pass {at}"), part) for at, part in enumerate(occurrences, 1)]
+        return [((*label, _part("pass", at)), part) for at, part in enumerate(occurrences, 1)]
     return [(label, headers)]
+
+
+def _part(name: str, value: str | int) -> str:
+    return phrase("split.part", name=phrase(f"split.{name}"), value=value)
 
 
 def _shown(value: Hashable) -> str:

@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 
 from millet.core.geometry import Floats, Grid, PointMm, Vector
+from millet.core.language import phrase
 from millet.core.nodule import SourcePixel
 from millet.core.reasons import Reason, Remark, Weight
 from millet.core.series import SliceHeader
@@ -143,7 +144,7 @@ def without_repeats(stack: Stack, same: Same) -> tuple[Stack, tuple[Remark, ...]
     dropped = len(stack.slices) - len(kept)
     if not dropped:
         return stack, ()
-    detail = f"{dropped} slices came twice with the same pixels; each is used once"
+    detail = phrase("stack.same", count=dropped)
     remark = Remark(reason=Reason.DUPLICATE_SLICES, weight=Weight.NOTE, detail=detail)
     return replace(stack, slices=tuple(kept)), (remark,)
 
@@ -166,7 +167,7 @@ def _nowhere(stack: Stack) -> Remark | None:
     """Positions without a frame of reference cannot be reported: SR and SEG must name one (type 1)."""
     if all(header.frame_of_reference_uid for header in stack.slices):
         return None
-    return _refuses(Reason.GEOMETRY_MISSING, "no frame of reference")
+    return _refuses(Reason.GEOMETRY_MISSING, phrase("stack.no-frame"))
 
 
 def _not_axial(stack: Stack) -> Remark | None:
@@ -174,7 +175,7 @@ def _not_axial(stack: Stack) -> Remark | None:
     if cosine >= OBLIQUE_COSINE:
         return None
     angle = np.degrees(np.arccos(cosine))
-    return _refuses(Reason.NOT_AXIAL, f"slices lie {angle:.0f} degrees from axial")
+    return _refuses(Reason.NOT_AXIAL, phrase("stack.not-axial", angle=float(angle)))
 
 
 def _tilted(stack: Stack) -> Remark | None:
@@ -184,22 +185,24 @@ def _tilted(stack: Stack) -> Remark | None:
     up = abs(float(path @ normal(stack.slices[0])))
     aside = float(np.sqrt(max(path @ path - up * up, 0.0)))
     tilt = max(stated, float(np.degrees(np.arctan2(aside, up)))) if up > TOUCHING_MM else stated
-    return _refuses(Reason.GANTRY_TILT, f"{tilt:.1f} degrees") if tilt > LARGEST_TILT_DEG else None
+    if tilt <= LARGEST_TILT_DEG:
+        return None
+    return _refuses(Reason.GANTRY_TILT, phrase("stack.tilt", angle=tilt))
 
 
 def _mixed_geometry(stack: Stack) -> Remark | None:
     """Slices of other size or pixel, or beside the line of the others by more than half a pixel."""
     matrices = {(header.rows, header.columns) for header in stack.slices}
     if len(matrices) > 1:
-        return _refuses(Reason.MIXED_GEOMETRY, f"{len(matrices)} matrix sizes")
+        return _refuses(Reason.MIXED_GEOMETRY, phrase("stack.matrices", count=len(matrices)))
     pixels = np.asarray([header.pixel_spacing_mm for header in stack.slices], float)
     if np.ptp(pixels, axis=0).max() * max(matrices.pop()) > pixels.min():
-        return _refuses(Reason.MIXED_GEOMETRY, "several pixel spacings")
+        return _refuses(Reason.MIXED_GEOMETRY, phrase("stack.spacings"))
     across = normal(stack.slices[0])
     places = _positions_mm(stack.slices)
     aside = places - np.outer(places @ across, across)
     if np.linalg.norm(aside - np.median(aside, axis=0), axis=1).max() > pixels.min() / 2 + _drift_mm(stack):
-        return _refuses(Reason.MIXED_GEOMETRY, "slices are shifted against each other")
+        return _refuses(Reason.MIXED_GEOMETRY, phrase("stack.shifted"))
     return None
 
 
@@ -212,13 +215,14 @@ def _repeated(stack: Stack) -> Remark | None:
     repeated = int((steps_mm(stack) <= TOUCHING_MM).sum())
     if not repeated:
         return None
-    return _refuses(Reason.DUPLICATE_SLICES, f"{repeated} positions hold slices with different pixels")
+    return _refuses(Reason.DUPLICATE_SLICES, phrase("stack.repeated", count=repeated))
 
 
 def _too_few(stack: Stack) -> Remark | None:
     if len(stack.slices) >= FEWEST_SLICES:
         return None
-    return _refuses(Reason.TOO_FEW_SLICES, f"{len(stack.slices)} slices; {FEWEST_SLICES} are needed")
+    detail = phrase("stack.too-few", count=len(stack.slices), needed=FEWEST_SLICES)
+    return _refuses(Reason.TOO_FEW_SLICES, detail)
 
 
 def _holes(stack: Stack) -> Remark | None:
@@ -231,8 +235,9 @@ def _holes(stack: Stack) -> Remark | None:
     others = steps[steps <= HOLE * usual]
     if len(odd) and even(others) and np.all(np.abs(odd - np.rint(odd)) < 2 * UNEVEN):
         missing = int(np.rint(odd - 1).sum())
-        return _refuses(Reason.MISSING_SLICES, f"{missing} missing in {len(odd)} places")
-    return _refuses(Reason.UNEVEN_SPACING, f"steps from {steps.min():.2f} to {steps.max():.2f} mm")
+        return _refuses(Reason.MISSING_SLICES, phrase("stack.missing", missing=missing, places=len(odd)))
+    detail = phrase("stack.uneven", low=float(steps.min()), high=float(steps.max()))
+    return _refuses(Reason.UNEVEN_SPACING, detail)
 
 
 def _thick(stack: Stack) -> Remark | None:
@@ -240,10 +245,10 @@ def _thick(stack: Stack) -> Remark | None:
     stated = max(header.slice_thickness_mm or 0.0 for header in stack.slices)
     thickness = max(spacing, stated)
     if spacing > VALIDATED_THICKNESS_MM and 0 < stated < spacing / 2:
-        detail = f"slices of {stated:g} mm every {spacing:g} mm leave tissue out"
+        detail = phrase("stack.gaps", stated=stated, spacing=spacing)
         return _refuses(Reason.MISSING_SLICES, detail)
     if thickness <= VALIDATED_THICKNESS_MM:
         return None
     weight = Weight.REFUSES if thickness > THICKEST_MM else Weight.OUTSIDE_USE
-    detail = f"{thickness:g} mm; validated up to {VALIDATED_THICKNESS_MM:g} mm"
+    detail = phrase("stack.thick", mm=thickness, most=VALIDATED_THICKNESS_MM)
     return Remark(reason=Reason.THICK_SLICES, weight=weight, detail=detail)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from millet.core import pattern as patterns
 from millet.core.analysis import Effusion, Pattern, Triage, TriageLevel
-from millet.core.nodule import Nodule, NoduleClass
+from millet.core.language import coded, listed, phrase
+from millet.core.nodule import Nodule, NoduleClass, Side
 from millet.core.reasons import UNRELIABLE_COUNT, Reason, Remark, Weight
-from millet.core.wording import REASON_TEXT
 
 NOTABLE_MM = 6.0
 """From this mean diameter on, guidelines ask for follow-up (Fleischner 2017, Lung-RADS v2022)."""
@@ -48,7 +48,12 @@ def judge(exam: Exam) -> Triage:
 
 def not_assessed(remark: Remark) -> Triage:
     """The triage of a series that was not analysed."""
-    told = f"not analysed: {remark.reason.value}" + (f" ({remark.detail})" if remark.detail else "")
+    reason = coded("reason", remark.reason.value)
+    told = (
+        phrase("triage.not-analysed-detail", reason=reason, detail=remark.detail)
+        if remark.detail
+        else phrase("triage.not-analysed", reason=reason)
+    )
     return Triage(level=TriageLevel.NOT_ASSESSED, reasons=(told,))
 
 
@@ -61,7 +66,7 @@ def _miliary(exam: Exam) -> str:
 def _miliary_with_mass(exam: Exam) -> str:
     if exam.pattern.level < 1 or not (largest := patterns.dominant(exam.nodules)):
         return ""
-    return f"{_lesion(largest)} beside {exam.pattern.small_nodules} small nodules in both lungs"
+    return phrase("triage.with-mass", lesion=_lesion(largest), small=exam.pattern.small_nodules)
 
 
 def _possible_miliary(exam: Exam) -> str:
@@ -74,9 +79,8 @@ def _mass(exam: Exam) -> str:
 
 
 def _effusion(exam: Exam) -> str:
-    return "; ".join(
-        f"{e.side.value} pleural effusion, at least {e.volume_ml:.0f} mL" for e in exam.effusions
-    )
+    told = (phrase("triage.effusion", side=_side(e.side), ml=e.volume_ml) for e in exam.effusions)
+    return listed(tuple(told))
 
 
 def _large_nodule(exam: Exam) -> str:
@@ -87,28 +91,32 @@ def _large_nodule(exam: Exam) -> str:
     largest = max(large, key=lambda n: n.diameter_mm)
     if len(large) == 1:
         return _lesion(largest)
-    return f"{len(large)} nodules of {NOTABLE_MM:.0f} mm or more, the largest a {_lesion(largest)}"
+    return phrase("triage.large", count=len(large), mm=NOTABLE_MM, lesion=_lesion(largest))
 
 
 def _several(exam: Exam) -> str:
     told_already = exam.pattern.level > 0
     several = len(exam.nodules) > NOTABLE_COUNT and not told_already
-    return f"{len(exam.nodules)} nodules" if several else ""
+    return phrase("count.nodules", count=len(exam.nodules)) if several else ""
 
 
 def _no_guideline(exam: Exam) -> str:
     """Nodules that no guideline for small nodules may be asked about are never left unflagged."""
     if exam.nodules and exam.known_cancer:
-        return f"{_count(exam)} in a patient with a known cancer"
+        return phrase("triage.known-cancer", count=_count(exam))
     unusual = (remark for remark in exam.remarks if remark.weight is Weight.OUTSIDE_USE)
     outside = any(remark.reason not in NEVER_QUIET for remark in unusual)
-    return f"{_count(exam)}, analysed outside the validated use" if exam.nodules and outside else ""
+    return phrase("triage.outside", count=_count(exam)) if exam.nodules and outside else ""
 
 
 def _uncertain(exam: Exam) -> str:
     """What makes silence mean nothing: a count that does not hold, a lung that could not be looked at."""
-    told = [remark for remark in exam.remarks if remark.reason in NEVER_QUIET]
-    return "; ".join(f"{REASON_TEXT[remark.reason]} ({remark.detail})" for remark in told)
+    told = (
+        phrase("triage.doubt", reason=phrase(f"reason.{remark.reason}"), detail=remark.detail)
+        for remark in exam.remarks
+        if remark.reason in NEVER_QUIET
+    )
+    return listed(tuple(told))
 
 
 RULES: tuple[tuple[TriageLevel, Callable[[Exam], str]], ...] = (
@@ -127,23 +135,34 @@ RULES: tuple[tuple[TriageLevel, Callable[[Exam], str]], ...] = (
 
 def _pattern_text(exam: Exam, how: str) -> str:
     seen = exam.pattern
-    sizes = "" if seen.median_diameter_mm is None else f", median {seen.median_diameter_mm:.1f} mm"
-    return (
-        f"{how} miliary pattern (LMP-{seen.level}, a proposal): {_count(exam)}, {seen.nodules_right} right "
-        f"and {seen.nodules_left} left, {seen.small_nodules} of them under 10 mm{sizes}"
+    median = seen.median_diameter_mm
+    return phrase(
+        "triage.pattern",
+        how=phrase(f"miliary.{how}"),
+        level=seen.level,
+        count=_count(exam),
+        right=seen.nodules_right,
+        left=seen.nodules_left,
+        small=seen.small_nodules,
+        sizes="" if median is None else phrase("triage.median", mm=median),
     )
 
 
 def _lesion(nodule: Nodule) -> str:
-    return f"{nodule.side.value} {nodule.nodule_class.value} of {nodule.diameter_mm:.1f} mm"
+    kind = phrase(f"kind.{nodule.nodule_class}")
+    return phrase("lesion", side=_side(nodule.side), kind=kind, mm=nodule.diameter_mm)
+
+
+def _side(side: Side) -> str:
+    return phrase(f"side.{side}")
 
 
 def _unflagged(exam: Exam) -> str:
     if not exam.nodules:
-        return "nothing found that raises the priority; this is not a negative result"
-    return f"{_count(exam, 'small nodule')}, nothing that raises the priority"
+        return phrase("triage.nothing")
+    return phrase("triage.unflagged", count=_count(exam, "small-nodule"))
 
 
 def _count(exam: Exam, what: str = "nodule") -> str:
     count = len(exam.nodules)
-    return f"{count} {what}{'s' if count > 1 else ''}"
+    return phrase(f"count.{what}{'s' if count > 1 else ''}", count=count)

@@ -7,6 +7,7 @@ made of them; where that fails, the old one stays in use and the failure is told
 from __future__ import annotations
 
 import hashlib
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping
@@ -25,6 +26,8 @@ CIPHERS_TLS_1_2 = (
 )
 """RFC 9325 4.2: forward secrecy and authenticated encryption only. TLS 1.3 has nothing else."""
 SECONDS_PER_DAY = 86400.0
+HAS_EXPIRED = 10
+"""X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
 
 Told = Callable[[str], None]
 """Told why renewed files are not used, or the empty string when they are."""
@@ -161,6 +164,21 @@ def days_left(certificate: Path, now_utc: datetime) -> float:
     chain = x509.load_pem_x509_certificates(certificate.read_bytes())
     soonest = min(one.not_valid_after_utc for one in chain)
     return (soonest - now_utc.astimezone(UTC)).total_seconds() / SECONDS_PER_DAY
+
+
+def seconds_left(host: str, port: int, context: ssl.SSLContext, now_utc: datetime, timeout_s: float) -> float:
+    """Seconds until the certificate of a server expires; 0 where it has. Blocks, raises OSError."""
+    try:
+        with (
+            socket.create_connection((host, port), timeout_s) as line,
+            context.wrap_socket(line, server_hostname=host) as secured,
+        ):
+            ends = str((secured.getpeercert() or {}).get("notAfter", ""))
+    except ssl.SSLCertVerificationError as error:
+        if error.verify_code == HAS_EXPIRED:
+            return 0.0
+        raise
+    return ssl.cert_time_to_seconds(ends) - now_utc.timestamp()
 
 
 def _strict(context: ssl.SSLContext) -> ssl.SSLContext:

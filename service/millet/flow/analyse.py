@@ -30,6 +30,7 @@ from millet.core.detectability import Resolution
 from millet.core.followup import tracked
 from millet.core.generations import named
 from millet.core.kernel import blur_mm
+from millet.core.language import Language, phrase
 from millet.core.lesion import Images
 from millet.core.lungs import LungMask, lungs_of
 from millet.core.measure import Measurement, label, measure
@@ -40,6 +41,7 @@ from millet.core.reasons import Reason, Remark, Weight
 from millet.core.second_look import shows
 from millet.core.stack import pixel
 from millet.core.uids import object_uid
+from millet.core.worded import worded
 from millet.errors import UnfitSeries
 from millet.flow import followup, second_reader
 from millet.flow.ahead import Ahead, Haste
@@ -55,13 +57,13 @@ from millet.flow.surroundings import Surroundings, surroundings
 UNREPORTED = frozenset({Reason.IDENTITY_CONFLICT})
 """No object is made: it would be filed under one of several patients. gRPC, page and metric tell it."""
 NOT_ASSESSED = (
-    "lymph nodes",
-    "bones and upper abdomen",
-    "airways",
-    "parenchyma other than nodules",
+    phrase("not-assessed.lymph-nodes"),
+    phrase("not-assessed.bones-abdomen"),
+    phrase("not-assessed.airways"),
+    phrase("not-assessed.parenchyma"),
 )
 """What no part of this service looks at; said in every report."""
-NOT_COMPARED = "change since a prior study"
+NOT_COMPARED = phrase("not-assessed.change")
 
 Progress = Callable[[str, int, int], None]
 """The stage, and how many of its windows are done, of how many."""
@@ -81,6 +83,8 @@ class Order:
     """What it is compared with, or why with nothing; None where nobody asked."""
     before: tuple[Nodule, ...] = ()
     """Of an earlier generation of the series: what is found there again keeps its name."""
+    language: Language = Language.ENGLISH
+    """Of what is made of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,17 +146,18 @@ def _blank(order: Order, model: Model) -> Analysis:
             model_name=model.manifest.name,
             model_version=model.manifest.version,
             model_digest=model.digest,
-            configuration_digest=_configuration(model),
+            configuration_digest=_configuration(model, order.language),
             provider=model.provider,
             precision=model.precision,
         ),
         predecessor=order.predecessor,
+        language=order.language,
     )
 
 
-def _configuration(model: Model) -> str:
+def _configuration(model: Model, language: Language) -> str:
     second = model.second.looks_with if model.second else None
-    return digest.configuration(model.manifest, PROPOSAL, __version__, second, model.criteria)
+    return digest.configuration(model.manifest, PROPOSAL, __version__, second, model.criteria, language)
 
 
 def _told(base: Analysis, series: ReadSeries) -> Analysis:
@@ -167,18 +172,19 @@ def _told(base: Analysis, series: ReadSeries) -> Analysis:
 
 def given_up(order: Order, instances: Iterable[bytes], model: Model, fault: Reason) -> Made:
     """The end of a series that could not be analysed for a fault of ours."""
-    remark = Remark(reason=fault, weight=Weight.REFUSES, detail="tried and given up; the images are kept")
+    remark = Remark(reason=fault, weight=Weight.REFUSES, detail=phrase("given-up"))
     return _refused(_blank(order, model), instances, remark)
 
 
 def _refused(base: Analysis, instances: Iterable[bytes], remark: Remark) -> Made:
-    analysis = replace(
+    refused = replace(
         base,
         outcome=Outcome.NOT_ANALYSED,
         remarks=(remark, *base.remarks),
         triage=triage.not_assessed(remark),
-        not_assessed=("everything: the series was not analysed",),
+        not_assessed=(phrase("not-assessed.everything"),),
     )
+    analysis = worded(refused)
     source = None if remark.reason in UNREPORTED else Source.any_of(instances)
     objects = reports_of(analysis, source, masks=False) if source else {}
     return Made(analysis=analysis, objects=objects, candidates=())
@@ -191,7 +197,7 @@ def _examined(
     whole = ahead.volume(GRID)
     mask = lungs_of(np.asarray(whole.hu, np.float32), whole.grid)
     if not mask.found:
-        raise UnfitSeries(Reason.NO_LUNG, "no air-filled lung in the volume")
+        raise UnfitSeries(Reason.NO_LUNG, phrase("no-lung"))
     with ThreadPoolExecutor(1, "beside") as beside:
         around = beside.submit(surroundings, series, mask, ahead)
         ahead.look_in(mask)
@@ -220,7 +226,7 @@ def _examined(
     how = followup.conditions(series, mask, model.manifest)
     base = _compared(base, series, mask, how, order.prior)
     images = Images.of(series.volume.grid, seen_at.slice_mm)
-    analysis = judged(base, series.headers, mask, known.lobes, images, model.criteria)
+    analysis = worded(judged(base, series.headers, mask, known.lobes, images, model.criteria))
     progress("report", 0, 0)
     made = objects_of(analysis, label(series.volume, analysis.nodules), known)
     made = {**made, lung_outline.KIND: followup.kept(mask, how)}

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from millet.core.turns import EMERGENCY, NEVER, ROUTINE, Turn, batch, full, order
@@ -62,6 +63,7 @@ class Batcher:
         most: int = 1,
         most_bytes: int = MOST_BYTES,
         patience_s: float = 0.0,
+        told: Callable[[int, float], None] = lambda _windows, _seconds: None,
     ) -> None:
         """Make one for one device.
 
@@ -71,8 +73,10 @@ class Batcher:
             most: windows in a batch.
             most_bytes: of the voxels of a batch; a window larger than that runs alone.
             patience_s: how long a window may wait for others to run with it.
+            told: of the number of windows of each batch, and how long it took.
         """
         self._now_s = now_s
+        self._told = told
         self._most, self._most_bytes, self._patience_s = most, most_bytes, patience_s
         self._changed = threading.Condition()
         self._waiting: dict[int, _Waiting] = {}
@@ -138,7 +142,9 @@ class Batcher:
 
     def _run(self) -> None:
         while taken := self._taken():
+            began_s = perf_counter()
             _looked(taken)
+            self._told(len(taken), perf_counter() - began_s)
 
     def _taken(self) -> list[_Waiting]:
         """The next batch, as soon as there is one; none when stopped."""

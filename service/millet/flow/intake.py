@@ -14,6 +14,7 @@ from datetime import datetime
 from millet.core.assembler import Arrival, ClosedBy, planes
 from millet.core.best import Candidate, candidate
 from millet.core.habits import Rhythm
+from millet.core.makes import kernel_of, make_of
 from millet.core.series import SliceHeader
 from millet.core.stack import FEWEST_SLICES
 from millet.errors import StoreError
@@ -24,9 +25,10 @@ from millet.ports import Clock, Entry, InstanceLog, Policy, Recorded, Sender, Sp
 LOOK_EVERY_S = 30.0
 """How often is looked for open series whose receiver is gone."""
 
-Tell = Callable[[str, Mapping[str, str | int]], None]
-"""Told what happened: "instance" {result: new, repeated or conflict} and "closed" {series_id, generation,
-closed_by}. No patient data."""
+Fact = str | int | float
+Tell = Callable[[str, Mapping[str, Fact]], None]
+"""Told what happened: "instance" {result: new, repeated or conflict}, "reopened" {series_id, generation} and
+"closed" {series_id, generation, site, closed_by, waited_s, scanner, kernel}. No patient data."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -182,8 +184,20 @@ class Intake:
         del self._open[series_id]
         self._completion.ended(coming, by)
         if is_ours:
-            facts = {"series_id": series_id, "generation": one.generation, "closed_by": by.value}
-            self._tell("closed", facts)
+            self._tell("closed", self._closing(one, coming, by))
+
+    def _closing(self, one: _Open, coming: Coming, by: ClosedBy) -> Mapping[str, Fact]:
+        """What is told of a series that is complete: how long that took, and what made it."""
+        first = next(iter(coming.arrival.headers), None)
+        return {
+            "series_id": coming.series_id,
+            "generation": one.generation,
+            "site": one.sender.site if one.sender else "",
+            "closed_by": by.value,
+            "waited_s": round(self._clock.monotonic_s() - one.last_instance_s, 3),
+            "scanner": make_of(first.manufacturer if first else "").value,
+            "kernel": kernel_of(first.kernel if first else "").value,
+        }
 
     def _note(self, entry: Entry, recorded: Recorded, association: int | None) -> None:
         """An instance was journalled; `association` is None when it came to another process."""
@@ -193,6 +207,8 @@ class Intake:
             if not recorded.new:
                 return
             one = self._opened(recorded, entry, association)
+            if recorded.generation > 1:
+                self._tell("reopened", {"series_id": recorded.series_id, "generation": recorded.generation})
         now_s = self._clock.monotonic_s()
         if recorded.new:
             one.headers[entry.header.sop_instance_uid] = entry.header

@@ -22,6 +22,7 @@ from typing import Any
 GATHER_SHARE = 3.0
 """Of a step's time, for which is gathered after it."""
 LONGEST_GATHER_S = 1.0
+LOOK_S = 1.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -67,7 +68,8 @@ class Lifecycle:
                     running.append(part)
                 else:
                     started()
-                    self._stopping.wait()
+                    while not self._stopping.wait(LOOK_S):
+                        pass  # a signal that the kernel gave to another thread does not wake this one
             finally:
                 self._stop(running)
         if self._failure is not None:

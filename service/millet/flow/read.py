@@ -10,6 +10,7 @@ import numpy as np
 from millet.core import gate, identity
 from millet.core.analysis import VolumeSummary
 from millet.core.choice import Choice, choose
+from millet.core.language import phrase
 from millet.core.reasons import Reason, Remark, Weight
 from millet.core.series import SliceHeader
 from millet.core.split import split
@@ -58,11 +59,11 @@ def _headers(instances: Sequence[Taken]) -> tuple[dict[SliceHeader, Taken], tupl
             broken += 1
             continue
         if one.header in known and not _same(one, known[one.header]):
-            raise UnfitSeries(Reason.DUPLICATE_SLICES, "one instance came twice with different pixels")
+            raise UnfitSeries(Reason.DUPLICATE_SLICES, phrase("read.twice"))
         known.setdefault(one.header, one)
     if not known:
-        raise UnfitSeries(Reason.UNREADABLE_OBJECT, "no instance could be read")
-    detail = f"set aside: {broken} objects that cannot be read"
+        raise UnfitSeries(Reason.UNREADABLE_OBJECT, phrase("read.none"))
+    detail = phrase("read.unreadable", count=broken)
     note = Remark(reason=Reason.UNREADABLE_OBJECT, weight=Weight.NOTE, detail=detail)
     return known, (note,) if broken else ()
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from millet.core.language import phrase
 from millet.core.manifest import Manifest
 from millet.flow.ahead import Reader
 from millet.ports import Detector
 
 SPACING_MM = 1.0
-NONE = "no second reader"
+NONE = phrase("second-reader.none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

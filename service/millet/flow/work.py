@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from millet.core.analysis import Analysis
+from millet.core.language import Language
 from millet.core.media import is_instance, is_sent
 from millet.core.nodule import Nodule
 from millet.core.reasons import Reason
@@ -60,6 +61,8 @@ class Analyser:
     """Where earlier exams of a patient are looked up; None where they are not."""
     routed: Routed = lambda _called_ae, destinations: destinations
     precedence: Precedence = field(default_factory=Precedence)
+    language: Language = Language.ENGLISH
+    """Of what is made."""
 
     def run(self, series_id: int, generation: int) -> None:
         """Analyse one generation and commit it; nothing happens if it was replaced or has ended.
@@ -89,7 +92,7 @@ class Analyser:
 
     def _made(self, work: Work, model: Model) -> Made:
         fault = Reason.INTERNAL_ERROR
-        order = replace(_order(work), prior=self._prior(work, model), before=self._before(work))
+        order = replace(self._order(work), prior=self._prior(work, model), before=self._before(work))
         for _ in range(ATTEMPTS):
             try:
                 ahead = self.streaming.complete(work)
@@ -121,10 +124,21 @@ class Analyser:
     def _given_up(self, work: Work, model: Model, fault: Reason) -> Made:
         """An end that is reached in any case: without a report where none can be made of the instances."""
         try:
-            return given_up(_order(work), self._instances(work), model, fault)
+            return given_up(self._order(work), self._instances(work), model, fault)
         except Exception as failure:  # noqa: BLE001 - a series that cannot even be ended never ends
             self.faulty(work, failure)
-            return given_up(_order(work), (), model, fault)
+            return given_up(self._order(work), (), model, fault)
+
+    def _order(self, work: Work) -> Order:
+        return Order(
+            site=work.key.site,
+            study_uid=work.study_uid,
+            series_uid=work.key.series_uid,
+            generation=work.generation,
+            created_utc=work.closed_utc,
+            predecessor=work.predecessor,
+            language=self.language,
+        )
 
     def _instances(self, work: Work) -> Iterator[bytes]:
         return (self.spool.read(path) for path in work.paths)
@@ -158,14 +172,3 @@ class Analyser:
 def _haste(work: Work) -> Haste:
     """Somebody waits for a series that is complete: sooner than for one that still arrives."""
     return Haste(urgency=work.urgency, due_s=0.0)
-
-
-def _order(work: Work) -> Order:
-    return Order(
-        site=work.key.site,
-        study_uid=work.study_uid,
-        series_uid=work.key.series_uid,
-        generation=work.generation,
-        created_utc=work.closed_utc,
-        predecessor=work.predecessor,
-    )

@@ -170,7 +170,7 @@ def _common(phantom: Phantom, pose: Pose, key: tuple[str, ...]) -> Dataset:
         ManufacturerModelName="Analytic chest", InstitutionName="", ReferringPhysicianName="",
         StudyDescription="CT chest",
         SeriesDescription=f"Chest {scan.slice_mm:g} mm, drawn ({phantom.preset})",
-        PatientName=f"PHANTOM^{phantom.preset.upper()}", PatientID=f"MILLET-PHANTOM-{phantom.seed}",
+        PatientName=f"PHANTOM^{phantom.preset.upper()}", PatientID=f"{phantom.asked.patient}-{phantom.seed}",
         PatientBirthDate=BIRTH_DATE, PatientSex="F", PatientAge=AGE, BodyPartExamined="CHEST", KVP="120",
         SliceThickness=f"{scan.slice_mm:g}", DataCollectionDiameter="500", SoftwareVersions="1",
         ReconstructionDiameter=f"{grid.shape[1] * scan.pixel_mm:g}", GantryDetectorTilt="0",

@@ -122,6 +122,8 @@ class Preset:
     has; 0 for anywhere. What is spread more evenly than chance is not random to a test of randomness."""
     lobes: bool = field(default=False, repr=False)
     """Without, the first simulator draws one sheet a lung, which falls to the back and bounds no lobe."""
+    patient: str = field(default="MILLET-PHANTOM", repr=False)
+    """What its patient's ID begins with."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,15}", self.name):

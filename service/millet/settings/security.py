@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from millet.core import canary
 from millet.core.doors import ANY, Called, Known, Rules, named
 from millet.core.peer import ae_title_mistake
 
@@ -20,6 +21,7 @@ def rules(settings: Settings) -> Rules:
         peers=(*listed, *(one.known() for one in settings.peer)),
         called=called,
         emergencies=frozenset(settings.emergency_peers),
+        canary_from=settings.dicom_host or settings.host,
     )
 
 
@@ -30,8 +32,21 @@ def security_mistakes(settings: Settings) -> Iterator[str]:
             rules(settings)
         except ValueError as error:
             yield f"peer, called: {error}"
+    yield from _reserved_mistakes(settings)
     yield from _tls_mistakes(settings)
     yield from _oidc_mistakes(settings)
+
+
+def _reserved_mistakes(settings: Settings) -> Iterator[str]:
+    """Where something of a patient's would go the way of the canary."""
+    if settings.site == canary.NAME:
+        yield f"site: {canary.NAME!r} is the canary's"
+    if any(one.name == canary.NAME for one in settings.destinations):
+        yield f"destinations: {canary.NAME!r} is the canary's"
+    titles = {settings.ae_title, *settings.known_peers, *settings.emergency_peers}
+    titles |= {one.ae_title for one in settings.peer} | {one.ae_title for one in settings.called}
+    if canary.TITLE in titles:
+        yield f"ae_title, known_peers, emergency_peers, peer, called: {canary.TITLE} is the canary's title"
 
 
 def _tls_mistakes(settings: Settings) -> Iterator[str]:

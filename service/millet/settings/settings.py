@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from millet.core.bucket import BucketUrl
+from millet.core.language import Language
 from millet.core.manifest import PRECISIONS
 from millet.core.peer import PORTS, Peer, ae_title_mistake
 from millet.errors import SettingsError
@@ -95,6 +96,18 @@ class Settings:
     """gRPC port, the customary one."""
     web_port: int = 8080
     """HTTP port: page, metrics and health. Above 1024, which needs no root."""
+    metrics_port: int = 0
+    """HTTP port of metrics and health alone, for a process of any role, one without the role api above all; 0
+    for none. Who reads them is not asked: nothing of a patient is in them."""
+    metrics_host: str = "127.0.0.1"
+    """Address that this port binds."""
+    canary_every_s: float = 0.0
+    """How often a process with the role receive sends itself a phantom with known nodules, to see that the
+    service finds them; 0 for never. It reaches no destination, worklist or metric of patients:
+    docs/how-to/operate.md."""
+    traces_to: str = ""
+    """OpenTelemetry collector that is sent a trace of every series, `http[s]://HOST:PORT` (OTLP over gRPC);
+    empty for none. No patient data is in them."""
     destination: str = "folder"
     """Where reports go: `folder` (state_dir/reports), `AET@HOST:PORT`, or `none` where `destinations` says
     all. A folder works before any PACS is configured."""
@@ -123,6 +136,9 @@ class Settings:
     criteria_dir: Path | None = None
     """Folder of further sets of criteria (`*.toml`), judged and reported beside those that come with Millet:
     docs/how-to/criteria.md. Triage does not follow them."""
+    language: str = "en"
+    """Language of everything that is made for people to read, reports, pictures and messages: `en` or `de`.
+    Logs, metrics and names in the API stay English."""
     device: str = "cpu"
     """cpu, cuda (every GPU), cuda:N (one of them) or tensorrt. A device that the model does not run on
     refuses readiness; nothing falls back."""
@@ -207,9 +223,10 @@ def _field_mistakes(settings: Settings) -> Iterator[str]:
 
 
 def _joint_mistakes(settings: Settings) -> Iterator[str]:
-    ports = (settings.dicom_port, settings.grpc_port, settings.web_port)
+    ports = [settings.dicom_port, settings.grpc_port, settings.web_port]
+    ports += [settings.metrics_port] if settings.metrics_port else []
     if len(set(ports)) < len(ports):
-        yield "dicom_port, grpc_port, web_port: each needs a port of its own"
+        yield "dicom_port, grpc_port, web_port, metrics_port: each needs a port of its own"
     if settings.retry_longest_s < settings.retry_first_s:
         yield "retry_longest_s: must not be below retry_first_s"
     yield from security_mistakes(settings)
@@ -223,6 +240,15 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
 
 def _port(value: int) -> str:
     return "" if value in PORTS else f"{value} is not within 1 to 65535"
+
+
+def _port_or_none(value: int) -> str:
+    return "" if value == 0 else _port(value)
+
+
+def _collector(value: str) -> str:
+    good = not value or re.fullmatch(r"https?://[^/@\s]+:\d{1,5}/?", value)
+    return "" if good else f"{value!r} is not of the form http[s]://HOST:PORT"
 
 
 def _not_negative(value: float) -> str:
@@ -292,12 +318,17 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "oidc_role_claim": _not_blank,
     "grpc_port": _port,
     "web_port": _port,
+    "metrics_port": _port_or_none,
+    "metrics_host": _not_blank,
+    "canary_every_s": _not_negative,
+    "traces_to": _collector,
     "destination": _destination,
     "archive": archives_mistake,
     "stow_body_bytes": _positive,
     "stow_requests": _positive,
     "model": model_mistake,
     "model_precision": _one_of(*PRECISIONS, "bf16", "auto"),
+    "language": _one_of(*Language),
     "device": _device,
     "remote_timeout_s": _positive,
     "threads": _not_negative,

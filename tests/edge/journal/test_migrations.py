@@ -12,7 +12,8 @@ from alembic.migration import MigrationContext
 from fakes import MemoryObjects
 from instances import START_UTC, entry
 
-from millet.edge.journal import SqlJournal, open_engine, sqlite_url
+from millet.edge.journal import SqlJournal, migrate_apart, open_engine, sqlite_url
+from millet.edge.journal.database import OLDEST, newest
 from millet.edge.journal.migrating import migrate
 from millet.edge.journal.tables import metadata
 from millet.errors import StoreError
@@ -69,7 +70,7 @@ def counted(engine):
         return {name: connection.scalar(sa.text(f"SELECT count(*) FROM {name}")) for name in names}
 
 
-EXPECTED = {"series": 2, "instance": 2, "analysis": 1, "object": 1, "delivery": 1, "counter": 1}
+EXPECTED = {"series": 2, "instance": 2, "analysis": 1, "object": 1, "delivery": 1, "counter": 2}
 
 
 @pytest.mark.parametrize("revision", ["0001", "0003", "0005", "0009", "0010"])
@@ -109,6 +110,44 @@ def test_series_that_shared_a_revision_are_told_apart(engine):
         ("1.2.4", 7),
     ]
     assert journal.revision() == 7
+
+
+def brought_further(engine, oldest):
+    """The journal as newer code leaves it, which says from which revision on one can work on it."""
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE millet_version SET version_num = '9999'"))
+        connection.execute(
+            sa.text("UPDATE counter SET value = :oldest WHERE name = 'oldest'"), {"oldest": oldest}
+        )
+
+
+def test_older_code_works_on_what_newer_code_only_added_to(engine):
+    """Who goes back to this version finds the journal further than it knows, and goes on."""
+    brought_further(engine, int(newest()))
+    migrate_apart(engine)
+    assert len(filled(engine).series(WorklistQuery())) == EXPECTED["series"]
+
+
+def test_older_code_leaves_alone_what_newer_code_changed(engine):
+    """It refuses to start, and says which version it takes; nothing is changed."""
+    brought_further(engine, int(newest()) + 1)
+    words = rf"newer version has brought the journal to revision 9999, on which this one, of {newest()}"
+    with pytest.raises(StoreError, match=words):
+        migrate_apart(engine)
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT version_num FROM millet_version")) == "9999"
+
+
+def test_what_newer_code_added_does_not_hinder_older_code(engine):
+    """Each column that a migration since then has added is one that older code need not fill."""
+    migrate(engine, f"{OLDEST:04}")
+    before = {name: {c["name"] for c in sa.inspect(engine).get_columns(name)} for name in ours(engine)}
+    migrate(engine)
+    for name, known in before.items():
+        added = [c for c in sa.inspect(engine).get_columns(name) if c["name"] not in known]
+        assert all(c["nullable"] or c["default"] is not None for c in added)
+        assert known <= {c["name"] for c in sa.inspect(engine).get_columns(name)}
 
 
 def test_of_an_older_analysis_nothing_is_said_of_its_count(engine):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import analyses
 import pytest
@@ -10,6 +10,7 @@ from instances import START_UTC, entry
 from readers import seen, taken_back
 
 from millet.core.analysis import Outcome, Triage, TriageLevel
+from millet.core.canary import NAME, TITLE
 from millet.core.geometry import PointMm
 from millet.core.nodule import Candidate
 from millet.edge.journal import SqlJournal, open_engine
@@ -270,3 +271,30 @@ def test_what_the_tags_say_of_the_number_of_instances_is_told(bench):
     bench.journal.record(entry(51, source=source, series_uid="1.2.9"))
     assert bench.journal.expected_instances(of) is None
     assert bench.journal.expected_instances(SeriesKey(site="north", series_uid="9.9")) is None
+
+
+def test_the_canary_is_in_no_list_and_no_count(bench):
+    """Only who asks for its own site sees it."""
+    before, last = bench.uids(), max(s.revision for s in bench.journal.series(WorklistQuery()))
+    counted = bench.journal.counts()[0]
+    source = Site(NAME, TITLE, TITLE)
+    recorded = bench.journal.record(entry(9, source=source, series_uid="1.2.9"))
+    bench.analyse(recorded, TriageLevel.CRITICAL)
+    assert bench.uids() == before
+    assert bench.journal.changed(last) == []
+    assert bench.journal.counts()[0] == counted
+    assert bench.uids(site=NAME) == [9]
+
+
+def test_the_longest_wait_is_told_by_urgency(bench):
+    """From complete to now, of what is not begun; the canary counts as nothing that waits."""
+    assert bench.journal.oldest_waits_s() == {}
+    canary = bench.journal.record(entry(8, source=Site(NAME, TITLE, TITLE), series_uid="1.2.8"))
+    bench.journal.close(canary.series_id, 1, START_UTC)
+    assert bench.journal.oldest_waits_s() == {}
+    for number, urgency, ago in ((5, 0, 90), (6, 0, 30), (7, 1, 10)):
+        came = replace(entry(number, series_uid=f"1.2.{number}"), urgency=urgency)
+        closed = datetime.now(UTC) - timedelta(seconds=ago)
+        bench.journal.close(bench.journal.record(came).series_id, 1, closed)
+    waits = bench.journal.oldest_waits_s()
+    assert {urgency: round(waited, -1) for urgency, waited in waits.items()} == {0: 90, 1: 10}

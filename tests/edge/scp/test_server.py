@@ -46,7 +46,7 @@ class Sink:
     def behind(self, **more):
         """As the service is behind its port."""
         return Behind(
-            site="default",
+            site=lambda _caller: "default",
             reception=lambda: Taking(self),
             came=self.came.append,
             began=self.began.append,

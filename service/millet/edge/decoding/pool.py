@@ -24,6 +24,7 @@ from contextlib import ExitStack, suppress
 import numpy as np
 
 from millet.codec.decoders import Bits, Coded
+from millet.core.language import phrase
 from millet.core.reasons import Reason
 from millet.edge.decoding import wire
 from millet.errors import StoreError, UnfitSeries
@@ -70,7 +71,7 @@ class Decoders:
             try:
                 return self._tried(coded)
             except _Died as death:
-                how = str(death)
+                (how,) = death.args
                 if death.late:
                     break
         self._condemn(coded.series_uid, how)
@@ -153,7 +154,7 @@ class _Process:
         except TimeoutError as error:
             self._process.kill()
             self.end()
-            raise _Died(f"a decoder did not answer within {answer_s:g} s", late=True) from error
+            raise _Died(phrase("pixels.late", limit_s=answer_s), late=True) from error
         except OSError as error:
             raise self._death() from error
         if not record:
@@ -172,9 +173,9 @@ class _Process:
         self.end()
         status = self._process.returncode
         if -status == signal.SIGPROF:
-            return _Died(f"a decoder computed for more than {wire.CPU_S} s", late=True)
+            return _Died(phrase("pixels.slow", limit_s=wire.CPU_S), late=True)
         how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
-        return _Died(f"a decoder died of it ({how})", late=False)
+        return _Died(phrase("pixels.died", how=how), late=False)
 
     def end(self) -> None:
         """End it, if it has not ended, and give back what it had."""

@@ -6,11 +6,13 @@ that were never written to take none.
 
 from __future__ import annotations
 
+import json
 import struct
 from typing import NamedTuple
 
 from millet.codec.bounds import MOST_CODE_BYTES
 from millet.codec.decoders import Coded
+from millet.core.language import Phrase, phrase
 from millet.core.reasons import Reason
 from millet.errors import UnfitSeries
 
@@ -50,13 +52,25 @@ def answer(verdict: UnfitSeries | None) -> bytes:
     """The record that says that the values lie in the memory, or why not."""
     if verdict is None:
         return _ANSWER.pack(b"", b"")
-    return _ANSWER.pack(verdict.reason.value.encode(), verdict.detail.encode("ascii", "replace"))
+    return _ANSWER.pack(verdict.reason.value.encode(), _packed(verdict.detail).encode("ascii", "replace"))
 
 
 def answered(record: bytes) -> UnfitSeries | None:
     """What `answer` wrote."""
     reason, detail = map(_text, _ANSWER.unpack(record))
-    return UnfitSeries(Reason(reason), detail) if reason else None
+    return UnfitSeries(Reason(reason), _unpacked(detail)) if reason else None
+
+
+def _packed(detail: str) -> str:
+    """A phrase by its key, so that it can still be said in any language."""
+    return json.dumps([detail.key, detail.parts]) if isinstance(detail, Phrase) else detail
+
+
+def _unpacked(packed: str) -> str:
+    if not packed.startswith("["):
+        return packed
+    key, parts = json.loads(packed)
+    return phrase(key, **parts)
 
 
 def _text(padded: bytes) -> str:

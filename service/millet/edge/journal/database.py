@@ -21,6 +21,10 @@ BUSY_MS = 30_000
 """How long a writer waits for another one before it fails."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "millet_version"
+OLDEST = 10
+"""The oldest revision whose code can work on the newest tables. What a migration adds has a default, or may
+be null, so that older code goes on beside newer code, and can be gone back to. Raised by a migration that
+takes away or changes what older code uses."""
 POSTGRESQL: dict[str, Any] = {
     "pool_pre_ping": True,
     "pool_size": 10,
@@ -104,15 +108,38 @@ def _write_ahead(connection: Any) -> None:
 
 
 def migrate_apart(engine: sa.Engine) -> None:
-    """Bring our tables to the newest revision, in a process that ends with it. Raises StoreError."""
+    """Bring our tables to the newest revision, in a process that ends with it. Raises StoreError.
+
+    Tables that newer code has brought further are left as they are, where that says that we can work on them.
+    """
     with told(), engine.connect() as connection:
-        if revision_of(connection) == newest():
+        found = revision_of(connection) or ""
+        if found >= newest():
+            _check_oldest(found, connection)
             return
     words = [sys.executable, "-m", "millet.edge.journal.migrating"]
     url = engine.url.render_as_string(hide_password=False)
     done = subprocess.run(words, input=url, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
     if done.returncode:
         raise StoreError(done.stderr.strip().rpartition("\n")[2] or "the journal could not be migrated")
+
+
+def _check_oldest(found: str, connection: sa.Connection) -> None:
+    """Raises StoreError where newer code has changed what we use."""
+    asked = sa.select(tables.counter.c.value).where(tables.counter.c.name == "oldest")
+    oldest = connection.execute(asked).scalar()
+    if found > newest() and (oldest is None or oldest > int(newest())):
+        raise StoreError(
+            f"a newer version has brought the journal to revision {found}, on which this one, of {newest()}, "
+            f"cannot work: millet of revision {oldest or found:04} or newer can"
+        )
+
+
+def say_oldest(connection: sa.Connection) -> None:
+    """Write into tables of the newest revision which code can work on them."""
+    row = {"name": "oldest", "value": OLDEST}
+    connection.execute(sa.delete(tables.counter).where(tables.counter.c.name == "oldest"))
+    connection.execute(sa.insert(tables.counter).values(row))
 
 
 def newest() -> str:

@@ -14,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from millet.edge.journal.database import MIGRATIONS, open_engine, revision_of, told
+from millet.edge.journal.database import MIGRATIONS, newest, open_engine, revision_of, say_oldest, told
 from millet.errors import StoreError
 
 MIGRATION_LOCK = 0x6D696C6C6574
@@ -51,6 +51,8 @@ def migrate(engine: sa.Engine, revision: str = "head") -> None:
         config.attributes["connection"] = connection
         down = revision in _below(config, revision_of(connection))
         (command.downgrade if down else command.upgrade)(config, revision)
+        if revision_of(connection) == newest():
+            say_oldest(connection)
         connection.commit()
         connection.detach()
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from millet.core.job import State
-from millet.edge.journal.database import told
+from millet.edge.journal.database import say_oldest, told
 from millet.edge.journal.provisional_table import provisional
 from millet.edge.journal.tables import Utc, executor, instance, made, metadata, series
 from millet.errors import StoreError
@@ -33,7 +33,9 @@ def dump(engine: sa.Engine) -> Iterator[tuple[str, str]]:
         if connection.dialect.name == "sqlite":  # whose driver begins nothing for a SELECT
             connection.exec_driver_sql("BEGIN")
         for table in _tables():
-            rows = connection.execution_options(yield_per=BATCH).execute(sa.select(table))
+            rows = connection.execution_options(yield_per=BATCH).execute(
+                sa.select(table).order_by(*table.primary_key)
+            )
             for row in rows.mappings():
                 facts = {"table": table.name, "row": _written(table, row)}
                 yield table.name, json.dumps(facts, ensure_ascii=False)
@@ -62,6 +64,7 @@ def load(engine: sa.Engine, lines: Iterable[str]) -> int:
                 raise StoreError(f"the backup has a table {name}, which this version does not know")
             connection.execute(sa.insert(tables[name]), [_read(tables[name], row) for row in rows])
             loaded += len(rows)
+        say_oldest(connection)
         _renumber(connection)
     return loaded
 

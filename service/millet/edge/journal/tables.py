@@ -71,7 +71,7 @@ counter = Table(
     Column("name", String, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
-"""One row, `revision`: grows with every change of any series."""
+"""Two rows. `revision` grows with every change of any series; `oldest` says which code the tables suit."""
 
 series = Table(
     "series",

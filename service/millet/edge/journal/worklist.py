@@ -10,10 +10,13 @@ import sqlalchemy as sa
 
 from millet.codec import header as header_codec
 from millet.codec import record
+from millet.core import canary
 from millet.core.analysis import Analysis, Outcome, TriageLevel
+from millet.core.job import State
 from millet.core.readers import Acknowledgement
 from millet.core.stated import expected
 from millet.edge.journal.base import Base
+from millet.edge.journal.clock import now_utc
 from millet.edge.journal.deliveries import DEAD
 from millet.edge.journal.jobs import PENDING
 from millet.edge.journal.reader_tables import acknowledgement
@@ -47,7 +50,7 @@ class Worklist(Base):
 
     def changed(self, after_revision: int, limit: int = 0) -> Sequence[SeriesStatus]:
         """Series changed after a revision, oldest change first."""
-        newer = _series_statuses().where(series.c.revision > after_revision)
+        newer = _series_statuses().where(series.c.revision > after_revision, _OF_PATIENTS)
         return self._statuses(newer.order_by(series.c.revision).limit(limit or None))
 
     def expected_instances(self, key: SeriesKey) -> int | None:
@@ -80,15 +83,33 @@ class Worklist(Base):
     def counts(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
         """How many series are in each state, and how many deliveries."""
         with self._reading() as connection:
-            return _count(connection, series.c.state), _count(connection, delivery.c.state)
+            return _count(connection, series.c.state, _OF_PATIENTS), _count(connection, delivery.c.state)
+
+    def oldest_waits_s(self) -> Mapping[int, float]:
+        """How long the complete series that has waited longest has waited to be begun, by urgency."""
+        waiting = (
+            sa.select(series.c.urgency, sa.func.min(series.c.closed_utc))
+            .where(series.c.state == State.QUEUED, _OF_PATIENTS)
+            .group_by(series.c.urgency)
+        )
+        with self._reading() as connection:
+            now = connection.execute(sa.select(now_utc())).scalar_one()
+            rows = connection.execute(waiting).all()
+        return {urgency: (now - closed).total_seconds() for urgency, closed in rows if closed is not None}
 
     def _statuses(self, query: sa.Select[Any]) -> Sequence[SeriesStatus]:
         with self._reading() as connection:
             return [_status(row) for row in connection.execute(query).mappings()]
 
 
-def _count(connection: sa.Connection, column: sa.Column[str]) -> Mapping[str, int]:
-    rows = connection.execute(sa.select(column, sa.func.count()).group_by(column))
+_OF_PATIENTS = series.c.site != canary.NAME
+"""The canary is in no list that is not asked for its own site."""
+
+
+def _count(
+    connection: sa.Connection, column: sa.Column[str], *conditions: sa.ColumnElement[bool]
+) -> Mapping[str, int]:
+    rows = connection.execute(sa.select(column, sa.func.count()).where(*conditions).group_by(column))
     return {state: int(number) for state, number in rows}
 
 
@@ -148,6 +169,8 @@ def _deliveries(state: str) -> sa.ScalarSelect[int]:
 
 def _conditions(query: WorklistQuery) -> list[sa.ColumnElement[bool]]:
     equal = [series.c[name] == value for name in EQUAL if (value := getattr(query, name))]
+    if not query.site:
+        equal.append(_OF_PATIENTS)
     if query.triage is not None:
         equal.append(series.c.triage_order == ORDER[query.triage])
     if query.acknowledged is not None:

@@ -46,6 +46,8 @@ class Caller(NamedTuple):
     """Subject common name of the certificate that was shown; empty without."""
     fingerprint: str = ""
     """SHA-256 of that certificate, in hex."""
+    expires: str = ""
+    """Until when it holds, as `ssl.cert_time_to_seconds` reads it."""
 
 
 class Refusal(NamedTuple):
@@ -82,7 +84,8 @@ Service = Callable[[Command, bytes, Caller], Answer]
 class Behind:
     """What stands behind associations."""
 
-    site: str
+    site: Callable[[Caller], str]
+    """Whose identifiers are those that somebody sends."""
     judge: Callable[[Caller], Refusal | None]
     """Whether somebody may come in."""
     reception: Callable[[], Reception]
@@ -116,7 +119,7 @@ class Acceptor:
         self._messages = Messages(connection, self._in, 0)
 
     def negotiate(
-        self, address: str, certificate: tuple[str, str], known: list[PresentationContext]
+        self, address: str, certificate: tuple[str, ...], known: list[PresentationContext]
     ) -> tuple[Caller, Refusal | None]:
         """Read the request and answer it."""
         self._in.within(NEGOTIATE_S)
@@ -167,7 +170,7 @@ class Acceptor:
     def _store(self, command: Command, context: int, caller: Caller, reception: Reception) -> None:
         began_s = perf_counter()
         offer = Offer(
-            source=Site(self._behind.site, caller.calling_ae, caller.called_ae),
+            source=Site(self._behind.site(caller), caller.calling_ae, caller.called_ae),
             sop_class_uid=command.sop_class_uid,
             sop_instance_uid=command.sop_instance_uid,
             transfer_syntax_uid=self._contexts[context][1],

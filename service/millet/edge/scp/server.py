@@ -178,13 +178,13 @@ class StorageScp:
             self._behind.ended(one.number)
 
 
-def _certificate(line: socket.socket) -> tuple[str, str]:
-    """Subject common name and SHA-256 of the certificate that the peer showed."""
+def _certificate(line: socket.socket) -> tuple[str, str, str]:
+    """Subject common name, SHA-256 and end (as `ssl` writes it) of the certificate that the peer showed."""
     if not isinstance(line, ssl.SSLSocket) or not (shown := line.getpeercert(binary_form=True)):
-        return "", ""
+        return "", "", ""
     told: Any = line.getpeercert() or {}
     names = [value for part in told.get("subject", ()) for key, value in part if key == "commonName"]
-    return (names or [""])[0], hashlib.sha256(shown).hexdigest()
+    return (names or [""])[0], hashlib.sha256(shown).hexdigest(), str(told.get("notAfter", ""))
 
 
 def _words(end: Exception) -> str:

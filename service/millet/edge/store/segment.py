@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
+from time import perf_counter
 
 from blake3 import blake3
 
@@ -30,9 +31,17 @@ class SegmentWriter:
     `end` is where the next record begins.
     """
 
-    def __init__(self, root: Path, name: str, committed: Callable[[str, int], None], fresh: Fresh) -> None:
+    def __init__(
+        self,
+        root: Path,
+        name: str,
+        committed: Callable[[str, int], None],
+        fresh: Fresh,
+        flushed: Callable[[float], None] = lambda _seconds: None,
+    ) -> None:
         self.name = name
         self._committed = committed
+        self._flushed = flushed
         self._fresh = fresh
         self._nonce = os.urandom(record.NONCE_BYTES)
         path = root / name
@@ -64,9 +73,10 @@ class SegmentWriter:
         """Make the record durable before returning; remember it with the first bytes that are given."""
         length, digest = self._blocks.at - self._body_at, self._blocks.digest()
         head = record.encode_head(self._nonce, self._facts, length, digest)
-        begun = self.end
+        begun, began_s = self.end, perf_counter()
         with told():
             self.end = self._blocks.end(head, begun)
+        self._flushed(perf_counter() - began_s)
         stored = Stored(str(record.Place(self.name, self._body_at, length)), digest.hex(), length)
         if given and self._offered:
             self._fresh.add(self.name, begun, Kept(stored, *self._offered, self.end, given))

@@ -13,7 +13,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -44,12 +44,19 @@ class LogSpool:
     """A `Spool` in one folder, which many processes may share. Thread-safe. Raises StoreError."""
 
     def __init__(
-        self, root: Path, owner: str, *, reserve_bytes: int = 0, segment_bytes: int = SEGMENT_BYTES
+        self,
+        root: Path,
+        owner: str,
+        *,
+        reserve_bytes: int = 0,
+        segment_bytes: int = SEGMENT_BYTES,
+        flushed: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         self._root = root
         self._owner = "".join(c if c.isalnum() or c in ".-" else "_" for c in owner)[:60]
         self._reserve_bytes = reserve_bytes
         self._segment_bytes = segment_bytes
+        self._flushed = flushed
         self._lock = threading.Lock()
         self._held: FolderLock | None = None
         self._idle: list[SegmentWriter] = []
@@ -191,7 +198,7 @@ class LogSpool:
             if self._held is None:
                 raise StoreError("the spool is closed")
         self._written.add(name)  # before it is there: it must not be taken for one that was left behind
-        fresh = SegmentWriter(self._root, name, self._committed, self._fresh)
+        fresh = SegmentWriter(self._root, name, self._committed, self._fresh, self._flushed)
         self._committed(name, fresh.end)
         if writer is not None:
             self.given_up(writer)

@@ -1,7 +1,9 @@
 """What the service tells its operators: metrics and logs."""
 
 from millet.core.tag import series_tag
-from millet.edge.telemetry.doors import ApiDoor, CertificateOf, DoorMetrics, SecretFile
+from millet.edge.telemetry.canary import CanaryMetrics, Sent
+from millet.edge.telemetry.devices import Devices, Nvml
+from millet.edge.telemetry.doors import ApiDoor, DoorMetrics, SecretFile
 from millet.edge.telemetry.events import Events
 from millet.edge.telemetry.leaving import OTHER, Delivered, Leaving
 from millet.edge.telemetry.logs import configure
@@ -15,21 +17,26 @@ from millet.edge.telemetry.metrics import (
     Storing,
     Telemetry,
 )
+from millet.edge.telemetry.working import Attempt
 
 __all__ = [
     "CONTENT_TYPE",
     "OTHER",
     "ApiDoor",
     "Association",
-    "CertificateOf",
+    "Attempt",
+    "CanaryMetrics",
     "Delivered",
+    "Devices",
     "DoorMetrics",
     "Events",
     "GrpcCode",
     "Leaving",
+    "Nvml",
     "Peer",
     "Rpc",
     "SecretFile",
+    "Sent",
     "Stage",
     "Storing",
     "Telemetry",

@@ -25,13 +25,6 @@ class SecretFile(StrEnum):
     ACCESS = "access"
 
 
-class CertificateOf(StrEnum):
-    """Whose certificate expires."""
-
-    SERVER = "server"
-    ROOTS = "roots"
-
-
 class DoorMetrics:
     """Declared once, all labels from closed sets. Thread-safe."""
 
@@ -71,8 +64,8 @@ class DoorMetrics:
         """Events found no room."""
         self._audit_lost.inc(events)
 
-    def certificate_left(self, certificate: CertificateOf, seconds: float) -> None:
-        """How long a certificate still holds."""
+    def certificate_left(self, certificate: str, seconds: float) -> None:
+        """How long a certificate still holds, by its name; NaN where it was not seen yet."""
         self._left.labels(certificate).set(seconds)
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping
 
+from millet.core import canary
 from millet.core.analysis import Analysis
 from millet.core.assembler import ClosedBy
+from millet.core.makes import Kernel, Make
 from millet.core.tag import series_tag
 from millet.edge.telemetry.leaving import Delivered
 from millet.edge.telemetry.metrics import Association, Peer, Stage, Telemetry
-from millet.ports import Delivery, Work
+from millet.edge.telemetry.working import Attempt
+from millet.errors import DetectorError
+from millet.ports import Clock, Delivery, Work
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +27,12 @@ class Events:
         telemetry: Telemetry,
         known_peers: Collection[str],
         since_last_instance_s: Callable[[Delivery], float | None],
+        clock: Clock,
     ) -> None:
         self._telemetry = telemetry
         self._known_peers = known_peers
-        self._since_last_instance_s = since_last_instance_s
+        self.since_last_instance_s = since_last_instance_s
+        self._clock = clock
 
     def asked(self, calling_ae: str, accepted: bool) -> None:  # noqa: FBT001 - a callback's shape
         """An association was requested and answered."""
@@ -39,22 +45,34 @@ class Events:
             log.warning("instance refused", extra={"status": f"0x{status:04X}", "why": why})
         self._telemetry.stored(self._peer(calling_ae), status, size_bytes, seconds)
 
-    def intake(self, what: str, facts: Mapping[str, str | int]) -> None:
+    def intake(self, what: str, facts: Mapping[str, str | int | float]) -> None:
         """See `flow.intake.Tell`."""
-        if what == "closed":
+        arrivals = self._telemetry.arrivals
+        if what == "closed" and facts["site"] != canary.NAME:
             self._telemetry.series_completed(ClosedBy(str(facts["closed_by"])))
+            arrivals.complete(
+                float(facts["waited_s"]), Make(str(facts["scanner"])), Kernel(str(facts["kernel"]))
+            )
+        if what == "reopened":
+            arrivals.reopened()
         if what != "instance" or facts["result"] != "new":
             log.info("%s", what, extra=dict(facts))
+        if what == "instance" and facts["result"] != "new":
+            arrivals.known(same=facts["result"] == "repeated")
 
     def analysing(self, work: Work, stage: str, done: int, total: int) -> None:
         """A piece of work is in a stage, so many of its windows done."""
         tag = series_tag(work.key.series_uid)
-        self._telemetry.stage_began(tag, Stage(stage))
+        if work.key.site != canary.NAME and self._telemetry.stage_began(tag, Stage(stage)):
+            waited_s = (self._clock.utc() - work.closed_utc).total_seconds()
+            self._telemetry.working.begun(work.urgency, waited_s)
         log.debug("%s", stage, extra={"series": tag, "windows_done": done, "windows_total": total})
 
     def committed(self, work: Work, analysis: Analysis) -> None:
         """An analysis was committed."""
-        self._telemetry.analysed(analysis)
+        if work.key.site != canary.NAME:
+            self._telemetry.analysed(analysis)
+        self._telemetry.working.attempted(Attempt.COMMITTED)
         facts = {
             "series": series_tag(work.key.series_uid),
             "generation": work.generation,
@@ -76,6 +94,8 @@ class Events:
     def faulty(self, work: Work, failure: Exception) -> None:
         """An attempt at an analysis failed."""
         tag = series_tag(work.key.series_uid)
+        detector = isinstance(failure, DetectorError)
+        self._telemetry.working.attempted(Attempt.DETECTOR_FAILED if detector else Attempt.FAILED)
         log.error("analysis failed", extra={"series": tag}, exc_info=failure)
         self._telemetry.work_ended(tag)
 
@@ -83,8 +103,8 @@ class Events:
         """See `flow.outbox.Tell`."""
         self._telemetry.leaving.delivery(delivery.destination, Delivered(what))
         accepted = what == "sent" or (what == "delivered" and delivery.sent_utc is None)
-        is_report = accepted and delivery.kind == "sr"
-        if is_report and (seconds := self._since_last_instance_s(delivery)) is not None:
+        is_report = accepted and delivery.kind == "sr" and delivery.site != canary.NAME
+        if is_report and (seconds := self.since_last_instance_s(delivery)) is not None:
             self._telemetry.turnaround(seconds)
         level = logging.INFO if what in {"delivered", "sent"} else logging.WARNING
         facts = {
@@ -96,4 +116,6 @@ class Events:
         log.log(level, "report %s", what, extra=facts)
 
     def _peer(self, calling_ae: str) -> Peer:
+        if calling_ae == canary.TITLE:
+            return Peer.CANARY
         return Peer.KNOWN if calling_ae in self._known_peers else Peer.OTHER

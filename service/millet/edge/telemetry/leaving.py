@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from millet.core.breaker import Position
 
+DELIVERY_S = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 OTHER = "other"
 """Destinations for which deliveries wait, and which are configured no longer."""
 
@@ -48,7 +49,15 @@ class Leaving:
             [*by, "position"],
             registry=registry,
         )
+        self._duration_s = Histogram(
+            "millet_delivery_duration_seconds",
+            "Handing one object over, well or not.",
+            by,
+            buckets=DELIVERY_S,
+            registry=registry,
+        )
         for name in self._destinations:
+            self._duration_s.labels(name)
             self.waiting(name, 0, 0.0, 0)
             for result in Delivered:
                 self._deliveries.labels(name, result)
@@ -58,6 +67,10 @@ class Leaving:
     def delivery(self, destination: str, result: Delivered) -> None:
         """A delivery was tried."""
         self._deliveries.labels(self._known(destination), result).inc()
+
+    def took(self, destination: str, seconds: float) -> None:
+        """A try of a delivery ended."""
+        self._duration_s.labels(self._known(destination)).observe(seconds)
 
     def waiting(self, destination: str, waiting: int, oldest_s: float, dead: int) -> None:
         """What waits for a destination, and what was given up, was counted."""

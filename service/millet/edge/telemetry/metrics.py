@@ -19,13 +19,17 @@ from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.core.assembler import ClosedBy
 from millet.core.job import State
 from millet.core.reasons import UNRELIABLE_COUNT, Reason, Weight
+from millet.edge.telemetry.arrivals import Arrivals
+from millet.edge.telemetry.canary import CanaryMetrics
 from millet.edge.telemetry.doors import DoorMetrics
 from millet.edge.telemetry.leaving import Leaving
+from millet.edge.telemetry.working import Working
 
 CLINIC_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 """Buckets for what a person waits for."""
 STAGE_S = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 STORE_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5)
+CALL_S = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 60)
 NODULES = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -35,6 +39,7 @@ class Peer(StrEnum):
 
     KNOWN = "known"
     OTHER = "other"
+    CANARY = "canary"
 
 
 class Association(StrEnum):
@@ -129,6 +134,9 @@ class Telemetry:
         self._declare_leaving()
         self.doors = DoorMetrics(registry)
         self.leaving = Leaving(registry, destinations)
+        self.arrivals = Arrivals(registry)
+        self.working = Working(registry)
+        self.canary = CanaryMetrics(registry)
         self._gauge("build_info", "The running version.", "version").labels(version).set(1)
 
     def _declare_receiving(self) -> None:
@@ -190,6 +198,8 @@ class Telemetry:
         )
         self._grpc = self._counter("grpc_handled", "Calls of AnalysisService that ended.", "method code")
         _start(self._grpc, Rpc, GrpcCode)
+        self._grpc_s = self._histogram("grpc_handling_seconds", "Calls from first to last.", CALL_S, "method")
+        _start(self._grpc_s, Rpc)
         self._watchers = self._gauge("grpc_watchers", "WatchAnalyses and WatchSeries streams that are open.")
 
     def _counter(self, name: str, meaning: str, labels: str = "") -> Counter:
@@ -255,6 +265,7 @@ class Telemetry:
             self._refused.labels(Reason(analysis.reason_code)).inc()
         else:
             self._nodules.observe(len(analysis.nodules))
+            self.working.scored(nodule.score for nodule in analysis.nodules)
 
     def jobs(self, counts: Mapping[State, int]) -> None:
         """Series were counted by state; a state that is not named has none."""
@@ -266,11 +277,15 @@ class Telemetry:
         for change, number in counts.items():
             self._changes.labels(change.before, change.after).set(number)
 
-    def stage_began(self, work: str, stage: Stage) -> None:
-        """A piece of work is in a stage, which may be told often; the stage before it is over."""
+    def stage_began(self, work: str, stage: Stage) -> bool:
+        """A piece of work is in a stage, which may be told often; the stage before it is over.
+
+        Returns whether the piece itself is new.
+        """
         if (running := self._stages.get(work)) is None or running[0] is not stage:
             self.work_ended(work)
             self._stages[work] = (stage, perf_counter())
+        return running is None
 
     def work_ended(self, work: str) -> None:
         """A piece of work is over, well or not, and with it its last stage."""
@@ -289,6 +304,10 @@ class Telemetry:
     def rpc(self, method: Rpc, code: GrpcCode) -> None:
         """A call ended."""
         self._grpc.labels(method, code).inc()
+
+    def rpc_took(self, method: Rpc, seconds: float) -> None:
+        """A call, or a stream, took so long from its request to its end."""
+        self._grpc_s.labels(method).observe(seconds)
 
     @contextmanager
     def watching(self) -> Iterator[None]:

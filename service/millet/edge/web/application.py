@@ -20,7 +20,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from millet.core.analysis import Analysis
-from millet.core.wording import WEIGHT_TEXT, words
+from millet.core.language import named
+from millet.core.wording import words
 from millet.edge.telemetry import CONTENT_TYPE
 from millet.edge.web import lines
 from millet.edge.web.gate import GateKeeper
@@ -65,17 +66,14 @@ def application(
         gate: who may see it; None for everybody.
         hosts: names by which it may be addressed; none for any.
     """
-    pages, probes = Pages(sources), Probes(sources)
+    pages, probes = Pages(sources), Probes(sources.ready, sources.metrics)
     return Starlette(
         routes=[
             Route("/", pages.worklist),
             Route("/series/{site}/{series_uid}", pages.series),
             Route("/series/{site}/{series_uid}/{picture}", pages.picture),
             *(routes(sources.stow) if sources.stow else ()),
-            Route("/metrics", probes.metrics),
-            Route("/healthz", probes.live),
-            Route("/readyz", probes.ready),
-            Route("/startupz", probes.started),
+            *_probes(probes),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         middleware=[
@@ -87,6 +85,23 @@ def application(
         ],
         exception_handlers={404: pages.not_found, StoreError: pages.unavailable},
     )
+
+
+def watching(ready: Callable[[], Mapping[str, str]], metrics: Callable[[], bytes]) -> Starlette:
+    """Metrics and probes alone, without a page and without a gate: nothing of a patient is in them."""
+    return Starlette(
+        routes=_probes(Probes(ready, metrics)),
+        middleware=[Middleware(SecurityHeaders), Middleware(BodyLimit)],
+    )
+
+
+def _probes(probes: Probes) -> list[Route]:
+    return [
+        Route("/metrics", probes.metrics),
+        Route("/healthz", probes.live),
+        Route("/readyz", probes.ready),
+        Route("/startupz", probes.started),
+    ]
 
 
 class Pages:
@@ -110,7 +125,7 @@ class Pages:
             findings=lines.findings,
             reports=lines.reports,
             words=words,
-            weight_text=WEIGHT_TEXT,
+            named=named,
             levels=lines.LEVELS,
             show_patient=sources.show_patient,
             destination=sources.destination,
@@ -167,15 +182,13 @@ class Pages:
 class Probes:
     """What machines look at: live, ready and started are three answers."""
 
-    def __init__(self, sources: Sources) -> None:
-        self._sources = sources
+    def __init__(self, ready: Callable[[], Mapping[str, str]], metrics: Callable[[], bytes]) -> None:
+        self._ready, self._metrics = ready, metrics
         self._has_started = False
 
     async def metrics(self, _request: Request) -> Response:
         """Prometheus' text format."""
-        return Response(
-            await asyncio.to_thread(self._sources.metrics), headers={"content-type": CONTENT_TYPE}
-        )
+        return Response(await asyncio.to_thread(self._metrics), headers={"content-type": CONTENT_TYPE})
 
     async def live(self, _request: Request) -> Response:
         """The event loop answers: no reason to restart the process."""
@@ -192,7 +205,7 @@ class Probes:
         return JSONResponse({"started": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
     def _reasons(self) -> dict[str, str]:
-        reasons = {part: why for part, why in self._sources.ready().items() if why}
+        reasons = {part: why for part, why in self._ready().items() if why}
         self._has_started = self._has_started or not reasons
         return reasons
 

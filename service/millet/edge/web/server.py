@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import uvicorn
+from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from millet.core.doors import Certificate
-from millet.edge.web.application import Sources, application
+from millet.edge.web.application import Sources, application, watching
 from millet.edge.web.gate import CERTIFICATE
 from millet.ports import Gate
 
@@ -50,11 +51,11 @@ class WebDoor:
     certificate_of: Callable[[ssl.SSLObject], Certificate | None] = lambda _connection: None
 
 
-class WebServer:
-    """The page, `/metrics` and the probes on one port, on the caller's event loop."""
+class _Serving:
+    """An application on one port, on the caller's event loop."""
 
-    def __init__(self, sources: Sources, door: WebDoor = WebDoor()) -> None:
-        self.sources = sources
+    def __init__(self, served: Starlette, door: WebDoor) -> None:
+        self._served = served
         self._door = door
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -68,7 +69,7 @@ class WebServer:
         protocol = type("Protocol", (_Protocol,), {"certificate_of": staticmethod(door.certificate_of)})
         tls = door.tls
         config = uvicorn.Config(
-            application(self.sources, gate=door.gate, hosts=door.hosts),
+            self._served,
             http=protocol,
             log_config=None,
             access_log=False,
@@ -86,3 +87,18 @@ class WebServer:
         if self._server and self._task:
             self._server.should_exit = True
             await self._task
+
+
+class WebServer(_Serving):
+    """The page, `/metrics` and the probes."""
+
+    def __init__(self, sources: Sources, door: WebDoor = WebDoor()) -> None:
+        super().__init__(application(sources, gate=door.gate, hosts=door.hosts), door)
+        self.sources = sources
+
+
+class WatchServer(_Serving):
+    """`/metrics` and the probes alone, in the clear."""
+
+    def __init__(self, ready: Callable[[], Mapping[str, str]], metrics: Callable[[], bytes]) -> None:
+        super().__init__(watching(ready, metrics), WebDoor())

@@ -1718,6 +1718,7 @@ class Analysis(_message.Message):
     JUDGEMENTS_FIELD_NUMBER: _builtins.int
     ADVICE_FIELD_NUMBER: _builtins.int
     CHANGE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     site: _builtins.str
     """The hospital whose identifiers these are."""
     study_uid: _builtins.str
@@ -1737,6 +1738,10 @@ class Analysis(_message.Message):
     count_reliable: _builtins.bool
     """Whether the series was analysed and nothing speaks against the number of its nodules. Absent in the
     messages of versions that did not judge it. The remarks say what speaks against it.
+    """
+    language: _builtins.str
+    """Language of the texts in this message and of all reports that are made of it, as BCP 47 has it ("en",
+    "de"). Empty in the messages of versions that had but English.
     """
     @_builtins.property
     def created_time(self) -> _timestamp_pb2.Timestamp:
@@ -1830,10 +1835,11 @@ class Analysis(_message.Message):
         judgements: _abc.Iterable[Global___Judgement] | None = ...,
         advice: _abc.Iterable[Global___Advice] | None = ...,
         change: Global___Change | None = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "change", b"change", "count_reliable", b"count_reliable", "created_time", b"created_time", "lungs", b"lungs", "pattern", b"pattern", "predecessor", b"predecessor", "provenance", b"provenance", "reliability", b"reliability", "spread", b"spread", "triage", b"triage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "advice", b"advice", "change", b"change", "count_reliable", b"count_reliable", "created_time", b"created_time", "effusions", b"effusions", "frame_of_reference_uid", b"frame_of_reference_uid", "generation", b"generation", "judgements", b"judgements", "lungs", b"lungs", "nodules", b"nodules", "not_assessed", b"not_assessed", "outcome", b"outcome", "pattern", b"pattern", "predecessor", b"predecessor", "provenance", b"provenance", "reason_code", b"reason_code", "reason_text", b"reason_text", "reliability", b"reliability", "remarks", b"remarks", "series_uid", b"series_uid", "site", b"site", "spread", b"spread", "study_uid", b"study_uid", "triage", b"triage", "volumes", b"volumes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "advice", b"advice", "change", b"change", "count_reliable", b"count_reliable", "created_time", b"created_time", "effusions", b"effusions", "frame_of_reference_uid", b"frame_of_reference_uid", "generation", b"generation", "judgements", b"judgements", "language", b"language", "lungs", b"lungs", "nodules", b"nodules", "not_assessed", b"not_assessed", "outcome", b"outcome", "pattern", b"pattern", "predecessor", b"predecessor", "provenance", b"provenance", "reason_code", b"reason_code", "reason_text", b"reason_text", "reliability", b"reliability", "remarks", b"remarks", "series_uid", b"series_uid", "site", b"site", "spread", b"spread", "study_uid", b"study_uid", "triage", b"triage", "volumes", b"volumes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__count_reliable: _TypeAlias = _typing.Literal["count_reliable"]  # noqa: Y015
     _WhichOneofArgType__count_reliable: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable"]  # noqa: Y015
