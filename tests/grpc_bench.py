@@ -44,9 +44,9 @@ class Bench:
     @asynccontextmanager
     async def running(self):
         """The stub of a channel; the server stops afterwards."""
-        port = await self.server.start("127.0.0.1", 0)
+        self.port = await self.server.start("127.0.0.1", 0)
         try:
-            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as self.channel:
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{self.port}") as self.channel:
                 yield AnalysisServiceStub(self.channel)
         finally:
             await self.server.stop(0)

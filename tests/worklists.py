@@ -101,6 +101,12 @@ class MemoryWorklist:
         self._check()
         return self.analyses.get(key)
 
+    def analysis_mark(self, key: SeriesKey) -> str | None:
+        """See the port."""
+        self._check()
+        found = self.analyses.get(key)
+        return None if found is None else str(id(found))
+
     def object_bytes(self, key: SeriesKey, kind: str) -> bytes | None:
         """See the port."""
         self._check()

@@ -132,5 +132,8 @@ class Worklist(Protocol):
     def analysis(self, key: SeriesKey) -> Analysis | None:
         """The newest committed analysis of a series."""
 
+    def analysis_mark(self, key: SeriesKey) -> str | None:
+        """What tells the newest committed analysis of a series from any other; quickly told."""
+
     def object_bytes(self, key: SeriesKey, kind: str) -> bytes | None:
         """A stored object of the newest analysis: "sr", "seg", "mip-axial.png", "mip-coronal.png"."""

@@ -12,6 +12,7 @@ from millet.codec.wire_fields import text
 from millet.core.analysis import Analysis
 from millet.core.readers import Feedback, Opinion
 from millet.edge.grpc_api import listing, pages
+from millet.edge.grpc_api.prepared import Lately, Prepared
 from millet.edge.grpc_api.refusals import Refusal, answering, bad, missing, unmet
 from millet.ports import ReaderLog, SeriesKey, SeriesStatus, Worklist, WorklistQuery
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
@@ -47,6 +48,7 @@ class Reading:
 
     def __init__(self, worklist: Worklist, readers: ReaderLog) -> None:
         self._worklist = worklist
+        self._lately = Lately(worklist)
         self._readers = readers
 
     def get(self, request: pb.GetAnalysisRequest) -> pb.GetAnalysisResponse:
@@ -68,7 +70,7 @@ class Reading:
     def stream(self, request: pb.StreamAnalysisRequest) -> Iterator[pb.StreamAnalysisResponse]:
         """An analysis in messages; it is looked up at once, each message made when it is asked for."""
         with answering():
-            return pages.streamed(self.analysis(request))
+            return self._prepared(request).streamed()
 
     def list(self, request: pb.ListAnalysesRequest) -> pb.ListAnalysesResponse:
         """One page of the worklist."""
@@ -101,11 +103,14 @@ class Reading:
 
     def analysis(self, request: OfSeries) -> Analysis:
         """The newest analysis of a series that is what the caller takes it for."""
+        return self._prepared(request).analysis
+
+    def _prepared(self, request: OfSeries) -> Prepared:
         key = key_of(request)
         if request.expected.ByteSize():
             self.line(request)
-        if analysis := self._worklist.analysis(key):
-            return analysis
+        if found := self._lately.newest(key):
+            return found
         why = f"this series has no analysis yet: it is {self.line(request).state}"
         raise missing("Analysis", "NOT_ANALYSED_YET", why)
 

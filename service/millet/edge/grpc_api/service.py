@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from time import monotonic
 from typing import Any, TypeVar
 
 import grpc
@@ -101,7 +102,7 @@ class AnalysisService(rpc.AnalysisServiceServicer):
             yield part
 
     async def _unary(self, method: Rpc, context: Context, answer: Callable[[], T]) -> T:
-        code = GrpcCode.CANCELLED
+        code, began_s = GrpcCode.CANCELLED, monotonic()
         try:
             made = await asyncio.to_thread(answer)
             code = GrpcCode.OK
@@ -112,11 +113,15 @@ class AnalysisService(rpc.AnalysisServiceServicer):
             code = GrpcCode.UNKNOWN
             raise
         finally:
-            self._telemetry.rpc(method, code)
+            self._ended(method, code, began_s)
         return made
 
+    def _ended(self, method: Rpc, code: GrpcCode, began_s: float) -> None:
+        self._telemetry.rpc(method, code)
+        self._telemetry.rpc_took(method, monotonic() - began_s)
+
     async def _stream(self, method: Rpc, context: Context, answers: AsyncIterator[T]) -> AsyncIterator[T]:
-        code = GrpcCode.CANCELLED
+        code, began_s = GrpcCode.CANCELLED, monotonic()
         try:
             async for one in answers:
                 yield one
@@ -128,4 +133,4 @@ class AnalysisService(rpc.AnalysisServiceServicer):
             code = GrpcCode.UNKNOWN
             raise
         finally:
-            self._telemetry.rpc(method, code)
+            self._ended(method, code, began_s)

@@ -73,6 +73,13 @@ class Worklist(Base):
             document = connection.execute(query).scalars().first()
         return None if document is None else record.decode(document)
 
+    def analysis_mark(self, key: SeriesKey) -> str | None:
+        """What tells the newest committed analysis of a series from any other."""
+        query = _newest(key, analysis.c.id)
+        with self._reading() as connection:
+            number = connection.execute(query).scalars().first()
+        return None if number is None else str(number)
+
     def object_path(self, key: SeriesKey, kind: str) -> str | None:
         """Where an object of the newest analysis lies in the object store."""
         newest = _newest(key, analysis.c.id).scalar_subquery()
