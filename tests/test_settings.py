@@ -78,6 +78,17 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
         ("SHOW_PATIENT", "maybe"),
         ("SPOOL_URL", "https://s3.example.org/bucket"),
         ("SPOOL_URL", "s3://Bucket"),
+        ("METRICS_PORT", "8080"),
+        ("METRICS_PORT", "-1"),
+        ("METRICS_HOST", " "),
+        ("CANARY_EVERY_S", "-1"),
+        ("TRACES_TO", "collector:4317"),
+        ("TRACES_TO", "http://user:sesame@collector:4317"),
+        ("SITE", "millet-canary"),
+        ("AE_TITLE", "MILLET-CANARY"),
+        ("KNOWN_PEERS", "CT1,MILLET-CANARY"),
+        ("CALLED", '[{ae_title = "MILLET-CANARY"}]'),
+        ("DESTINATIONS", '[{name = "millet-canary", kind = "folder", to = "/reports"}]'),
     ],
 )
 def test_a_wrong_value_is_refused(variable: str, value: str) -> None:
@@ -172,3 +183,10 @@ def test_security_that_does_not_fit_together_is_a_mistake(tmp_path: Path, text: 
     file = tmp_path / "millet.toml"
     file.write_text(text)
     assert any(says in mistake for mistake in _mistakes_of({}, file))
+
+
+def test_a_language_that_is_not_there_is_named_with_those_that_are() -> None:
+    """Before anything is made in another one than was asked for."""
+    with pytest.raises(SettingsError, match="language: 'fr' is none of en, de"):
+        Settings(language="fr")
+    assert Settings(language="de").language == "de"

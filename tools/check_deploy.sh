@@ -5,10 +5,11 @@ set -eu
 out=build/deploy
 rm -rf $out && mkdir -p $out .tools
 command -v promtool >/dev/null || sh tools/debian.sh prometheus
+command -v amtool >/dev/null || sh tools/debian.sh prometheus-alertmanager
 command -v systemd-analyze >/dev/null || sh tools/debian.sh systemd
 
 echo "== alert rules"
-(cd deploy && promtool check config prometheus.yml)
+(cd deploy && promtool check config prometheus.yml && amtool check-config alertmanager.yml)
 
 echo "== chart, unit, image and compose files"
 sh tools/helm.sh

@@ -3,7 +3,7 @@
 # no network but loopback.
 set -eu
 sh tools/debian.sh dcmtk dicom3tools libpixelmed-java pixelmed-apps default-jre-headless orthanc \
-    orthanc-dicomweb prometheus chromium iproute2 openssl postgresql systemd || echo "== tests that need these programs skip and say so"
+    orthanc-dicomweb prometheus prometheus-alertmanager chromium iproute2 openssl postgresql systemd || echo "== tests that need these programs skip and say so"
 
 MILLET_TEST_DATA=${MILLET_TEST_DATA:-../shared/data}
 MILLET_TEST_DATA=$(cd "$MILLET_TEST_DATA" 2>/dev/null && pwd || echo "$MILLET_TEST_DATA")

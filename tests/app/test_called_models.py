@@ -5,6 +5,8 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from millet import app
 from millet.app.analysing import _Left
@@ -48,6 +50,16 @@ def test_each_model_is_loaded_once_however_many_titles_name_it(root):
     assert found["A"] is found["B"]
     assert found["C"] is found[""]
     assert [found[title].manifest.name for title in ("", "A")] == ["log", "copy"]
+
+
+def test_what_is_computed_beside_the_engine_has_one_thread(root):
+    """Linear algebra and tensors alike, whatever else was set before."""
+    threadpool_limits(2, user_api="blas")
+    app.load_models(chosen(root))
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    assert pools
+    assert {pool["num_threads"] for pool in pools} == {1}
+    assert torch.get_num_threads() == 1
 
 
 def test_one_second_reader_counts_beside_all_models_but_itself(root):

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from web_server import Server
 
 from millet.app.delivering import Delivering, askable, destination
+from millet.app.tracing import Tracing
 from millet.core.breaker import FAILURES
 from millet.edge.destinations import (
     FolderDestination,
@@ -63,6 +64,7 @@ class Bench:
             events=Events(telemetry, (), lambda _: None, clock),
             telemetry=telemetry,
             questions=Unasked(),
+            tracing=Tracing(lambda _span: None, clock),
         )
         self.part = self.delivering.part()
 

@@ -6,7 +6,7 @@ from pydicom import dcmread
 from reports import REFUSED, analysis, ct_series, nodules
 
 from millet.codec import chest_cad, codes
-from millet.codec.outline import outline, planes
+from millet.codec.outline import Planes, outline, planes
 from millet.codec.source import Source
 from millet.core.uids import object_uid
 
@@ -49,7 +49,7 @@ def test_every_nodule_is_a_finding(count):
             for code in (codes.CERTAINTY, codes.DIAMETER, codes.VOLUME)
         }
         assert numbers == {
-            codes.CERTAINTY: round(100 * nodule.score, 1),
+            codes.CERTAINTY: round(100 * nodule.character.probability, 1),
             codes.DIAMETER: round(nodule.diameter_mm, 2),
             codes.VOLUME: round(nodule.volume_mm3, 1),
         }
@@ -58,7 +58,7 @@ def test_every_nodule_is_a_finding(count):
 def test_centre_and_outline_are_on_the_slice():
     """TID 4107: a POINT and a closed POLYLINE, each selected from the image."""
     made = whole(5)
-    known = planes(SOURCE)
+    known = Planes(planes(SOURCE))
     findings = _items(_one(_read(made), codes.SUMMARY), codes.IMAGE_FINDING)
     for finding, nodule in zip(findings, made.nodules, strict=True):
         drawn = outline(nodule, known)

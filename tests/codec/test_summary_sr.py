@@ -10,7 +10,7 @@ from pydicom import dcmread
 from reports import LEFT_EFFUSION, REFUSED, analysis, ct_series, nodules, sop_uid
 
 from millet.codec import codes, summary_sr
-from millet.codec.outline import outline, planes
+from millet.codec.outline import Planes, outline, planes
 from millet.codec.seg import SEGMENTATION
 from millet.codec.source import Source
 from millet.codec.sr import COMPREHENSIVE_3D_SR
@@ -60,7 +60,7 @@ def test_a_group_is_the_one_that_highdicom_builds(source):
     groups = _container(_read(made, source), codes.MEASUREMENTS).ContentSequence
     changes = {change.number: change for change in made.change.nodules}
     for group, nodule in zip(groups, representatives(made.nodules), strict=True):
-        drawn = outline(nodule, planes(source))
+        drawn = outline(nodule, Planes(planes(source)))
         assert told(group) == told(planar(nodule, drawn, changes[nodule.number]))
 
 

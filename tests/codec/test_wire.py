@@ -97,6 +97,7 @@ provenances = st.builds(
     configuration_digest=words,
     provider=words,
     precision=words,
+    calibration=words,
 )
 
 reliabilities = st.builds(

@@ -11,9 +11,9 @@ import pytest
 from millet.core import fissures
 from millet.core.columns import LEVEL, OBLIQUE, columns
 from millet.core.fissures import LEFT, RIGHT, horizontal, oblique, stands_out
-from millet.core.relief import Relief
+from millet.core.relief import Relief, Step, _paths
 from millet.core.ridges import lifted, ridges
-from millet.core.spline import Spline
+from millet.core.spline import ROUNDS, Spline
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +137,42 @@ def test_a_spline_goes_on_straight_and_leaves_outliers_out():
     heights = plane + np.where(rng.uniform(size=plane.shape) < 0.1, 25, 0)
     weights = np.where((rows > 12) & (rows < 22), 0.0, 1.0)
     assert spline.fit(heights, weights, 1.0, 2.0) == pytest.approx(plane, abs=0.3)
+
+
+def test_a_surface_is_that_of_all_its_equations_written_down():
+    """The sums along rows and columns are those of the whole basis, to rounding."""
+    rng = np.random.default_rng(5)
+    spline = Spline.over((31, 24), np.asarray([4.0, 6.0]))
+    heights = rng.normal(0, 3, (31, 24)) + np.linspace(0, 20, 24)
+    weights = np.where(rng.random((31, 24)) > 0.3, rng.random((31, 24)), 0.0)
+    basis = np.kron(spline.down, spline.across)
+    weight = weights.ravel()
+    for _ in range(ROUNDS):
+        normal = basis.T @ (basis * weight[:, None]) + 0.5 * spline.bending + 1e-6 * np.eye(basis.shape[1])
+        dense = basis @ np.linalg.solve(normal, basis.T @ (weight * heights.ravel()))
+        weight = weights.ravel() / (1 + ((heights.ravel() - dense) / 2.0) ** 2) ** 2
+    found = spline.fit(heights, weights, 0.5, 2.0)
+    assert found == pytest.approx(dense.reshape(31, 24), abs=1e-9)
+
+
+def test_paths_of_many_slabs_are_those_of_each_alone():
+    """From four sides, each step paid by its height up to a most; what another slab holds changes nothing."""
+    costs = np.random.default_rng(6).random((3, 6, 5, 7)).astype(np.float32)
+    step = Step(3, 0.1, 0.35, 1.0, 1.0)
+    found = _paths(costs, step)
+    for number in range(3):
+        assert np.array_equal(_paths(costs[number : number + 1], step)[0], found[number])
+    ways = [_one_way(np.moveaxis(costs[0], axis, 0)[::way], step) for axis in (0, 1) for way in (1, -1)]
+    ways = [np.moveaxis(ways[k][:: (1, -1)[k % 2]], 0, k // 2) for k in range(4)]
+    assert found[0] == pytest.approx(np.sum(ways, axis=0), abs=1e-5)
+
+
+def _one_way(lines, step):
+    """Least costs to come to each height, cell after cell, every step looked at."""
+    heights = np.arange(lines.shape[-1])
+    price = np.minimum(step.bend * np.abs(heights[:, None] - heights), step.jump)
+    found = [lines[0].astype(float)]
+    for line in lines[1:]:
+        before = found[-1][..., None, :]
+        found.append(line + (before + price).min(axis=-1) - before.min(axis=-1))
+    return np.stack(found)

@@ -90,7 +90,10 @@ def test_the_services_find_each_other(compose: dict[str, Any]) -> None:
     assert orthanc["DicomModalities"]["millet"] == [settings.ae_title, "millet", settings.dicom_port]
     prometheus = yaml.safe_load((DEPLOY / "prometheus.yml").read_text("utf-8"))
     (job,) = prometheus["scrape_configs"]
-    assert job["static_configs"] == [{"targets": [f"millet:{settings.web_port}"]}]
+    assert job["static_configs"] == [{"targets": [f"millet:{settings.metrics_port}"]}]
+    assert settings.metrics_host == "0.0.0.0"
+    (manager,) = prometheus["alerting"]["alertmanagers"]
+    assert manager["static_configs"] == [{"targets": ["alertmanager:9093"]}]
     (source,) = yaml.safe_load((DEPLOY / "grafana" / "datasource.yml").read_text("utf-8"))["datasources"]
     assert source["url"] == "http://prometheus:9090"
 

@@ -398,3 +398,20 @@ def test_a_taken_port_is_an_error_that_names_it(bench):
         await bench.server.stop(0)
 
     asyncio.run(test())
+
+
+def test_a_call_has_a_name_and_a_time(bench):
+    """The one that the caller gave, or one of ours where that is none; refusals too."""
+
+    async def test(stub):
+        call = stub.ListAnalyses(pb.ListAnalysesRequest(), metadata=(("x-request-id", "viewer-7"),))
+        assert dict(await call.initial_metadata())["x-request-id"] == "viewer-7"
+        await call
+        other = stub.GetAnalysis(pb.GetAnalysisRequest(), metadata=(("x-request-id", "a b"),))
+        assert len(dict(await other.initial_metadata())["x-request-id"]) == 32
+        assert (await refused(other))[0] == "INVALID_ARGUMENT"
+
+    bench.run(test)
+    for method in ("ListAnalyses", "GetAnalysis"):
+        taken = bench.registry.get_sample_value("millet_grpc_handling_seconds_count", {"method": method})
+        assert taken == 1

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from analyses import analysis, checked, refused, spread
+from logging_state import put_back
 from PIL import Image
 from worklists import MemoryWorklist, status, waiting
 
@@ -22,6 +23,7 @@ from millet.core.analysis import Effusion, Outcome, Triage, TriageLevel
 from millet.core.job import State
 from millet.core.nodule import Side
 from millet.core.reasons import Reason, Remark, Weight
+from millet.edge.telemetry import configure
 from millet.edge.web import Sources, WebServer
 from millet.edge.web.application import ROWS
 
@@ -450,3 +452,22 @@ def test_the_pages_fit_a_desk_and_a_phone_and_follow_changes(site, browser, tmp_
     site.worklist.put(status(8), analysis(2))
     page.wait_for_selector("table.nodules", timeout=20_000)
     page.close()
+
+
+def test_an_answer_names_its_request_and_so_does_the_log(site):
+    """The name that the caller gave, or one of ours where that is none; the path is not in the line."""
+    site.start()
+    with put_back():
+        stream = io.StringIO()
+        configure("DEBUG", stream)
+        asked = urllib.request.Request(f"{site.url}/series/a/1.2.3.4711", headers={"x-request-id": "page-7"})
+        with pytest.raises(urllib.error.HTTPError) as missing:
+            urllib.request.urlopen(asked, timeout=30)
+        assert missing.value.headers["x-request-id"] == "page-7"
+        odd = urllib.request.Request(f"{site.url}/healthz", headers={"x-request-id": "{no}"})
+        with urllib.request.urlopen(odd, timeout=30) as answer:
+            assert len(answer.headers["x-request-id"]) == 32
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    (told,) = [line for line in lines if line.get("request") == "page-7"]
+    assert (told["route"], told["status"]) == ("/series/{site}/{series_uid}", 404)
+    assert "1.2.3.4711" not in stream.getvalue()

@@ -10,6 +10,7 @@ from instances import SERIES, SOURCE, ct_dataset, ct_file, entry, file_of, recei
 from millet.core.assembler import Waits
 from millet.core.job import State
 from millet.core.stack import FEWEST_SLICES
+from millet.core.trace import trace_of
 from millet.core.turns import EMERGENCY, ROUTINE
 from millet.edge.journal import SqlJournal, open_engine, sqlite_url
 from millet.edge.journal.migrating import migrate
@@ -503,6 +504,8 @@ def test_what_is_told_of_a_complete_series_is_what_operators_watch(bench):
     assert told == {
         "series_id": 1,
         "generation": 1,
+        "trace": trace_of("default", SERIES, 1),
+        "associations": "1",
         "site": "default",
         "closed_by": "geometry",
         "scanner": "unstated",

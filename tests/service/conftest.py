@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from peers import Millet, Orthanc
+from peers import Millet, Orthanc, Prometheus
 
 from millet.phantom import dicom, presets
 
@@ -36,6 +37,23 @@ def millet(tmp_path):
     yield start
     for service in started:
         service.kill()
+
+
+@pytest.fixture
+def prometheus(tmp_path):
+    """A way to have a process watched by a real Prometheus; alerts wait for nothing there."""
+    started = []
+    alerts = (Path(__file__).parents[2] / "deploy" / "alerts.yml").read_text("utf-8")
+    at_once = re.sub(r"^ +for: \w+\n", "", alerts, flags=re.MULTILINE)
+
+    def start(port: int) -> Prometheus:
+        watcher = Prometheus(tmp_path / f"prometheus-{len(started)}", port, at_once)
+        started.append(watcher)
+        return watcher
+
+    yield start
+    for watcher in started:
+        watcher.stop()
 
 
 @pytest.fixture(scope="session")

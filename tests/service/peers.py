@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -269,6 +270,54 @@ class Millet:
     def kill(self) -> None:
         """SIGKILL: nothing is tidied up."""
         self.process.kill()
+        self.process.wait(20)
+
+
+class Prometheus:
+    """A real Prometheus that looks at a process every second, with rules of its own."""
+
+    def __init__(self, folder: Path, target: int, rules: str) -> None:
+        need("prometheus")
+        folder.mkdir(parents=True)
+        (folder / "rules.yml").write_text(rules)
+        (folder / "prometheus.yml").write_text(
+            "global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [rules.yml]\n"
+            f'scrape_configs: [{{job_name: millet, static_configs: [{{targets: ["127.0.0.1:{target}"]}}]}}]\n'
+        )
+        self.port = free_port()
+        command = [
+            "prometheus",
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{self.port}",
+        ]
+        with (folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        until("Prometheus is ready", lambda: http(f"{self._url}/-/ready"), 60, self.process)
+
+    @property
+    def _url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def query(self, expression: str) -> list[dict[str, object]]:
+        """What an expression is now; a wrong one ends the test."""
+        asked = urllib.parse.urlencode({"query": expression})
+        answer = json.loads(http(f"{self._url}/api/v1/query?{asked}"))
+        assert answer["status"] == "success", (expression, answer)
+        return answer["data"]["result"]
+
+    def firing(self) -> set[str]:
+        """The names of the alerts that fire."""
+        alerts = json.loads(http(f"{self._url}/api/v1/alerts"))["data"]["alerts"]
+        return {one["labels"]["alertname"] for one in alerts if one["state"] == "firing"}
+
+    def until_firing(self, name: str, within_s: float) -> None:
+        """Wait for an alert."""
+        until(f"{name} fires", lambda: name in self.firing() or None, within_s, self.process)
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.terminate()
         self.process.wait(20)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from millet.app.canary import wants
 from millet.app.loading import STREAMS, WINDOWS, load_models, prove
+from millet.app.pulling import prior_archives
+from millet.app.tracing import Tracing
 from millet.codec.decoders import Decode
 from millet.core import count_limit
 from millet.core.analysis import Analysis, Outcome
@@ -18,12 +20,15 @@ from millet.edge.decoding.pool import Decoders
 from millet.edge.journal import DurableWork, SqlJournal
 from millet.edge.telemetry import Events, Telemetry
 from millet.errors import DetectorError
+from millet.flow.again import Again
 from millet.flow.batcher import Batcher
 from millet.flow.drain import Drain
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.model import Model, Models
+from millet.flow.precedence import Precedence
 from millet.flow.progress import ProgressBoard, Reached
 from millet.flow.provisional import ProvisionalBoard
+from millet.flow.seeking import Seeking
 from millet.flow.streaming import MOST_DECODERS, Station, Streaming
 from millet.flow.work import Analyser, Routed
 from millet.ports import Clock, ObjectStore, Spool, Work
@@ -36,6 +41,7 @@ STREAM_EVERY_S = 0.1
 PROGRESS_EVERY_S = 0.25
 PROVISIONAL_EVERY_S = 0.5
 LEFT_EVERY_S = 30.0
+PRIORS_EVERY_S = 0.5
 PATIENCE_S = 0.003
 """How long a window waits for others to run with it on a GPU: a batch takes about as long."""
 
@@ -56,6 +62,7 @@ class Analysing:
     routed: Routed
     events: Events
     telemetry: Telemetry
+    tracing: Tracing
 
     def part(self) -> Part:
         """Load and prove the models, and make the part. Raises ModelError."""
@@ -70,7 +77,10 @@ class Analysing:
         found = ProvisionalBoard(self.journal)
         decoders = Decoders(MOST_DECODERS)
         streaming = self._streaming(stations, (board, found), decoders.decode)
+        precedence = Precedence()
+        seeking = self._seeking(devices[0], streaming, precedence, drain)
         analyser = self._analyser(devices[0], streaming, board, drain)
+        analyser = replace(analyser, seeking=seeking, precedence=precedence)
         self.telemetry.streaming(
             lambda: sum(station.batcher.waiting for station in stations), lambda: streaming.held_bytes
         )
@@ -84,6 +94,7 @@ class Analysing:
             Loop("streaming", streaming.step, STREAM_EVERY_S),
             Loop("progress", board.step, PROGRESS_EVERY_S),
             Loop("provisional", show, PROVISIONAL_EVERY_S),
+            Loop("priors", seeking.step, PRIORS_EVERY_S),
             Loop("left to others", _Left(self.journal, devices[0].keys()).step, LEFT_EVERY_S),
         )
 
@@ -96,6 +107,7 @@ class Analysing:
             for loop in loops:
                 loop.stop(1.0)
             drained = drain.stop(within_s)
+            seeking.stop()
             streaming.stop()
             decoders.stop()
             for station in stations:
@@ -146,16 +158,19 @@ class Analysing:
     def _analyser(self, models: Models, streaming: Streaming, board: ProgressBoard, drain: Drain) -> Analyser:
         def told(work: Work, reached: Reached) -> None:
             self.events.analysing(work, *reached)
+            self.tracing.stage(work, reached.stage)
             board.tell(work.series_id, reached)
 
         def committed(work: Work, analysis: Analysis) -> None:
             board.ended(work.series_id)
             self.events.committed(work, analysis)
+            self.tracing.committed(work, analysis)
             if analysis.outcome is not Outcome.NOT_ANALYSED:
                 self.telemetry.working.ready(_name(models[work.model_title]), answers=True)
 
         def faulty(work: Work, failure: Exception) -> None:
             self.events.faulty(work, failure)
+            self.tracing.failed(work, failure)
             if isinstance(failure, DetectorError):
                 self.telemetry.working.ready(_name(models[work.model_title]), answers=False)
 
@@ -171,8 +186,30 @@ class Analysing:
             faulty=faulty,
             drain=drain,
             told=told,
-            priors=self.journal,
             language=Language(self.chosen.language),
+            earlier=self.journal.analysis,
+        )
+
+    def _seeking(self, models: Models, streaming: Streaming, precedence: Precedence, drain: Drain) -> Seeking:
+        chosen = self.chosen
+        again = Again(
+            log=self.journal,
+            spool=self.spool,
+            apart=streaming.apart,
+            precedence=precedence,
+        )
+        return Seeking(
+            name=self.name,
+            site=chosen.site,
+            priors=self.journal,
+            log=self.journal,
+            archives=prior_archives(chosen),
+            models=models,
+            again=again if chosen.prior_again else None,
+            within_s=chosen.prior_wait_s,
+            clock=self.clock,
+            faulty=self.events.prior_failed,
+            check=drain.check,
         )
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from time import monotonic, perf_counter
+from time import monotonic
 
 from millet.app.canary import Drawn, Returned
+from millet.app.tracing import Tracing
 from millet.core.canary import NAME
 from millet.core.retry import Patience
 from millet.edge.destinations import (
@@ -51,6 +53,7 @@ class Delivering:
     telemetry: Telemetry
     questions: Verifier
     """For destinations that are asked to commit."""
+    tracing: Tracing
     drawn: Drawn | None = None
     """What the canary's reports are compared with."""
 
@@ -100,10 +103,18 @@ class Delivering:
     def _canary(self, drawn: Drawn) -> Route:
         """Whether one is sent from here or not: another process may send it."""
         returned = Returned(drawn, self.telemetry.canary, self.clock, self.events.since_last_instance_s)
-        return Route(name=NAME, destination=returned, patience=self._patience)
+        return Route(name=NAME, destination=self._timed(NAME, returned), patience=self._patience)
+
+    def _timed(self, name: str, to: Destination) -> Destination:
+        def took(delivery: Delivery, began_utc: datetime, error: str) -> None:
+            seconds = (self.clock.utc() - began_utc).total_seconds()
+            self.telemetry.leaving.took(name, max(seconds, 0.0))
+            self.tracing.delivered(delivery, began_utc, error)
+
+        return _Timed(to, self.clock, took)
 
     def _route(self, section: DestinationSection) -> Route:
-        made = _Timed(section.name, destination(section, self.chosen), self.telemetry)
+        made = self._timed(section.name, destination(section, self.chosen))
         verifier = self._verifier(section)
         return Route(name=section.name, destination=made, patience=self._patience, verifier=verifier)
 
@@ -127,9 +138,10 @@ class Delivering:
 class _Timed:
     """A destination whose tries are timed, well or not."""
 
-    name: str
     to: Destination
-    telemetry: Telemetry
+    clock: Clock
+    took: Callable[[Delivery, datetime, str], None]
+    """Told of each try when it began and what kind of failure ended it, empty for none."""
 
     @property
     def limit_s(self) -> float:
@@ -138,11 +150,14 @@ class _Timed:
 
     def deliver(self, delivery: Delivery, encoded: bytes) -> None:
         """See `ports.Destination`."""
-        began_s = perf_counter()
+        began_utc, error = self.clock.utc(), ""
         try:
             self.to.deliver(delivery, encoded)
+        except Exception as failure:
+            error = type(failure).__name__
+            raise
         finally:
-            self.telemetry.leaving.took(self.name, perf_counter() - began_s)
+            self.took(delivery, began_utc, error)
 
 
 def destination(section: DestinationSection, chosen: Settings) -> Destination:

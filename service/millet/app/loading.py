@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from millet.core.criteria import CriteriaSet
 from millet.core.doors import USUAL
@@ -45,9 +46,15 @@ def load_models(chosen: Settings) -> tuple[Models, ...]:
 
     Raises ModelError, and SettingsError for further criteria with a mistake.
     """
-    torch.set_num_threads(1)  # the engine has every core: what is placed beside it would wait for its threads
+    _leave_cores_to_the_engine()
     further = criteria.read(chosen.criteria_dir)
     return tuple(_on(chosen, device, further) for device in _devices(chosen))
+
+
+def _leave_cores_to_the_engine() -> None:
+    """What is computed beside the engine has one thread: others would spin, and wait for its threads."""
+    torch.set_num_threads(1)
+    threadpool_limits(1, user_api="blas")
 
 
 def prove(model: Model) -> None:

@@ -12,6 +12,7 @@ from time import perf_counter
 from millet.app.asking import ArchiveDesk
 from millet.app.certificates import Certificates
 from millet.app.doors import Doors
+from millet.app.tracing import Tracing
 from millet.core import doors
 from millet.core.assembler import Waits
 from millet.core.canary import NAME, TITLE
@@ -21,7 +22,7 @@ from millet.edge.scp import Behind, Caller, Listen, Refusal, Service, StorageScp
 from millet.edge.telemetry import Events
 from millet.errors import RefusedInstance
 from millet.flow.completion import Completion
-from millet.flow.intake import Intake
+from millet.flow.intake import Fact, Intake
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.pull import Door
 from millet.flow.reception import Receptions
@@ -49,6 +50,7 @@ class Receiving:
     events: Events
     doors: Doors
     certificates: Certificates
+    tracing: Tracing
     services: Mapping[str, Service] = field(default_factory=dict)
     """What the DICOM port offers beside storage, by abstract syntax."""
     archive: ArchiveDesk | None = None
@@ -86,7 +88,7 @@ class Receiving:
         chosen = self.chosen
         waits = Waits(settle_s=chosen.settle_s, quiet_s=chosen.quiet_s, gap_wait_s=chosen.gap_wait_s)
         completion = Completion(waits, self.journal, self.archive.asking if self.archive else None)
-        return Intake(self.spool, self.journal, completion, self.clock, self.events.intake, self._judged)
+        return Intake(self.spool, self.journal, completion, self.clock, self._told, self._judged)
 
     @cached_property
     def _loop(self) -> Loop:
@@ -113,7 +115,7 @@ class Receiving:
 
     def _number(self) -> int:
         number = next(self._numbers)
-        self._intake.association_began(number)
+        self._began(number)
         return number
 
     def _admit(self, received: Received, association: int) -> None:
@@ -137,7 +139,7 @@ class Receiving:
             judge=self._judge,
             reception=self.receptions.associated,
             came=lambda came: self.events.stored(*came),
-            began=self._intake.association_began,
+            began=self._began,
             ended=self._ended,
             services=self.services,
             asked=lambda caller, refusal: self.events.asked(caller.calling_ae, refusal is None),
@@ -147,7 +149,17 @@ class Receiving:
         )
         return StorageScp(listen, behind)
 
+    def _told(self, what: str, facts: Mapping[str, Fact]) -> None:
+        self.events.intake(what, facts)
+        if what == "closed" and facts["trace"]:
+            self.tracing.closed(facts)
+
+    def _began(self, association: int) -> None:
+        self.tracing.association_began(association)
+        self._intake.association_began(association)
+
     def _ended(self, association: int) -> None:
+        self.tracing.association_ended(association)
         self._intake.association_ended(association)
         self._loop.wake()
 

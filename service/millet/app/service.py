@@ -22,15 +22,18 @@ from millet.app.committing import Committing
 from millet.app.delivering import Delivering, askable
 from millet.app.doors import Doors, check
 from millet.app.keeping import keeping
+from millet.app.probing import Probing
 from millet.app.pulling import completing
 from millet.app.receiving import Receiving
 from millet.app.storing import open_objects, open_spool, used_share
+from millet.app.tracing import Tracing
 from millet.core import canary
 from millet.core.doors import USUAL
 from millet.core.job import State
+from millet.core.trace import Span
 from millet.edge import malloc
 from millet.edge.journal import DurableWork, JournalClock, SqlJournal, journal_url, migrate_apart, open_engine
-from millet.edge.telemetry import Devices, Events, Nvml, Telemetry, configure
+from millet.edge.telemetry import Devices, Events, Nvml, Telemetry, Traces, configure
 from millet.errors import StoreError
 from millet.flow.lifecycle import Lifecycle, Loop, Part
 from millet.ports import Delivery, WorklistQuery
@@ -74,6 +77,8 @@ class Service:
         self._clock = JournalClock(self._engine)
         named = [one.ae_title for one in rules(chosen).peers]
         self._events = Events(self._telemetry, named, self._since_last_instance_s, self._clock)
+        self._traces = Traces(chosen.traces_to, self._executor_id, __version__) if chosen.traces_to else None
+        self._tracing = Tracing(self._traces.tell if self._traces else _untold, self._clock)
         self._telemetry.canary.planned(chosen.canary_every_s)
         if "deliver" in chosen.roles:  # whose start stands for the success before the first
             self._telemetry.canary.succeeded(self._clock.utc().timestamp())
@@ -105,6 +110,8 @@ class Service:
             ticking.stop(within_s)
             self._work.stop()
             self._doors.stop()
+            if self._traces:
+                self._traces.stop()
             self._engine.dispose()
             return True
 
@@ -119,6 +126,7 @@ class Service:
             *([self._committing.part()] if receives else []),
             *(make() for role, make in named.items() if role in roles),
             *([self._canary_part(self._drawn)] if receives and self._drawn else []),
+            *([Probing(self._settings, self._telemetry.leaving).part()] if "deliver" in roles else []),
         )
 
     def opened(self) -> None:
@@ -142,6 +150,7 @@ class Service:
             events=self._events,
             doors=self._doors,
             certificates=self._certificates,
+            tracing=self._tracing,
             archive=self._archive,
             services=self._committing.services,
         )
@@ -179,6 +188,7 @@ class Service:
             routed=self._doors.rules.destinations,
             events=self._events,
             telemetry=self._telemetry,
+            tracing=self._tracing,
         ).part()
 
     # deliver: to each destination by itself
@@ -194,6 +204,7 @@ class Service:
             events=self._events,
             telemetry=self._telemetry,
             questions=self._committing.questions,
+            tracing=self._tracing,
             drawn=self._drawn,
         )
 
@@ -271,6 +282,10 @@ class Service:
         self._devices.measure()
         self._delivering.tell()
         return self._telemetry.exposition()
+
+
+def _untold(_span: Span) -> None:
+    """No collector is configured."""
 
 
 def gpus(chosen: Settings) -> Sequence[int]:

@@ -1,4 +1,4 @@
-"""Words and rings in pictures that are arrays of RGB: quick where the same words stand in many of them.
+"""Words and rings in pictures of three planes: quick where the same words stand in many of them.
 
 English stands in the letters that come with Pillow, which have ASCII alone; every other language in those of
 `letters.ttf`: DejaVu Sans Condensed, cut down to Latin scripts (see the licence beside it).
@@ -19,6 +19,7 @@ from millet.core.geometry import Floats
 from millet.core.language import Language
 
 Rgb = NDArray[np.uint8]
+"""(3, rows, columns): red, green, blue, each a plane, as a run-length coder wants them."""
 Colour = tuple[int, int, int]
 WHITE: Colour = (235, 235, 235)
 _MARGIN_PX = 6
@@ -44,13 +45,14 @@ def put(picture: Rgb, words: str, at: tuple[int, int], lettering: Lettering, col
     """Write words with a dark rim, their middle at a row and column, moved inwards where they would leave."""
     letters, rim = _letters(words, lettering)
     rows, columns = letters.shape
-    top = min(max(at[0] - rows // 2, 0), picture.shape[0] - rows)
-    left = min(max(at[1] - columns // 2, 0), picture.shape[1] - columns)
+    top = min(max(at[0] - rows // 2, 0), picture.shape[1] - rows)
+    left = min(max(at[1] - columns // 2, 0), picture.shape[2] - columns)
     if top < 0 or left < 0:
         return
-    below = picture[top : top + rows, left : left + columns]
-    below[rim] = 0
-    below[letters] = colour
+    for plane, shade in zip(picture, colour, strict=True):
+        below = plane[top : top + rows, left : left + columns]
+        below[rim] = 0
+        below[letters] = shade
 
 
 @lru_cache(4)
@@ -63,21 +65,22 @@ def lines(sentences: tuple[str, ...], width_px: int, lettering: Lettering) -> Rg
     draw = ImageDraw.Draw(sheet)
     for number, line in enumerate(broken):
         draw.text((_MARGIN_PX, _MARGIN_PX // 2 + number * step), line, WHITE, lettering.font)
-    return np.asarray(sheet)
+    return np.asarray(sheet).transpose(2, 0, 1)
 
 
 def ring(picture: Rgb, centres_px: Floats, radius_px: int, colour: Colour) -> None:
-    """Draw rings around (N, 2) rows and columns of a contiguous picture; what lies outside is left out."""
+    """Draw rings around (N, 2) rows and columns of a picture; what lies outside is left out."""
     offsets = _ring(radius_px)
-    rows, columns, _ = picture.shape
+    _, rows, columns = picture.shape
     centres = np.rint(centres_px).astype(np.int64)
     room = radius_px + 1
     whole = ((centres >= room) & (centres < np.asarray((rows, columns)) - room)).all(axis=1)
-    flat = (centres[whole] @ (columns, 1))[:, None] + offsets @ (columns, 1)
-    picture.reshape(-1, 3)[flat.reshape(-1)] = colour
     places = (centres[~whole][:, None] + offsets).reshape(-1, 2)
     places = places[((places >= 0) & (places < (rows, columns))).all(axis=1)]
-    picture[places[:, 0], places[:, 1]] = colour
+    flat = (centres[whole] @ (columns, 1))[:, None] + offsets @ (columns, 1)
+    flat = np.concatenate([flat.reshape(-1), places @ (columns, 1)])
+    for plane, shade in zip(picture.reshape(3, -1), colour, strict=True):
+        plane[flat] = shade
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import cos, isfinite, pi, sin
 from typing import NamedTuple
@@ -20,6 +20,10 @@ SMALLEST_RADIUS_PIXELS = 1.0
 """Drawn smaller, a nodule could not be seen."""
 
 Floats = NDArray[np.float64]
+
+_TURNS = [2 * pi * corner / CORNERS for corner in range(CORNERS)]
+_COS, _SIN = (np.asarray([[way(turn)] for turn in _TURNS]) for way in (cos, sin))
+_UPRIGHT, _ASKEW = np.eye(3), 1e-2
 
 
 class Outline(NamedTuple):
@@ -66,9 +70,8 @@ class Plane:
         )
         if origin is None or along is None or pixel is None or not (pixel > 0).all():
             return None
-        columns, rows = along[:3], along[3:]
-        axes = np.stack([columns, rows, np.cross(columns, rows)])
-        if not np.allclose(axes @ axes.T, np.eye(3), atol=1e-2):
+        axes = np.asarray([along[:3], along[3:], _cross(*along.tolist())])
+        if (np.abs(axes @ axes.T - _UPRIGHT) > _ASKEW).any():
             return None
         return cls(
             image=image,
@@ -78,11 +81,6 @@ class Plane:
             normal=Vector(*(float(value) for value in axes[2])),
             level_mm=float(axes[2] @ origin),
         )
-
-    def away_mm(self, point_mm: PointMm) -> float:
-        """Distance of a point from the plane."""
-        x, y, z = self.normal
-        return abs(x * point_mm.x + y * point_mm.y + z * point_mm.z - self.level_mm)
 
     def project(self, points_mm: Iterable[PointMm]) -> Floats:
         """(N, 2) image coordinates (column, row) of points, dropped onto the plane."""
@@ -95,17 +93,34 @@ class Plane:
         return PointMm(*(float(value) for value in self.origin_mm + offset))
 
 
+class Planes:
+    """Planes among which the nearest is sought for many points."""
+
+    def __init__(self, each: Sequence[Plane]) -> None:
+        self._each = each
+        self._normals = np.asarray([plane.normal for plane in each], float).reshape(-1, 3).T
+        self._levels_mm = np.asarray([plane.level_mm for plane in each], float)
+
+    def nearest(self, point_mm: PointMm) -> Plane | None:
+        """The plane least far from a point, the first of equals; None without planes."""
+        if not self._each:
+            return None
+        x, y, z = self._normals
+        away_mm = np.abs(x * point_mm.x + y * point_mm.y + z * point_mm.z - self._levels_mm)
+        return self._each[int(away_mm.argmin())]
+
+
 def planes(source: Source) -> list[Plane]:
     """The planes of a series that are known."""
     return [plane for image in source.images if (plane := Plane.of(image)) is not None]
 
 
-def outline(nodule: Nodule, known: Iterable[Plane]) -> Outline | None:
+def outline(nodule: Nodule, known: Planes) -> Outline | None:
     """The ellipse of a nodule's two axes, else its circle, on the nearest slice; None without a slice."""
     axes = nodule.character.axes if nodule.character else None
     ends = (*axes.long_mm, *axes.short_mm) if axes else (nodule.centre_mm,)
     middle = PointMm(*np.mean([tuple(end) for end in ends], axis=0).tolist())
-    plane = min(known, key=lambda plane: plane.away_mm(middle), default=None)
+    plane = known.nearest(middle)
     if plane is None:
         return None
     centre = plane.project([middle])[0]
@@ -118,10 +133,13 @@ def outline(nodule: Nodule, known: Iterable[Plane]) -> Outline | None:
 
 
 def _closed(centre: Floats, long: Floats, short: Floats) -> tuple[tuple[float, float], ...]:
-    turns = [2 * pi * corner / CORNERS for corner in range(CORNERS)]
-    around = [centre + long * cos(turn) + short * sin(turn) for turn in turns]
-    points = [(float(column), float(row)) for column, row in around]
+    points = [(column, row) for column, row in (centre + long * _COS + short * _SIN).tolist()]
     return (*points, points[0])
+
+
+def _cross(a: float, b: float, c: float, d: float, e: float, f: float) -> tuple[float, float, float]:
+    """The normal of columns along (a, b, c) and rows along (d, e, f)."""
+    return b * f - c * e, c * d - a * f, a * e - b * d
 
 
 def _seen(half: Floats) -> Floats:

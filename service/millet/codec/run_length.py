@@ -14,9 +14,8 @@ _MOST_SEGMENTS = 15
 
 
 def encode(picture: NDArray[np.uint8]) -> bytes:
-    """Encode (rows, columns, 3) RGB: a segment for each colour, runs ending with their row."""
-    planes = picture.transpose(2, 0, 1).copy()
-    segments = [bytes(imagecodecs.packbits_encode(plane, axis=-1)) for plane in planes]
+    """Encode (3, rows, columns) RGB: a segment for each colour, runs ending with their row."""
+    segments = [bytes(imagecodecs.packbits_encode(plane, axis=-1)) for plane in picture]
     even = [segment + b"\0" * (len(segment) % 2) for segment in segments]
     starts = [_HEADER_BYTES + sum(len(one) for one in even[:n]) for n in range(len(even))]
     unused = [0] * (_MOST_SEGMENTS - len(even))

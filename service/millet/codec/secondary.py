@@ -157,20 +157,18 @@ def _drawn(shot: _Shot, nodules: _Nodules, above: Rgb, below: Rgb, language: Lan
     width = shot.width_px
     height = max(1, round(width * shot.mm[0] / shot.mm[1]))
     resized = Image.fromarray(shot.grey).resize((width, height), Image.Resampling.BILINEAR)
-    frame = np.empty((len(above) + height + len(below), width, 3), np.uint8)
-    frame[: len(above)], frame[len(above) + height :] = above, below
-    picture = frame[len(above) : len(above) + height]
-    picture[:] = np.asarray(resized)[:, :, None]
+    picture = np.empty((3, height, width), np.uint8)
+    picture[:] = np.asarray(resized)
     _mark(picture, shot, nodules)
     for side, column in zip(shot.sides, (_SIDES_PX, width - _SIDES_PX), strict=True):
         put(picture, side, (height // 2, column), Lettering(_SIDES_PX, language))
     put(picture, shot.words, (_WORDS_PX, width // 2), Lettering(_WORDS_PX, language))
-    return frame
+    return np.concatenate([above, picture, below], axis=1)
 
 
 def _mark(picture: Rgb, shot: _Shot, nodules: _Nodules) -> None:
     """Ring what is seen, masses last."""
-    scale = np.asarray(picture.shape[:2]) / shot.grey.shape
+    scale = np.asarray(picture.shape[1:]) / shot.grey.shape
     centres = (np.stack([shot.rows, shot.columns], axis=1) + 0.5) * scale - 0.5
     radii = np.maximum(np.rint(nodules.radii_mm * shot.width_px / shot.mm[1] + 2), _LEAST_RING_PX).astype(int)
     for kind, members in ((NoduleClass.NODULE, ~nodules.masses), (NoduleClass.MASS, nodules.masses)):
@@ -221,8 +219,8 @@ def _image(kind: str, analysis: Analysis, shape: tuple[int, ...], frames: int, p
         PhotometricInterpretation="RGB",
         PlanarConfiguration=0,
         NumberOfFrames=frames,
-        Rows=shape[0],
-        Columns=shape[1],
+        Rows=shape[1],
+        Columns=shape[2],
         BitsAllocated=8,
         BitsStored=8,
         HighBit=7,

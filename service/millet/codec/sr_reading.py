@@ -238,8 +238,7 @@ def _site(items: Sequence[Node]) -> _Site:
     side = next((known.SIDES[key(code)] for code in named if key(code) in known.SIDES), None)
     lobes = [known.LOBES.get((key(code), at)) for code in found for at in (side, None)]
     lobe = next((lobe for lobe in lobes if lobe), None)
-    lungs = {key(codes.LUNG), ("T-28000", "SRT"), *known.SIDES, *known.ZONES, *(k for k, _ in known.LOBES)}
-    unknown = bool(found) and not any(key(code) in lungs for code in found)
+    unknown = bool(found) and not any(key(code) in known.IN_LUNGS for code in found)
     return _Site(tuple(c for c in found if c), side, lobe, Flaw.UNKNOWN_SITE if unknown else None)
 
 

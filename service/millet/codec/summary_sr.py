@@ -15,7 +15,7 @@ from millet.codec import codes
 from millet.codec.content import CONTAINS, Pen
 from millet.codec.document import pen_of
 from millet.codec.elements import Item
-from millet.codec.outline import outline, planes
+from millet.codec.outline import Planes, outline, planes
 from millet.codec.seg import SEGMENTATION
 from millet.codec.source import Source
 from millet.codec.sr import COMPREHENSIVE_3D_SR
@@ -48,7 +48,7 @@ def encode(analysis: Analysis, source: Source, *, masks: bool) -> bytes:
 def _groups(analysis: Analysis, source: Source, pen: Pen) -> Iterator[Item]:
     """The representatives that a slice of the series shows."""
     told = Told.of(analysis, source, pen)
-    known = planes(source) if analysis.nodules else []
+    known = Planes(planes(source) if analysis.nodules else ())
     for nodule in representatives(analysis.nodules):
         drawn = outline(nodule, known)
         if drawn is not None:

@@ -12,6 +12,7 @@ surfaces parallel to it, which pass through the same lung and the same vessels.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -74,19 +75,19 @@ def relief(ridges: Ridges) -> Relief:
     """The surface that stands out most; whether it is enough is for the caller to say."""
     spline = Spline.over(ridges.strength.shape[:2], ridges.frame.step_mm[:2])
     best, most = None, -1.0
-    for plane in _planes(ridges):
-        surface = plane
-        for step in COARSE:
-            surface = _bent(ridges, surface, step, spline)
+    surfaces = np.stack([*_planes(ridges)])
+    for step in COARSE:
+        surfaces = _bent(ridges, surfaces, step, spline)
+    for surface in surfaces:
         found = _judged(ridges, surface)
         share = np.count_nonzero(found.crossed) / np.count_nonzero(ridges.looked.any(axis=2))
         worth = found.contrast * share**0.5 if share > LEAST_SHARE else 0.0
         if worth > most:
-            best, most = surface, worth
+            best, most = surface[None], worth
     assert best is not None  # noqa: S101 - there are always planes
     for step in FINE:
         best = _bent(ridges, best, step, spline)
-    return _judged(ridges, best)
+    return _judged(ridges, best[0])
 
 
 def _planes(ridges: Ridges) -> Iterator[Floats]:
@@ -135,49 +136,53 @@ def _hough(strength: Floats32, looked: Mask) -> tuple[Floats, Floats]:
     return table, slopes
 
 
-def _bent(ridges: Ridges, surface: Floats, step: Step, spline: Spline) -> Floats:
-    slab, looked, first = _slab(ridges, surface, step.reach)
-    path = _path(-np.where(looked, slab, np.float32(UNSEEN)), step).argmin(axis=2)
-    strength = np.take_along_axis(slab, path[..., None], axis=2)[..., 0]
+def _bent(ridges: Ridges, surfaces: Floats, step: Step, spline: Spline) -> Floats:
+    """Surfaces (N, rows, columns) once more, nearer to what is there."""
+    slabs, looked, first = _slabs(ridges, surfaces, step.reach)
+    path = _paths(-np.where(looked, slabs, np.float32(UNSEEN)), step).argmin(axis=3)
+    strength = np.take_along_axis(slabs, path[..., None], axis=3)[..., 0]
     weights = np.where(strength > 0.8 * HEARD, strength, 0)
-    return spline.fit(first + path, weights, step.stiffness, step.tolerance)
+    fits = zip(first + path, weights, strict=True)
+    return np.stack([spline.fit(*fit, step.stiffness, step.tolerance) for fit in fits])
 
 
-def _slab(ridges: Ridges, surface: Floats, reach: int) -> tuple[Floats32, Mask, NDArray[np.int64]]:
-    """Strength (row, column, 2 reach + 1) about a surface and where it was looked for; its first heights."""
-    first = np.rint(surface).astype(np.int64) - reach
+def _slabs(ridges: Ridges, surfaces: Floats, reach: int) -> tuple[Floats32, Mask, NDArray[np.int64]]:
+    """Strength (N, row, column, 2 reach + 1) about surfaces and where it was looked for; first heights."""
+    first = np.rint(surfaces).astype(np.int64) - reach
     at = first[..., None] + np.arange(2 * reach + 1)
     depth = ridges.strength.shape[2]
     within = (at >= 0) & (at < depth)
     at = np.clip(at, 0, depth - 1)
-    slab = np.take_along_axis(ridges.strength, at, axis=2) * within
-    return slab, np.take_along_axis(ridges.looked, at, axis=2) & within, first
+    slabs = np.take_along_axis(ridges.strength[None], at, axis=3) * within
+    return slabs, np.take_along_axis(ridges.looked[None], at, axis=3) & within, first
 
 
-def _path(cost: Floats32, step: Step) -> Floats32:
-    """What the cheapest paths to each cell and height cost, from all four sides together."""
-    total = np.zeros_like(cost)
-    for costs, totals in ((cost, total), (cost.transpose(1, 0, 2), total.transpose(1, 0, 2))):
-        for order in (range(len(costs)), range(len(costs) - 1, -1, -1)):
-            here: Floats32 | None = None
-            for at in order:
-                here = costs[at] if here is None else costs[at] + _stepped(here, step)
-                totals[at] += here
+def _paths(costs: Floats32, step: Step) -> Floats32:
+    """What the cheapest paths to each cell and height of slabs cost, from all four sides together."""
+    total = np.zeros_like(costs)
+    for lines, totals in ((costs, total), (costs.swapaxes(1, 2), total.swapaxes(1, 2))):
+        ways = np.stack([lines, lines[:, ::-1]], axis=1).transpose(2, 4, 0, 1, 3).copy()
+        for before, here in pairwise(ways):
+            np.add(here, _stepped(before, step), out=here)
+        there, back = ways.transpose(3, 2, 0, 4, 1)
+        np.add(totals, there, out=totals)
+        np.add(totals, back[:, ::-1], out=totals)
     return total
 
 
 def _stepped(costs: Floats32, step: Step) -> Floats32:
-    """What it costs to be at each height of the next cell, over the cheapest of all."""
-    ramp = (step.bend * np.arange(costs.shape[1])).astype(np.float32)
-    up = np.minimum.accumulate(costs - ramp, axis=1) + ramp
-    down = np.minimum.accumulate((costs + ramp)[:, ::-1], axis=1)[:, ::-1] - ramp
-    least = costs.min(axis=1, keepdims=True)
-    return np.asarray(np.minimum(np.minimum(up, down) - least, np.float32(step.jump)), np.float32)
+    """What it costs to be at each height (the first axis) of the next cell, over the cheapest of all."""
+    ramp = (step.bend * np.arange(len(costs))).astype(np.float32).reshape(-1, 1, 1, 1)
+    up = np.minimum.accumulate(costs - ramp) + ramp
+    down = np.minimum.accumulate((costs + ramp)[::-1])[::-1] - ramp
+    cheapest = np.minimum(up, down, out=up)
+    cheapest -= costs.min(axis=0)
+    return np.minimum(cheapest, np.float32(step.jump), out=cheapest)
 
 
 def _judged(ridges: Ridges, surface: Floats) -> Relief:
     near, far = _ASIDE
-    slab, _, _ = _slab(ridges, surface, far + 1)
+    (slab,), _, _ = _slabs(ridges, surface[None], far + 1)
     loud = np.maximum(np.maximum(slab[..., :-2], slab[..., 1:-1]), slab[..., 2:])
     at = np.clip(np.rint(surface).astype(np.int64), 0, ridges.looked.shape[2] - 1)
     crossed = np.take_along_axis(ridges.looked, at[..., None], axis=2)[..., 0]

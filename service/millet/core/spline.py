@@ -1,4 +1,8 @@
-"""Smooth heights over a grid of rows and columns: a penalised tensor product of cubic B-splines."""
+"""Smooth heights over a grid of rows and columns: a penalised tensor product of cubic B-splines.
+
+On a whole grid the basis of the surface is never written down: rows and columns are summed one after the
+other (generalised linear array models: Currie, Durban and Eilers, J R Stat Soc B 68:259, 2006).
+"""
 
 from __future__ import annotations
 
@@ -16,10 +20,10 @@ ROUNDS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Spline:
-    """The basis over one grid, (cells, coefficients), and what bending costs."""
+    """The bases along rows and columns of one grid, (places, coefficients), and what bending costs."""
 
-    shape: tuple[int, int]
-    basis: Floats
+    down: Floats
+    across: Floats
     bending: Floats
 
     @classmethod
@@ -29,23 +33,35 @@ class Spline:
             max(round((count - 1) * step / KNOT_MM), 2) for count, step in zip(shape, step_mm, strict=True)
         ]
         down, across = (_basis(count, n) for count, n in zip(shape, knots, strict=True))
-        basis = (down[:, None, :, None] * across[None, :, None, :]).reshape(shape[0] * shape[1], -1)
-        return cls(shape=(shape[0], shape[1]), basis=basis, bending=_bending([n + 3 for n in knots]))
+        return cls(down=down, across=across, bending=_bending([n + 3 for n in knots]))
 
     def fit(self, heights: Floats, weights: Floats, stiffness: float, tolerance: float) -> Floats:
         """The surface (rows, columns) near to heights of positive weight; those far from it lose theirs.
 
         Where nothing supports it, it goes on as straight as it can.
         """
-        use = weights.ravel() > 0
-        basis, wanted, trust = self.basis[use], heights.ravel()[use], weights.ravel()[use].astype(float)
-        weight, found = trust, np.zeros(len(self.bending))
+        trust = weights.astype(float)
+        weight, found = trust, np.zeros_like(trust)
         for _ in range(ROUNDS):
-            normal = basis.T @ (basis * weight[:, None]) + stiffness * self.bending
+            normal = self._products(weight) + stiffness * self.bending
             normal[np.diag_indices_from(normal)] += 1e-6
-            found = np.linalg.solve(normal, basis.T @ (weight * wanted))
-            weight = trust / (1 + ((wanted - basis @ found) / tolerance) ** 2) ** 2
-        return np.asarray((self.basis @ found).reshape(self.shape))
+            wanted = self.down.T @ (weight * heights) @ self.across
+            solved = np.linalg.solve(normal, wanted.ravel()).reshape(wanted.shape)
+            found = self.down @ solved @ self.across.T
+            weight = trust / (1 + ((heights - found) / tolerance) ** 2) ** 2
+        return found
+
+    def _products(self, weight: Floats) -> Floats:
+        """The weighted sums, over all places, of the products of each two coefficients' functions."""
+        rows, columns = self.down.shape[1], self.across.shape[1]
+        sums = _pairs(self.down).T @ weight @ _pairs(self.across)
+        apart = sums.reshape(rows, rows, columns, columns).transpose(0, 2, 1, 3)
+        return apart.reshape(rows * columns, -1)
+
+
+def _pairs(basis: Floats) -> Floats:
+    """The products of each two functions of a basis at each place."""
+    return (basis[:, :, None] * basis[:, None, :]).reshape(len(basis), -1)
 
 
 def _basis(count: int, knots: int) -> Floats:

@@ -20,14 +20,14 @@ import numpy as np
 from millet import __version__
 from millet.codec import lung_outline
 from millet.codec.source import Source
-from millet.core import count_limit, digest, reliability, triage
+from millet.core import calibration, count_limit, digest, reliability, triage
 from millet.core import pattern as patterns
 from millet.core.analysis import Analysis, Outcome, Predecessor, Provenance, Triage, TriageLevel
 from millet.core.character import Character
 from millet.core.comparable import Conditions
 from millet.core.describe import Seen, characters
 from millet.core.detectability import Resolution
-from millet.core.followup import tracked
+from millet.core.followup import Prior, tracked
 from millet.core.generations import named
 from millet.core.kernel import blur_mm
 from millet.core.language import Language, phrase
@@ -46,13 +46,12 @@ from millet.errors import UnfitSeries
 from millet.flow import followup, second_reader
 from millet.flow.ahead import Ahead, Haste
 from millet.flow.answers import Progress as Share
-from millet.flow.followup import Prior
 from millet.flow.judging import judged
 from millet.flow.model import Model
 from millet.flow.objects import objects_of, reports_of
 from millet.flow.read import ReadSeries, read
 from millet.flow.slabs import GRID
-from millet.flow.surroundings import Surroundings, surroundings
+from millet.flow.surroundings import Surroundings, shown, surroundings
 
 UNREPORTED = frozenset({Reason.IDENTITY_CONFLICT})
 """No object is made: it would be filed under one of several patients. gRPC, page and metric tell it."""
@@ -79,8 +78,8 @@ class Order:
     generation: int
     created_utc: datetime
     predecessor: Predecessor | None = None
-    prior: Prior | None = None
-    """What it is compared with, or why with nothing; None where nobody asked."""
+    prior: Callable[[], Prior] | None = None
+    """Tells what it is compared with, or why with nothing, once that is asked; None where nobody looks."""
     before: tuple[Nodule, ...] = ()
     """Of an earlier generation of the series: what is found there again keeps its name."""
     language: Language = Language.ENGLISH
@@ -200,46 +199,53 @@ def _examined(
         raise UnfitSeries(Reason.NO_LUNG, phrase("no-lung"))
     with ThreadPoolExecutor(1, "beside") as beside:
         around = beside.submit(surroundings, series, mask, ahead)
+        pictured = beside.submit(shown, series, mask, ahead)
         ahead.look_in(mask)
         found = ahead.search(model.reader, series.volume, mask, _share("detect", progress))
         progress("measure", 0, 0)
         base = replace(base, remarks=base.remarks + count_limit.reached(model.manifest, found))
         kept = [candidate for candidate in found.candidates if model.manifest.reports(candidate)]
-        seen_at = _resolution(series)
+        seen_at = resolution(series)
         measured = measure(series.volume, mask, kept, seen_at)
+        sure = calibration.told(model.manifest.calibration, _sample(kept, mask, seen_at))
         second = _second(series, mask, ahead, model, progress)
-    known = around.result()
-    nodules = named(
-        _nodules(base, series, measured, _characters(measured, mask, known, seen_at)), order.before
-    )
-    figures, doubts = reliability.judge(_evidence(series, mask, known.noise_hu, nodules, model, second))
-    told = base.remarks + known.coverage + doubts
-    base = replace(
-        base,
-        outcome=Outcome.FINDINGS if nodules or known.effusions else Outcome.NONE_FOUND,
-        remarks=told,
-        reliability=figures,
-        nodules=nodules,
-        effusions=known.effusions,
-        lungs=mask.litres,
-    )
-    how = followup.conditions(series, mask, model.manifest)
-    base = _compared(base, series, mask, how, order.prior)
-    images = Images.of(series.volume.grid, seen_at.slice_mm)
-    analysis = worded(judged(base, series.headers, mask, known.lobes, images, model.criteria))
-    progress("report", 0, 0)
-    made = objects_of(analysis, label(series.volume, analysis.nodules), known)
-    made = {**made, lung_outline.KIND: followup.kept(mask, how)}
+        known = around.result()
+        described = _characters(measured, mask, known, seen_at, sure.probabilities)
+        nodules = named(_nodules(base, series, measured, described), order.before)
+        figures, doubts = reliability.judge(_evidence(series, mask, known.noise_hu, nodules, model, second))
+        told = base.remarks + known.coverage + doubts
+        base = replace(
+            base,
+            outcome=Outcome.FINDINGS if nodules or known.effusions else Outcome.NONE_FOUND,
+            remarks=told,
+            reliability=figures,
+            nodules=nodules,
+            effusions=known.effusions,
+            lungs=mask.litres,
+            not_assessed=base.not_assessed + sure.not_assessed,
+            provenance=replace(base.provenance, calibration=sure.by),
+        )
+        how = followup.conditions(series, mask, model.manifest)
+        base = _compared(base, series, mask, how, order.prior)
+        images = Images.of(series.volume.grid, seen_at.slice_mm)
+        analysis = worded(judged(base, series.headers, mask, known.lobes, images, model.criteria))
+        progress("report", 0, 0)
+        made = objects_of(analysis, label(series.volume, analysis.nodules), pictured.result())
+        made = {**made, lung_outline.KIND: followup.kept(mask, how)}
     return Made(analysis=analysis, objects=made, candidates=found.candidates)
 
 
 def _compared(
-    base: Analysis, series: ReadSeries, mask: LungMask, how: Conditions, prior: Prior | None
+    base: Analysis,
+    series: ReadSeries,
+    mask: LungMask,
+    how: Conditions,
+    prior: Callable[[], Prior] | None,
 ) -> Analysis:
     """With what changed since a prior, and its names for the nodules that are still there."""
     change = None
     if prior is not None:
-        change = followup.changed(base, series, mask, how, prior, partial(shows, series.volume))
+        change = followup.changed(base, series, mask, how, prior(), partial(shows, series.volume))
         base = replace(base, change=change, nodules=tracked(base.nodules, change))
     compared = change is not None and not change.not_used
     return base if compared else replace(base, not_assessed=(*base.not_assessed, NOT_COMPARED))
@@ -250,12 +256,26 @@ def _share(stage: str, progress: Progress) -> Share:
 
 
 def _characters(
-    measured: Sequence[Measurement], mask: LungMask, known: Surroundings, seen_at: Resolution
+    measured: Sequence[Measurement],
+    mask: LungMask,
+    known: Surroundings,
+    seen_at: Resolution,
+    probabilities: Sequence[float | None],
 ) -> tuple[Character, ...]:
     """What the nodules are like, and where in their lungs they lie."""
     centres = np.asarray([one.centre_mm for one in measured], float).reshape(-1, 3)
     where = places(centres, [one.diameter_mm for one in measured], mask, known.lobes)
-    return characters(measured, where, Seen(at=seen_at, noise_hu=known.noise_hu))
+    return characters(measured, where, Seen(at=seen_at, noise_hu=known.noise_hu), probabilities)
+
+
+def _sample(kept: Sequence[Candidate], mask: LungMask, seen_at: Resolution) -> calibration.Sample:
+    """The findings as the model's calibration asks about them."""
+    return calibration.Sample(
+        scores=[one.score for one in kept],
+        diameters_mm=[one.diameter_mm for one in kept],
+        lungs_l=mask.litres.total_l,
+        slice_mm=seen_at.slice_mm,
+    )
 
 
 def _nodules(
@@ -315,13 +335,13 @@ def _evidence(
         median_mm=patterns.judge(nodules).median_diameter_mm,
         lungs_l=mask.litres.total_l,
         noise_hu=noise,
-        seen_at=_resolution(series),
+        seen_at=resolution(series),
         second_reader=model.second.name if model.second else second_reader.NONE,
         second=second,
     )
 
 
-def _resolution(series: ReadSeries) -> Resolution:
+def resolution(series: ReadSeries) -> Resolution:
     """Pixel, slice (as thick as stated, at least as the step) and kernel of the chosen volume."""
     step_mm, _, column_mm = series.volume.grid.spacing_mm
     stated_mm = max(header.slice_thickness_mm or 0.0 for header in series.headers)

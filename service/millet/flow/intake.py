@@ -17,6 +17,7 @@ from millet.core.habits import Rhythm
 from millet.core.makes import kernel_of, make_of
 from millet.core.series import SliceHeader
 from millet.core.stack import FEWEST_SLICES
+from millet.core.trace import trace_of
 from millet.errors import StoreError
 from millet.flow.completion import Coming, Completion
 from millet.flow.indexer import Indexer, Judged
@@ -28,7 +29,8 @@ LOOK_EVERY_S = 30.0
 Fact = str | int | float
 Tell = Callable[[str, Mapping[str, Fact]], None]
 """Told what happened: "instance" {result: new, repeated or conflict}, "reopened" {series_id, generation} and
-"closed" {series_id, generation, site, closed_by, waited_s, scanner, kernel}. No patient data."""
+"closed" {series_id, generation, trace, associations, site, closed_by, waited_s, scanner, kernel}. No patient
+data."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -192,6 +194,10 @@ class Intake:
         return {
             "series_id": coming.series_id,
             "generation": one.generation,
+            "trace": trace_of(one.sender.site, first.series_uid, one.generation)
+            if first and one.sender
+            else "",
+            "associations": " ".join(map(str, sorted(one.carriers))),
             "site": one.sender.site if one.sender else "",
             "closed_by": by.value,
             "waited_s": round(self._clock.monotonic_s() - one.last_instance_s, 3),

@@ -6,6 +6,7 @@ Which of them a destination is sent is its own choice (`core.media`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from millet.codec import (
     chest_cad,
@@ -23,30 +24,41 @@ from millet.codec import (
 from millet.codec.source import Source
 from millet.core.analysis import Analysis
 from millet.core.labels import Labels
-from millet.flow.surroundings import Surroundings
+from millet.flow.surroundings import Shown
 
 
-def objects_of(analysis: Analysis, labels: Labels, around: Surroundings) -> Mapping[str, bytes]:
+def objects_of(analysis: Analysis, labels: Labels, shown: Shown) -> Mapping[str, bytes]:
     """All objects of an exam that was analysed; those that would hold nothing are left out.
+
+    Pictures are drawn beside the reports, which somebody waits for.
 
     Args:
         analysis: what is told.
         labels: the voxels of its nodules, on the grid of the source images.
-        around: the source images, and the views for pictures.
+        shown: the source images, and the views for pictures.
     """
-    source, pictures = around.source, presentation.mips(around.views, analysis)
-    mask = seg.encode(analysis, labels, source)
-    made = {
-        **reports_of(analysis, source, masks=mask is not None),
-        "seg": mask,
-        "labelmap": labelmap.encode(analysis, labels, source),
-        "gsps": gsps.encode(analysis, source),
-        "kos": key_images.encode(analysis, source),
-        **secondary.encode(around.views, analysis, source),
-        "mip-coronal.png": pictures["coronal"],
-        "mip-axial.png": pictures["axial"],
-    }
+    source = shown.source
+    with ThreadPoolExecutor(1, "pictures") as beside:
+        pictures = beside.submit(_pictures, analysis, shown)
+        mask = seg.encode(analysis, labels, source)
+        made = {
+            **reports_of(analysis, source, masks=mask is not None),
+            "seg": mask,
+            "labelmap": labelmap.encode(analysis, labels, source),
+            "gsps": gsps.encode(analysis, source),
+            "kos": key_images.encode(analysis, source),
+            **pictures.result(),
+        }
     return {kind: encoded for kind, encoded in made.items() if encoded}
+
+
+def _pictures(analysis: Analysis, shown: Shown) -> Mapping[str, bytes]:
+    sheets = presentation.mips(shown.views, analysis)
+    return {
+        **secondary.encode(shown.views, analysis, shown.source),
+        "mip-coronal.png": sheets["coronal"],
+        "mip-axial.png": sheets["axial"],
+    }
 
 
 def reports_of(analysis: Analysis, source: Source, *, masks: bool) -> Mapping[str, bytes]:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from millet.codec import decoders
 from millet.codec.decoders import Decode
 from millet.core.nodule import Candidate
-from millet.core.turns import EMERGENCY
+from millet.core.turns import BEHIND, EMERGENCY
 from millet.flow.ahead import Ahead, Haste, Reader
 from millet.flow.batcher import Batcher
 from millet.flow.progress import ARRIVING, Reached
@@ -122,6 +122,12 @@ class Streaming:
         for failure in self._wait(one):
             raise failure
         return one.ahead
+
+    def apart(self, model_title: str) -> Ahead:
+        """Work on a series of nobody's worklist, behind all others; whoever asked closes it."""
+        station = min(self.stations, key=lambda each: each.batcher.waiting)
+        known_by, haste = ("apart", next(self._numbers)), Haste(urgency=BEHIND)
+        return Ahead(known_by, station.readers[model_title], station.batcher, haste, decode=self.decode)
 
     def let_go(self, series_id: int, generation: int) -> None:
         """A generation has ended, or is somebody else's."""

@@ -1,4 +1,4 @@
-"""What an exam's report needs besides its nodules: made beside the detector, which leaves time for it."""
+"""What a report needs besides its nodules: made beside the detector, pictures beside the judging."""
 
 from __future__ import annotations
 
@@ -20,15 +20,21 @@ from millet.flow.read import ReadSeries
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Surroundings:
-    """Of one exam."""
+    """Of one exam: what its nodules are described and judged by."""
 
     effusions: tuple[Effusion, ...]
     coverage: tuple[Remark, ...]
     noise_hu: float | None
+    lobes: Lobes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Shown:
+    """Of one exam: what its objects are made with, once it is judged."""
+
     source: Source
     views: Views
     """For pictures."""
-    lobes: Lobes
 
 
 def surroundings(series: ReadSeries, lungs: LungMask, ahead: Ahead) -> Surroundings:
@@ -38,7 +44,14 @@ def surroundings(series: ReadSeries, lungs: LungMask, ahead: Ahead) -> Surroundi
         effusions=effusions(lungs),
         coverage=coverage(lungs, series.volume),
         noise_hu=noise_hu(series.volume, lungs),
+        lobes=lobes_of(planes, grid, lungs),
+    )
+
+
+def shown(series: ReadSeries, lungs: LungMask, ahead: Ahead) -> Shown:
+    """Read what objects refer to, and project the chest."""
+    planes, grid = ahead.planes(PICTURE)
+    return Shown(
         source=Source.of([(taken.image, taken.head) for taken in series.taken if taken.image]),
         views=project(planes, grid, lungs.inside(grid)),
-        lobes=lobes_of(planes, grid, lungs),
     )

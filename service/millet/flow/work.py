@@ -20,12 +20,12 @@ from millet.errors import DetectorError, Interrupted, ServiceError
 from millet.flow.ahead import Haste
 from millet.flow.analyse import Made, Order, Progress, finish, given_up
 from millet.flow.drain import Drain
-from millet.flow.followup import Prior, find
 from millet.flow.model import Model, Models
 from millet.flow.precedence import Precedence
 from millet.flow.progress import Reached
+from millet.flow.seeking import Seeking
 from millet.flow.streaming import Streaming
-from millet.ports import JobQueue, KeptObject, ObjectStore, Priors, Spool, Work
+from millet.ports import JobQueue, KeptObject, ObjectStore, SeriesKey, Spool, Work
 
 ATTEMPTS = 3
 """How often a fault of ours is tried again: one may be a passing lack of memory, three are not."""
@@ -57,8 +57,10 @@ class Analyser:
     drain: Drain
     told: Callable[[Work, Reached], None]
     """Told how far the work has come."""
-    priors: Priors | None = None
-    """Where earlier exams of a patient are looked up; None where they are not."""
+    seeking: Seeking | None = None
+    """Who looks for earlier exams of a patient; None where nobody does."""
+    earlier: Callable[[SeriesKey], Analysis | None] = lambda _key: None
+    """The newest committed analysis of a series, of whichever generation."""
     routed: Routed = lambda _called_ae, destinations: destinations
     precedence: Precedence = field(default_factory=Precedence)
     language: Language = Language.ENGLISH
@@ -92,7 +94,8 @@ class Analyser:
 
     def _made(self, work: Work, model: Model) -> Made:
         fault = Reason.INTERNAL_ERROR
-        order = replace(self._order(work), prior=self._prior(work, model), before=self._before(work))
+        prior = self.seeking.asked(work) if self.seeking else None
+        order = replace(self._order(work), prior=prior, before=self._before(work))
         for _ in range(ATTEMPTS):
             try:
                 ahead = self.streaming.complete(work)
@@ -108,15 +111,10 @@ class Analyser:
                 self.faulty(work, failure)
         return self._given_up(work, model, fault)
 
-    def _prior(self, work: Work, model: Model) -> Prior | None:
-        return find(self.priors, work.key, model.digest) if self.priors else None
-
     def _before(self, work: Work) -> tuple[Nodule, ...]:
         """The nodules of an earlier generation; none where there was none, or it cannot be read any more."""
-        if self.priors is None or work.generation == 1:
-            return ()
         try:
-            earlier = self.priors.analysis(work.key)
+            earlier = self.earlier(work.key) if work.generation > 1 else None
         except ValueError:
             return ()
         return earlier.nodules if earlier else ()

@@ -1,6 +1,15 @@
 """What the flow asks of the world: small protocols, each method stating blocking and errors."""
 
-from millet.ports.archive import Archive, FoundSeries, KeptLog, Retrieved, SeriesName, SeriesQuery, Take
+from millet.ports.archive import (
+    Archive,
+    FoundSeries,
+    FoundStudy,
+    KeptLog,
+    Retrieved,
+    SeriesName,
+    SeriesQuery,
+    Take,
+)
 from millet.ports.arrivals import (
     ArrivalLog,
     Arrived,
@@ -20,7 +29,7 @@ from millet.ports.deliveries import DeadLetters, DeliveryQueue, Later, Selection
 from millet.ports.detector import Detector, Peaks
 from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
 from millet.ports.habits import Habits, Sender
-from millet.ports.priors import PatientExams, Priors
+from millet.ports.priors import PatientExams, PriorLog, Priors, UnderWay
 from millet.ports.provisional import Found, Provisional, ProvisionalLog
 from millet.ports.readers import About, ReaderLog, Taken
 from millet.ports.stores import (
@@ -54,6 +63,7 @@ __all__ = [
     "Entry",
     "Found",
     "FoundSeries",
+    "FoundStudy",
     "Gate",
     "Habits",
     "InstanceIndex",
@@ -71,6 +81,7 @@ __all__ = [
     "Peaks",
     "Pems",
     "Policy",
+    "PriorLog",
     "Priors",
     "ProgressLog",
     "Promise",
@@ -97,6 +108,7 @@ __all__ = [
     "Stored",
     "Take",
     "Taken",
+    "UnderWay",
     "Verifier",
     "Work",
     "Worklist",

@@ -107,7 +107,7 @@ class Settings:
     docs/how-to/operate.md."""
     traces_to: str = ""
     """OpenTelemetry collector that is sent a trace of every series, `http[s]://HOST:PORT` (OTLP over gRPC);
-    empty for none. No patient data is in them."""
+    empty for none. No patient data is in them. Needs millet[traces]."""
     destination: str = "folder"
     """Where reports go: `folder` (state_dir/reports), `AET@HOST:PORT`, or `none` where `destinations` says
     all. A folder works before any PACS is configured."""
@@ -116,6 +116,14 @@ class Settings:
     is enough for a first trial."""
     archive: tuple[ArchiveSection, ...] = ()
     """Whom we ask for series, by name: priors, gaps, and pulls by UID (`[[archive]]`)."""
+    prior_wait_s: float = 10.0
+    """How long the report of a complete series waits at most for its prior: for archives with `priors`, and
+    for a prior that is analysed again. The search begins with the first instance, so that mostly nothing is
+    waited for."""
+    prior_again: bool = True
+    """Whether a prior that another model read is analysed again by this one, behind all other work and for
+    comparison only, where its instances lie in the spool or in an archive with `prior_images`. Off: the
+    comparison then is limited."""
     stow: bool = False
     """Whether instances are taken over HTTP too, by DICOMweb STOW-RS at `/studies`, in a process that has the
     roles receive and api. Off: a door that nobody needs stays shut."""
@@ -324,6 +332,7 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "traces_to": _collector,
     "destination": _destination,
     "archive": archives_mistake,
+    "prior_wait_s": _not_negative,
     "stow_body_bytes": _positive,
     "stow_requests": _positive,
     "model": model_mistake,

@@ -91,7 +91,7 @@ def test_down_to_each_revision_and_up_again_keeps_the_rows(engine, revision):
 
 def test_series_that_shared_a_revision_are_told_apart(engine):
     """Each but the first is told to watchers once more, behind all that was."""
-    migrate(engine, "0010")
+    migrate(engine, "0011")
     columns = (
         "id, site, series_uid, state, generation, instances, first_received_utc, last_received_utc, revision"
     )

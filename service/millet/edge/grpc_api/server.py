@@ -19,6 +19,7 @@ from millet.edge.grpc_api.gate import GateInterceptor
 from millet.edge.grpc_api.malformed import MalformedInterceptor
 from millet.edge.grpc_api.reading import Reading
 from millet.edge.grpc_api.recent import Recent
+from millet.edge.grpc_api.requests import RequestInterceptor
 from millet.edge.grpc_api.saying import Saying
 from millet.edge.grpc_api.service import AnalysisService
 from millet.edge.grpc_api.watching import Watching
@@ -86,7 +87,9 @@ class GrpcServer:
         poll_s: float = 0.1,
     ) -> None:
         self._ready = sources.ready
-        self._interceptors = [MalformedInterceptor(), *([GateInterceptor(gate)] if gate else [])]
+        telling = RequestInterceptor(sources.telemetry)
+        gates = [GateInterceptor(gate)] if gate else []
+        self._interceptors = [telling, MalformedInterceptor(), *gates]
         self._credentials = credentials
         self._poll_s = poll_s
         worklist, readers = sources.worklist, sources.readers

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from time import monotonic
 from typing import Any, TypeVar
 
 import grpc
@@ -102,7 +101,7 @@ class AnalysisService(rpc.AnalysisServiceServicer):
             yield part
 
     async def _unary(self, method: Rpc, context: Context, answer: Callable[[], T]) -> T:
-        code, began_s = GrpcCode.CANCELLED, monotonic()
+        code = GrpcCode.CANCELLED
         try:
             made = await asyncio.to_thread(answer)
             code = GrpcCode.OK
@@ -113,15 +112,11 @@ class AnalysisService(rpc.AnalysisServiceServicer):
             code = GrpcCode.UNKNOWN
             raise
         finally:
-            self._ended(method, code, began_s)
+            self._telemetry.rpc(method, code)
         return made
 
-    def _ended(self, method: Rpc, code: GrpcCode, began_s: float) -> None:
-        self._telemetry.rpc(method, code)
-        self._telemetry.rpc_took(method, monotonic() - began_s)
-
     async def _stream(self, method: Rpc, context: Context, answers: AsyncIterator[T]) -> AsyncIterator[T]:
-        code, began_s = GrpcCode.CANCELLED, monotonic()
+        code = GrpcCode.CANCELLED
         try:
             async for one in answers:
                 yield one
@@ -133,4 +128,4 @@ class AnalysisService(rpc.AnalysisServiceServicer):
             code = GrpcCode.UNKNOWN
             raise
         finally:
-            self._ended(method, code, began_s)
+            self._telemetry.rpc(method, code)

@@ -210,6 +210,25 @@ alert = Table(
 )
 """A generation whose triage level is another one than that of the generation before."""
 
+prior = Table(
+    "prior",
+    metadata,
+    Column("series_id", ForeignKey("series.id"), primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    Column("document", Text, nullable=False),
+)
+"""What a generation is compared with, settled once (`codec.prior`)."""
+
+reading = Table(
+    "reading",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("series_uid", String, primary_key=True),
+    Column("read_by", String, primary_key=True),
+    Column("document", Text, nullable=False),
+)
+"""What was read of an earlier exam for comparison only, by which model and of which instances."""
+
 sender_habit = Table(
     "sender_habit",
     metadata,

@@ -17,6 +17,7 @@ from millet.edge.telemetry.metrics import (
     Storing,
     Telemetry,
 )
+from millet.edge.telemetry.traces import Traces
 from millet.edge.telemetry.working import Attempt
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Stage",
     "Storing",
     "Telemetry",
+    "Traces",
     "configure",
     "series_tag",
 ]

@@ -10,10 +10,11 @@ from millet.core.analysis import Analysis
 from millet.core.assembler import ClosedBy
 from millet.core.makes import Kernel, Make
 from millet.core.tag import series_tag
+from millet.core.trace import trace_of
 from millet.edge.telemetry.leaving import Delivered
 from millet.edge.telemetry.metrics import Association, Peer, Stage, Telemetry
 from millet.edge.telemetry.working import Attempt
-from millet.errors import DetectorError
+from millet.errors import ArchiveError, DetectorError
 from millet.ports import Clock, Delivery, Work
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class Events:
         self._telemetry.working.attempted(Attempt.COMMITTED)
         facts = {
             "series": series_tag(work.key.series_uid),
+            "trace": trace_of(work.key.site, work.key.series_uid, work.generation),
             "generation": work.generation,
             "model": f"{analysis.provenance.model_name}/{analysis.provenance.model_version}",
             "outcome": analysis.outcome.value,
@@ -90,6 +92,11 @@ class Events:
     def read_ahead_failed(self, failure: Exception) -> None:
         """An instance could not be read while its series arrives; it is read again when that is complete."""
         log.warning("an instance could not be read ahead: %s", type(failure).__name__)
+
+    def prior_failed(self, failure: Exception) -> None:
+        """A step of looking for a prior failed; the report says what is not known for it."""
+        why = str(failure) if isinstance(failure, ArchiveError) else type(failure).__name__
+        log.warning("looking for a prior: %s", why)
 
     def faulty(self, work: Work, failure: Exception) -> None:
         """An attempt at an analysis failed."""
@@ -110,6 +117,7 @@ class Events:
         facts = {
             "kind": delivery.kind,
             "series": series_tag(delivery.series_uid),
+            "trace": trace_of(delivery.site, delivery.series_uid, delivery.generation),
             "destination": delivery.destination,
             "why": why,
         }

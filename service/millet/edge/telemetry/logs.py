@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TextIO
 
+from millet.edge.telemetry.requests import REQUEST
 from millet.errors import ServiceError
 
 FIELDS = frozenset(
@@ -45,6 +46,7 @@ FIELDS = frozenset(
         "remarks",
         "result",
         "roles",
+        "route",
         "scanner",
         "segment",
         "series",
@@ -54,6 +56,7 @@ FIELDS = frozenset(
         "stage",
         "state",
         "status",
+        "trace",
         "triage",
         "waited_s",
         "why",
@@ -99,6 +102,8 @@ class JsonLines(logging.Formatter):
         }
         if _is_ours(record.name):
             line["message"] = record.getMessage()
+            if request := REQUEST.get():
+                line["request"] = request
             line |= {key: value for key, value in vars(record).items() if key in FIELDS}
         else:
             line["at"] = f"{record.module}.{record.funcName}:{record.lineno}"

@@ -25,7 +25,7 @@ from millet.core.wording import words
 from millet.edge.telemetry import CONTENT_TYPE
 from millet.edge.web import lines
 from millet.edge.web.gate import GateKeeper
-from millet.edge.web.hygiene import BodyLimit, HostCheck, SameSite, SecurityHeaders
+from millet.edge.web.hygiene import BodyLimit, HostCheck, RequestName, SameSite, SecurityHeaders
 from millet.edge.web.stow import Stow, routes
 from millet.errors import StoreError
 from millet.ports import Gate, SeriesKey, SeriesStatus, Worklist, WorklistQuery
@@ -77,6 +77,7 @@ def application(
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         middleware=[
+            Middleware(RequestName),
             Middleware(SecurityHeaders),
             Middleware(HostCheck, hosts=hosts),
             Middleware(SameSite),

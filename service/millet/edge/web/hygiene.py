@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
+from time import perf_counter
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -10,6 +12,9 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from millet.core.roles import ROUTES, Open, route_of
+from millet.edge.telemetry.requests import HEADER, REQUEST, named
+
+log = logging.getLogger(__name__)
 
 HEADERS = {
     b"content-security-policy": b"default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; "
@@ -43,6 +48,30 @@ class SecurityHeaders:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *added.items()]
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+
+class RequestName:
+    """Names each request: in its answer, and in every line of the log that is written for it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, with a name; the path is not told, for a series may be in it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id, began_s = named(Headers(scope=scope).get(HEADER, "")), perf_counter()
+        REQUEST.set(request_id)
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (HEADER.encode(), request_id.encode())]
+                facts = {"route": route_of(scope["path"]), "status": message["status"]}
+                log.debug("answered", extra={**facts, "duration_s": round(perf_counter() - began_s, 3)})
             await send(message)
 
         await self._app(scope, receive, sending)

@@ -712,7 +712,7 @@ class Nodule(_message.Message):
     mean_hu: _builtins.float
     """Mean attenuation in Hounsfield units."""
     score: _builtins.float
-    """The detector's score, 0 to 1; no probability of malignancy."""
+    """The detector's score, 0 to 1; no probability of anything."""
     nodule_class: Global___NoduleClass.ValueType
     """Nodule or mass, by size."""
     side: Global___Side.ValueType
@@ -1051,6 +1051,7 @@ class Provenance(_message.Message):
     CONFIGURATION_DIGEST_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     PRECISION_FIELD_NUMBER: _builtins.int
+    CALIBRATION_FIELD_NUMBER: _builtins.int
     software_version: _builtins.str
     """Version of Millet."""
     model_name: _builtins.str
@@ -1065,6 +1066,8 @@ class Provenance(_message.Message):
     """The execution provider that ran, as its engine names it."""
     precision: _builtins.str
     """fp32, fp16 or int8."""
+    calibration: _builtins.str
+    """What the probabilities of nodules were calibrated on, in words; empty where no nodule has one."""
     def __init__(
         self,
         *,
@@ -1075,10 +1078,11 @@ class Provenance(_message.Message):
         configuration_digest: _builtins.str = ...,
         provider: _builtins.str = ...,
         precision: _builtins.str = ...,
+        calibration: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration_digest", b"configuration_digest", "model_digest", b"model_digest", "model_name", b"model_name", "model_version", b"model_version", "precision", b"precision", "provider", b"provider", "software_version", b"software_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "configuration_digest", b"configuration_digest", "model_digest", b"model_digest", "model_name", b"model_name", "model_version", b"model_version", "precision", b"precision", "provider", b"provider", "software_version", b"software_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1585,6 +1589,32 @@ class NoduleChange(_message.Message):
 Global___NoduleChange: _TypeAlias = NoduleChange  # noqa: Y015
 
 @_typing.final
+class LeftOut(_message.Message):
+    """LeftOut counts lesions of the prior that nothing is said of, for one reason."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Stable code."""
+    count: _builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeftOut: _TypeAlias = LeftOut  # noqa: Y015
+
+@_typing.final
 class Change(_message.Message):
     """Change compares an exam with one prior."""
 
@@ -1598,6 +1628,9 @@ class Change(_message.Message):
     NODULES_FIELD_NUMBER: _builtins.int
     GONE_SHARE_FIELD_NUMBER: _builtins.int
     MEDIAN_VOLUME_CHANGE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    ARCHIVE_FIELD_NUMBER: _builtins.int
     prior_series_uid: _builtins.str
     """Series Instance UID of the prior; empty where there is none."""
     prior_date: _builtins.str
@@ -1610,6 +1643,10 @@ class Change(_message.Message):
     """Share of the prior's nodules that are gone; absent in a limited comparison."""
     median_volume_change: _builtins.float
     """Of the matched nodules, relative."""
+    source: _builtins.str
+    """From what the prior is known: "ours", "images" (read again by this model), "report", "segmentation"."""
+    archive: _builtins.str
+    """Why it is not known whether archives hold another prior, as a stable code; empty where it is."""
     @_builtins.property
     def limited(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Stable codes of what limits the comparison; where there is any, nothing is called new or gone."""
@@ -1617,6 +1654,10 @@ class Change(_message.Message):
     @_builtins.property
     def nodules(self) -> _containers.RepeatedCompositeFieldContainer[Global___NoduleChange]:
         """Nodule by nodule."""
+
+    @_builtins.property
+    def left_out(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeftOut]:
+        """Lesions of the prior that nothing is said of."""
 
     def __init__(
         self,
@@ -1629,10 +1670,13 @@ class Change(_message.Message):
         nodules: _abc.Iterable[Global___NoduleChange] | None = ...,
         gone_share: _builtins.float | None = ...,
         median_volume_change: _builtins.float | None = ...,
+        source: _builtins.str = ...,
+        left_out: _abc.Iterable[Global___LeftOut] | None = ...,
+        archive: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_gone_share", b"_gone_share", "_interval_days", b"_interval_days", "_median_volume_change", b"_median_volume_change", "_prior_date", b"_prior_date", "gone_share", b"gone_share", "interval_days", b"interval_days", "median_volume_change", b"median_volume_change", "prior_date", b"prior_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gone_share", b"_gone_share", "_interval_days", b"_interval_days", "_median_volume_change", b"_median_volume_change", "_prior_date", b"_prior_date", "gone_share", b"gone_share", "interval_days", b"interval_days", "limited", b"limited", "median_volume_change", b"median_volume_change", "nodules", b"nodules", "not_used", b"not_used", "prior_date", b"prior_date", "prior_series_uid", b"prior_series_uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gone_share", b"_gone_share", "_interval_days", b"_interval_days", "_median_volume_change", b"_median_volume_change", "_prior_date", b"_prior_date", "archive", b"archive", "gone_share", b"gone_share", "interval_days", b"interval_days", "left_out", b"left_out", "limited", b"limited", "median_volume_change", b"median_volume_change", "nodules", b"nodules", "not_used", b"not_used", "prior_date", b"prior_date", "prior_series_uid", b"prior_series_uid", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__gone_share: _TypeAlias = _typing.Literal["gone_share"]  # noqa: Y015
     _WhichOneofArgType__gone_share: _TypeAlias = _typing.Literal["_gone_share", b"_gone_share"]  # noqa: Y015

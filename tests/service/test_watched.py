@@ -1,0 +1,177 @@
+"""What operators see: metrics of every role, dashboards and alerts, by a real Prometheus."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import grpc
+import pydicom
+import pytest
+from certificates import Authority
+from listeners import Listener
+from peers import Millet, free_port, http, storescu, until
+
+from millet.core.canary import NAME
+from millet.edge import models
+from millet.proto.millet.v1 import analysis_service_pb2 as pb
+from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
+
+ROOT = Path(__file__).parents[2]
+OFTEN_S = 4.0
+OF_PATIENTS = re.compile(
+    r"^millet_(series|nodule|turnaround|jobs|queue_wait|stage_duration|count_not|triage|instances_known)\w*"
+)
+
+
+def samples(text: str) -> dict[str, float]:
+    """Every sample by its name with labels."""
+    lines = (line.rpartition(" ") for line in text.splitlines() if line and line[0] != "#")
+    return {name: float(value) for name, _, value in lines}
+
+
+def canaries(service: Millet, least: int) -> dict[str, float]:
+    """The metrics once so many canaries came back."""
+
+    def look() -> dict[str, float] | None:
+        found = samples(service.page("metrics"))
+        return found if found["millet_canary_latency_seconds_count"] >= least else None
+
+    return until("the canary comes back", look, 120, service.process)
+
+
+@pytest.fixture
+def authority(tmp_path):
+    """Who signs certificates here."""
+    return Authority(tmp_path / "certificates")
+
+
+class Unready(Millet):
+    """A service that is not expected to become ready."""
+
+    def page(self, path: str) -> str:
+        """It lives, whatever it says of being ready."""
+        return super().page("healthz" if path == "readyz" else path)
+
+
+def test_the_canary_goes_the_whole_way_and_reaches_nobody(millet):
+    """Its nodules are found; no destination, worklist, watcher, page or metric of patients knows of it."""
+    with Listener(lambda _connection: None) as webhook:
+        section = {"name": "HOOK", "kind": "http", "to": f"http://127.0.0.1:{webhook.port}/x", "tls": False}
+        service = millet(canary_every_s=OFTEN_S, destinations=[section])
+        seen = canaries(service, 2)
+        assert webhook.connections == 0
+    assert seen["millet_canary_sensitivity_ratio"] == 1.0
+    assert seen["millet_canary_last_success_timestamp_seconds"] > seen["millet_process_start_time_seconds"]
+    moved = {
+        name for name, value in seen.items() if OF_PATIENTS.match(name) and value and "_created" not in name
+    }
+    assert moved == set()
+    delivered = {name for name, value in seen.items() if name.startswith("millet_deliveries_total") and value}
+    assert delivered == {f'millet_deliveries_total{{destination="{NAME}",result="delivered"}}'}
+    peers = {name for name, value in seen.items() if re.match(r"millet_dicom_\w+_total", name) and value}
+    assert all('peer="canary"' in name for name in peers)
+    assert list((service.folder / "state").glob("reports/**/*.dcm")) == []
+    assert service.series() == []
+    assert "No series has arrived yet" in service.page("")
+    with grpc.insecure_channel(f"127.0.0.1:{service.grpc_port}") as channel:
+        with pytest.raises(grpc.RpcError) as ended:
+            next(AnalysisServiceStub(channel).WatchAnalyses(pb.WatchAnalysesRequest(), timeout=OFTEN_S * 2))
+        assert ended.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_a_blind_model_raises_its_alert(millet, prometheus, tmp_path):
+    """A model that reports nothing is noticed before a patient is missed, while all else is well."""
+    shutil.copytree(models.bundled() / "log", tmp_path / "models" / "log")
+    path = tmp_path / "models" / "log" / "1" / "manifest.json"
+    told = json.loads(path.read_text())
+    told["levels"] = [{**level, "threshold": 0.9999} for level in told["levels"]]
+    path.write_text(json.dumps(told))
+    service = millet(canary_every_s=OFTEN_S, models_dir=str(tmp_path / "models"), model="log/1")
+    watcher = prometheus(service.web_port)
+    assert canaries(service, 1)["millet_canary_sensitivity_ratio"] == 0.0
+    watcher.until_firing("MilletCanaryBlind", 30)
+    assert "MilletModelNotReady" not in watcher.firing()
+    watcher.until_firing("MilletCanaryMissing", 120)
+
+
+def test_a_full_disk_raises_its_alerts(tmp_path, prometheus):
+    """The canary is refused as a scanner is; the disk says why."""
+    service = Unready(tmp_path / "full", {"canary_every_s": OFTEN_S, "spool_reserve_bytes": 2**62})
+    try:
+        watcher = prometheus(service.web_port)
+        for name in ("MilletCanaryNotTaken", "MilletRefusesInstances", "MilletDiskFills"):
+            watcher.until_firing(name, 60)
+    finally:
+        service.kill()
+
+
+def test_a_dead_pacs_raises_its_alert(millet, prometheus, small_case):
+    """Nobody listens where reports go: the destination counts as away, and the report is kept."""
+    service = millet(destination=f"PACS@127.0.0.1:{free_port()}", canary_every_s=OFTEN_S)
+    watcher = prometheus(service.web_port)
+    watcher.until_firing("MilletDestinationSilent", 60)  # before any report waits
+    storescu(small_case, service.dicom_port)
+    watcher.until_firing("MilletDestinationAway", 120)
+    assert watcher.query("max(millet_outbox_deliveries)")[0]["value"][1] != "0"
+
+
+def test_a_process_of_any_role_tells_metrics_and_health(millet, tmp_path):
+    """A receiver without the role api answers on its port of metrics, and on no other."""
+    port = free_port()
+
+    class Receiver(Millet):
+        def page(self, path: str) -> str:
+            return http(f"http://127.0.0.1:{port}/{path}").decode()
+
+    receiver = Receiver(tmp_path / "receiver", {"roles": ["receive"], "metrics_port": port})
+    try:
+        assert json.loads(receiver.page("readyz")) == {"ready": True, "reasons": {}}
+        assert json.loads(receiver.page("healthz")) == {"live": True}
+        assert json.loads(receiver.page("startupz"))["started"]
+        seen = samples(receiver.page("metrics"))
+        assert seen["millet_spool_free_bytes"] > 0
+        assert seen['millet_jobs{state="receiving"}'] == 0
+        with pytest.raises(OSError, match="refused"):
+            http(f"http://127.0.0.1:{receiver.web_port}/healthz")
+        with pytest.raises(OSError, match="404"):
+            receiver.page("")
+    finally:
+        receiver.kill()
+
+
+def test_every_panel_has_an_answer(millet, prometheus, small_case, tmp_path, authority):
+    """Each expression of each dashboard, asked of a Prometheus that watches a service at work."""
+    section = {
+        "name": "PACS",
+        "kind": "dicom",
+        "to": f"PACS@127.0.0.1:{free_port()}",
+        "roots": str(authority.roots),
+    }
+    service = millet(canary_every_s=OFTEN_S, destinations=[section])
+    watcher = prometheus(service.web_port)
+    storescu(small_case, service.dicom_port)
+    uid = str(pydicom.dcmread(next(small_case.glob("*.dcm")), stop_before_pixels=True).SeriesInstanceUID)
+    canaries(service, 2)
+    until(
+        "it is analysed",
+        lambda: [s for s in service.series() if s.state == "analysed" and s.series_uid == uid] or None,
+        300,
+        service.process,
+    )
+    asked = {
+        target["expr"].replace("$__rate_interval", "30s")
+        for path in (ROOT / "deploy" / "grafana").glob("*.json")
+        for panel in json.loads(path.read_text())["panels"]
+        for target in panel.get("targets", ())
+    }
+    assert len(asked) > 60
+
+    def unanswered() -> list[str]:
+        return [one for one in sorted(asked) if "millet_gpu" not in one and not watcher.query(one)]
+
+    until("every panel has an answer", lambda: not unanswered() or None, 60, service.process)
+    for one in asked:
+        watcher.query(one)
