@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from millet.core.analysis import Analysis
 from millet.edge.grpc_api import pages
@@ -16,23 +15,28 @@ MOST_ENTRIES = 100_000
 """Nodules and changes of all that is kept; one that has more is kept alone."""
 
 
-@dataclass(slots=True, eq=False)
 class Prepared:
-    """An analysis, and its messages once they were made."""
+    """An analysis, and its messages, each made when it is first asked for. Thread-safe."""
 
-    analysis: Analysis
-    parts: tuple[pb.StreamAnalysisResponse, ...] = field(default=())
+    def __init__(self, analysis: Analysis) -> None:
+        self.analysis = analysis
+        self._made: list[pb.StreamAnalysisResponse] = []
+        self._rest = pages.streamed(analysis)
+        self._lock = threading.Lock()
 
     def streamed(self) -> Iterator[pb.StreamAnalysisResponse]:
-        """The messages of a stream, made as they are asked for the first time."""
-        if self.parts:
-            yield from self.parts
-            return
-        made = []
-        for part in pages.streamed(self.analysis):
-            made.append(part)
+        """The messages of a stream."""
+        number = 0
+        while (part := self._part(number)) is not None:
             yield part
-        self.parts = tuple(made)
+            number += 1
+
+    def _part(self, number: int) -> pb.StreamAnalysisResponse | None:
+        """The next one that is not made yet, or one that is; None behind the last."""
+        with self._lock:
+            if number == len(self._made) and (part := next(self._rest, None)) is not None:
+                self._made.append(part)
+            return self._made[number] if number < len(self._made) else None
 
 
 class Lately:
