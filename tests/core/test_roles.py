@@ -134,5 +134,5 @@ def test_an_rpc_that_is_in_no_table_needs_what_nobody_has():
 def test_roles_are_read_as_they_are_written():
     """Other words are no roles."""
     assert [Role.parse(str(role)) for role in Role] == list(Role)
-    with pytest.raises(ValueError, match="viewer, ops, admin"):
+    with pytest.raises(ValueError, match="viewer, reader, ops, admin"):
         Role.parse("root")

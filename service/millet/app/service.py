@@ -238,6 +238,7 @@ class Service:
         return Answering(
             chosen=self._settings,
             journal=self._journal,
+            clock=self._clock,
             doors=self._doors,
             telemetry=self._telemetry,
             ready=self._ready,

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, cast
 
 from millet.core.analysis import Analysis
@@ -71,11 +72,20 @@ def _something(union: object) -> object:
 
 
 def _dataclass(kind: type, found: Mapping[str, object]) -> object:
+    read = _readers(kind)
+    return kind(
+        **{name: built(hint, found[name]) for name, hint, may_lack in read if name in found or not may_lack}
+    )
+
+
+@cache
+def _readers(kind: Any) -> tuple[tuple[str, Any, bool], ...]:
+    """Name and type of each field, and whether a document may lack it: asked of Python once a type."""
     hints = typing.get_type_hints(kind)
-    given = [f.name for f in fields(kind) if f.name in found or f.default is MISSING]
-    return kind(**{name: built(hints[name], found[name]) for name in given})
+    return tuple((f.name, hints[f.name], f.default is not MISSING) for f in fields(kind))
 
 
+@cache
 def _leaf(kind: Any) -> Callable[[Any], object]:
     if kind in {date, datetime}:
         return cast("Callable[[Any], object]", kind.fromisoformat)

@@ -30,6 +30,8 @@ from millet.ports.detector import Detector, Peaks
 from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
 from millet.ports.habits import Habits, Sender
 from millet.ports.priors import PatientExams, PriorLog, Priors, UnderWay
+from millet.ports.provisional import Found, Provisional, ProvisionalLog
+from millet.ports.readers import About, ReaderLog, Taken
 from millet.ports.stores import (
     Clock,
     Kept,
@@ -45,6 +47,7 @@ from millet.ports.work import Delivery, Destination, JobQueue, KeptObject, Work
 from millet.ports.worklist import SeriesKey, SeriesStatus, Worklist, WorklistQuery
 
 __all__ = [
+    "About",
     "Answer",
     "Archive",
     "ArrivalLog",
@@ -58,6 +61,7 @@ __all__ = [
     "Destination",
     "Detector",
     "Entry",
+    "Found",
     "FoundSeries",
     "FoundStudy",
     "Gate",
@@ -82,7 +86,10 @@ __all__ = [
     "ProgressLog",
     "Promise",
     "PromiseLog",
+    "Provisional",
+    "ProvisionalLog",
     "QuestionLog",
+    "ReaderLog",
     "Received",
     "Reception",
     "Recorded",
@@ -100,6 +107,7 @@ __all__ = [
     "SpoolWriter",
     "Stored",
     "Take",
+    "Taken",
     "UnderWay",
     "Verifier",
     "Work",

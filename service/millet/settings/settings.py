@@ -75,7 +75,7 @@ class Settings:
     oidc_keys: str = ""
     """File or https:// address of the issuer's keys (JWKS); empty asks the issuer where they are."""
     oidc_role_claim: str = "roles"
-    """Claim that lists millet-viewer, millet-ops or millet-admin; dots lead into nested ones."""
+    """Claim that lists millet-viewer, -reader, -ops or -admin; dots lead into nested ones."""
     insecure: bool = False
     """Accept gRPC and HTTP ports that others can reach without TLS or without recognising callers: where a
     mesh or a container's network does that."""

@@ -76,6 +76,12 @@ class Rpc(StrEnum):
     GET_ANALYSIS = "GetAnalysis"
     LIST_ANALYSES = "ListAnalyses"
     WATCH_ANALYSES = "WatchAnalyses"
+    STREAM_ANALYSIS = "StreamAnalysis"
+    WATCH_SERIES = "WatchSeries"
+    ACKNOWLEDGE_SERIES = "AcknowledgeSeries"
+    WITHDRAW_ACKNOWLEDGEMENT = "WithdrawAcknowledgement"
+    GIVE_FEEDBACK = "GiveFeedback"
+    LIST_FEEDBACK = "ListFeedback"
 
 
 class GrpcCode(StrEnum):
@@ -194,7 +200,7 @@ class Telemetry:
         _start(self._grpc, Rpc, GrpcCode)
         self._grpc_s = self._histogram("grpc_handling_seconds", "Calls from first to last.", CALL_S, "method")
         _start(self._grpc_s, Rpc)
-        self._watchers = self._gauge("grpc_watchers", "WatchAnalyses streams that are open.")
+        self._watchers = self._gauge("grpc_watchers", "WatchAnalyses and WatchSeries streams that are open.")
 
     def _counter(self, name: str, meaning: str, labels: str = "") -> Counter:
         return Counter(f"millet_{name}", meaning, labels.split(), registry=self._registry)
@@ -305,7 +311,7 @@ class Telemetry:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """A WatchAnalyses stream is open."""
+        """A watcher's stream is open."""
         with self._watchers.track_inprogress():
             yield
 
