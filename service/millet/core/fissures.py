@@ -5,7 +5,7 @@ surface does that is looked for where there is none (in mirrored lungs the contr
 goes up with one over the root of the cells that are crossed). The oblique fissures come first; the
 horizontal one is looked for in what lies above the right one. Where a surface is not supported (a fissure
 is incomplete in most people: Gulsun et al., Surg Radiol Anat 28:155, 2006) it goes on as straight as
-it can, and is doubted the more the farther that is.
+it can, and is doubted the more the farther that is: smooth and held at its ends, it does not stray evenly.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ FEW_CELLS = 320
 """Crossed by a surface, below which chance contrasts grow."""
 DOUBT_MM = 1.5
 """How far a surface may be wrong where it is supported."""
-DOUBT_PER_MM = 0.2
-"""How much farther with each mm from there: it may be as steep as that."""
+DOUBT_PER_ROOT_MM = 0.6
+"""How much farther, times the root of the distance in mm from there. In phantoms of two simulators 99 % of a
+surface's errors stayed below that at every distance: 2.9 mm at 5 to 10 mm, 4.9 at 45 to 70."""
 SUPPORTED = 0.6
 """Share of a cell and its neighbours that are heard; by chance it is about half."""
 LEAST_PATCH_CELLS = 15
@@ -151,7 +152,7 @@ def _fissure(seen: Columns) -> Fissure | None:
     return Fissure(
         frame=strong.frame,
         heights=found.heights,
-        doubt_mm=DOUBT_MM + DOUBT_PER_MM * far_mm,
+        doubt_mm=DOUBT_MM + DOUBT_PER_ROOT_MM * np.sqrt(far_mm),
         seen=found.crossed & (far_mm <= REACH_MM),
     )
 
