@@ -14,7 +14,7 @@ from pynetdicom import AE, evt
 from millet.core.peer import Peer
 from millet.edge.query.dimse import FIND, GET, MOVE
 from millet.edge.query.gathering import Gathering
-from millet.ports import FoundSeries, Received, Retrieved, SeriesName, SeriesQuery, Take
+from millet.ports import FoundSeries, FoundStudy, Received, Retrieved, SeriesName, SeriesQuery, Take
 
 NAME = SeriesName(header(1).study_uid, SERIES)
 CT = header(1).sop_class_uid
@@ -40,6 +40,10 @@ class MemoryArchive:
     def find_series(self, wanted: SeriesQuery) -> Sequence[FoundSeries]:
         """The one series."""
         return [FoundSeries(name=NAME, instances=len(self.numbers))]
+
+    def find_studies(self, patient_id: str) -> Sequence[FoundStudy]:
+        """None: it knows no patients."""
+        return []
 
     def instances(self, name: SeriesName) -> frozenset[str]:
         """Its slices."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from millet.core.roles import Role, Who, verdict
 from millet.ports import Answer, Ask, Shown
 
-TOKENS = {"viewer-token": Role.VIEWER, "ops-token": Role.OPS}
+TOKENS = {"viewer-token": Role.VIEWER, "reader-token": Role.READER, "ops-token": Role.OPS}
 COMMON_NAMES = {"console": Role.ADMIN}
 
 

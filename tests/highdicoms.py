@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import io
+
+import highdicom
 import numpy as np
 from highdicom.sr import (
     AlgorithmIdentification,
+    Comprehensive3DSR,
+    DeviceObserverIdentifyingAttributes,
     FindingSite,
     GraphicTypeValues,
     GraphicTypeValues3D,
     ImageRegion,
     Measurement,
+    MeasurementReport,
+    ObservationContext,
+    ObserverContext,
     PlanarROIMeasurementsAndQualitativeEvaluations,
     QualitativeEvaluation,
     RelationshipTypeValues,
@@ -20,9 +28,11 @@ from highdicom.sr import (
     VolumeSurface,
     VolumetricROIMeasurementsAndQualitativeEvaluations,
 )
+from pydicom import dcmread
+from pydicom.sr.codedict import codes as known
 from pydicom.sr.coding import Code
 from pydicom.uid import CTImageStorage
-from reports import FRAME
+from reports import FRAME, as_file, ct_slice
 
 from millet.codec import codes, sr_values
 from millet.codec.sr_nodule import CODED_FROM_MM
@@ -33,6 +43,27 @@ def coded(code):
     return Code(code.value, code.scheme, code.meaning)
 
 
+def foreign(groups):
+    """A report around groups, by highdicom."""
+    observer = DeviceObserverIdentifyingAttributes(uid=highdicom.UID(), name="other")
+    content = MeasurementReport(
+        observation_context=ObservationContext(ObserverContext(known.DCM.Device, observer)),
+        procedure_reported=Code("25045-6", "LN", "CT unspecified body region"),
+        imaging_measurements=groups,
+    )
+    slices = [dcmread(io.BytesIO(as_file(ct_slice(number)))) for number in range(30)]
+    report = Comprehensive3DSR(
+        evidence=slices,
+        content=content[0],
+        series_number=1,
+        series_instance_uid=highdicom.UID(),
+        sop_instance_uid=highdicom.UID(),
+        instance_number=1,
+        manufacturer="other",
+    )
+    return as_file(report)
+
+
 def volumetric(nodule, change=None):
     """The group of a nodule by TID 1411."""
     every = nodule.diameter_mm >= CODED_FROM_MM
@@ -40,7 +71,7 @@ def volumetric(nodule, change=None):
         (codes.DIAMETER, round(nodule.diameter_mm, 2), codes.MM, None),
         (codes.VOLUME, round(nodule.volume_mm3, 1), codes.MM3, None),
         (codes.ATTENUATION, round(nodule.mean_hu, 1), codes.HU, None),
-        (codes.CERTAINTY, round(100 * nodule.score, 1), codes.PERCENT, None),
+        (codes.SCORE, round(nodule.score, 3), codes.NO_UNITS, None),
     ]
     if every:
         found = sr_values.numbers(nodule.character, change)

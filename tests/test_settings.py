@@ -78,6 +78,17 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
         ("SHOW_PATIENT", "maybe"),
         ("SPOOL_URL", "https://s3.example.org/bucket"),
         ("SPOOL_URL", "s3://Bucket"),
+        ("METRICS_PORT", "8080"),
+        ("METRICS_PORT", "-1"),
+        ("METRICS_HOST", " "),
+        ("CANARY_EVERY_S", "-1"),
+        ("TRACES_TO", "collector:4317"),
+        ("TRACES_TO", "http://user:sesame@collector:4317"),
+        ("SITE", "millet-canary"),
+        ("AE_TITLE", "MILLET-CANARY"),
+        ("KNOWN_PEERS", "CT1,MILLET-CANARY"),
+        ("CALLED", '[{ae_title = "MILLET-CANARY"}]'),
+        ("DESTINATIONS", '[{name = "millet-canary", kind = "folder", to = "/reports"}]'),
     ],
 )
 def test_a_wrong_value_is_refused(variable: str, value: str) -> None:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.errors import StoreError
-from millet.ports import SeriesKey, SeriesStatus, WorklistQuery
+from millet.ports import Provisional, SeriesKey, SeriesStatus, WorklistQuery
 
 FIRST = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-TEXTS = ("issuer", "patient_id", "accession", "sender", "study_uid")
+TEXTS = ("issuer", "patient_id", "accession", "sender", "study_uid", "state")
 
 
 def status(number: int = 1, **facts: object) -> SeriesStatus:
@@ -55,6 +55,8 @@ class MemoryWorklist:
         self.statuses: dict[SeriesKey, SeriesStatus] = {}
         self.analyses: dict[SeriesKey, Analysis] = {}
         self.objects: dict[tuple[SeriesKey, str], bytes] = {}
+        self.expected: dict[SeriesKey, int] = {}
+        self.found: dict[SeriesKey, list[Provisional]] = {}
         self.broken = False
 
     def put(self, line: SeriesStatus, analysis: Analysis | None = None) -> SeriesStatus:
@@ -73,18 +75,37 @@ class MemoryWorklist:
         found.sort(key=lambda s: (-order.index(s.triage) if s.triage else 0, s.first_received_utc))
         return found[query.offset :][: query.limit or None]
 
-    def changed(self, after_revision: int) -> Sequence[SeriesStatus]:
+    def revision(self) -> int:
         """See the port."""
         self._check()
-        return sorted(
-            (line for line in self.statuses.values() if line.revision > after_revision),
-            key=lambda line: line.revision,
-        )
+        return max((line.revision for line in self.statuses.values()), default=0)
+
+    def changed(self, after_revision: int, limit: int = 0) -> Sequence[SeriesStatus]:
+        """See the port."""
+        self._check()
+        newer = (line for line in self.statuses.values() if line.revision > after_revision)
+        return sorted(newer, key=lambda line: line.revision)[: limit or None]
+
+    def expected_instances(self, key: SeriesKey) -> int | None:
+        """See the port."""
+        self._check()
+        return self.expected.get(key)
+
+    def provisional(self, key: SeriesKey, after: int) -> Sequence[Provisional]:
+        """See the port."""
+        self._check()
+        return [one for one in self.found.get(key, ()) if one.number > after]
 
     def analysis(self, key: SeriesKey) -> Analysis | None:
         """See the port."""
         self._check()
         return self.analyses.get(key)
+
+    def analysis_mark(self, key: SeriesKey) -> str | None:
+        """See the port."""
+        self._check()
+        found = self.analyses.get(key)
+        return None if found is None else str(id(found))
 
     def object_bytes(self, key: SeriesKey, kind: str) -> bytes | None:
         """See the port."""
@@ -102,5 +123,6 @@ def _matches(line: SeriesStatus, query: WorklistQuery) -> bool:
         and query.site in {"", line.key.site}
         and query.series_uid in {"", line.key.series_uid}
         and query.triage in {None, line.triage}
+        and query.acknowledged in {None, line.is_acknowledged}
         and line.revision > query.after_revision
     )

@@ -101,10 +101,11 @@ WAY = Dashboard(
                 asks={"{{destination}}": "max by (destination) (millet_outbox_oldest_age_seconds)"},
             ),
             Panel(
-                title="Breakers that are open",
+                title="Breakers that are open, and who answers",
                 unit="short",
                 asks={
-                    "{{destination}}": 'max by (destination) (millet_destination_breaker{position="open"})'
+                    "{{destination}} answers": "max by (destination) (millet_destination_answers)",
+                    "{{destination}}": 'max by (destination) (millet_destination_breaker{position="open"})',
                 },
             ),
         ),

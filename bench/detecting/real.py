@@ -87,6 +87,12 @@ def kept_clear(name: str) -> tuple[Mark, ...]:
     )
 
 
+def slice_mm(name: str) -> float:
+    """How thick the slices of a series are, at least as thick as they are apart."""
+    header = pydicom.dcmread(_files(name)[0], stop_before_pixels=True)
+    return max(float(header.SliceThickness), series(name).grid.spacing_mm[0])
+
+
 def findings(name: str) -> tuple[Finding, ...]:
     """Nodules that two readers or more marked, each once: marks within reach of each other, linked."""
     rows = [row for row in _rows(name) if row["kind"].startswith("nodule")]

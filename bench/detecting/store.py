@@ -86,7 +86,7 @@ class Store:
             for one in todo:
                 yield one, self.compute(one)
             return
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), max_tasks_per_child=8) as pool:
             waiting = {pool.submit(self.compute, one): one for one in todo}
             for done in as_completed(waiting):
                 yield waiting[done], done.result()

@@ -11,7 +11,7 @@ from fakes import HandClock
 from instances import entry, header
 
 from millet.app.committing import requesters
-from millet.app.pulling import archives, completing, find
+from millet.app.pulling import archives, completing, find, prior_archives
 from millet.errors import ArchiveError
 from millet.flow.asking import Named
 from millet.flow.pull import Door
@@ -73,3 +73,17 @@ def test_one_archive_completes_series(wire):
     desk.asking._pull(Named(*NAME))
     assert log.kept("default", {uid(n) for n in range(5)}) == {header(n).sop_instance_uid for n in (1, 2, 3)}
     assert ended == [-1]
+
+
+def test_archives_are_asked_for_priors_where_they_may_be(wire):
+    """Each wait of that is short; whole series are fetched only where that is wanted."""
+    assert list(prior_archives(chosen(wire, tls=False))) == []
+    (one,) = prior_archives(chosen(wire, tls=False, priors=True, priors_s=7))
+    assert not one.again
+    limits = one.reports._caller.limits
+    assert (limits.answer_s, limits.retrieve_s, limits.object_bytes) == (7, 7, 128_000_000)
+    (study,) = one.reports.find_studies("P1")
+    assert (study.study_uid, study.patient_id) == (NAME.study_uid, "P1")
+    assert one.images.instances(NAME) == {uid(n) for n in (1, 2, 3)}
+    (two,) = prior_archives(chosen(wire, tls=False, priors=True, prior_images=True))
+    assert two.again

@@ -261,3 +261,20 @@ def test_results_are_kept_and_code_changes_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(specs, "code", lambda _spec: "another")
     assert store.result(spec, subject) is None
     assert Store(tmp_path, stale=True).result(spec, subject) is not None
+
+
+def test_an_exam_keeps_some_of_its_nodules_and_all_that_is_false():
+    """With none, some and all of them; the findings of those that it lost are gone, and it is one subject."""
+    from calibrating.exams import COUNTS, DRAWS, exams
+    from detecting.specs import FIRST, Simulated
+
+    from millet.phantom.spec import PRESETS
+
+    made = result("chest", marks(16, 3.0, 5.0, 1), Quality(false=5))
+    spec = Simulated(simulator=FIRST, preset=PRESETS["negative"], seed=1)
+    some = list(exams(spec, made, 1.0))
+    assert len(some) == DRAWS * sum(count <= 16 for count in COUNTS)
+    assert {exam.subject for exam in some} == {"chest"}
+    for exam, count in zip(some, [c for c in COUNTS for _ in range(DRAWS)], strict=False):
+        assert (int(exam.nodule.sum()), int((~exam.nodule).sum())) == (count, 5)
+        assert exam.per_litre == pytest.approx((count + 5) / made.figures["lung_l"])

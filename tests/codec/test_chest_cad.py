@@ -49,7 +49,7 @@ def test_every_nodule_is_a_finding(count):
             for code in (codes.CERTAINTY, codes.DIAMETER, codes.VOLUME)
         }
         assert numbers == {
-            codes.CERTAINTY: round(100 * nodule.score, 1),
+            codes.CERTAINTY: round(100 * nodule.character.probability, 1),
             codes.DIAMETER: round(nodule.diameter_mm, 2),
             codes.VOLUME: round(nodule.volume_mm3, 1),
         }

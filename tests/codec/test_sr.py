@@ -71,7 +71,7 @@ def test_highdicom_reads_every_nodule_back(count, source):
             codes.DIAMETER.value: round(nodule.diameter_mm, 2),
             codes.VOLUME.value: round(nodule.volume_mm3, 1),
             codes.ATTENUATION.value: round(nodule.mean_hu, 1),
-            codes.CERTAINTY.value: round(100 * nodule.score, 1),
+            codes.SCORE.value: round(nodule.score, 3),
         }
 
 

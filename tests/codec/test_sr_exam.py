@@ -10,7 +10,7 @@ from millet.codec import codes, sr, summary_sr
 from millet.codec.source import Source
 from millet.core.advice import Guideline
 from millet.core.analysis import Pattern
-from millet.core.change import Change, Fate
+from millet.core.change import Change, Fate, LeftOut
 from millet.core.spread import Distribution
 
 SOURCE = Source.read(ct_series(2))
@@ -160,6 +160,29 @@ def test_a_prior_that_was_not_used_says_why():
     )
     (said,) = _said(_read(analysis(characterised(2), change=unused)))[codes.COMPARISON.value]
     assert said == "Prior not used, because: other-patient."
+    late = replace(unused, archive="archive-late", left_out=(LeftOut(reason="no-place", count=3),))
+    (said,) = _said(_read(analysis(characterised(2), change=late)))[codes.COMPARISON.value]
+    assert said == (
+        "Prior not used, because: other-patient. Of the prior's lesions left out: 3 no-place. "
+        "Whether archives hold another prior is not known: archive-late."
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("report", ", read by another, from its report: "),
+        ("segmentation", ", read by another, from its segmentation: "),
+        ("images", ", its images read again by this model: "),
+        ("ours", " before: "),
+    ],
+)
+def test_how_the_prior_is_known_is_told(source, words):
+    """By whom, and from what."""
+    found = characterised(2)
+    told = replace(change(found, gone=0), source=source)
+    (said,) = _said(_read(analysis(found, change=told)))[codes.COMPARISON.value]
+    assert words in said
 
 
 def test_a_gone_nodule_is_a_group_with_its_tracking_uid():

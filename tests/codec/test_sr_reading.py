@@ -1,23 +1,16 @@
-import io
 import os
 from dataclasses import replace
 from pathlib import Path
 
-import highdicom
 import numpy as np
 import pytest
 from characters import characterised, whole
 from highdicom.sr import (
     AlgorithmIdentification,
-    Comprehensive3DSR,
-    DeviceObserverIdentifyingAttributes,
     FindingSite,
     GraphicTypeValues,
     ImageRegion,
     Measurement,
-    MeasurementReport,
-    ObservationContext,
-    ObserverContext,
     PlanarROIMeasurementsAndQualitativeEvaluations,
     ReferencedSegment,
     SourceImageForRegion,
@@ -25,9 +18,7 @@ from highdicom.sr import (
     TrackingIdentifier,
     VolumetricROIMeasurementsAndQualitativeEvaluations,
 )
-from highdicoms import coded, volumetric
-from pydicom import dcmread
-from pydicom.sr.codedict import codes as known
+from highdicoms import coded, foreign, volumetric
 from pydicom.sr.coding import Code
 from pydicom.uid import CTImageStorage
 from reports import FRAME, GRID, REFUSED, analysis, as_file, ct_series, ct_slice, nodules, sop_uid
@@ -114,27 +105,6 @@ def test_the_summary_is_read_by_its_outlines():
 # --- other people's ----------------------------------------------------------------------------------
 
 
-def _foreign(groups):
-    """A report around groups, by highdicom."""
-    observer = DeviceObserverIdentifyingAttributes(uid=highdicom.UID(), name="other")
-    content = MeasurementReport(
-        observation_context=ObservationContext(ObserverContext(known.DCM.Device, observer)),
-        procedure_reported=Code("25045-6", "LN", "CT unspecified body region"),
-        imaging_measurements=groups,
-    )
-    slices = [dcmread(io.BytesIO(as_file(ct_slice(number)))) for number in range(30)]
-    report = Comprehensive3DSR(
-        evidence=slices,
-        content=content[0],
-        series_number=1,
-        series_instance_uid=highdicom.UID(),
-        sop_instance_uid=highdicom.UID(),
-        instance_number=1,
-        manufacturer="other",
-    )
-    return as_file(report)
-
-
 def _planar(number, points, *, kind=GraphicTypeValues.POLYLINE, finding=codes.NODULE, site=None, values=()):
     source = SourceImageForRegion(CTImageStorage, sop_uid(15))
     return PlanarROIMeasurementsAndQualitativeEvaluations(
@@ -152,7 +122,7 @@ def test_highdicoms_report_of_our_nodules_reads_the_same():
     theirs = [
         VolumetricROIMeasurementsAndQualitativeEvaluations.from_sequence([volumetric(one)]) for one in found
     ]
-    read = sr_reading.read(_foreign(theirs), frame_of_reference_uid=FRAME, grid=GRID)
+    read = sr_reading.read(foreign(theirs), frame_of_reference_uid=FRAME, grid=GRID)
     for lesion, own in zip(read.lesions, _own(analysis(found)).lesions, strict=True):
         assert (lesion.tracking_uid, lesion.diameter_mm, lesion.lobe) == (
             own.tracking_uid,
@@ -177,7 +147,7 @@ def test_one_bad_group_never_spoils_another():
         _planar(6, [(100, 30), (104, 30), (104, 34), (100, 30)], values=[(codes.LONG_AXIS, 4, codes.MM)]),
         _planar(7, [(30.5, 30.5), (32.5, 30.5)], kind=GraphicTypeValues.CIRCLE),
     ]
-    read = sr_reading.read(_foreign(groups), planes=planes(SOURCE), frame_of_reference_uid=FRAME, grid=GRID)
+    read = sr_reading.read(foreign(groups), planes=planes(SOURCE), frame_of_reference_uid=FRAME, grid=GRID)
     flaws = [lesion.flaws for lesion in read.lesions]
     assert flaws == [
         (),
@@ -212,7 +182,7 @@ def test_a_lesion_that_is_only_a_segment_names_it():
         algorithm_id=AlgorithmIdentification("other", "1"),
         measurements=[Measurement(name=coded(codes.DIAMETER), value=4, unit=coded(codes.MM))],
     )
-    (lesion,) = sr_reading.read(_foreign([group])).lesions
+    (lesion,) = sr_reading.read(foreign([group])).lesions
     assert lesion.segment == Segment(sop_uid(29), 7)
     assert lesion.flaws == (Flaw.SEGMENT_ONLY,)
     assert (lesion.diameter_mm, lesion.image_uid) == (4.0, sop_uid(3))
@@ -267,7 +237,7 @@ def test_sites_are_understood(value, scheme, side, lobe):
     laterality = coded(codes.SIDES[side]) if side and lobe else None
     group = _planar(1, [(1, 1), (3, 1), (3, 3), (1, 1)])
     group[0].ContentSequence.append(FindingSite(Code(value, scheme, "site"), laterality=laterality))
-    (lesion,) = sr_reading.read(_foreign([group])).lesions
+    (lesion,) = sr_reading.read(foreign([group])).lesions
     assert (lesion.side, lesion.lobe) == (side, lobe)
     assert Flaw.UNKNOWN_SITE not in lesion.flaws
 

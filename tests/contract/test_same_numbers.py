@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
 
 import characters
+import pydicom
 import pytest
 import reports
 
-from millet.codec import fhir, oru, sr, sr_reading, summary_sr, wire
+from millet.codec import chest_cad, codes, fhir, oru, sr, sr_reading, summary_sr, wire
 from millet.codec.outline import planes
 from millet.codec.source import Source
-from millet.core.rounding import attenuation_hu, length_mm, volume_mm3
+from millet.core.rounding import attenuation_hu, length_mm, percent, score, volume_mm3
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +69,48 @@ def test_fhir_tells_what_grpc_tells(analysis, source, expected):
             }
             told[uid] = (parts["81827009"], parts["118565006"], parts["112181"])
     assert told == expected
+
+
+def test_a_probability_is_the_same_everywhere(analysis, source):
+    """In FHIR and, as the certainty of a finding, in the CAD report what gRPC tells; a score is neither."""
+    wanted = {
+        sent.tracking_uid: percent(sent.character.probability)
+        for sent in (wire.nodule_to_wire(nodule) for nodule in analysis.nodules)
+    }
+    told = {}
+    for entry in json.loads(fhir.encode(analysis, source))["entry"]:
+        uid = entry["resource"]["identifier"][-1]["value"].removeprefix("urn:oid:")
+        for part in entry["resource"].get("component", ()):
+            if part["code"]["coding"][0]["code"] == codes.PROBABILITY.value:
+                told[uid] = part["valueQuantity"]["value"]
+    assert told == wanted
+    cad = pydicom.dcmread(io.BytesIO(chest_cad.encode(analysis, source)))
+    assert sorted(_numbers(cad, codes.CERTAINTY)) == sorted(wanted.values())
+    report = pydicom.dcmread(io.BytesIO(sr.encode(analysis, source)))
+    assert list(_numbers(report, codes.CERTAINTY)) == []
+    assert sorted(_numbers(report, codes.SCORE)) == sorted(score(one.score) for one in analysis.nodules)
+
+
+def test_without_a_calibration_no_certainty_is_told(analysis, source):
+    """No probability anywhere, and no score in its place."""
+    bare = tuple(replace(one, character=replace(one.character, probability=None)) for one in analysis.nodules)
+    uncalibrated = replace(analysis, nodules=bare)
+    cad = pydicom.dcmread(io.BytesIO(chest_cad.encode(uncalibrated, source)))
+    assert list(_numbers(cad, codes.CERTAINTY)) == []
+    assert codes.PROBABILITY.value not in fhir.encode(uncalibrated, source).decode()
+    report = sr.encode(uncalibrated, source)
+    assert not [words for words in (b"; probability ", codes.PROBABILITY.value.encode()) if words in report]
+
+
+def _numbers(item, concept):
+    """Every value of a concept below an item."""
+    for one in item.get("ContentSequence", []):
+        if (
+            one.get("ConceptNameCodeSequence")
+            and one.ConceptNameCodeSequence[0].get("CodeValue") == concept.value
+        ):
+            yield float(one.MeasuredValueSequence[0].NumericValue)
+        yield from _numbers(one, concept)
 
 
 def test_hl7_tells_the_same_count_and_largest_lesion(analysis, source, expected):

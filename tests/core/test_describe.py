@@ -57,7 +57,10 @@ def test_a_character_holds_what_was_measured_and_where_it_lies():
 def test_what_touches_pleura_or_fissure_lies_on_it(pleura, fissure, on_pleura, on_fissure):
     """Up to 2 mm from edge to surface; what was not measured is not said."""
     (found,) = characters(
-        [nodule()], [replace(PLACE, pleura_mm=pleura, fissure_mm=fissure)], Seen(at=AT, noise_hu=30)
+        [nodule()],
+        [replace(PLACE, pleura_mm=pleura, fissure_mm=fissure)],
+        Seen(at=AT, noise_hu=30),
+        [None],
     )
     assert (found.juxtapleural, found.perifissural) == (on_pleura, on_fissure)
 
@@ -74,6 +77,6 @@ def test_the_limit_of_resolution_is_where_d_prime_is_below_6(kind, diameter):
 
 def test_without_a_measured_noise_nothing_is_relied_on():
     """Every nodule is at the limit, since nothing says that it is not."""
-    (found,) = characters([nodule(20.0)], [PLACE], Seen(at=AT, noise_hu=None))
+    (found,) = characters([nodule(20.0)], [PLACE], Seen(at=AT, noise_hu=None), [None])
     assert found.at_resolution_limit
-    assert characters([], [], Seen(at=AT, noise_hu=30)) == ()
+    assert characters([], [], Seen(at=AT, noise_hu=30), []) == ()

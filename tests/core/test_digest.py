@@ -78,6 +78,7 @@ def test_no_part_of_a_set_is_left_out(name):
         "levels": PROPOSAL.levels[:2],
         "reported": PROPOSAL.reported[:1],
         "dominant": replace(PROPOSAL.dominant, ratio=4.0),
+        "modality": "MR",
     }
     changed = replace(PROPOSAL, **{name: other.get(name, "other")})
     assert configuration(MANIFEST, changed, "1") != configuration(MANIFEST, PROPOSAL, "1")

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from calibrations import FITTED
 
 from millet.core.geometry import PointMm
 from millet.core.manifest import Graph, altered, parse, written
@@ -145,3 +146,48 @@ def test_all_at_once_is_each_alone():
         one = Candidate(centre_mm=PointMm(0, 0, 0), diameter_mm=float(size), score=float(score))
         assert GOOD.reports(one) is bool(reported)
     assert 0 < np.count_nonzero(many) < len(many)
+
+
+CALIBRATED = replace(GOOD, calibration=replace(FITTED, fitted_with=GOOD.finds_by))
+
+
+def test_a_calibration_is_written_and_read_back():
+    """With all of its fields; one that is missing or unknown is named with its place."""
+    assert parse(written(CALIBRATED)) == CALIBRATED
+    assert parse(written(GOOD)).calibration is None
+    document = json.loads(written(CALIBRATED))
+    del document["calibration"]["by_score"]
+    document["calibration"]["slope"] = 1.0
+    with pytest.raises(ModelError, match=r"calibration by_score is missing; calibration slope is unknown"):
+        parse(json.dumps(document))
+
+
+def test_a_broken_calibration_is_refused_with_its_reason():
+    """A slope that falls, and ranges that are none."""
+    document = json.loads(written(CALIBRATED))
+    document["calibration"] |= {"by_score": -2.0, "slice_mm": [3.0, 1.0]}
+    with pytest.raises(ModelError, match=r"calibration 1: by_score -2.0 must not be negative") as caught:
+        parse(json.dumps(document))
+    assert "slice_mm (3.0, 1.0) is no range" in str(caught.value)
+
+
+@pytest.mark.parametrize("part", ["threshold", "digest", "merge_distance"])
+def test_a_calibration_of_another_model_is_refused(part):
+    """Another threshold, graph or rule gives other findings: it must be fitted again."""
+    document = json.loads(written(CALIBRATED))
+    if part == "threshold":
+        document["levels"][0]["threshold"] = 0.4
+    elif part == "digest":
+        document["graphs"][0]["digest"] = "9" * 64
+    else:
+        document["merge_distance"] = 0.7
+    with pytest.raises(ModelError, match="fitted with other graphs, levels or thresholds: fit it again"):
+        parse(json.dumps(document))
+
+
+def test_a_calibration_outlives_what_changes_no_finding():
+    """A name, a description, a further precision; and it changes no digest of what runs."""
+    half = Graph(name="log", precision="fp16", file="half.onnx", digest="1" * 64)
+    renamed = replace(CALIBRATED, name="own", description="other words", graphs=(*GOOD.graphs, half))
+    assert parse(written(renamed)) == renamed
+    assert CALIBRATED.digest("fp32") == GOOD.digest("fp32")

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 from instances import header
 
-from millet.core.prior import Facts, choose, day
+from millet.core.prior import Facts, Origin, choose, day, ranked
 
 NOW = replace(Facts.of(header(1)), date="20260701", series_uid="1.9", study_uid="1.90", model_digest="ab")
 
@@ -86,3 +86,14 @@ def test_on_the_same_day_the_time_tells():
 def test_dates_are_read_as_they_can_be(written, read):
     """None for what is no date."""
     assert day(written) == read
+
+
+def test_of_the_newest_study_what_is_known_best_comes_first():
+    """Our own, then images, reports, segmentations; all of it before any earlier study."""
+    kinds = [before(1, series_uid=f"1.{number}", origin=one) for number, one in enumerate(Origin, 1)]
+    older = before(8, date="20250101")
+    order = ranked(NOW, [older, *kinds[::-1]])
+    assert [one.origin for one in order] == [*Origin, Origin.OURS]
+    assert order[-1] == older
+    assert choose(NOW, [older, *kinds]).series_uid == "1.1"
+    assert ranked(replace(NOW, patient_id=" "), kinds) == ()

@@ -22,7 +22,7 @@ from millet.core.roles import (
 from millet.edge.grpc_api.server import offer
 from millet.edge.web import Sources, Stow, application
 from millet.proto.millet.v1 import analysis_service_pb2
-from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceServicer
+from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceServicer, CriteriaServiceServicer
 
 
 class Register:
@@ -44,7 +44,7 @@ class Register:
 def methods() -> set[str]:
     """The full name of every method of every service that the server registers."""
     register = Register()
-    offer(register, AnalysisServiceServicer(), health.HealthServicer())
+    offer(register, AnalysisServiceServicer(), CriteriaServiceServicer(), health.HealthServicer())
     return register.methods
 
 
@@ -71,8 +71,8 @@ def test_every_rpc_of_the_contract_has_its_role():
 
 def test_every_rpc_of_the_contract_is_offered():
     """The whole descriptor is among them."""
-    (service,) = analysis_service_pb2.DESCRIPTOR.services_by_name.values()
-    assert methods() >= {f"/{service.full_name}/{method.name}" for method in service.methods}
+    services = analysis_service_pb2.DESCRIPTOR.services_by_name.values()
+    assert methods() >= {f"/{one.full_name}/{method.name}" for one in services for method in one.methods}
 
 
 def test_every_route_has_its_role():
@@ -134,5 +134,5 @@ def test_an_rpc_that_is_in_no_table_needs_what_nobody_has():
 def test_roles_are_read_as_they_are_written():
     """Other words are no roles."""
     assert [Role.parse(str(role)) for role in Role] == list(Role)
-    with pytest.raises(ValueError, match="viewer, ops, admin"):
+    with pytest.raises(ValueError, match="viewer, reader, ops, admin"):
         Role.parse("root")

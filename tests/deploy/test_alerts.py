@@ -192,6 +192,12 @@ CASES = (
         labels={"destination": "PACS"},
     ),
     Case(
+        alert="MilletDestinationSilent",
+        fires={'millet_destination_answers{destination="PACS"}': "1x9 0x30"},
+        quiet={'millet_destination_answers{destination="PACS"}': "NaN NaN 1x40"},
+        labels={"destination": "PACS"},
+    ),
+    Case(
         alert="MilletDeliveryStalled",
         fires={'millet_outbox_oldest_age_seconds{destination="PACS"}': "0+60x40"},
         quiet={'millet_outbox_oldest_age_seconds{destination="PACS"}': "800x40"},
@@ -298,12 +304,10 @@ CASES = (
 )
 
 
-def _alerts() -> dict[str, Mapping[str, Any]]:
-    groups = yaml.safe_load((DEPLOY / "alerts.yml").read_text("utf-8"))["groups"]
-    return {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
-
-
-ALERTS = _alerts()
+GROUPS = yaml.safe_load((DEPLOY / "alerts.yml").read_text("utf-8"))["groups"]
+ALERTS: Mapping[str, Mapping[str, Any]] = {
+    rule["alert"]: rule for group in GROUPS for rule in group["rules"] if "alert" in rule
+}
 
 
 def _tests(case: Case) -> list[Mapping[str, Any]]:
@@ -328,7 +332,12 @@ def test_an_alert_fires_where_it_must_and_nowhere_else(tmp_path, case):
     if not shutil.which("promtool"):
         pytest.skip("promtool is not installed (Debian package prometheus)")
     shutil.copy(DEPLOY / "alerts.yml", tmp_path)
-    told = {"rule_files": ["alerts.yml"], "evaluation_interval": EVALUATED[case.every], "tests": _tests(case)}
+    told = {
+        "rule_files": ["alerts.yml"],
+        "evaluation_interval": EVALUATED[case.every],
+        "group_eval_order": [group["name"] for group in GROUPS],
+        "tests": _tests(case),
+    }
     (tmp_path / "test.yml").write_text(yaml.safe_dump(told), "utf-8")
     done = subprocess.run(
         ["promtool", "test", "rules", "test.yml"],

@@ -3,9 +3,11 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from calibrations import FITTED
 
 from millet import app
 from millet.app import loading
@@ -128,3 +130,25 @@ def test_no_engine_keeps_notes_to_report_to_its_maker(tmp_path):
     command = [sys.executable, "-c", _RUN_BOTH, str(model)]
     subprocess.run(command, env={**clean, "HOME": str(tmp_path), "XDG_CACHE_HOME": ""}, check=True)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_manifest_is_written_anew_whole_or_not_at_all(root):
+    """A calibration goes into it; one of other graphs, or of another model, changes nothing."""
+    folder = root / "log/1"
+    before = models.manifest(folder)
+    fitted = replace(FITTED, fitted_with=before.finds_by)
+    models.rewrite(folder, replace(before, calibration=fitted))
+    assert models.manifest(folder) == replace(before, calibration=fitted)
+    assert sorted(path.name for path in folder.iterdir()) == ["MODEL_CARD.md", "manifest.json", "model.onnx"]
+    text = (folder / "manifest.json").read_text()
+    with pytest.raises(ModelError, match="fitted with other graphs"):
+        models.rewrite(folder, replace(before, calibration=FITTED))
+    with pytest.raises(ModelError, match="is not the folder of other/1"):
+        models.rewrite(folder, replace(before, name="other"))
+    assert (folder / "manifest.json").read_text() == text
+
+
+def test_the_bundled_network_is_calibrated():
+    """And the analytic detector is not; what was fitted fits the graphs beside it."""
+    assert models.manifest(models.find(models.bundled(), "millet/1")).calibration is not None
+    assert models.manifest(models.find(models.bundled(), "log/1")).calibration is None

@@ -358,3 +358,13 @@ def test_stopping_ends_what_runs_and_takes_back_what_waits() -> None:
         stopping.join(LONG_S)
         assert not stopping.is_alive()
     assert detector.batches == [[1]]
+
+
+def test_each_batch_is_told_with_its_windows_and_its_time():
+    """Those that failed, too: the device was busy with them."""
+    told = []
+    detector = Recorder(broken={2: RuntimeError("bad")})
+    with batching(detector, most=2, told=lambda *batch: told.append(batch)) as batcher:
+        futures.wait([batcher.submit(look(detector, number)) for number in (1, 2, 3)], LONG_S)
+    assert sum(windows for windows, _ in told) == 3
+    assert min(seconds for _, seconds in told) > 0

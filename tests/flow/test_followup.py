@@ -135,6 +135,15 @@ def test_a_report_that_was_cut_is_no_prior():
     assert followup.reported(cut, "1.7", None) == Prior(why_not=priors.UNREADABLE)
 
 
+def test_a_report_that_names_the_lungs_nowhere_is_no_prior():
+    """It may be of any other part of the patient."""
+    report = sr_reading.read(
+        sr.encode(reports.analysis(reports.nodules(3)), Source.read(reports.ct_series()))
+    )
+    nowhere = replace(report, lesions=tuple(replace(one, sites=()) for one in report.lesions))
+    assert followup.reported(nowhere, "1.7", None) == Prior(why_not="unknown-site")
+
+
 WANTED = replace(presets.PRESETS["miliary"], after=None)
 SMALL = {"nodules": 70, "scale": 0.32, "seed": 2, "scan": presets.Scan(pixel_mm=0.9, slice_mm=1.25)}
 
@@ -205,7 +214,7 @@ def test_a_patient_seen_twice_by_two_models_shows_no_progression(visits):
         provenance=replace(analysis.provenance, model_digest="ef" * 32),
     )
     how = followup.conditions(series, mask, manifest)
-    study = followup._study(few, Facts.of(series.headers[0]), how, followup.outline(mask))
+    study = followup.study(few, Facts.of(series.headers[0]), how, followup.outline(mask))
     change = followup.changed(analysis, series, mask, how, Prior(study=study))
     assert change.limited == ("model",)
     assert {one.fate for one in change.nodules} == {Fate.UNCERTAIN}

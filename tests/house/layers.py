@@ -72,7 +72,9 @@ LAYERS = {
         "errors core.bucket core.canary core.language core.manifest core.media core.peer core.doors "
         "core.turns settings"
     ),
-    "app": _layer(f"{EVERYTHING} app", "numpy torch blake3 uvicorn grpc rich prometheus_client sqlalchemy"),
+    "app": _layer(
+        f"{EVERYTHING} app", "numpy torch threadpoolctl blake3 uvicorn grpc rich prometheus_client sqlalchemy"
+    ),
     "phantom": _layer("__version__ core codec phantom errors", "numpy scipy torch pydicom cc3d imagecodecs"),
     "train": _layer(
         "__version__ core codec train evaluate phantom errors", "numpy scipy torch onnx onnxruntime"

@@ -101,6 +101,14 @@ def test_orders_are_filled_as_asked(ground):
     assert drawn == kinds.draw(ground, [order], np.random.default_rng(5))
 
 
+def test_a_single_one_lies_where_most_would(ground):
+    """An order of one leaves the rarer sites without any."""
+    order = kinds.Order(
+        name="one", sort=kinds.CRISP, count=1, diameter_mm=(2.0, 3.0), spread=kinds.A_THIRD_TOUCHING
+    )
+    assert [one.site for one in kinds.draw(ground, [order], np.random.default_rng(5))] == [sites.FREE]
+
+
 def test_more_than_fit_are_refused(ground):
     """An order that the lung has no room for is refused, not cut."""
     order = kinds.Order(

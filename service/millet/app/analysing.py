@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from millet.app.canary import wants
 from millet.app.loading import STREAMS, WINDOWS, load_models, prove
+from millet.app.pulling import prior_archives
 from millet.app.tracing import Tracing
 from millet.codec.decoders import Decode
 from millet.core import count_limit
@@ -19,11 +20,15 @@ from millet.edge.decoding.pool import Decoders
 from millet.edge.journal import DurableWork, SqlJournal
 from millet.edge.telemetry import Events, Telemetry
 from millet.errors import DetectorError
+from millet.flow.again import Again
 from millet.flow.batcher import Batcher
 from millet.flow.drain import Drain
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.model import Model, Models
+from millet.flow.precedence import Precedence
 from millet.flow.progress import ProgressBoard, Reached
+from millet.flow.provisional import ProvisionalBoard
+from millet.flow.seeking import Seeking
 from millet.flow.streaming import MOST_DECODERS, Station, Streaming
 from millet.flow.work import Analyser, Routed
 from millet.ports import Clock, ObjectStore, Spool, Work
@@ -34,7 +39,9 @@ log = logging.getLogger(__name__)
 RECONCILE_EVERY_S = 1.0
 STREAM_EVERY_S = 0.1
 PROGRESS_EVERY_S = 0.25
+PROVISIONAL_EVERY_S = 0.5
 LEFT_EVERY_S = 30.0
+PRIORS_EVERY_S = 0.5
 PATIENCE_S = 0.003
 """How long a window waits for others to run with it on a GPU: a batch takes about as long."""
 
@@ -67,16 +74,27 @@ class Analysing:
             self._say(model)
         stations = [self._station(models) for models in devices]
         board, drain = ProgressBoard(self.journal), Drain()
+        found = ProvisionalBoard(self.journal)
         decoders = Decoders(MOST_DECODERS)
-        streaming = self._streaming(stations, board, decoders.decode)
+        streaming = self._streaming(stations, (board, found), decoders.decode)
+        precedence = Precedence()
+        seeking = self._seeking(devices[0], streaming, precedence, drain)
         analyser = self._analyser(devices[0], streaming, board, drain)
+        analyser = replace(analyser, seeking=seeking, precedence=precedence)
         self.telemetry.streaming(
             lambda: sum(station.batcher.waiting for station in stations), lambda: streaming.held_bytes
         )
+
+        def show() -> None:
+            streaming.show()
+            found.step()
+
         loops = (
             Loop("reconcile", self._reconcile, RECONCILE_EVERY_S),
             Loop("streaming", streaming.step, STREAM_EVERY_S),
             Loop("progress", board.step, PROGRESS_EVERY_S),
+            Loop("provisional", show, PROVISIONAL_EVERY_S),
+            Loop("priors", seeking.step, PRIORS_EVERY_S),
             Loop("left to others", _Left(self.journal, devices[0].keys()).step, LEFT_EVERY_S),
         )
 
@@ -89,6 +107,7 @@ class Analysing:
             for loop in loops:
                 loop.stop(1.0)
             drained = drain.stop(within_s)
+            seeking.stop()
             streaming.stop()
             decoders.stop()
             for station in stations:
@@ -119,7 +138,10 @@ class Analysing:
         )
         return Station(batcher, {title: model.readers for title, model in models.items()})
 
-    def _streaming(self, stations: Sequence[Station], board: ProgressBoard, decode: Decode) -> Streaming:
+    def _streaming(
+        self, stations: Sequence[Station], boards: tuple[ProgressBoard, ProvisionalBoard], decode: Decode
+    ) -> Streaming:
+        board, found = boards
         return Streaming(
             name=self.name,
             log=self.journal,
@@ -129,6 +151,7 @@ class Analysing:
             most_bytes=self.chosen.stream_bytes,
             faulty=self.events.read_ahead_failed,
             told=board.tell,
+            found=found.tell,
             decode=decode,
         )
 
@@ -163,8 +186,30 @@ class Analysing:
             faulty=faulty,
             drain=drain,
             told=told,
-            priors=self.journal,
             language=Language(self.chosen.language),
+            earlier=self.journal.analysis,
+        )
+
+    def _seeking(self, models: Models, streaming: Streaming, precedence: Precedence, drain: Drain) -> Seeking:
+        chosen = self.chosen
+        again = Again(
+            log=self.journal,
+            spool=self.spool,
+            apart=streaming.apart,
+            precedence=precedence,
+        )
+        return Seeking(
+            name=self.name,
+            site=chosen.site,
+            priors=self.journal,
+            log=self.journal,
+            archives=prior_archives(chosen),
+            models=models,
+            again=again if chosen.prior_again else None,
+            within_s=chosen.prior_wait_s,
+            clock=self.clock,
+            faulty=self.events.prior_failed,
+            check=drain.check,
         )
 
 

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 from millet.app.doors import Doors
 from millet.app.gate import api_doors
-from millet.edge.grpc_api import GrpcServer
+from millet.app.readers import AuditedReaders
+from millet.edge import criteria
+from millet.edge.grpc_api import GrpcServer, GrpcSources
 from millet.edge.journal import SqlJournal
 from millet.edge.telemetry import Telemetry
 from millet.edge.web import Sources, Stow, WatchServer, WebServer
 from millet.flow.event_loop import EventLoop
 from millet.flow.lifecycle import Part
 from millet.flow.pull import Door
-from millet.ports import Site
+from millet.ports import Clock, Site
 from millet.settings import Settings
 
 GRPC_ENDS_WITHIN_S = 2.0
@@ -44,6 +46,7 @@ class Answering:
 
     chosen: Settings
     journal: SqlJournal
+    clock: Clock
     doors: Doors
     telemetry: Telemetry
     ready: Callable[[], Mapping[str, str]]
@@ -55,9 +58,7 @@ class Answering:
         """Make the part."""
         chosen, loop, doors = self.chosen, EventLoop("api"), api_doors(self.doors)
         grpc = GrpcServer(
-            worklist=self.journal,
-            ready=self.ready,
-            telemetry=self.telemetry,
+            self._grpc_sources(),
             gate=doors.gate,
             credentials=doors.grpc_credentials,
         )
@@ -76,6 +77,16 @@ class Answering:
             return True
 
         return Part(name="api", start=start, stop=stop)
+
+    def _grpc_sources(self) -> GrpcSources:
+        return GrpcSources(
+            worklist=self.journal,
+            readers=AuditedReaders(log=self.journal, record=self.doors.record),
+            ready=self.ready,
+            telemetry=self.telemetry,
+            utc=self.clock.utc,
+            criteria=criteria.read(self.chosen.criteria_dir),
+        )
 
     def _sources(self) -> Sources:
         chosen = self.chosen

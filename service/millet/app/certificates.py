@@ -107,14 +107,14 @@ def servers(chosen: Settings) -> Iterator[tuple[str, Section, str, int]]:
         called += [(f"archive {one.name}", one) for one in chosen.archive]
     for name, one in called:
         if one.tls:
-            host, port = _address(one)
-            yield f"{name} theirs", one, host, port
+            yield f"{name} theirs", one, *address(one)
 
 
-def _address(section: Section) -> tuple[str, int]:
+def address(section: Section) -> tuple[str, int]:
+    """Host and port of whoever is not a folder."""
     if section.kind in {"dicom", "dimse"}:
         return section.peer.host, section.peer.port
     if isinstance(section, DestinationSection) and section.kind == "mllp":
         return section.address
     url = urlsplit(section.to)
-    return url.hostname or "", url.port or 443
+    return url.hostname or "", url.port or (443 if url.scheme == "https" else 80)

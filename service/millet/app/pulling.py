@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from millet.app.asking import ArchiveDesk, desk
 from millet.core.peer import Peer
@@ -22,6 +23,7 @@ from millet.edge.query import (
 )
 from millet.errors import ArchiveError
 from millet.flow.asking import Named
+from millet.flow.elsewhere import FETCHED, MOST_BYTES, PriorArchive
 from millet.flow.pull import Door, Pulled, Puller
 from millet.flow.reception import CT_CLASSES
 from millet.ports import Archive, Clock, FoundSeries, KeptLog, SeriesName, SeriesQuery, Site
@@ -35,6 +37,20 @@ CLASSES = sorted(CT_CLASSES)
 def archives(chosen: Settings) -> Mapping[str, Archive]:
     """The archives that are configured, by name."""
     return {one.name: _archive(chosen, one) for one in chosen.archive}
+
+
+def prior_archives(chosen: Settings) -> Sequence[PriorArchive]:
+    """Those that are asked for priors, in their order; every wait of them is short."""
+    return [
+        PriorArchive(
+            reports=_archive(chosen, brief, sorted(FETCHED), MOST_BYTES),
+            images=_archive(chosen, brief),
+            again=one.prior_images,
+        )
+        for one in chosen.archive
+        if one.priors
+        for brief in [replace(one, timeout_s=one.priors_s, limit_s=one.priors_s)]
+    ]
 
 
 def caller(chosen: Settings, section: ArchiveSection) -> Caller:
@@ -122,12 +138,20 @@ def _named(known: Mapping[str, Archive], name: str) -> Archive:
     return known[name]
 
 
-def _archive(chosen: Settings, section: ArchiveSection) -> Archive:
+def _archive(
+    chosen: Settings,
+    section: ArchiveSection,
+    classes: Sequence[str] = CLASSES,
+    most_bytes: int = Limits().object_bytes,
+) -> Archive:
+    """As whose user objects of some classes are fetched, none of them larger than so many bytes."""
     title = section.calling_ae or chosen.ae_title
+    limits = replace(_limits(section), object_bytes=most_bytes)
     if section.kind == "dimse":
         move_to = (section.move_to or chosen.ae_title) if section.way == "move" else None
-        return DimseArchive(caller(chosen, section), CLASSES, chosen.site, move_to)
-    web = WebCaller(url=section.to, limits=_limits(section), tls=_tls(section), token_file=section.token_file)
+        ours = replace(caller(chosen, section), limits=limits)
+        return DimseArchive(ours, classes, chosen.site, move_to)
+    web = WebCaller(url=section.to, limits=limits, tls=_tls(section), token_file=section.token_file)
     return WebArchive(web, Site(chosen.site, section.name, title))
 
 

@@ -22,6 +22,7 @@ from millet.app.committing import Committing
 from millet.app.delivering import Delivering, askable
 from millet.app.doors import Doors, check
 from millet.app.keeping import keeping
+from millet.app.probing import Probing
 from millet.app.pulling import completing
 from millet.app.receiving import Receiving
 from millet.app.storing import open_objects, open_spool, used_share
@@ -125,6 +126,7 @@ class Service:
             *([self._committing.part()] if receives else []),
             *(make() for role, make in named.items() if role in roles),
             *([self._canary_part(self._drawn)] if receives and self._drawn else []),
+            *([Probing(self._settings, self._telemetry.leaving).part()] if "deliver" in roles else []),
         )
 
     def opened(self) -> None:
@@ -236,6 +238,7 @@ class Service:
         return Answering(
             chosen=self._settings,
             journal=self._journal,
+            clock=self._clock,
             doors=self._doors,
             telemetry=self._telemetry,
             ready=self._ready,

@@ -21,6 +21,7 @@ from millet.errors import ServiceError, UnfitSeries
 
 if TYPE_CHECKING:
     from millet.flow.model import Model
+    from millet.flow.read import ReadSeries
 
 TRUTH, IGNORED = "truth.csv", "ignore.csv"
 KEPT = "found.json"
@@ -70,11 +71,16 @@ def truth(folder: Path) -> tuple[tuple[Mark, ...], tuple[Mark, ...]]:
     return _table(folder / TRUTH), ignored
 
 
-def volume(folder: Path) -> Volume:
-    """The volume of a case's series. Raises ServiceError."""
+def series(folder: Path) -> ReadSeries:
+    """A case's series. Raises ServiceError."""
     from millet.flow.offline import read_series
 
-    return read_series(tuple(contents(dicom_files(folder)))).volume
+    return read_series(tuple(contents(dicom_files(folder))))
+
+
+def volume(folder: Path) -> Volume:
+    """The volume of a case's series. Raises ServiceError."""
+    return series(folder).volume
 
 
 def stamp(folder: Path) -> str:
@@ -106,6 +112,7 @@ class ModelFinder:
         manifest = asdict(model.manifest)
         for level in manifest["levels"]:
             del level["threshold"]  # where to report is no part of what is found
+        del manifest["calibration"]  # nor is what that means
         facts = [manifest, model.provider, model.precision, __version__]
         self._key = json.dumps(facts, sort_keys=True, default=str)
 

@@ -150,11 +150,13 @@ def _peers(settings: Settings) -> str:
 
 
 def _ports(settings: Settings) -> str:
-    addresses = (
+    addresses = [
         (settings.dicom_host or settings.host, settings.dicom_port),
         (settings.host, settings.grpc_port),
         (settings.host, settings.web_port),
-    )
+    ]
+    if settings.metrics_port:
+        addresses.append((settings.metrics_host, settings.metrics_port))
     for address in addresses:
         with socket.create_server(address):
             pass

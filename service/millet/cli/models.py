@@ -9,14 +9,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from millet.cli.calibrate import calibrate
 from millet.cli.import_model import import_model
 from millet.core.count_limit import told
 from millet.core.manifest import Level
 from millet.edge import models
 from millet.errors import ModelError
 
-app = typer.Typer(help="List, verify and import models.", no_args_is_help=True)
+app = typer.Typer(help="List, verify, import and calibrate models.", no_args_is_help=True)
 app.command("import")(import_model)
+app.command("calibrate")(calibrate)
 
 Root = Annotated[Path | None, typer.Option("--root", help="Folder of models; default: the bundled ones.")]
 
@@ -24,7 +26,8 @@ Root = Annotated[Path | None, typer.Option("--root", help="Folder of models; def
 @app.command("list")
 def list_models(root: Root = None) -> None:
     """One line a model."""
-    table = Table("model", "licence", "spacing mm", "diameters mm", "precisions", "count limit", "digest")
+    names = ("licence", "spacing mm", "diameters mm", "precisions", "count limit", "calibration", "digest")
+    table = Table("model", *names)
     for folder in models.folders(root or models.bundled()):
         found = models.manifest(folder)
         table.add_row(
@@ -34,6 +37,7 @@ def list_models(root: Root = None) -> None:
             ", ".join(f"{level.diameters_mm[0]:g}-{level.diameters_mm[1]:g}" for level in found.levels),
             ", ".join(found.precisions),
             "none" if found.count_limit is None else str(found.count_limit),
+            found.calibration.version if found.calibration else "none",
             found.digest("fp32")[:12],
         )
     Console().print(table)

@@ -47,7 +47,8 @@ def _summary(analysis: Analysis, source: Source, pen: Pen) -> Item:
     known = Planes(planes(source) if analysis.nodules else ())
     made_by = _algorithm(analysis.provenance, pen)
     findings = [_finding(nodule, outline(nodule, known), made_by, pen) for nodule in analysis.nodules]
-    said = [pen.text(PROPERTY, codes.IMPRESSION, " ".join(disclosure(analysis)))]
+    sentences = " ".join((*disclosure(analysis), analysis.provenance.calibration)).strip()
+    said = [pen.text(PROPERTY, codes.IMPRESSION, sentences)]
     return pen.code(CONTAINS, codes.SUMMARY, codes.OUTCOMES[analysis.outcome], [*said, *findings])
 
 
@@ -63,12 +64,19 @@ def _finding(nodule: Nodule, drawn: Outline | None, made_by: Sequence[Item], pen
             pen.text(CONTEXT, codes.TRACKING_ID, name),
             pen.uid(CONTEXT, codes.TRACKING_UID, nodule.tracking_uid),
             *made_by,
-            pen.number(codes.CERTAINTY, percent(nodule.score), codes.PERCENT, relationship=PROPERTY),
+            *_certainty(nodule, pen),
             *(_drawn(drawn, pen) if drawn else ()),
             pen.number(codes.DIAMETER, length_mm(nodule.diameter_mm), codes.MM, relationship=PROPERTY),
             pen.number(codes.VOLUME, volume_mm3(nodule.volume_mm3), codes.MM3, relationship=PROPERTY),
         ],
     )
+
+
+def _certainty(nodule: Nodule, pen: Pen) -> Iterator[Item]:
+    """The calibrated probability, where there is one: nobody is told a score as certainty."""
+    sure = nodule.character.probability if nodule.character else None
+    if sure is not None:
+        yield pen.number(codes.CERTAINTY, percent(sure), codes.PERCENT, relationship=PROPERTY)
 
 
 def _drawn(drawn: Outline, pen: Pen) -> Iterator[Item]:

@@ -136,6 +136,8 @@ def _figures(analysis: Analysis) -> Iterator[Resource]:
     for advice in analysis.advice:
         if advice.applies:
             yield _said(language, codes.GUIDELINES[advice.guideline], advice_wording.said(advice, language))
+    if analysis.provenance.calibration:
+        yield _said(language, codes.CALIBRATION, analysis.provenance.calibration)
     if analysis.lungs:
         yield _measured(language, codes.LUNG_VOLUME, rounding.volume_l(analysis.lungs.total_l), codes.LITRE)
 
@@ -164,7 +166,7 @@ def _nodule(nodule: Nodule, analysis: Analysis, common: Resource) -> Resource:
         _measured(language, codes.DIAMETER, rounding.length_mm(nodule.diameter_mm), codes.MM),
         _measured(language, codes.VOLUME, rounding.volume_mm3(nodule.volume_mm3), codes.MM3),
         _measured(language, codes.ATTENUATION, rounding.attenuation_hu(nodule.mean_hu), codes.HU),
-        _measured(language, codes.CERTAINTY, rounding.percent(nodule.score), codes.PERCENT),
+        _measured(language, codes.SCORE, rounding.score(nodule.score), codes.NO_UNITS),
     ]
     found = nodule.character
     lobe = codes.LOBES[found.lobe] if found and found.lobe else codes.LUNG
@@ -183,6 +185,8 @@ def _character(found: Character, language: Language) -> Iterator[Resource]:
     yield _measured(language, codes.LONG_AXIS, rounding.length_mm(axes.long_axis_mm), codes.MM)
     yield _measured(language, codes.SHORT_AXIS, rounding.length_mm(axes.short_axis_mm), codes.MM)
     yield _coded(language, codes.TYPE, codes.TYPES[found.type])
+    if found.probability is not None:
+        yield _measured(language, codes.PROBABILITY, rounding.percent(found.probability), codes.PERCENT)
     if found.core_mm is not None:
         yield _measured(language, codes.CORE, rounding.length_mm(found.core_mm), codes.MM)
     if found.at_resolution_limit:

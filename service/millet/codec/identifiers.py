@@ -17,7 +17,16 @@ from millet.core.uids import is_uid
 
 Row = Mapping[str, str]
 
-STUDY_KEYS = ("StudyInstanceUID", "PatientID", "AccessionNumber")
+STUDY_KEYS = (
+    "StudyInstanceUID",
+    "PatientID",
+    "IssuerOfPatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+)
 SERIES_KEYS = (
     "StudyInstanceUID",
     "SeriesInstanceUID",

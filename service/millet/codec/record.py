@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, cast
 
 from millet.core.analysis import Analysis
@@ -24,7 +25,7 @@ SCHEMA = 1
 
 def encode(analysis: Analysis) -> str:
     """Write an analysis as one JSON document, the same bytes for the same analysis."""
-    return json.dumps({"schema": SCHEMA, **_plain_fields(analysis)}, indent=1, ensure_ascii=False)
+    return json.dumps({"schema": SCHEMA, **plain_fields(analysis)}, indent=1, ensure_ascii=False)
 
 
 def decode(document: str) -> Analysis:
@@ -33,33 +34,36 @@ def decode(document: str) -> Analysis:
     if not isinstance(found, dict) or found.pop("schema", None) != SCHEMA:
         raise ValueError(f"no analysis document of schema {SCHEMA}")
     try:
-        return cast("Analysis", _built(Analysis, found))
+        return cast("Analysis", built(Analysis, found))
     except (KeyError, TypeError) as damage:
         raise ValueError(f"damaged analysis document: {damage!r}") from damage
 
 
-def _plain_fields(value: object) -> dict[str, object]:
-    return {f.name: _plain(getattr(value, f.name)) for f in fields(cast("Any", value))}
+def plain_fields(value: object) -> dict[str, object]:
+    """A dataclass value as JSON knows it, by field."""
+    return {f.name: plain(getattr(value, f.name)) for f in fields(cast("Any", value))}
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """A value as JSON knows it."""
     if is_dataclass(value):
-        return _plain_fields(value)
+        return plain_fields(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 
-def _built(kind: Any, found: Any) -> object:
+def built(kind: Any, found: Any) -> object:
+    """The value of a kind that `plain` was made of. Raises KeyError, TypeError or ValueError."""
     if is_dataclass(kind):
         return _dataclass(cast("type", kind), found)
     origin = typing.get_origin(kind)
     if origin in {types.UnionType, typing.Union}:
-        return None if found is None else _built(_something(kind), found)
+        return None if found is None else built(_something(kind), found)
     if origin is tuple:
-        return tuple(_built(typing.get_args(kind)[0], item) for item in found)
+        return tuple(built(typing.get_args(kind)[0], item) for item in found)
     return _leaf(kind)(found)
 
 
@@ -68,11 +72,20 @@ def _something(union: object) -> object:
 
 
 def _dataclass(kind: type, found: Mapping[str, object]) -> object:
+    read = _readers(kind)
+    return kind(
+        **{name: built(hint, found[name]) for name, hint, may_lack in read if name in found or not may_lack}
+    )
+
+
+@cache
+def _readers(kind: Any) -> tuple[tuple[str, Any, bool], ...]:
+    """Name and type of each field, and whether a document may lack it: asked of Python once a type."""
     hints = typing.get_type_hints(kind)
-    given = [f.name for f in fields(kind) if f.name in found or f.default is MISSING]
-    return kind(**{name: _built(hints[name], found[name]) for name in given})
+    return tuple((f.name, hints[f.name], f.default is not MISSING) for f in fields(kind))
 
 
+@cache
 def _leaf(kind: Any) -> Callable[[Any], object]:
     if kind in {date, datetime}:
         return cast("Callable[[Any], object]", kind.fromisoformat)

@@ -169,7 +169,8 @@ def _regions(one: ReadLesion, side: Side | None) -> tuple[str, ...]:
 def _doubts(one: ReadLesion) -> Iterator[str]:
     """What of a lesion that is judged is called by codes that nobody knows here."""
     called = {Flaw.UNKNOWN_FINDING: one.finding, Flaw.UNKNOWN_SITE: next(iter(one.sites), None)}
-    for flaw in one.flaws:
+    elsewhere = {Flaw.UNKNOWN_SITE} if organ_of(one.sites) else set()  # to readers of priors only lungs count
+    for flaw in (each for each in one.flaws if each not in elsewhere):
         if code := called.get(flaw):
             yield phrase("judged.code", what=phrase(f"flaw.{flaw}"), code=f"{code.value}, {code.scheme}")
         else:

@@ -49,6 +49,7 @@ def evaluations(analysis: Analysis, pen: Pen, more: Sequence[Item] = ()) -> Item
             *_volumes(analysis, pen),
             *sr_judged.judged(analysis, pen),
             *more,
+            *_calibration(analysis.provenance, pen),
             *_provenance(analysis.provenance, pen),
             pen.text(CONTAINS, codes.CREATED, analysis.created_utc.astimezone(UTC).isoformat()),
         ],
@@ -140,6 +141,10 @@ def _volumes(analysis: Analysis, pen: Pen) -> Iterator[Item]:
             why=volume.why,
         )
         yield pen.text(CONTAINS, codes.VOLUME_CHOICE, words)
+
+
+def _calibration(made_by: Provenance, pen: Pen) -> list[Item]:
+    return [pen.text(CONTAINS, codes.CALIBRATION, made_by.calibration)] if made_by.calibration else []
 
 
 def _provenance(made_by: Provenance, pen: Pen) -> Iterator[Item]:

@@ -12,6 +12,7 @@ from millet.core.analysis import Analysis
 from millet.core.change import Change, Fate
 from millet.core.judgement import Judgement
 from millet.core.language import coded
+from millet.core.prior import Origin
 from millet.core.rounding import percent, ratio
 from millet.core.spread import Randomness, Spread
 
@@ -61,7 +62,8 @@ def _ripley(found: Randomness, pen: Pen) -> str:
 
 def _comparison(change: Change, pen: Pen) -> str:
     if change.not_used:
-        return pen.say("comparison.not-used", why=coded("prior", change.not_used))
+        words = pen.say("comparison.not-used", why=coded("prior", change.not_used))
+        return words + "".join(_unknown(change, pen))
     day, apart = change.prior_date, change.interval_days
     counted = {fate: sum(one.fate is fate for one in change.nodules) for fate in Fate}
     told = tuple(
@@ -75,7 +77,8 @@ def _comparison(change: Change, pen: Pen) -> str:
         when=pen.say("comparison.when", day=day.isoformat()) if day else "",
         apart="" if apart is None else pen.say("comparison.apart", days=apart),
         told=told or pen.say("comparison.none"),
-        more="".join(_more(change, pen)),
+        how=pen.say(f"comparison.{change.source}") if change.source in _BY_OTHERS else "",
+        more="".join((*_more(change, pen), *_unknown(change, pen))),
     )
 
 
@@ -86,3 +89,19 @@ def _more(change: Change, pen: Pen) -> Iterator[str]:
         yield pen.say("comparison.gone", percent=percent(change.gone_share))
     if change.limited:
         yield pen.say("comparison.limited", limits=tuple(coded("limited", one) for one in change.limited))
+
+
+_BY_OTHERS = frozenset({Origin.IMAGES, Origin.REPORT, Origin.SEGMENTATION})
+"""What is told of, as against our own analysis of then."""
+
+
+def _unknown(change: Change, pen: Pen) -> Iterator[str]:
+    """What is not known of the prior, or of others."""
+    if change.left_out:
+        told = tuple(
+            pen.say("comparison.count", count=one.count, fate=coded("left-out", one.reason))
+            for one in change.left_out
+        )
+        yield pen.say("comparison.left-out", told=told)
+    if change.archive:
+        yield pen.say("comparison.archive", why=coded("prior", change.archive))

@@ -69,6 +69,11 @@ LOBES: Mapping[tuple[Key, Side | None], Lobe] = {
 }
 """By site and side."""
 ZONES: Mapping[Key, Zone] = {key(code): zone for zone, code in codes.ZONES.items()}
+_CHEST = ("51185008", "SCT"), ("T-D3000", "SRT")
+IN_LUNGS = frozenset(
+    (key(codes.LUNG), ("T-28000", "SRT"), *_CHEST, *SIDES, *ZONES, *(site for site, _ in LOBES))
+)
+"""Finding sites that a nodule of the lungs may be said to have."""
 
 LENGTHS: Mapping[str, float] = {"mm": 1.0, "cm": 10.0, "um": 1e-3, "m": 1e3}
 """UCUM, in mm."""

@@ -21,7 +21,7 @@ from millet.codec.source import Source, SourceImage
 from millet.core.analysis import Analysis, Provenance
 from millet.core.change import NoduleChange
 from millet.core.nodule import Nodule, Side
-from millet.core.rounding import attenuation_hu, length_mm, percent, volume_mm3
+from millet.core.rounding import attenuation_hu, length_mm, score, volume_mm3
 
 CODED_FROM_MM = 6.0
 """Diameter from which Lung-RADS v2022 and Fleischner 2017 ask for more than routine."""
@@ -155,7 +155,7 @@ def _measured(nodule: Nodule, pen: Pen) -> Iterator[Item]:
     yield pen.number(codes.DIAMETER, length_mm(nodule.diameter_mm), codes.MM)
     yield pen.number(codes.VOLUME, volume_mm3(nodule.volume_mm3), codes.MM3)
     yield pen.number(codes.ATTENUATION, attenuation_hu(nodule.mean_hu), codes.HU)
-    yield pen.number(codes.CERTAINTY, percent(nodule.score), codes.PERCENT)
+    yield pen.number(codes.SCORE, score(nodule.score), codes.NO_UNITS)
     yield from _type(nodule, pen)
 
 

@@ -19,7 +19,6 @@ from millet.codec.codes import Code
 from millet.codec.outline import Plane
 from millet.codec.sr_lesion import key
 from millet.codec.sr_region import Flaw, Segment, region_of
-from millet.codec.sr_sites import ORGANS
 from millet.codec.sr_tree import Node
 from millet.codec.sr_tree import read as read_tree
 from millet.core.change import Fate
@@ -239,7 +238,7 @@ def _site(items: Sequence[Node]) -> _Site:
     side = next((known.SIDES[key(code)] for code in named if key(code) in known.SIDES), None)
     lobes = [known.LOBES.get((key(code), at)) for code in found for at in (side, None)]
     lobe = next((lobe for lobe in lobes if lobe), None)
-    unknown = bool(found) and not any(key(code) in {*ORGANS, *known.SIDES} for code in found)
+    unknown = bool(found) and not any(key(code) in known.IN_LUNGS for code in found)
     return _Site(tuple(c for c in found if c), side, lobe, Flaw.UNKNOWN_SITE if unknown else None)
 
 

@@ -33,7 +33,7 @@ class Flaw(StrEnum):
     UNKNOWN_FINDING = "unknown-finding"
     """It has a region, but what it is called is no lesion that is known here."""
     UNKNOWN_SITE = "unknown-site"
-    """Its finding site is no part of lungs or brain that is known here."""
+    """Its finding site is no part of the lungs that is known here."""
 
 
 class Segment(NamedTuple):

@@ -53,7 +53,7 @@ ORGANS: Mapping[Key, str] = {
     **dict.fromkeys(_LUNGS, LUNG),
     **dict.fromkeys((*_keys(_BRAIN), *COMPARTMENTS), BRAIN),
 }
-"""By finding site. A side is none."""
+"""By finding site. A side is none, and neither is the chest."""
 
 
 def organ_of(sites: Iterable[Code]) -> str:

@@ -117,6 +117,8 @@ class Provenance:
     provider: str
     """The execution provider that ran, as its engine names it."""
     precision: str
+    calibration: str = ""
+    """What probabilities were calibrated on, in words; empty where no nodule has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,7 @@ def judgements(brought: Brought, sets: Sequence[CriteriaSet]) -> tuple[Judgement
 
 def _judged(brought: Brought, criteria: CriteriaSet) -> Judgement:
     found = evaluate(criteria, brought.exam)
-    if not brought.left_out or found.level == len(criteria.levels):
+    if not brought.left_out or not found.conditions or found.level == len(criteria.levels):
         return found
     doubt = phrase("criteria.left-out", left_out=brought.left_out, lesions=brought.told)
     whys = tuple(why for why in (found.not_evaluated, doubt) if why)

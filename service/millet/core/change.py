@@ -38,6 +38,15 @@ class NoduleChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """Lesions of the prior that nothing is said of."""
+
+    reason: str
+    """Stable code ("no-place", "no-size", "other-frame", "unknown-site", "no-lesion", ...)."""
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """An exam compared with one prior."""
 
@@ -55,3 +64,11 @@ class Change:
     comparison."""
     median_volume_change: float | None
     """Of the matched nodules, relative."""
+    source: str = ""
+    """From what the prior is known: "ours", "images" (read again by the model of this exam), "report",
+    "segmentation"; empty where it is not told or there is none."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Of the prior's lesions."""
+    archive: str = ""
+    """Why it is not known whether archives hold another prior ("archive-late", "archive-silent"); empty where
+    it is, or where none is asked."""

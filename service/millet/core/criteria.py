@@ -125,6 +125,11 @@ class CriteriaSet:
             raise ValueError("; ".join(mistakes))
 
 
+def regions_of(sets: Sequence[CriteriaSet]) -> frozenset[str]:
+    """All regions that rules of the sets ask for."""
+    return frozenset(region for one in sets for rule in _rules(one) for region in rule.regions)
+
+
 def evaluate(criteria: CriteriaSet, exam: Exam) -> Judgement:
     """Judge an exam by a set; an exam of another organ or modality is not evaluated, and said so."""
     if why := _other(criteria, exam):

@@ -43,12 +43,11 @@ def characters(
     measured: Sequence[Measurement],
     places: Sequence[Place],
     seen: Seen,
-    probabilities: Sequence[float | None] | None = None,
+    probabilities: Sequence[float | None],
 ) -> tuple[Character, ...]:
-    """The character of each nodule, in their order; a probability is given where the model is calibrated."""
-    chances = [None] * len(measured) if probabilities is None else probabilities
+    """The character of each nodule, in their order, with its probability where the model is calibrated."""
     limits = at_limit([one.diameter_mm for one in measured], [one.traits.type for one in measured], seen)
-    each = zip(measured, places, chances, limits, strict=True)
+    each = zip(measured, places, probabilities, limits, strict=True)
     return tuple(
         _character(one, place, probability=chance, at_resolution_limit=limit)
         for one, place, chance, limit in each

@@ -16,7 +16,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from millet.core.change import Change, Fate, NoduleChange
+from millet.core.change import Change, Fate, LeftOut, NoduleChange
 from millet.core.comparable import Compared, limits
 from millet.core.geometry import Floats, PointMm
 from millet.core.lung_outline import Outline
@@ -83,6 +83,19 @@ class Study:
     how: Compared
     outline: Outline
     """`Outline.nothing` where nobody kept the lungs; then nodules alone must do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prior:
+    """What an exam is to be compared with, or why with nothing."""
+
+    study: Study | None = None
+    why_not: str = ""
+    """A code of `core.prior`; empty where there is one."""
+    source: str = ""
+    left_out: tuple[LeftOut, ...] = ()
+    archive: str = ""
+    """These three as in `core.change.Change`."""
 
 
 def not_used(code: str) -> Change:

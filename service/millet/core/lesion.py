@@ -95,7 +95,7 @@ class Images:
         if (np.abs(steps - step) > max(UNEVEN_SHARE * step, UNEVEN_MM)).any():
             raise ValueError("the images are not evenly spaced")
         return cls(
-            thickness_mm=thickness_mm or step,
+            thickness_mm=step if thickness_mm is None else thickness_mm,
             step_mm=step,
             first_mm=float(places[0]),
             count=len(places),

@@ -6,12 +6,13 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from millet.core.boxes import Boxes
+from millet.core.calibration import Calibration
 from millet.core.geometry import Floats
 from millet.core.nodule import Candidate, NoduleClass
 from millet.errors import ModelError
@@ -89,6 +90,8 @@ class Manifest:
     """Empty for a model that was not trained."""
     post: Boxes | None = None
     """The counting rules of a box detector, which then take the place of merging; None for no such rules."""
+    calibration: Calibration | None = None
+    """What makes probabilities of its scores; None where nobody calibrated it, and then there are none."""
 
     def reports(self, candidate: Candidate) -> bool:
         """Whether a candidate reaches the operating threshold of the level that owns its size."""
@@ -124,6 +127,13 @@ class Manifest:
         facts = [[graph.name, graph.precision, graph.digest] for graph in self.in_use(precision)]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
+    @property
+    def finds_by(self) -> str:
+        """SHA-256 in hex over all that findings and scores depend on, which a calibration holds for."""
+        found = replace(self, name="", version="", licence="", description="", training=(), calibration=None)
+        fp32 = tuple(graph for graph in self.graphs if graph.precision == PRECISIONS[0])
+        return hashlib.sha256(json.dumps(asdict(replace(found, graphs=fp32))).encode()).hexdigest()
+
 
 def parse(text: str) -> Manifest:
     """Read `manifest.json`. Raises ModelError that names every mistake."""
@@ -158,6 +168,7 @@ def altered(manifest: Manifest, held: Mapping[str, bytes]) -> tuple[str, ...]:
 
 
 _PARTS: Mapping[str, type] = {"levels": Level, "graphs": Graph, "training": Source}
+_OPTIONAL: Mapping[str, type] = {"post": Boxes, "calibration": Calibration}
 
 
 def _misshapen(document: Any) -> Iterator[str]:
@@ -170,8 +181,9 @@ def _misshapen(document: Any) -> Iterator[str]:
             continue
         for number, part in enumerate(parts):
             yield from _fields_amiss(part, kind, f"{name}[{number}] ")
-    if isinstance(document, dict) and document.get("post") is not None:
-        yield from _fields_amiss(document["post"], Boxes, "post ")
+    for name, kind in _OPTIONAL.items():
+        if isinstance(document, dict) and document.get(name) is not None:
+            yield from _fields_amiss(document[name], kind, f"{name} ")
 
 
 def _fields_amiss(document: Any, kind: type, where: str) -> Iterator[str]:
@@ -200,6 +212,7 @@ def _manifest(document: dict[str, Any]) -> Manifest:
         classes=tuple(NoduleClass(value) for value in document["classes"]),
         training=tuple(Source(**_texts(part, "data", "licence")) for part in document["training"]),
         post=None if document.get("post") is None else _boxes(document["post"]),
+        calibration=None if document.get("calibration") is None else _calibration(document["calibration"]),
     )
 
 
@@ -209,6 +222,18 @@ def _boxes(document: dict[str, Any]) -> Boxes:
         most_per_level=int(document["most_per_level"]),
         most_per_scan=int(document["most_per_scan"]),
         score_floor=float(document["score_floor"]),
+    )
+
+
+def _calibration(document: dict[str, Any]) -> Calibration:
+    return Calibration(
+        **_texts(document, "version", "fitted_with", "fitted_on", "prevalence"),
+        intercept=float(document["intercept"]),
+        by_score=float(document["by_score"]),
+        by_density=float(document["by_density"]),
+        per_litre=_pair(document["per_litre"]),
+        diameter_mm=_pair(document["diameter_mm"]),
+        slice_mm=_pair(document["slice_mm"]),
     )
 
 
@@ -258,6 +283,15 @@ def _mistakes(manifest: Manifest) -> Iterator[str]:
     for level in manifest.levels:
         yield from _level_mistakes(level)
     yield from _graph_mistakes(manifest)
+    yield from _calibration_mistakes(manifest)
+
+
+def _calibration_mistakes(manifest: Manifest) -> Iterator[str]:
+    if (fitted := manifest.calibration) is None:
+        return
+    yield from (f"calibration {fitted.version}: {mistake}" for mistake in fitted.mistakes())
+    if fitted.fitted_with != manifest.finds_by:
+        yield f"calibration {fitted.version} was fitted with other graphs, levels or thresholds: fit it again"
 
 
 def _counting_mistakes(manifest: Manifest) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from enum import StrEnum
 
 from millet.core.kernel import blur_mm
 from millet.core.series import SliceHeader
@@ -12,6 +13,21 @@ from millet.core.series import SliceHeader
 NO_PATIENT_ID, NO_PRIOR, OTHER_PATIENT = "no-patient-id", "no-prior", "other-patient"
 IDENTITY_DISAGREES, NOT_EARLIER, NOT_ANALYSED = "identity-disagrees", "not-earlier", "not-analysed"
 UNREADABLE = "unreadable"
+NO_LESIONS, OTHER_FRAME = "no-lesions", "other-frame"
+ARCHIVE_LATE, ARCHIVE_SILENT = "archive-late", "archive-silent"
+
+
+class Origin(StrEnum):
+    """What is known of an earlier exam, the best first."""
+
+    OURS = "ours"
+    """Our own analysis."""
+    IMAGES = "images"
+    """Its CT images, in an archive."""
+    REPORT = "report"
+    """Somebody's structured report (TID 1500)."""
+    SEGMENTATION = "segmentation"
+    """Somebody's segmentation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +51,7 @@ class Facts:
     """Empty of an exam that somebody else read."""
     analysed: bool = True
     """Whether it was analysed and not refused."""
+    origin: Origin = Origin.OURS
 
     @classmethod
     def of(cls, header: SliceHeader) -> Facts:
@@ -74,28 +91,42 @@ def day(written: str) -> date | None:
 
 
 def choose(current: Facts, candidates: Sequence[Facts]) -> Chosen:
-    """The newest earlier exam of the same patient; of its series the one taken and read most alike.
+    """The first of `ranked`.
 
     Where none will do the reason is that of the candidate that came nearest to it.
     """
+    if fit := ranked(current, candidates):
+        return Chosen(series_uid=fit[0].series_uid)
     if not current.patient_id.strip():
         return Chosen(why_not=NO_PATIENT_ID)
-    others = [one for one in candidates if one.study_uid != current.study_uid]
-    judged = [(_fault(current, one), one) for one in others]
-    fit = [one for fault, one in judged if not fault]
-    if not fit:
-        faults = {fault for fault, _ in judged}
-        return Chosen(why_not=next((code for code in _NEAREST if code in faults), NO_PRIOR))
-    newest = max(fit, key=lambda one: (one.date, one.time, one.study_uid)).study_uid
-    same = [one for one in fit if one.study_uid == newest]
-    return Chosen(series_uid=min(same, key=lambda one: _unlike(current, one)).series_uid)
+    faults = {fault(current, one) for one in _others(current, candidates)}
+    return Chosen(why_not=next((code for code in _NEAREST if code in faults), NO_PRIOR))
+
+
+def ranked(current: Facts, candidates: Sequence[Facts]) -> Sequence[Facts]:
+    """The earlier exams of the same patient, the newest study first.
+
+    Of one study's what we know best, in the order of `Origin`, then the series taken and read most alike.
+    """
+    if not current.patient_id.strip():
+        return ()
+    fit = [one for one in _others(current, candidates) if not fault(current, one)]
+    newest: dict[str, tuple[str, str]] = {}
+    for one in fit:
+        newest[one.study_uid] = max(newest.get(one.study_uid, ("", "")), (one.date, one.time))
+    best_first = sorted(fit, key=lambda one: _unlike(current, one))
+    return sorted(best_first, key=lambda one: (*newest[one.study_uid], one.study_uid), reverse=True)
+
+
+def _others(current: Facts, candidates: Sequence[Facts]) -> Sequence[Facts]:
+    return [one for one in candidates if one.study_uid != current.study_uid]
 
 
 _NEAREST = (NOT_ANALYSED, NOT_EARLIER, IDENTITY_DISAGREES, OTHER_PATIENT)
 
 
-def _fault(current: Facts, one: Facts) -> str:
-    """Why an exam is no prior; empty where it is one."""
+def fault(current: Facts, one: Facts) -> str:
+    """Why an exam is no prior of the current one, as a code; empty where it is one."""
     if (one.patient_id, one.issuer) != (current.patient_id, current.issuer):
         return OTHER_PATIENT
     if (one.birth_date, one.sex) != (current.birth_date, current.sex):
@@ -114,8 +145,12 @@ def _earlier(one: Facts, current: Facts) -> bool:
     return bool(one.time and current.time) and one.time < current.time
 
 
-def _unlike(current: Facts, one: Facts) -> tuple[bool, bool, float, str]:
+_BEST_FIRST = tuple(Origin)
+
+
+def _unlike(current: Facts, one: Facts) -> tuple[int, bool, bool, float, str]:
     return (
+        _BEST_FIRST.index(one.origin),
         one.model_digest != current.model_digest,
         blur_mm(one.kernel) != blur_mm(current.kernel),
         abs(one.slice_mm - current.slice_mm),

@@ -13,14 +13,16 @@ class Role(IntEnum):
 
     VIEWER = 1
     """Reads worklist and analyses."""
-    OPS = 2
+    READER = 2
+    """Acknowledges what it has seen, and says what it thinks of a nodule."""
+    OPS = 3
     """Reads metrics, replays, sends instances: what keeps the service going."""
-    ADMIN = 3
+    ADMIN = 4
     """Changes what the service does."""
 
     @classmethod
     def parse(cls, text: str) -> Role:
-        """Read `viewer`, `ops` or `admin`. Raises ValueError."""
+        """Read `viewer`, `reader`, `ops` or `admin`. Raises ValueError."""
         found = {role.name.lower(): role for role in cls}.get(text)
         if found is None:
             raise ValueError(f"{text!r} is none of {', '.join(role.name.lower() for role in cls)}")
@@ -43,6 +45,13 @@ RPCS: Mapping[str, Role | Open] = {
     "/millet.v1.AnalysisService/GetAnalysis": Role.VIEWER,
     "/millet.v1.AnalysisService/ListAnalyses": Role.VIEWER,
     "/millet.v1.AnalysisService/WatchAnalyses": Role.VIEWER,
+    "/millet.v1.AnalysisService/StreamAnalysis": Role.VIEWER,
+    "/millet.v1.AnalysisService/WatchSeries": Role.VIEWER,
+    "/millet.v1.AnalysisService/ListFeedback": Role.VIEWER,
+    "/millet.v1.AnalysisService/AcknowledgeSeries": Role.READER,
+    "/millet.v1.AnalysisService/WithdrawAcknowledgement": Role.READER,
+    "/millet.v1.AnalysisService/GiveFeedback": Role.READER,
+    "/millet.v1.CriteriaService/EvaluateCriteria": Role.VIEWER,
     "/grpc.health.v1.Health/Check": Open.TO_ALL,
     "/grpc.health.v1.Health/Watch": Open.TO_ALL,
     "/grpc.health.v1.Health/List": Open.TO_ALL,

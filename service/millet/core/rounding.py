@@ -23,8 +23,13 @@ def attenuation_hu(value: float) -> float:
 
 
 def percent(share: float) -> float:
-    """A share, score or probability between 0 and 1 as percent, to 0.1; changes may exceed either end."""
+    """A share or probability between 0 and 1 as percent, to 0.1; changes may exceed either end."""
     return round(100 * share, 1)
+
+
+def score(value: float) -> float:
+    """A detector's score between 0 and 1, to 0.001; it is no probability and never told as percent."""
+    return round(value, 3)
 
 
 def ratio(value: float) -> float:

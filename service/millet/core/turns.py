@@ -12,7 +12,8 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-ROUTINE, EMERGENCY = 0, 1
+BEHIND, ROUTINE, EMERGENCY = -1, 0, 1
+"""Behind is what is looked at again for comparison only."""
 AGEING_S = 120.0
 NEVER = math.inf
 

@@ -26,6 +26,7 @@ def worded(analysis: Analysis) -> Analysis:
         triage=replace(analysis.triage, reasons=tuple(map(words, analysis.triage.reasons))),
         not_assessed=tuple(map(words, analysis.not_assessed)),
         reliability=replace(doubts, second_reader=words(doubts.second_reader)) if doubts else None,
+        provenance=replace(analysis.provenance, calibration=words(analysis.provenance.calibration)),
         judgements=tuple(
             replace(
                 one,

@@ -74,6 +74,21 @@ def add(root: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Path:
     return folder
 
 
+def rewrite(folder: Path, manifest: Manifest) -> None:
+    """Write another manifest of a model that is there, whole or not at all. Raises ModelError.
+
+    It must be of the same model, and of graphs that are in the folder.
+    """
+    if (manifest.name, manifest.version) != (folder.parent.name, folder.name):
+        raise ModelError(f"{folder} is not the folder of {manifest.name}/{manifest.version}")
+    text = written(manifest)
+    _read(folder, parse(text), manifest.graphs)
+    with TemporaryDirectory(dir=folder, prefix=".manifest-") as staging:
+        draft = Path(staging) / "manifest.json"
+        draft.write_text(text, "utf-8")
+        draft.replace(folder / "manifest.json")
+
+
 def _parsed(folder: Path) -> Manifest:
     try:
         text = (folder / "manifest.json").read_text(encoding="utf-8")

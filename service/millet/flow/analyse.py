@@ -20,14 +20,15 @@ import numpy as np
 from millet import __version__
 from millet.codec import lung_outline
 from millet.codec.source import Source
-from millet.core import count_limit, digest, reliability, triage
+from millet.core import calibration, count_limit, digest, reliability, triage
 from millet.core import pattern as patterns
 from millet.core.analysis import Analysis, Outcome, Predecessor, Provenance, Triage, TriageLevel
 from millet.core.character import Character
 from millet.core.comparable import Conditions
 from millet.core.describe import Seen, characters
 from millet.core.detectability import Resolution
-from millet.core.followup import tracked
+from millet.core.followup import Prior, tracked
+from millet.core.generations import named
 from millet.core.kernel import blur_mm
 from millet.core.language import Language, phrase
 from millet.core.lesion import Images
@@ -38,13 +39,13 @@ from millet.core.pattern import PROPOSAL
 from millet.core.place import places
 from millet.core.reasons import Reason, Remark, Weight
 from millet.core.second_look import shows
+from millet.core.stack import pixel
 from millet.core.uids import object_uid
 from millet.core.worded import worded
 from millet.errors import UnfitSeries
 from millet.flow import followup, second_reader
 from millet.flow.ahead import Ahead, Haste
 from millet.flow.answers import Progress as Share
-from millet.flow.followup import Prior
 from millet.flow.judging import judged
 from millet.flow.model import Model
 from millet.flow.objects import objects_of, reports_of
@@ -77,8 +78,10 @@ class Order:
     generation: int
     created_utc: datetime
     predecessor: Predecessor | None = None
-    prior: Prior | None = None
-    """What it is compared with, or why with nothing; None where nobody asked."""
+    prior: Callable[[], Prior] | None = None
+    """Tells what it is compared with, or why with nothing, once that is asked; None where nobody looks."""
+    before: tuple[Nodule, ...] = ()
+    """Of an earlier generation of the series: what is found there again keeps its name."""
     language: Language = Language.ENGLISH
     """Of what is made of it."""
 
@@ -113,7 +116,7 @@ def finish(order: Order, ahead: Ahead, model: Model, progress: Progress, haste: 
         series = read(instances)
         base = _told(base, series)
         ahead.complete(series, haste)
-        return _examined(base, series, ahead, model, progress, order.prior)
+        return _examined(base, series, ahead, model, progress, order)
     except UnfitSeries as verdict:
         remark = Remark(reason=verdict.reason, weight=Weight.REFUSES, detail=verdict.detail)
         return _refused(base, [taken.head for taken in instances], remark)
@@ -187,7 +190,7 @@ def _refused(base: Analysis, instances: Iterable[bytes], remark: Remark) -> Made
 
 
 def _examined(
-    base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, progress: Progress, prior: Prior | None
+    base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, progress: Progress, order: Order
 ) -> Made:
     progress("lungs", 0, 0)
     whole = ahead.volume(GRID)
@@ -202,11 +205,13 @@ def _examined(
         progress("measure", 0, 0)
         base = replace(base, remarks=base.remarks + count_limit.reached(model.manifest, found))
         kept = [candidate for candidate in found.candidates if model.manifest.reports(candidate)]
-        seen_at = _resolution(series)
+        seen_at = resolution(series)
         measured = measure(series.volume, mask, kept, seen_at)
+        sure = calibration.told(model.manifest.calibration, _sample(kept, mask, seen_at))
         second = _second(series, mask, ahead, model, progress)
         known = around.result()
-        nodules = _nodules(base, series, measured, _characters(measured, mask, known, seen_at))
+        described = _characters(measured, mask, known, seen_at, sure.probabilities)
+        nodules = named(_nodules(base, series, measured, described), order.before)
         figures, doubts = reliability.judge(_evidence(series, mask, known.noise_hu, nodules, model, second))
         told = base.remarks + known.coverage + doubts
         base = replace(
@@ -217,9 +222,11 @@ def _examined(
             nodules=nodules,
             effusions=known.effusions,
             lungs=mask.litres,
+            not_assessed=base.not_assessed + sure.not_assessed,
+            provenance=replace(base.provenance, calibration=sure.by),
         )
         how = followup.conditions(series, mask, model.manifest)
-        base = _compared(base, series, mask, how, prior)
+        base = _compared(base, series, mask, how, order.prior)
         images = Images.of(series.volume.grid, seen_at.slice_mm)
         analysis = worded(judged(base, series.headers, mask, known.lobes, images, model.criteria))
         progress("report", 0, 0)
@@ -229,12 +236,16 @@ def _examined(
 
 
 def _compared(
-    base: Analysis, series: ReadSeries, mask: LungMask, how: Conditions, prior: Prior | None
+    base: Analysis,
+    series: ReadSeries,
+    mask: LungMask,
+    how: Conditions,
+    prior: Callable[[], Prior] | None,
 ) -> Analysis:
     """With what changed since a prior, and its names for the nodules that are still there."""
     change = None
     if prior is not None:
-        change = followup.changed(base, series, mask, how, prior, partial(shows, series.volume))
+        change = followup.changed(base, series, mask, how, prior(), partial(shows, series.volume))
         base = replace(base, change=change, nodules=tracked(base.nodules, change))
     compared = change is not None and not change.not_used
     return base if compared else replace(base, not_assessed=(*base.not_assessed, NOT_COMPARED))
@@ -245,12 +256,26 @@ def _share(stage: str, progress: Progress) -> Share:
 
 
 def _characters(
-    measured: Sequence[Measurement], mask: LungMask, known: Surroundings, seen_at: Resolution
+    measured: Sequence[Measurement],
+    mask: LungMask,
+    known: Surroundings,
+    seen_at: Resolution,
+    probabilities: Sequence[float | None],
 ) -> tuple[Character, ...]:
     """What the nodules are like, and where in their lungs they lie."""
     centres = np.asarray([one.centre_mm for one in measured], float).reshape(-1, 3)
     where = places(centres, [one.diameter_mm for one in measured], mask, known.lobes)
-    return characters(measured, where, Seen(at=seen_at, noise_hu=known.noise_hu))
+    return characters(measured, where, Seen(at=seen_at, noise_hu=known.noise_hu), probabilities)
+
+
+def _sample(kept: Sequence[Candidate], mask: LungMask, seen_at: Resolution) -> calibration.Sample:
+    """The findings as the model's calibration asks about them."""
+    return calibration.Sample(
+        scores=[one.score for one in kept],
+        diameters_mm=[one.diameter_mm for one in kept],
+        lungs_l=mask.litres.total_l,
+        slice_mm=seen_at.slice_mm,
+    )
 
 
 def _nodules(
@@ -269,7 +294,7 @@ def _nodule(
 ) -> Nodule:
     place = ",".join(f"{v:.3f}" for v in found.candidate.centre_mm)
     z = round(series.volume.grid.to_index(found.centre_mm).z)
-    nearest = min(max(z, 0), len(series.headers) - 1)
+    nearest = series.headers[min(max(z, 0), len(series.headers) - 1)]
     return Nodule(
         number=number,
         tracking_uid=object_uid(base, f"nodule at {place}"),
@@ -279,8 +304,9 @@ def _nodule(
         mean_hu=found.mean_hu,
         score=found.candidate.score,
         side=found.side,
-        source_sop_instance_uid=series.headers[nearest].sop_instance_uid,
+        source_sop_instance_uid=nearest.sop_instance_uid,
         character=character,
+        source_pixel=pixel(nearest, found.centre_mm),
     )
 
 
@@ -309,13 +335,13 @@ def _evidence(
         median_mm=patterns.judge(nodules).median_diameter_mm,
         lungs_l=mask.litres.total_l,
         noise_hu=noise,
-        seen_at=_resolution(series),
+        seen_at=resolution(series),
         second_reader=model.second.name if model.second else second_reader.NONE,
         second=second,
     )
 
 
-def _resolution(series: ReadSeries) -> Resolution:
+def resolution(series: ReadSeries) -> Resolution:
     """Pixel, slice (as thick as stated, at least as the step) and kernel of the chosen volume."""
     step_mm, _, column_mm = series.volume.grid.spacing_mm
     stated_mm = max(header.slice_thickness_mm or 0.0 for header in series.headers)

@@ -13,18 +13,19 @@ from dataclasses import dataclass, field, replace
 from millet.core.analysis import Analysis
 from millet.core.language import Language
 from millet.core.media import is_instance, is_sent
+from millet.core.nodule import Nodule
 from millet.core.reasons import Reason
 from millet.core.uids import object_uid
 from millet.errors import DetectorError, Interrupted, ServiceError
 from millet.flow.ahead import Haste
 from millet.flow.analyse import Made, Order, Progress, finish, given_up
 from millet.flow.drain import Drain
-from millet.flow.followup import Prior, find
 from millet.flow.model import Model, Models
 from millet.flow.precedence import Precedence
 from millet.flow.progress import Reached
+from millet.flow.seeking import Seeking
 from millet.flow.streaming import Streaming
-from millet.ports import JobQueue, KeptObject, ObjectStore, Priors, Spool, Work
+from millet.ports import JobQueue, KeptObject, ObjectStore, SeriesKey, Spool, Work
 
 ATTEMPTS = 3
 """How often a fault of ours is tried again: one may be a passing lack of memory, three are not."""
@@ -56,8 +57,10 @@ class Analyser:
     drain: Drain
     told: Callable[[Work, Reached], None]
     """Told how far the work has come."""
-    priors: Priors | None = None
-    """Where earlier exams of a patient are looked up; None where they are not."""
+    seeking: Seeking | None = None
+    """Who looks for earlier exams of a patient; None where nobody does."""
+    earlier: Callable[[SeriesKey], Analysis | None] = lambda _key: None
+    """The newest committed analysis of a series, of whichever generation."""
     routed: Routed = lambda _called_ae, destinations: destinations
     precedence: Precedence = field(default_factory=Precedence)
     language: Language = Language.ENGLISH
@@ -91,7 +94,8 @@ class Analyser:
 
     def _made(self, work: Work, model: Model) -> Made:
         fault = Reason.INTERNAL_ERROR
-        order = replace(self._order(work), prior=self._prior(work, model))
+        prior = self.seeking.asked(work) if self.seeking else None
+        order = replace(self._order(work), prior=prior, before=self._before(work))
         for _ in range(ATTEMPTS):
             try:
                 ahead = self.streaming.complete(work)
@@ -107,8 +111,13 @@ class Analyser:
                 self.faulty(work, failure)
         return self._given_up(work, model, fault)
 
-    def _prior(self, work: Work, model: Model) -> Prior | None:
-        return find(self.priors, work.key, model.digest) if self.priors else None
+    def _before(self, work: Work) -> tuple[Nodule, ...]:
+        """The nodules of an earlier generation; none where there was none, or it cannot be read any more."""
+        try:
+            earlier = self.earlier(work.key) if work.generation > 1 else None
+        except ValueError:
+            return ()
+        return earlier.nodules if earlier else ()
 
     def _given_up(self, work: Work, model: Model, fault: Reason) -> Made:
         """An end that is reached in any case: without a report where none can be made of the instances."""

@@ -74,9 +74,9 @@ def draw(ground: Ground, orders: Sequence[Order], rng: np.random.Generator) -> t
 
 
 def _counts(order: Order) -> dict[str, int]:
-    """How many at each site: whole numbers that add up."""
+    """How many at each site that has any: whole numbers that add up."""
     ends = np.rint(np.cumsum([0.0, *order.spread.values()]) / sum(order.spread.values()) * order.count)
-    return {site: int(n) for site, n in zip(order.spread, np.diff(ends), strict=True)}
+    return {site: int(n) for site, n in zip(order.spread, np.diff(ends), strict=True) if n}
 
 
 def _diameters(order: Order, count: int, rng: np.random.Generator) -> Floats:

@@ -1,6 +1,15 @@
 """What the flow asks of the world: small protocols, each method stating blocking and errors."""
 
-from millet.ports.archive import Archive, FoundSeries, KeptLog, Retrieved, SeriesName, SeriesQuery, Take
+from millet.ports.archive import (
+    Archive,
+    FoundSeries,
+    FoundStudy,
+    KeptLog,
+    Retrieved,
+    SeriesName,
+    SeriesQuery,
+    Take,
+)
 from millet.ports.arrivals import (
     ArrivalLog,
     Arrived,
@@ -20,7 +29,9 @@ from millet.ports.deliveries import DeadLetters, DeliveryQueue, Later, Selection
 from millet.ports.detector import Detector, Peaks
 from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
 from millet.ports.habits import Habits, Sender
-from millet.ports.priors import PatientExams, Priors
+from millet.ports.priors import PatientExams, PriorLog, Priors, UnderWay
+from millet.ports.provisional import Found, Provisional, ProvisionalLog
+from millet.ports.readers import About, ReaderLog, Taken
 from millet.ports.stores import (
     Clock,
     Kept,
@@ -36,6 +47,7 @@ from millet.ports.work import Delivery, Destination, JobQueue, KeptObject, Work
 from millet.ports.worklist import SeriesKey, SeriesStatus, Worklist, WorklistQuery
 
 __all__ = [
+    "About",
     "Answer",
     "Archive",
     "ArrivalLog",
@@ -49,7 +61,9 @@ __all__ = [
     "Destination",
     "Detector",
     "Entry",
+    "Found",
     "FoundSeries",
+    "FoundStudy",
     "Gate",
     "Habits",
     "InstanceIndex",
@@ -67,11 +81,15 @@ __all__ = [
     "Peaks",
     "Pems",
     "Policy",
+    "PriorLog",
     "Priors",
     "ProgressLog",
     "Promise",
     "PromiseLog",
+    "Provisional",
+    "ProvisionalLog",
     "QuestionLog",
+    "ReaderLog",
     "Received",
     "Reception",
     "Recorded",
@@ -89,6 +107,8 @@ __all__ = [
     "SpoolWriter",
     "Stored",
     "Take",
+    "Taken",
+    "UnderWay",
     "Verifier",
     "Work",
     "Worklist",

@@ -47,6 +47,21 @@ class SeriesQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundStudy:
+    """A study of a patient as an archive tells it; empty for what it does not tell."""
+
+    study_uid: str
+    patient_id: str
+    issuer: str
+    birth_date: str
+    sex: str
+    date: str
+    """As written (DICOM DA)."""
+    time: str
+    """As written (DICOM TM)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FoundSeries:
     """A series that an archive says it has. No patient data."""
 
@@ -77,6 +92,9 @@ class Archive(Protocol):
 
     def find_series(self, wanted: SeriesQuery) -> Sequence[FoundSeries]:
         """The series that match; everything, however many. Blocks."""
+
+    def find_studies(self, patient_id: str) -> Sequence[FoundStudy]:
+        """The studies of whoever has this ID; ValueError for wildcards, lists and nobody. Blocks."""
 
     def instances(self, name: SeriesName) -> frozenset[str]:
         """SOP Instance UIDs of a series, as the archive tells them; empty for a series it does not have."""

@@ -31,3 +31,35 @@ class Priors(Protocol):
 
     def object_bytes(self, key: SeriesKey, kind: str) -> bytes | None:
         """A stored object of that analysis."""
+
+    def paths(self, key: SeriesKey) -> Sequence[str]:
+        """Where the instances lay that its newest analysis was made of; retention may have removed them."""
+
+
+class UnderWay(NamedTuple):
+    """A series that arrives or is analysed."""
+
+    series_id: int
+    generation: int
+    key: SeriesKey
+    model_title: str
+    """See `core.doors`."""
+
+
+class PriorLog(Protocol):
+    """What was found for a generation, and read for comparison only. Blocking; raises StoreError."""
+
+    def under_way(self, analyser: str) -> Sequence[UnderWay]:
+        """The series that this analyser follows and that are not analysed yet."""
+
+    def prior(self, series_id: int, generation: int) -> str | None:
+        """What a generation is compared with, as a document of `codec.prior`; None before that is settled."""
+
+    def keep_prior(self, series_id: int, generation: int, document: str) -> str:
+        """Settle it: the first document wins, and is what every caller gets."""
+
+    def reading(self, key: SeriesKey, by: str) -> str | None:
+        """What was read of a series for comparison only, under a name of how; None where nothing was."""
+
+    def keep_reading(self, key: SeriesKey, by: str, document: str) -> None:
+        """Keep what was read of it; the first counts."""

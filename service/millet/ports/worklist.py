@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from millet.core.readers import has_risen
+
 if TYPE_CHECKING:
     from millet.core.analysis import Analysis, Outcome, TriageLevel
+    from millet.core.readers import Acknowledgement
+    from millet.ports.provisional import Provisional
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +68,25 @@ class SeriesStatus:
     """By which rule of `core.best` this one is it, or is not."""
     triage_before: TriageLevel | None = None
     """The level of the generation before, where that of the newest analysis is another one."""
+    analysed_generation: int = 0
+    """Of the newest analysis; 0 while there is none."""
+    acknowledgement: Acknowledgement | None = None
+    """Who has seen which level, and when; None where nobody has, or took it back."""
 
     @property
     def best_of_study(self) -> bool:
         """Whether it is the series of its study that a reader should open first."""
         return self.best_series_uid == self.key.series_uid
+
+    @property
+    def risen_since_acknowledged(self) -> bool:
+        """Whether the level is more urgent now than the one that was acknowledged."""
+        return self.acknowledgement is not None and has_risen(self.acknowledgement.level, self.triage)
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether somebody has seen the level as it is, or a more urgent one."""
+        return self.acknowledgement is not None and not self.risen_since_acknowledged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +101,10 @@ class WorklistQuery:
     study_uid: str = ""
     series_uid: str = ""
     triage: TriageLevel | None = None
+    state: str = ""
+    """A `core.job.State` value."""
+    acknowledged: bool | None = None
+    """Whether `SeriesStatus.is_acknowledged`; None for either."""
     after_revision: int = 0
     limit: int = 0
     """0 for all."""
@@ -95,11 +117,23 @@ class Worklist(Protocol):
     def series(self, query: WorklistQuery) -> Sequence[SeriesStatus]:
         """Series that match: most urgent triage first, then the best of each study, then longest waiting."""
 
-    def changed(self, after_revision: int) -> Sequence[SeriesStatus]:
-        """Series changed after a revision, oldest change first."""
+    def revision(self) -> int:
+        """The revision of the last change of any series; quickly told."""
+
+    def changed(self, after_revision: int, limit: int = 0) -> Sequence[SeriesStatus]:
+        """Series changed after a revision, oldest change first; at most so many, 0 for all."""
+
+    def expected_instances(self, key: SeriesKey) -> int | None:
+        """How many instances the tags of a series state; None where they state none, or fewer than came."""
+
+    def provisional(self, key: SeriesKey, after: int) -> Sequence[Provisional]:
+        """What was found in parts of a series that has not ended, and what was retracted; beyond a number."""
 
     def analysis(self, key: SeriesKey) -> Analysis | None:
         """The newest committed analysis of a series."""
+
+    def analysis_mark(self, key: SeriesKey) -> str | None:
+        """What tells the newest committed analysis of a series from any other; quickly told."""
 
     def object_bytes(self, key: SeriesKey, kind: str) -> bytes | None:
         """A stored object of the newest analysis: "sr", "seg", "mip-axial.png", "mip-coronal.png"."""

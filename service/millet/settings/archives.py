@@ -31,6 +31,15 @@ class ArchiveSection:
     completes: bool = False
     """Whether it is asked how many instances an arriving series has where that is in doubt, and what is
     missing is pulled. Of one archive at most."""
+    priors: bool = False
+    """Whether it is asked for earlier exams of a patient while one arrives, and their reports (TID 1500) and
+    segmentations are fetched (get or wado). Off: it is somebody else's machine."""
+    prior_images: bool = False
+    """Whether CT series of such exams are fetched too, to be analysed by the model of today for comparison
+    only; needs `prior_again`."""
+    priors_s: float = 20.0
+    """For each wait, and for each retrieval, when it is asked for priors. An archive that fetches from tape
+    is given up."""
     calling_ae: str = ""
     """Our AE title towards it; empty for `ae_title`."""
     tls: bool = True
@@ -87,8 +96,18 @@ def _mistakes(section: ArchiveSection) -> Iterator[str]:
             yield mistake
     if (section.certificate is None) != (section.key is None):
         yield "certificate and key belong together"
+    yield from _prior_mistakes(section)
     if not 0 < section.timeout_s <= section.limit_s < float("inf"):
         yield "timeout_s must be above 0, and limit_s not below it"
+
+
+def _prior_mistakes(section: ArchiveSection) -> Iterator[str]:
+    if section.priors and section.way == "move":
+        yield "priors: reports are fetched by get or wado, not by move"
+    if section.prior_images and not section.priors:
+        yield "prior_images needs priors = true"
+    if not 0 < section.priors_s < float("inf"):
+        yield "priors_s must be above 0"
 
 
 def _place_mistakes(section: ArchiveSection) -> Iterator[str]:

@@ -230,3 +230,18 @@ def test_an_archive_that_stalls_in_a_retrieval_ends_it(wire, sent):
     told = over(wire, answer_s=1.0).retrieve(NAME, (), lambda _: None)
     over_now.set()
     assert (told.came, told.why) == ({uid(1)}, "the archive stopped answering")
+
+
+def test_the_studies_of_a_patient_are_told_with_whose_they_are(wire):
+    """For identity and order to be judged; nobody's are asked for by wildcard."""
+    found = over(wire).find_studies("P1")
+    told = {(one.study_uid, one.patient_id, one.birth_date, one.sex) for one in found}
+    whose = {
+        (d.StudyInstanceUID, d.PatientID, d.get("PatientBirthDate", ""), d.get("PatientSex", ""))
+        for d in wire.datasets
+    }
+    assert told == whose
+    assert list(over(wire).find_studies("P2")) == []
+    for nobody in ("*", "", "P1\\P2"):
+        with pytest.raises(ValueError, match="query"):
+            over(wire).find_studies(nobody)

@@ -165,3 +165,16 @@ def test_whoever_begins_and_does_not_go_on_has_no_large_buffer(spool):
     put(again, 2)
     again.begin(offer(3), START_UTC)
     assert len(again._buffer) == blocks.LARGE_BYTES
+
+
+def test_each_flush_is_timed(tmp_path):
+    """What is told to operators: one time an instance, and only when it is durable."""
+    told = []
+    spool = LogSpool(tmp_path / "spool", "one", flushed=told.append)
+    spool.hold()
+    writer = spool.writer()
+    for number in (1, 2, 3):
+        put(writer, number, b"body")
+    spool.let_go()
+    assert len(told) == 3
+    assert min(told) > 0

@@ -4,67 +4,113 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
+from millet.core.criteria import CriteriaSet
+from millet.edge.grpc_api.criteria import CriteriaService
 from millet.edge.grpc_api.gate import GateInterceptor
+from millet.edge.grpc_api.malformed import MalformedInterceptor
+from millet.edge.grpc_api.reading import Reading
+from millet.edge.grpc_api.recent import Recent
 from millet.edge.grpc_api.requests import RequestInterceptor
+from millet.edge.grpc_api.saying import Saying
 from millet.edge.grpc_api.service import AnalysisService
+from millet.edge.grpc_api.watching import Watching
 from millet.edge.telemetry import Telemetry
-from millet.ports import Gate, Worklist
+from millet.ports import Gate, ReaderLog, Worklist
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 from millet.proto.millet.v1 import analysis_service_pb2_grpc as rpc
 
 log = logging.getLogger(__name__)
 
-SERVICE: str = pb.DESCRIPTOR.services_by_name["AnalysisService"].full_name
+SERVICE, CRITERIA = (
+    pb.DESCRIPTOR.services_by_name[name].full_name for name in ("AnalysisService", "CriteriaService")
+)
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+HEALTH_S = 0.5
+"""How often it is asked whether all is ready."""
+MOST_CALLS = 2000
+"""At once; who comes then is told to come later (RESOURCE_EXHAUSTED)."""
+OPTIONS = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+)
+"""A watcher whose machine is gone is noticed by pings; one that pings itself may do so every ten seconds."""
 
 
 def offer(
-    server: grpc.aio.Server, service: rpc.AnalysisServiceServicer, healthy: health.HealthServicer
+    server: grpc.aio.Server,
+    service: rpc.AnalysisServiceServicer,
+    criteria: rpc.CriteriaServiceServicer,
+    healthy: health.HealthServicer,
 ) -> None:
     """Register everything that is served; each method stands in the table of roles."""
     rpc.add_AnalysisServiceServicer_to_server(service, server)
+    rpc.add_CriteriaServiceServicer_to_server(criteria, server)
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    reflection.enable_server_reflection((SERVICE, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
+    names = (SERVICE, CRITERIA, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrpcSources:
+    """What is served. What may block is called in threads."""
+
+    worklist: Worklist
+    readers: ReaderLog
+    ready: Callable[[], Mapping[str, str]]
+    """Each part of the service and why it is not ready, empty where it is; may block."""
+    telemetry: Telemetry
+    """Counts calls and watchers."""
+    utc: Callable[[], datetime]
+    criteria: Sequence[CriteriaSet] = ()
+    """A site's own sets, beside ours."""
 
 
 class GrpcServer:
     """One server on one event loop.
 
     Args:
-        worklist: what is read; its methods are called in threads.
-        ready: each part of the service and why it is not ready, empty where it is; may block.
-        telemetry: counts calls and watchers.
+        sources: what is served.
         gate: who may call; None for everybody.
         credentials: TLS; None for none.
-        poll_s: how often the journal is looked at for commits that nobody announced with `wake`.
+        poll_s: how often the journal is looked at for commits that nobody announced with `wake`: those of
+            other processes. The look costs one row.
     """
 
     def __init__(
         self,
+        sources: GrpcSources,
         *,
-        worklist: Worklist,
-        ready: Callable[[], Mapping[str, str]],
-        telemetry: Telemetry,
         gate: Gate | None = None,
         credentials: grpc.ServerCredentials | None = None,
-        poll_s: float = 0.5,
+        poll_s: float = 0.1,
     ) -> None:
-        self._worklist = worklist
-        self._ready = ready
-        self._interceptors = [RequestInterceptor(telemetry), *([GateInterceptor(gate)] if gate else [])]
+        self._ready = sources.ready
+        telling = RequestInterceptor(sources.telemetry)
+        gates = [GateInterceptor(gate)] if gate else []
+        self._interceptors = [telling, MalformedInterceptor(), *gates]
         self._credentials = credentials
         self._poll_s = poll_s
-        self._service = AnalysisService(worklist, telemetry)
+        worklist, readers = sources.worklist, sources.readers
+        self._recent, reading = Recent(worklist), Reading(worklist, readers)
+        self._watching = Watching(worklist, reading, self._recent)
+        saying = Saying(reading, readers, sources.utc)
+        self._service = AnalysisService(reading, self._watching, saying, sources.telemetry)
+        self._criteria = CriteriaService(sources.criteria, sources.telemetry)
         self._health = health.HealthServicer()
-        self._revision = 0
+        self._healthy_s = -HEALTH_S
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: grpc.aio.Server | None = None
@@ -73,8 +119,10 @@ class GrpcServer:
     async def start(self, host: str, port: int) -> int:
         """Listen and return the port (a free one for 0); raises OSError where it is taken."""
         self._loop = asyncio.get_running_loop()
-        server = grpc.aio.server(interceptors=self._interceptors, options=[("grpc.so_reuseport", 0)])
-        offer(server, self._service, self._health)
+        server = grpc.aio.server(
+            interceptors=self._interceptors, options=OPTIONS, maximum_concurrent_rpcs=MOST_CALLS
+        )
+        offer(server, self._service, self._criteria, self._health)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             if self._credentials is None:
@@ -99,16 +147,16 @@ class GrpcServer:
         """Tell health, end the watchers, let other calls finish for `grace_s` seconds."""
         if not self._server or not self._watch:
             return
-        self._service.stopping = True
+        self._watching.stopping = True
         self._woken.set()
         await self._watch  # asked, not cancelled: `wait_for` of Python 3.11 can swallow a cancellation
         await self._health.enter_graceful_shutdown()
-        self._service.bell.ring()
+        self._recent.bell.ring()
         await self._server.stop(grace_s)
         self._server = None
 
     async def _follow(self) -> None:
-        while not self._service.stopping:
+        while not self._watching.stopping:
             try:
                 await self._step()
             except Exception:
@@ -120,16 +168,15 @@ class GrpcServer:
 
     async def _step(self) -> None:
         """Look once at the health and for changes."""
-        await self._tell_health()
-        changed = await asyncio.to_thread(self._worklist.changed, self._revision)
-        if changed:
-            self._revision = max(status.revision for status in changed)
-            self._service.bell.ring()
+        await self._recent.look()
+        if (now_s := monotonic()) - self._healthy_s >= min(HEALTH_S, self._poll_s * 5):
+            await self._tell_health()
+            self._healthy_s = now_s
 
     async def _tell_health(self) -> None:
         reasons = await asyncio.to_thread(self._ready)
         await self._set_health(NOT_SERVING if any(reasons.values()) else SERVING)
 
     async def _set_health(self, answer: health_pb2.HealthCheckResponse.ServingStatus) -> None:
-        for name in ("", SERVICE):
+        for name in ("", SERVICE, CRITERIA):
             await self._health.set(name, answer)

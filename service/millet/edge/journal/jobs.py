@@ -14,6 +14,7 @@ from millet.edge.journal import studies
 from millet.edge.journal.base import Base
 from millet.edge.journal.clock import now_utc
 from millet.edge.journal.generations import predecessor, raise_alert
+from millet.edge.journal.provisional import forget_provisional
 from millet.edge.journal.tables import ORDER, delivery, instance, made, series
 from millet.edge.journal.tables import analysis as analyses
 from millet.ports import KeptObject, SeriesKey, Work
@@ -79,6 +80,7 @@ class Jobs(Base):
                 _move(connection, row, event, revision=revision, stage="")
                 studies.committed(connection, work.series_id, analysis)
             raise_alert(connection, work, analysis)
+            forget_provisional(connection, work.series_id)
             return True
 
     def park(self, series_id: int, generation: int, reason_code: str) -> None:
@@ -86,6 +88,7 @@ class Jobs(Base):
         with self._changing() as (connection, revision):
             if row := _workable(connection, series_id, generation):
                 _move(connection, row, Event.PARK, revision=revision, parked_for=reason_code, stage="")
+                forget_provisional(connection, series_id)
 
 
 def _workable(connection: sa.Connection, series_id: int, generation: int) -> sa.Row[Any] | None:

@@ -21,6 +21,8 @@ from millet.edge.journal.habits import SenderHabits
 from millet.edge.journal.instances import Instances
 from millet.edge.journal.jobs import Jobs
 from millet.edge.journal.priors import PatientPriors
+from millet.edge.journal.provisional import ProvisionalNodules
+from millet.edge.journal.readers import Readers
 from millet.edge.journal.retention import Segments
 from millet.edge.journal.worklist import Worklist
 from millet.ports import ObjectStore, SeriesKey
@@ -37,12 +39,14 @@ class SqlJournal(
     Commitments,
     Segments,
     PatientPriors,
+    Readers,
+    ProvisionalNodules,
 ):
     """Every port of the journal. Thread-safe.
 
     `InstanceLog`, `InstanceIndex`, `ArrivalLog`, `ProgressLog`, `JobQueue`, `DeliveryQueue`, `Worklist`,
     `Habits`, `KeptLog`, `PromiseLog`,
-    `QuestionLog`, `SegmentLog` and `Priors`.
+    `QuestionLog`, `SegmentLog`, `Priors`, `ReaderLog` and `ProvisionalLog`.
     """
 
     def __init__(self, engine: sa.Engine, enqueue: Enqueue, objects: ObjectStore) -> None:

@@ -1,7 +1,8 @@
-"""Which exams there are of a patient, by the rows of the series and their first headers."""
+"""Which exams there are of a patient, by rows and first headers; and what became of looking for a prior."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,15 +11,16 @@ import sqlalchemy as sa
 from millet.codec import header as header_codec
 from millet.core.analysis import Outcome
 from millet.core.prior import Facts
+from millet.edge.journal.arrivals import UNDER_WAY
 from millet.edge.journal.base import Base
-from millet.edge.journal.tables import analysis, instance, series
-from millet.ports import PatientExams, SeriesKey
+from millet.edge.journal.tables import analysis, instance, prior, reading, series
+from millet.ports import PatientExams, SeriesKey, UnderWay
 
 _FACTS = ("id", "series_uid", "study_uid", "patient_id", "issuer", "birth_date", "sex", "study_date")
 
 
 class PatientPriors(Base):
-    """The first method of a `ports.Priors`."""
+    """A `ports.PriorLog`, and the first and last method of a `ports.Priors`."""
 
     def exams(self, key: SeriesKey) -> PatientExams | None:
         """What a series may be compared with; see `ports.Priors`."""
@@ -29,6 +31,63 @@ class PatientPriors(Base):
                 return None
             rows = connection.execute(_others(row, key.site)).all() if row.patient_id else ()
         return PatientExams(own=_facts(row), others=[_read(other) for other in rows])
+
+    def paths(self, key: SeriesKey) -> Sequence[str]:
+        """Where the instances lay of its newest analysis; see `ports.Priors`."""
+        mine = (series.c.site == key.site, series.c.series_uid == key.series_uid)
+        newest = sa.select(sa.func.max(analysis.c.generation)).where(analysis.c.series_id == series.c.id)
+        query = sa.select(instance.c.path).join(series, instance.c.series_id == series.c.id)
+        upto = instance.c.generation <= newest.correlate(series).scalar_subquery()
+        with self._reading() as connection:
+            return connection.execute(query.where(*mine, upto).order_by(instance.c.id)).scalars().all()
+
+    def under_way(self, analyser: str) -> Sequence[UnderWay]:
+        """What an analyser follows; see `ports.PriorLog`."""
+        columns = [series.c[name] for name in ("id", "generation", "site", "series_uid", "model_title")]
+        mine = series.c.analyser == analyser, series.c.state.in_(UNDER_WAY)
+        with self._reading() as connection:
+            rows = connection.execute(sa.select(*columns).where(*mine).order_by(series.c.id)).all()
+        return [
+            UnderWay(number, made, SeriesKey(site=site, series_uid=uid), title)
+            for number, made, site, uid, title in rows
+        ]
+
+    def prior(self, series_id: int, generation: int) -> str | None:
+        """What a generation is compared with; see `ports.PriorLog`."""
+        with self._reading() as connection:
+            return connection.execute(_settled(series_id, generation)).scalar_one_or_none()
+
+    def keep_prior(self, series_id: int, generation: int, document: str) -> str:
+        """Settle it; see `ports.PriorLog`."""
+        facts = {"series_id": series_id, "generation": generation, "document": document}
+        with self._writing(awaited=False) as connection:
+            connection.execute(sa.select(series.c.id).where(series.c.id == series_id).with_for_update())
+            before = connection.execute(_settled(series_id, generation)).scalar_one_or_none()
+            if before is None:
+                connection.execute(sa.insert(prior).values(facts))
+        return document if before is None else before
+
+    def reading(self, key: SeriesKey, by: str) -> str | None:
+        """What was read for comparison only; see `ports.PriorLog`."""
+        with self._reading() as connection:
+            return connection.execute(_read_by(key, by)).scalar_one_or_none()
+
+    def keep_reading(self, key: SeriesKey, by: str, document: str) -> None:
+        """Keep it; see `ports.PriorLog`."""
+        facts = {"site": key.site, "series_uid": key.series_uid, "read_by": by, "document": document}
+        with self._writing(awaited=False) as connection:
+            if connection.execute(_read_by(key, by)).first() is None:
+                connection.execute(sa.insert(reading).values(facts))
+
+
+def _settled(series_id: int, generation: int) -> sa.Select[str]:
+    here = prior.c.series_id == series_id, prior.c.generation == generation
+    return sa.select(prior.c.document).where(*here)
+
+
+def _read_by(key: SeriesKey, by: str) -> sa.Select[str]:
+    here = reading.c.site == key.site, reading.c.series_uid == key.series_uid, reading.c.read_by == by
+    return sa.select(reading.c.document).where(*here)
 
 
 def _series(*more: sa.ColumnElement[Any]) -> sa.Select[Any]:

@@ -108,6 +108,7 @@ series = Table(
     _text("best_reason"),
     Column("is_other", Boolean, nullable=False, server_default=false()),
     _text("model_title"),
+    Column("acknowledgement_id", Integer),
     UniqueConstraint("site", "series_uid"),
     Index("ix_series_patient", "site", "issuer", "patient_id"),
     Index("ix_series_accession", "site", "accession"),
@@ -208,6 +209,25 @@ alert = Table(
     UniqueConstraint("series_id", "generation"),
 )
 """A generation whose triage level is another one than that of the generation before."""
+
+prior = Table(
+    "prior",
+    metadata,
+    Column("series_id", ForeignKey("series.id"), primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    Column("document", Text, nullable=False),
+)
+"""What a generation is compared with, settled once (`codec.prior`)."""
+
+reading = Table(
+    "reading",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("series_uid", String, primary_key=True),
+    Column("read_by", String, primary_key=True),
+    Column("document", Text, nullable=False),
+)
+"""What was read of an earlier exam for comparison only, by which model and of which instances."""
 
 sender_habit = Table(
     "sender_habit",

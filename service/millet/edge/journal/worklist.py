@@ -8,19 +8,27 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from millet.codec import header as header_codec
 from millet.codec import record
 from millet.core import canary
 from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.core.job import State
+from millet.core.readers import Acknowledgement
+from millet.core.stated import expected
 from millet.edge.journal.base import Base
 from millet.edge.journal.clock import now_utc
 from millet.edge.journal.deliveries import DEAD
 from millet.edge.journal.jobs import PENDING
-from millet.edge.journal.tables import ORDER, alert, analysis, delivery, made, series
+from millet.edge.journal.reader_tables import acknowledgement
+from millet.edge.journal.readers import acknowledgement_of
+from millet.edge.journal.tables import ORDER, alert, analysis, counter, delivery, instance, made, series
 from millet.ports import SeriesKey, SeriesStatus, WorklistQuery
 
-EQUAL = ("site", "issuer", "patient_id", "accession", "sender", "study_uid", "series_uid")
+EQUAL = ("site", "issuer", "patient_id", "accession", "sender", "study_uid", "series_uid", "state")
 """Filters that are columns of a series."""
+SEEN = "seen_"
+"""Before the names of what an acknowledgement has in common with its series."""
+_SEEN = ("person", "recognised", "at_utc", "generation", "triage", "withdrawn")
 
 
 class Worklist(Base):
@@ -34,10 +42,29 @@ class Worklist(Base):
         page = wanted.subquery()
         return self._statuses(_series_statuses(page).order_by(*_order(page)))
 
-    def changed(self, after_revision: int) -> Sequence[SeriesStatus]:
+    def revision(self) -> int:
+        """The revision of the last change of any series."""
+        last = sa.select(counter.c.value).where(counter.c.name == "revision")
+        with self._reading() as connection:
+            return int(connection.execute(last).scalar_one())
+
+    def changed(self, after_revision: int, limit: int = 0) -> Sequence[SeriesStatus]:
         """Series changed after a revision, oldest change first."""
         newer = _series_statuses().where(series.c.revision > after_revision, _OF_PATIENTS)
-        return self._statuses(newer.order_by(series.c.revision))
+        return self._statuses(newer.order_by(series.c.revision).limit(limit or None))
+
+    def expected_instances(self, key: SeriesKey) -> int | None:
+        """How many instances the tags of a series say that it has; see `ports.Worklist`."""
+        last = (
+            sa.select(instance.c.header, series.c.instances)
+            .join_from(instance, series, instance.c.series_id == series.c.id)
+            .where(series.c.site == key.site, series.c.series_uid == key.series_uid)
+            .order_by(instance.c.id.desc())
+            .limit(1)
+        )
+        with self._reading() as connection:
+            row = connection.execute(last).one_or_none()
+        return None if row is None else expected(header_codec.decode(row.header), row.instances)
 
     def analysis(self, key: SeriesKey) -> Analysis | None:
         """The newest committed analysis of a series."""
@@ -45,6 +72,13 @@ class Worklist(Base):
         with self._reading() as connection:
             document = connection.execute(query).scalars().first()
         return None if document is None else record.decode(document)
+
+    def analysis_mark(self, key: SeriesKey) -> str | None:
+        """What tells the newest committed analysis of a series from any other."""
+        query = _newest(key, analysis.c.id)
+        with self._reading() as connection:
+            number = connection.execute(query).scalars().first()
+        return None if number is None else str(number)
 
     def object_path(self, key: SeriesKey, kind: str) -> str | None:
         """Where an object of the newest analysis lies in the object store."""
@@ -117,11 +151,14 @@ def _series_statuses(rows: sa.FromClause = series) -> sa.Select[Any]:
         analysis.c.triage,
         analysis.c.nodules,
         analysis.c.count_reliable,
+        analysis.c.generation.label("analysed_generation"),
         alert.c.triage_before,
+        *(acknowledgement.c[name].label(f"{SEEN}{name}") for name in _SEEN),
     )
     joined = rows.outerjoin(analysis, analysis.c.id == newest).outerjoin(
         alert, sa.and_(alert.c.series_id == rows.c.id, alert.c.generation == analysis.c.generation)
     )
+    joined = joined.outerjoin(acknowledgement, acknowledgement.c.id == rows.c.acknowledgement_id)
     sent = (_deliveries(PENDING).label("deliveries_pending"), _deliveries(DEAD).label("deliveries_dead"))
     return sa.select(rows, *found, *sent).select_from(joined)
 
@@ -143,6 +180,12 @@ def _conditions(query: WorklistQuery) -> list[sa.ColumnElement[bool]]:
         equal.append(_OF_PATIENTS)
     if query.triage is not None:
         equal.append(series.c.triage_order == ORDER[query.triage])
+    if query.acknowledged is not None:
+        seen = sa.exists().where(
+            acknowledgement.c.id == series.c.acknowledgement_id,
+            acknowledgement.c.triage_order <= series.c.triage_order,
+        )
+        equal.append(seen if query.acknowledged else ~seen)
     return [*equal, series.c.revision > query.after_revision]
 
 
@@ -154,6 +197,8 @@ def _status(row: sa.RowMapping) -> SeriesStatus:
         reason_code=row["reason_code"] or row["parked_for"],
         triage=_level(row["triage"]),
         triage_before=_level(row["triage_before"]),
+        analysed_generation=row["analysed_generation"] or 0,
+        acknowledgement=_acknowledgement(row),
         **taken,
     )
 
@@ -162,6 +207,19 @@ def _level(kept: str | None) -> TriageLevel | None:
     return None if kept is None else TriageLevel(kept)
 
 
-_NOT_TAKEN = {"key", "outcome", "reason_code", "triage", "triage_before"}
+def _acknowledgement(row: sa.RowMapping) -> Acknowledgement | None:
+    seen = {name: row[f"{SEEN}{name}"] for name in _SEEN}
+    return None if seen["person"] is None else acknowledgement_of(seen)
+
+
+_NOT_TAKEN = {
+    "key",
+    "outcome",
+    "reason_code",
+    "triage",
+    "triage_before",
+    "analysed_generation",
+    "acknowledgement",
+}
 _TAKEN = tuple(one.name for one in fields(SeriesStatus) if one.name not in _NOT_TAKEN)
 """Fields that the query's columns are named after."""

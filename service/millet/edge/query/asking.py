@@ -8,7 +8,7 @@ from enum import Enum
 
 from millet.codec.identifiers import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS, Row, is_asked_for, number, uids
 from millet.core.uids import is_uid
-from millet.ports import FoundSeries, SeriesName, SeriesQuery
+from millet.ports import FoundSeries, FoundStudy, SeriesName, SeriesQuery
 
 
 class Level(Enum):
@@ -36,6 +36,13 @@ class Asking(ABC):
                 if is_asked_for(answer, here) and (series := _series(answer)):
                     found[series.name] = series
         return sorted(found.values(), key=lambda one: (one.series_date, one.name))
+
+    def find_studies(self, patient_id: str) -> Sequence[FoundStudy]:
+        """The studies of a patient; see `ports.Archive`."""
+        keys = {"PatientID": SeriesQuery(patient_id=patient_id).patient_id}
+        answers = self._ask(Level.STUDY, keys)
+        found = [_study(answer) for answer in answers if is_asked_for(answer, keys)]
+        return [study for study in found if is_uid(study.study_uid)]
 
     def instances(self, name: SeriesName) -> frozenset[str]:
         """SOP Instance UIDs of a series; see `ports.Archive`."""
@@ -67,6 +74,18 @@ def _keys(name: SeriesName) -> dict[str, str]:
 
 def _filled(**keys: str) -> dict[str, str]:
     return {keyword: value for keyword, value in keys.items() if value}
+
+
+def _study(answer: Row) -> FoundStudy:
+    return FoundStudy(
+        study_uid=answer.get("StudyInstanceUID", ""),
+        patient_id=answer.get("PatientID", ""),
+        issuer=answer.get("IssuerOfPatientID", ""),
+        birth_date=answer.get("PatientBirthDate", ""),
+        sex=answer.get("PatientSex", ""),
+        date=answer.get("StudyDate", ""),
+        time=answer.get("StudyTime", ""),
+    )
 
 
 def _series(answer: Row) -> FoundSeries | None:

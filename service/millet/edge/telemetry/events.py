@@ -14,7 +14,7 @@ from millet.core.trace import trace_of
 from millet.edge.telemetry.leaving import Delivered
 from millet.edge.telemetry.metrics import Association, Peer, Stage, Telemetry
 from millet.edge.telemetry.working import Attempt
-from millet.errors import DetectorError
+from millet.errors import ArchiveError, DetectorError
 from millet.ports import Clock, Delivery, Work
 
 log = logging.getLogger(__name__)
@@ -92,6 +92,11 @@ class Events:
     def read_ahead_failed(self, failure: Exception) -> None:
         """An instance could not be read while its series arrives; it is read again when that is complete."""
         log.warning("an instance could not be read ahead: %s", type(failure).__name__)
+
+    def prior_failed(self, failure: Exception) -> None:
+        """A step of looking for a prior failed; the report says what is not known for it."""
+        why = str(failure) if isinstance(failure, ArchiveError) else type(failure).__name__
+        log.warning("looking for a prior: %s", why)
 
     def faulty(self, work: Work, failure: Exception) -> None:
         """An attempt at an analysis failed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
@@ -56,7 +57,14 @@ class Leaving:
             buckets=DELIVERY_S,
             registry=registry,
         )
+        self._answers = Gauge(
+            "millet_destination_answers",
+            "1 while a destination answers, 0 while it does not.",
+            by,
+            registry=registry,
+        )
         for name in self._destinations:
+            self._answers.labels(name).set(math.nan)
             self._duration_s.labels(name)
             self.waiting(name, 0, 0.0, 0)
             for result in Delivered:
@@ -67,6 +75,10 @@ class Leaving:
     def delivery(self, destination: str, result: Delivered) -> None:
         """A delivery was tried."""
         self._deliveries.labels(self._known(destination), result).inc()
+
+    def answers(self, destination: str, *, is_so: bool) -> None:
+        """A destination was asked whether it is there."""
+        self._answers.labels(self._known(destination)).set(is_so)
 
     def took(self, destination: str, seconds: float) -> None:
         """A try of a delivery ended."""

@@ -71,11 +71,18 @@ class Stage(StrEnum):
 
 
 class Rpc(StrEnum):
-    """The calls of AnalysisService."""
+    """The calls of our services."""
 
     GET_ANALYSIS = "GetAnalysis"
     LIST_ANALYSES = "ListAnalyses"
     WATCH_ANALYSES = "WatchAnalyses"
+    STREAM_ANALYSIS = "StreamAnalysis"
+    WATCH_SERIES = "WatchSeries"
+    ACKNOWLEDGE_SERIES = "AcknowledgeSeries"
+    WITHDRAW_ACKNOWLEDGEMENT = "WithdrawAcknowledgement"
+    GIVE_FEEDBACK = "GiveFeedback"
+    LIST_FEEDBACK = "ListFeedback"
+    EVALUATE_CRITERIA = "EvaluateCriteria"
 
 
 class GrpcCode(StrEnum):
@@ -190,11 +197,11 @@ class Telemetry:
         self._turnaround_s = self._histogram(
             "turnaround_seconds", "From a series' last instance to its SR being accepted.", CLINIC_S
         )
-        self._grpc = self._counter("grpc_handled", "Calls of AnalysisService that ended.", "method code")
+        self._grpc = self._counter("grpc_handled", "Calls of our services that ended.", "method code")
         _start(self._grpc, Rpc, GrpcCode)
         self._grpc_s = self._histogram("grpc_handling_seconds", "Calls from first to last.", CALL_S, "method")
         _start(self._grpc_s, Rpc)
-        self._watchers = self._gauge("grpc_watchers", "WatchAnalyses streams that are open.")
+        self._watchers = self._gauge("grpc_watchers", "WatchAnalyses and WatchSeries streams that are open.")
 
     def _counter(self, name: str, meaning: str, labels: str = "") -> Counter:
         return Counter(f"millet_{name}", meaning, labels.split(), registry=self._registry)
@@ -305,7 +312,7 @@ class Telemetry:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """A WatchAnalyses stream is open."""
+        """A watcher's stream is open."""
         with self._watchers.track_inprogress():
             yield
 
