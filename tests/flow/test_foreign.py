@@ -99,6 +99,13 @@ def test_a_flaw_never_spoils_the_rest():
     assert _levels(judged)["brain-miliary-mr"] == (1, "")
 
 
+def test_codes_of_others_are_told_in_plain_letters():
+    """What a terminal would obey becomes a question mark."""
+    odd = Code("7\x1b[2J7", "99OTHER", "Something")
+    judged = _judged(report([group(1, TWENTY.lesions[0], finding=odd)]), foreign_reports.MR)
+    assert judged.reported.told == ("judged, but finding not known here (7?[2J7, 99OTHER): 1",)
+
+
 def test_a_level_that_lacks_lesions_says_how_many_could_not_be_judged():
     """Nineteen on an image and one more without a size are not "not met"."""
     lesions = brain({3: 20, 9: 20}).lesions

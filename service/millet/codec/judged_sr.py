@@ -15,7 +15,7 @@ from millet.codec import codes
 from millet.codec.codes import Code
 from millet.codec.content import CONTAINS, Pen
 from millet.codec.document import Head, headed, pen_in
-from millet.codec.elements import Item
+from millet.codec.elements import Item, plain
 from millet.codec.part10 import part10
 from millet.codec.reported import Reported
 from millet.codec.source import Source
@@ -79,7 +79,7 @@ def encode(judged: Judged, source: Source) -> bytes:
 def summary(judged: Judged, report_uid: str) -> str:
     """How many lesions of which report were judged, and that nothing was looked for."""
     brought = judged.reported.brought
-    counts = {"judged": len(brought.exam.lesions), "lesions": brought.told, "uid": report_uid}
+    counts = {"judged": len(brought.exam.lesions), "lesions": brought.told, "uid": plain(report_uid)}
     return say(judged.language, "judged", **counts)
 
 

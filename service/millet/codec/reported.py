@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from millet.codec.elements import plain
 from millet.codec.outline import planes
 from millet.codec.source import Source
 from millet.codec.sr_reading import ReadLesion, ReadReport
@@ -172,6 +173,8 @@ def _doubts(one: ReadLesion) -> Iterator[str]:
     elsewhere = {Flaw.UNKNOWN_SITE} if organ_of(one.sites) else set()  # to readers of priors only lungs count
     for flaw in (each for each in one.flaws if each not in elsewhere):
         if code := called.get(flaw):
-            yield phrase("judged.code", what=phrase(f"flaw.{flaw}"), code=f"{code.value}, {code.scheme}")
+            yield phrase(
+                "judged.code", what=phrase(f"flaw.{flaw}"), code=plain(f"{code.value}, {code.scheme}")
+            )
         else:
             yield phrase(f"flaw.{flaw}")
