@@ -1,4 +1,4 @@
-"""A gate for tests: knows two tokens and one certificate, and remembers what it was told."""
+"""A gate for tests: knows three tokens and one certificate, and remembers what it was told."""
 
 from dataclasses import dataclass, field
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.errors import StoreError
-from millet.ports import Provisional, SeriesKey, SeriesStatus, WorklistQuery
+from millet.ports import Overview, Provisional, SeriesKey, SeriesStatus, WorklistQuery
 
 FIRST = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TEXTS = ("issuer", "patient_id", "accession", "sender", "study_uid", "state")
@@ -36,6 +37,8 @@ def status(number: int = 1, **facts: object) -> SeriesStatus:
         outcome=Outcome.FINDINGS,
         reason_code="",
         triage=TriageLevel.NOTABLE,
+        analysed_generation=1,
+        analysed_utc=FIRST + timedelta(minutes=number),
         nodules=2,
         deliveries_pending=0,
         revision=number,
@@ -45,11 +48,12 @@ def status(number: int = 1, **facts: object) -> SeriesStatus:
 
 def waiting(number: int, state: str) -> SeriesStatus:
     """A series that has not ended."""
-    return status(number, state=state, outcome=None, triage=None, nodules=None)
+    none = {"outcome": None, "triage": None, "nodules": None, "analysed_utc": None}
+    return status(number, state=state, analysed_generation=0, **none)
 
 
 class MemoryWorklist:
-    """Satisfies `ports.Worklist`; `broken` makes every method raise StoreError."""
+    """Satisfies `ports.Worklist` and `ports.Board`; `broken` makes every method raise StoreError."""
 
     def __init__(self) -> None:
         self.statuses: dict[SeriesKey, SeriesStatus] = {}
@@ -67,12 +71,15 @@ class MemoryWorklist:
             self.analyses[key] = replace(analysis, site=key.site, series_uid=key.series_uid)
         return line
 
+    def change(self, line: SeriesStatus, **facts: object) -> SeriesStatus:
+        """Change a line, as a later revision."""
+        return self.put(replace(line, revision=self.revision() + 1, **facts))
+
     def series(self, query: WorklistQuery) -> Sequence[SeriesStatus]:
         """See the port."""
         self._check()
         found = [line for line in self.statuses.values() if _matches(line, query)]
-        order = list(TriageLevel)
-        found.sort(key=lambda s: (-order.index(s.triage) if s.triage else 0, s.first_received_utc))
+        found.sort(key=lambda line: (*_rank(line, query), line.first_received_utc))
         return found[query.offset :][: query.limit or None]
 
     def revision(self) -> int:
@@ -112,6 +119,20 @@ class MemoryWorklist:
         self._check()
         return self.objects.get((key, kind))
 
+    def overview(self, overdue_before_utc: Mapping[TriageLevel, datetime]) -> Overview:
+        """See `ports.Board`."""
+        self._check()
+        lines = self.statuses.values()
+        waits = [line.last_received_utc for line in lines if line.state in {"queued", "analysing"}]
+        late = Counter(line.triage for line in lines if _is_overdue(line, overdue_before_utc))
+        return Overview(
+            revision=self.revision(),
+            waiting=len(waits),
+            waiting_since_utc=min(waits, default=None),
+            failed=sum(line.state == "parked" for line in lines),
+            overdue={level: late[level] for level in overdue_before_utc},
+        )
+
     def _check(self) -> None:
         if self.broken:
             raise StoreError("the disk of PID-000001 is gone")
@@ -125,4 +146,34 @@ def _matches(line: SeriesStatus, query: WorklistQuery) -> bool:
         and query.triage in {None, line.triage}
         and query.acknowledged in {None, line.is_acknowledged}
         and line.revision > query.after_revision
+        and (not query.states or line.state in query.states)
+        and _is_looked_for(line, query)
+        and _is_recent(line, query)
+        and (query.overdue_before_utc is None or _is_overdue(line, query.overdue_before_utc))
     )
+
+
+def _is_looked_for(line: SeriesStatus, query: WorklistQuery) -> bool:
+    if not query.text and not query.id_tail:
+        return True
+    by_number = bool(query.text) and query.text.lower() in line.accession.lower()
+    return by_number or (bool(query.id_tail) and line.patient_id.endswith(query.id_tail))
+
+
+def _is_recent(line: SeriesStatus, query: WorklistQuery) -> bool:
+    pressing = line.triage in {TriageLevel.URGENT, TriageLevel.CRITICAL} and not line.is_acknowledged
+    return query.since_utc is None or line.first_received_utc >= query.since_utc or pressing
+
+
+def _is_overdue(line: SeriesStatus, before_utc: Mapping[TriageLevel, datetime]) -> bool:
+    before = before_utc.get(line.triage) if line.triage else None
+    told = before is not None and line.analysed_utc is not None and line.analysed_utc < before
+    return told and not line.is_acknowledged
+
+
+def _rank(line: SeriesStatus, query: WorklistQuery) -> tuple[bool, int]:
+    order = list(TriageLevel)
+    rank = -order.index(line.triage) if line.triage else 1
+    aged = query.aged_before_utc is not None and line.first_received_utc < query.aged_before_utc
+    rank = min(rank, -order.index(TriageLevel.NOTABLE)) if aged else rank
+    return query.acknowledged_last and line.is_acknowledged, rank

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from millet.app.doors import Doors
 from millet.app.gate import api_doors
+from millet.app.patience import patience
 from millet.app.readers import AuditedReaders
+from millet.core.roles import Role
 from millet.edge import criteria
 from millet.edge.grpc_api import GrpcServer, GrpcSources
 from millet.edge.journal import SqlJournal
@@ -46,6 +48,8 @@ class Answering:
 
     chosen: Settings
     journal: SqlJournal
+    read: Callable[[str], bytes]
+    """An instance in the spool."""
     clock: Clock
     doors: Doors
     telemetry: Telemetry
@@ -64,6 +68,7 @@ class Answering:
         )
         web = WebServer(self._sources(), doors.web)
         self.journal.watch(grpc.wake)
+        self.journal.watch(web.wake)
 
         def start() -> None:
             loop.start()
@@ -92,9 +97,16 @@ class Answering:
         chosen = self.chosen
         return Sources(
             worklist=self.journal,
+            board=self.journal,
+            readers=AuditedReaders(log=self.journal, record=self.doors.record),
             ready=self.ready,
             metrics=self.metrics,
             show_patient=chosen.show_patient,
+            show_to=Role.parse(chosen.show_patient_role),
+            patience=patience(chosen),
+            now_utc=self.clock.utc,
+            slices=self.journal,
+            read=self.read,
             destination=", ".join(one.name for one in chosen.all_destinations),
             stow=self._stow(),
         )

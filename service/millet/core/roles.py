@@ -62,6 +62,11 @@ RPCS: Mapping[str, Role | Open] = {
 ROUTES: Mapping[str, Role | Open] = {
     "/": Role.VIEWER,
     "/series/{site}/{series_uid}": Role.VIEWER,
+    "/events": Role.VIEWER,
+    "/series/{site}/{series_uid}/found.json": Role.VIEWER,
+    "/series/{site}/{series_uid}/slices.json": Role.VIEWER,
+    "/series/{site}/{series_uid}/slices/{sop_instance_uid}": Role.VIEWER,
+    "/series/{site}/{series_uid}/acknowledge": Role.READER,
     "/series/{site}/{series_uid}/{picture}": Role.VIEWER,
     "/studies": Role.OPS,
     "/studies/{study_uid}": Role.OPS,
@@ -69,6 +74,7 @@ ROUTES: Mapping[str, Role | Open] = {
     "/healthz": Open.TO_ALL,
     "/readyz": Open.TO_ALL,
     "/startupz": Open.TO_ALL,
+    "/openapi.json": Open.TO_ALL,
     "/static/{file}": Open.TO_ALL,
 }
 """By path, a part in braces standing for one segment. What is static tells nothing of anybody."""

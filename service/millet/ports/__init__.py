@@ -44,7 +44,16 @@ from millet.ports.stores import (
 )
 from millet.ports.verification import Verifier
 from millet.ports.work import Delivery, Destination, JobQueue, KeptObject, Work
-from millet.ports.worklist import SeriesKey, SeriesStatus, Worklist, WorklistQuery
+from millet.ports.worklist import (
+    Board,
+    Overview,
+    SeriesKey,
+    SeriesStatus,
+    SliceLog,
+    StoredSlice,
+    Worklist,
+    WorklistQuery,
+)
 
 __all__ = [
     "About",
@@ -53,6 +62,7 @@ __all__ = [
     "ArrivalLog",
     "Arrived",
     "Ask",
+    "Board",
     "Clock",
     "Commitment",
     "DeadLetters",
@@ -77,6 +87,7 @@ __all__ = [
     "ObjectStore",
     "Offer",
     "OpenSeries",
+    "Overview",
     "PatientExams",
     "Peaks",
     "Pems",
@@ -103,9 +114,11 @@ __all__ = [
     "SeriesStatus",
     "Shown",
     "Site",
+    "SliceLog",
     "Spool",
     "SpoolWriter",
     "Stored",
+    "StoredSlice",
     "Take",
     "Taken",
     "UnderWay",

@@ -131,6 +131,7 @@ def _analysis_values(work: Work, analysis: Analysis) -> dict[str, Any]:
         "outcome": analysis.outcome,
         "reason_code": analysis.reason_code,
         "triage": analysis.triage.level,
+        "triage_reason": str(analysis.triage.reasons[0]),
         "nodules": len(analysis.nodules),
         "model_digest": analysis.provenance.model_digest,
         "configuration_digest": analysis.provenance.configuration_digest,

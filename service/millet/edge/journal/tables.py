@@ -165,6 +165,7 @@ analysis = Table(
     Column("document", Text, nullable=False),
     Column("created_utc", Utc, nullable=False),
     Column("count_reliable", Boolean, nullable=True),
+    _text("triage_reason"),
     UniqueConstraint("series_id", "generation", "model_digest", "configuration_digest"),
 )
 

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from millet.codec import header as header_codec
 from millet.codec import record
-from millet.core import canary
 from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.core.job import State
 from millet.core.readers import Acknowledgement
@@ -19,13 +18,12 @@ from millet.edge.journal.base import Base
 from millet.edge.journal.clock import now_utc
 from millet.edge.journal.deliveries import DEAD
 from millet.edge.journal.jobs import PENDING
+from millet.edge.journal.listing import OF_PATIENTS, conditions, order
 from millet.edge.journal.reader_tables import acknowledgement
 from millet.edge.journal.readers import acknowledgement_of
-from millet.edge.journal.tables import ORDER, alert, analysis, counter, delivery, instance, made, series
+from millet.edge.journal.tables import alert, analysis, counter, delivery, instance, made, series
 from millet.ports import SeriesKey, SeriesStatus, WorklistQuery
 
-EQUAL = ("site", "issuer", "patient_id", "accession", "sender", "study_uid", "series_uid", "state")
-"""Filters that are columns of a series."""
 SEEN = "seen_"
 """Before the names of what an acknowledgement has in common with its series."""
 _SEEN = ("person", "recognised", "at_utc", "generation", "triage", "withdrawn")
@@ -36,11 +34,11 @@ class Worklist(Base):
 
     def series(self, query: WorklistQuery) -> Sequence[SeriesStatus]:
         """Series that match, most urgent triage first, then the best of a study, then longest waiting."""
-        wanted = sa.select(series).where(*_conditions(query)).order_by(*_order(series))
+        wanted = sa.select(series).where(*conditions(query)).order_by(*order(series, query))
         if query.limit or query.offset:
             wanted = wanted.limit(query.limit or 2**31 - 1).offset(query.offset)
         page = wanted.subquery()
-        return self._statuses(_series_statuses(page).order_by(*_order(page)))
+        return self._statuses(_series_statuses(page).order_by(*order(page, query)))
 
     def revision(self) -> int:
         """The revision of the last change of any series."""
@@ -50,7 +48,7 @@ class Worklist(Base):
 
     def changed(self, after_revision: int, limit: int = 0) -> Sequence[SeriesStatus]:
         """Series changed after a revision, oldest change first."""
-        newer = _series_statuses().where(series.c.revision > after_revision, _OF_PATIENTS)
+        newer = _series_statuses().where(series.c.revision > after_revision, OF_PATIENTS)
         return self._statuses(newer.order_by(series.c.revision).limit(limit or None))
 
     def expected_instances(self, key: SeriesKey) -> int | None:
@@ -90,13 +88,13 @@ class Worklist(Base):
     def counts(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
         """How many series are in each state, and how many deliveries."""
         with self._reading() as connection:
-            return _count(connection, series.c.state, _OF_PATIENTS), _count(connection, delivery.c.state)
+            return _count(connection, series.c.state, OF_PATIENTS), _count(connection, delivery.c.state)
 
     def oldest_waits_s(self) -> Mapping[int, float]:
         """How long the complete series that has waited longest has waited to be begun, by urgency."""
         waiting = (
             sa.select(series.c.urgency, sa.func.min(series.c.closed_utc))
-            .where(series.c.state == State.QUEUED, _OF_PATIENTS)
+            .where(series.c.state == State.QUEUED, OF_PATIENTS)
             .group_by(series.c.urgency)
         )
         with self._reading() as connection:
@@ -107,10 +105,6 @@ class Worklist(Base):
     def _statuses(self, query: sa.Select[Any]) -> Sequence[SeriesStatus]:
         with self._reading() as connection:
             return [_status(row) for row in connection.execute(query).mappings()]
-
-
-_OF_PATIENTS = series.c.site != canary.NAME
-"""The canary is in no list that is not asked for its own site."""
 
 
 def _count(
@@ -130,11 +124,6 @@ def _newest(key: SeriesKey, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
     )
 
 
-def _order(rows: sa.FromClause) -> Sequence[sa.ColumnElement[Any]]:
-    """As an index of the series has it."""
-    return [rows.c[name] for name in ("triage_order", "is_other", "first_received_utc", "id")]
-
-
 def _series_statuses(rows: sa.FromClause = series) -> sa.Select[Any]:
     """Each of these series with its newest analysis, if any, and its deliveries that are out."""
     other = analysis.alias()
@@ -149,6 +138,8 @@ def _series_statuses(rows: sa.FromClause = series) -> sa.Select[Any]:
         analysis.c.outcome,
         analysis.c.reason_code,
         analysis.c.triage,
+        sa.func.coalesce(analysis.c.triage_reason, "").label("triage_reason"),
+        analysis.c.created_utc.label("analysed_utc"),
         analysis.c.nodules,
         analysis.c.count_reliable,
         analysis.c.generation.label("analysed_generation"),
@@ -172,21 +163,6 @@ def _deliveries(state: str) -> sa.ScalarSelect[int]:
         .where(made.c.analysis_id == analysis.c.id, delivery.c.state == state)
         .scalar_subquery()
     )
-
-
-def _conditions(query: WorklistQuery) -> list[sa.ColumnElement[bool]]:
-    equal = [series.c[name] == value for name in EQUAL if (value := getattr(query, name))]
-    if not query.site:
-        equal.append(_OF_PATIENTS)
-    if query.triage is not None:
-        equal.append(series.c.triage_order == ORDER[query.triage])
-    if query.acknowledged is not None:
-        seen = sa.exists().where(
-            acknowledgement.c.id == series.c.acknowledgement_id,
-            acknowledgement.c.triage_order <= series.c.triage_order,
-        )
-        equal.append(seen if query.acknowledged else ~seen)
-    return [*equal, series.c.revision > query.after_revision]
 
 
 def _status(row: sa.RowMapping) -> SeriesStatus:
