@@ -15,6 +15,7 @@ ELSEWHERE = {
     ("ml", "UCUM"): "UCUM: litre with the prefix milli",
     ("l", "UCUM"): "UCUM: litre",
     ("25045-6", "LN"): "CID 100",
+    ("25056-3", "LN"): "CID 100",
     ("35702001", "SCT"): "SNOMED CT; HL7's guide to reports of lung nodules",
 }
 """Codes that pydicom's dictionaries lack, and where they come from."""

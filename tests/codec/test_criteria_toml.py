@@ -86,6 +86,7 @@ def sets(draw):
         levels=tuple(levels),
         reported=tuple(draw(rules(f"t{number}")) for number in range(draw(st.integers(0, 2)))),
         dominant=Dominant(least_mm=draw(positive), ratio=draw(positive)),
+        modality=draw(st.sampled_from(["", "CT", "MR"])),
     )
 
 

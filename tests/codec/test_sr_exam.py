@@ -94,12 +94,19 @@ def test_criteria_are_told_with_their_thresholds(encode):
     ]
 
 
-def test_criteria_that_were_not_evaluated_say_why():
-    """No level is given."""
-    made = analysis(judgements=(replace(JUDGEMENT, not_evaluated="no lungs"),))
-    (said,) = _said(_read(made))[codes.CRITERIA.value]
-    assert said.endswith("not evaluated, no lungs.")
-    assert "level" not in said
+@pytest.mark.parametrize(
+    ("level", "says"),
+    [
+        (0, "a proposal of ours): not evaluated, no lungs."),
+        (3, "level 3, definitely miliary; above it not evaluated, no lungs."),
+    ],
+)
+def test_criteria_that_were_not_evaluated_say_why(level, says):
+    """No level is given but one that was reached below; each condition is told in any case."""
+    made = analysis(judgements=(replace(JUDGEMENT, level=level, not_evaluated="no lungs"),))
+    said = _said(_read(made))
+    assert said[codes.CRITERIA.value][0].endswith(says)
+    assert len(said[codes.CONDITION.value]) == len(JUDGEMENT.conditions)
 
 
 @pytest.mark.parametrize("encode", EXAM, ids=["full", "summary"])

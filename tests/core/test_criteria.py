@@ -209,3 +209,15 @@ def test_a_set_with_a_mistake_is_never_made(wrong, says):
     """Texts, levels, names and the dominant lesion are checked together."""
     with pytest.raises(ValueError, match=says):
         criteria([rule()], **wrong)
+
+
+def test_a_set_of_another_modality_is_not_evaluated():
+    """It says so; where the modality of either is not known, it is judged."""
+    asked = criteria([rule()], modality="MR")
+    judged = evaluate(asked, exam(3, 3, 3, modality="CT"))
+    assert (judged.level, judged.conditions) == (0, ())
+    assert judged.not_evaluated == "criteria for MR, an exam by CT"
+    assert [evaluate(asked, exam(3, 3, 3, modality=one)).level for one in ("MR", "")] == [1, 1]
+    assert evaluate(criteria([rule()]), exam(3, 3, 3, modality="CT")).level == 1
+    with pytest.raises(ValueError, match="modality: 'mr' is none"):
+        criteria([rule()], modality="mr")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from millet.codec import criteria_toml
 from millet.core.criteria import CriteriaSet
 from millet.core.criteria_sets import BUNDLED
-from millet.core.digest import configuration
+from millet.core.digest import configuration, judging
 from millet.core.judgement import Standing
 from millet.core.language import Language
 from millet.core.manifest import Manifest
@@ -78,6 +78,21 @@ def test_no_part_of_a_set_is_left_out(name):
         "levels": PROPOSAL.levels[:2],
         "reported": PROPOSAL.reported[:1],
         "dominant": replace(PROPOSAL.dominant, ratio=4.0),
+        "modality": "MR",
     }
     changed = replace(PROPOSAL, **{name: other.get(name, "other")})
     assert configuration(MANIFEST, changed, "1") != configuration(MANIFEST, PROPOSAL, "1")
+
+
+def test_whatever_changes_a_judgement_changes_its_digest():
+    """A threshold, a set, a modality, the version, the language; a set without a modality is what it was."""
+    own = replace(PROPOSAL, identifier="own")
+    others = {
+        judging(BUNDLED, "1", Language.ENGLISH),
+        judging(BUNDLED, "2", Language.ENGLISH),
+        judging(BUNDLED, "1", Language.GERMAN),
+        judging((*BUNDLED, own), "1", Language.ENGLISH),
+        judging((*BUNDLED, replace(own, modality="CT")), "1", Language.ENGLISH),
+        judging((with_rule(PROPOSAL, 0, 0, threshold=49.0), *BUNDLED[1:]), "1", Language.ENGLISH),
+    }
+    assert len(others) == 6

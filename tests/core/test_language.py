@@ -26,7 +26,7 @@ SAME = {
     *("comma", "joined", "remark", "criteria.missing", "triage.doubt", "reliability.disagree", "dominant"),
     *("gsps.sized", "guideline.percent", "guideline.said", "split.part", "split.energy", "comparison.count"),
     *("split.axial", "split.sagittal", "pattern.mm", "pattern.cv", "picture.axial", "value.p95"),
-    *("mark.juxtapleural", "mark.perifissural"),
+    *("mark.juxtapleural", "mark.perifissural", "judged.counted", "judged.code"),
 }
 """Read alike in English and German: names, figures, and words that both have."""
 ONLY_CODED = ("organ", "standing", "relation", "fate", "limited", "prior", "left-out", "condition")

@@ -85,3 +85,28 @@ def test_no_stack_is_made_of_damaged_numbers(wrong):
     """Neither is a stack without a step, or of more images than there are."""
     with pytest.raises(ValueError, match="no stack of images"):
         Images(**{"thickness_mm": 1.0, "step_mm": 1.0, "first_mm": 0.0, "count": 10} | wrong)
+
+
+def test_images_are_made_of_their_places():
+    """In any order, each place once, as thick as they are far apart where nobody says."""
+    made = Images.at([7.5, 2.5, 12.5, 7.5], normal=Vector(0.0, 0.0, 2.0))
+    assert made == Images(thickness_mm=5.0, step_mm=5.0, first_mm=2.5, count=3)
+    assert Images.at([0.0, 3.0], 5.0).thickness_mm == 5.0
+    assert Images.at([0.0, 3.001, 6.0]).step_mm == pytest.approx(3.0, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("places", "normal"),
+    [
+        ([], Vector(0, 0, 1)),
+        ([1.0], Vector(0, 0, 1)),
+        ([0.0, 5.0, 15.0], Vector(0, 0, 1)),
+        ([0.0, float("nan")], Vector(0, 0, 1)),
+        ([0.0, 5.0], Vector(0, 0, 0)),
+        ([0.0, 5e9], Vector(0, 0, 1)),
+    ],
+)
+def test_places_that_are_no_stack_are_refused(places, normal):
+    """None or one, a hole, no number, no direction, too far apart."""
+    with pytest.raises(ValueError, match=r"images|places"):
+        Images.at(places, normal=normal)

@@ -25,7 +25,7 @@ from millet.edge.web import Stow
 from millet.edge.web.application import application
 from millet.edge.web.feed import Feed
 from millet.proto.millet.v1 import analysis_service_pb2
-from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceServicer
+from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceServicer, CriteriaServiceServicer
 
 
 class Register:
@@ -47,7 +47,7 @@ class Register:
 def methods() -> set[str]:
     """The full name of every method of every service that the server registers."""
     register = Register()
-    offer(register, AnalysisServiceServicer(), health.HealthServicer())
+    offer(register, AnalysisServiceServicer(), CriteriaServiceServicer(), health.HealthServicer())
     return register.methods
 
 
@@ -68,8 +68,8 @@ def test_every_rpc_of_the_contract_has_its_role():
 
 def test_every_rpc_of_the_contract_is_offered():
     """The whole descriptor is among them."""
-    (service,) = analysis_service_pb2.DESCRIPTOR.services_by_name.values()
-    assert methods() >= {f"/{service.full_name}/{method.name}" for method in service.methods}
+    services = analysis_service_pb2.DESCRIPTOR.services_by_name.values()
+    assert methods() >= {f"/{one.full_name}/{method.name}" for one in services for method in one.methods}
 
 
 def test_every_route_has_its_role():

@@ -24,7 +24,7 @@ from millet.core.roles import RPCS
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "grpc.md").read_text("utf-8")
-SERVICE = pb.DESCRIPTOR.services_by_name["AnalysisService"]
+SERVICES = pb.DESCRIPTOR.services_by_name
 COMMAND = re.compile(
     r"^buf curl --protocol grpc --http2-prior-knowledge -d '(.*)' http://127.0.0.1:50051/([\w.]+)/(\w+)$",
     re.MULTILINE,
@@ -45,9 +45,9 @@ COMMANDS = [Command(json.loads(body), service, method) for body, service, method
 def test_every_call_is_documented_with_its_role_and_a_command():
     """A call that somebody adds is in the table, and shown."""
     rows = re.findall(r"^\| `(\w+)` \| .* \| `(\w+)` \|$", PAGE, re.MULTILINE)
-    methods = [method.name for method in SERVICE.methods]
-    assert dict(rows) == {name: str(RPCS[f"/{SERVICE.full_name}/{name}"]) for name in methods}
-    assert {command.method for command in COMMANDS} == set(methods)
+    methods = {method.name: one.full_name for one in SERVICES.values() for method in one.methods}
+    assert dict(rows) == {name: str(RPCS[f"/{service}/{name}"]) for name, service in methods.items()}
+    assert {command.method: command.service for command in COMMANDS} == methods
     assert PAGE.count("buf curl") == len(COMMANDS) + 1
 
 
@@ -98,4 +98,5 @@ def test_the_commands_of_the_page_do_what_they_say(bench):
     assert found["WatchSeries"]["final"] is True
     assert found["GetAnalysis"]["totalNodules"] == 2
     assert found["ListFeedback"]["feedback"][0]["opinion"] == "OPINION_MISSED"
+    assert found["EvaluateCriteria"]["judgements"][0]["criteria"] == "brain-miliary-mr"
     assert len(bench.readers.said) == 3

@@ -10,6 +10,7 @@ from millet.app.gate import api_doors
 from millet.app.patience import patience
 from millet.app.readers import AuditedReaders
 from millet.core.roles import Role
+from millet.edge import criteria
 from millet.edge.grpc_api import GrpcServer, GrpcSources
 from millet.edge.journal import SqlJournal
 from millet.edge.telemetry import Telemetry
@@ -89,6 +90,7 @@ class Answering:
             ready=self.ready,
             telemetry=self.telemetry,
             utc=self.clock.utc,
+            criteria=criteria.read(self.chosen.criteria_dir),
         )
 
     def _sources(self) -> Sources:

@@ -16,6 +16,7 @@ COMMANDS = {
     "find": "pull",
     "pull": "pull",
     "analyse": "analyse",
+    "judge": "judge",
     "phantom": "phantom",
     "models": "models",
     "audit": "audit",

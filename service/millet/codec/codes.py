@@ -45,6 +45,8 @@ DEVICE_MODEL = Code("121015", "DCM", "Device Observer Model Name")
 PROCEDURE = Code("121058", "DCM", "Procedure reported")
 CT_PROCEDURE = Code("25045-6", "LN", "CT unspecified body region")
 """In CID 100, which LOINC's CT of the chest (24627-2) is not."""
+MR_PROCEDURE = Code("25056-3", "LN", "MRI unspecified body region")
+ANY_PROCEDURE = Code("363679005", "SCT", "Imaging procedure")
 
 # containers
 MEASUREMENTS = Code("126010", "DCM", "Imaging Measurements")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import NamedTuple
 
 from millet.codec.content import Pen, pen_for
 from millet.codec.elements import ASCII, Encoded, dataset, tag_of
@@ -24,6 +25,7 @@ SERIES_NUMBERS = {
     "sc-rotating": "9908",
     "summary": "9909",
     "cad": "9910",
+    "judged": "9911",
 }
 """By kind of object; each is in a series of its own, so that a viewer lists it by its name."""
 _NAMED = frozenset(SERIES_NUMBERS) - {"seg"}
@@ -31,28 +33,59 @@ _NAMED = frozenset(SERIES_NUMBERS) - {"seg"}
 
 
 def pen_of(analysis: Analysis, source: Source) -> Pen:
-    """What the objects of an analysis are written with: English is ASCII, which any source's set holds."""
-    english = analysis.language is Language.ENGLISH
-    return pen_for() if english else pen_for(analysis.language, source.letters.codec)
+    """What the objects of an analysis are written with."""
+    return pen_in(analysis.language, source)
+
+
+def pen_in(language: Language, source: Source) -> Pen:
+    """What a language is written with: English is ASCII, which any source's set holds."""
+    return pen_for() if language is Language.ENGLISH else pen_for(language, source.letters.codec)
+
+
+class Head(NamedTuple):
+    """What is at the head of an object, beside patient and study."""
+
+    kind: str
+    """One of `SERIES_NUMBERS`."""
+    sop_class_uid: str
+    modality: str
+    series_uid: str
+    sop_instance_uid: str
+    created_utc: datetime
+    software: tuple[str, ...]
+    serial: str
+    """In place of a device's serial number: what made it, by its digest."""
 
 
 def head(analysis: Analysis, source: Source, *, kind: str, sop_class_uid: str, modality: str) -> Encoded:
-    """Patient and study of the source, and our series, equipment and SOP common modules.
-
-    `kind` is one of `SERIES_NUMBERS`; series and instance UIDs are functions of it and of the analysis.
-    """
+    """As `headed`, of an analysis: series and instance UIDs are functions of it and of the kind."""
     made_by = analysis.provenance
-    pen, at = pen_of(analysis, source), local(analysis.created_utc, source)
-    what = pen.say(f"series.{kind}") if kind in _NAMED else modality
+    said = Head(
+        kind=kind,
+        sop_class_uid=sop_class_uid,
+        modality=modality,
+        series_uid=object_uid(analysis, f"{kind}-series"),
+        sop_instance_uid=object_uid(analysis, kind),
+        created_utc=analysis.created_utc,
+        software=(made_by.software_version, f"{made_by.model_name} {made_by.model_version}"),
+        serial=made_by.model_digest,
+    )
+    return headed(said, source, pen_of(analysis, source))
+
+
+def headed(said: Head, source: Source, pen: Pen) -> Encoded:
+    """Patient and study of the source, and our series, equipment and SOP common modules."""
+    at = local(said.created_utc, source)
+    what = pen.say(f"series.{said.kind}") if said.kind in _NAMED else said.modality
     day, time = at.strftime("%Y%m%d"), at.strftime("%H%M%S.%f")
     ours = pen.dataset(
-        SOPClassUID=sop_class_uid,
-        SOPInstanceUID=object_uid(analysis, kind),
+        SOPClassUID=said.sop_class_uid,
+        SOPInstanceUID=said.sop_instance_uid,
         InstanceCreationDate=day,
         InstanceCreationTime=time,
-        Modality=modality,
-        SeriesInstanceUID=object_uid(analysis, f"{kind}-series"),
-        SeriesNumber=SERIES_NUMBERS[kind],
+        Modality=said.modality,
+        SeriesInstanceUID=said.series_uid,
+        SeriesNumber=SERIES_NUMBERS[said.kind],
         SeriesDate=day,
         SeriesTime=time,
         SeriesDescription=pen.say("series", what=what),
@@ -61,8 +94,8 @@ def head(analysis: Analysis, source: Source, *, kind: str, sop_class_uid: str, m
         ContentTime=time,
         Manufacturer=MANUFACTURER,
         ManufacturerModelName="Millet",
-        DeviceSerialNumber=made_by.model_digest[:16] or "none",
-        SoftwareVersions=[made_by.software_version, f"{made_by.model_name} {made_by.model_version}"],
+        DeviceSerialNumber=said.serial[:16] or "none",
+        SoftwareVersions=said.software,
     )
     return {**ours, **source.inherited, **_declared(pen, source)}
 

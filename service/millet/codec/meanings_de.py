@@ -88,11 +88,13 @@ _SCT = {
     "256674009": "Fett",
     "371889001": "95. Perzentil",
     "246206008": "Anzahl der Läsionen",
+    "363679005": "Bildgebendes Verfahren",
 }
 _OTHERS = {
     ("RFC5646", "en-US"): "Englisch (Vereinigte Staaten)",
     ("RFC5646", "de-DE"): "Deutsch (Deutschland)",
     ("LN", "25045-6"): "CT ohne Angabe der Körperregion",
+    ("LN", "25056-3"): "MRT ohne Angabe der Körperregion",
     ("LN", "24627-2"): "CT des Thorax",
     ("UMLS", "C0034375"): "Qualitative Beurteilungen",
     ("UCUM", "mm"): "mm",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from millet.codec import codes
+from millet.codec.codes import Code
 from millet.codec.content import CONTEXT, MODIFIES, Pen, reference
 from millet.codec.document import MANUFACTURER, head, pen_of
 from millet.codec.elements import Encoded, Item, dataset
@@ -36,22 +37,28 @@ def encode(document: Document, content: Encoded, analysis: Analysis, source: Sou
     """A report around its root container (PS3.3 C.17.2 and C.17.3) as a DICOM file."""
     finished = analysis.outcome is not Outcome.NOT_ANALYSED
     pen = pen_of(analysis, source)
-    general = pen.dataset(
-        CodingSchemeIdentificationSequence=[codes.PRIVATE_SCHEME],
-        ReferencedPerformedProcedureStepSequence=[],
-        PerformedProcedureCodeSequence=[],
-        CurrentRequestedProcedureEvidenceSequence=source.evidence(_made(document, analysis)),
-        CompletionFlag="COMPLETE" if finished else "PARTIAL",
-        CompletionFlagDescription=pen.say("analysed" if finished else "not-analysed"),
-        VerificationFlag="UNVERIFIED",
-        PreliminaryFlag="PRELIMINARY",
-    )
+    why = pen.say("analysed" if finished else "not-analysed")
+    about = general(source.evidence(_made(document, analysis)), pen, complete=finished, why=why)
     before = _predecessor(document.predecessor, document.sop_class_uid)
     common = head(analysis, source, kind=document.kind, sop_class_uid=document.sop_class_uid, modality="SR")
     return part10(
-        {**common, **general, **before, **content},
+        {**common, **about, **before, **content},
         sop_class_uid=document.sop_class_uid,
         sop_instance_uid=object_uid(analysis, document.kind),
+    )
+
+
+def general(evidence: list[Encoded], pen: Pen, *, complete: bool, why: str) -> Encoded:
+    """SR Document General (PS3.3 C.17.2) of a report that nobody verified."""
+    return pen.dataset(
+        CodingSchemeIdentificationSequence=[codes.PRIVATE_SCHEME],
+        ReferencedPerformedProcedureStepSequence=[],
+        PerformedProcedureCodeSequence=[],
+        CurrentRequestedProcedureEvidenceSequence=evidence,
+        CompletionFlag="COMPLETE" if complete else "PARTIAL",
+        CompletionFlagDescription=why,
+        VerificationFlag="UNVERIFIED",
+        PreliminaryFlag="PRELIMINARY",
     )
 
 
@@ -78,14 +85,17 @@ def _predecessor(before: Predecessor | None, sop_class_uid: str) -> Encoded:
 
 
 def context(analysis: Analysis, pen: Pen) -> Iterator[Item]:
-    """Language (TID 1204), observing device (TID 1004) and procedure."""
+    """As `observed`, of an analysis."""
     made_by = analysis.provenance
+    return observed(made_by.software_version, made_by.model_digest, codes.CT_PROCEDURE, pen)
+
+
+def observed(version: str, digest: str, procedure: Code, pen: Pen) -> Iterator[Item]:
+    """Language (TID 1204), observing device (TID 1004) and procedure; the device is our version, by what."""
     yield pen.code(MODIFIES, codes.LANGUAGE, codes.LANGUAGES[pen.language])
     yield pen.code(CONTEXT, codes.OBSERVER_TYPE, codes.DEVICE)
-    yield pen.uid(
-        CONTEXT, codes.DEVICE_UID, derived_uid("device", made_by.software_version, made_by.model_digest)
-    )
+    yield pen.uid(CONTEXT, codes.DEVICE_UID, derived_uid("device", version, digest))
     yield pen.text(CONTEXT, codes.DEVICE_NAME, "Millet")
     yield pen.text(CONTEXT, codes.DEVICE_MANUFACTURER, MANUFACTURER)
-    yield pen.text(CONTEXT, codes.DEVICE_MODEL, f"Millet {made_by.software_version}")
-    yield pen.code(MODIFIES, codes.PROCEDURE, codes.CT_PROCEDURE)
+    yield pen.text(CONTEXT, codes.DEVICE_MODEL, f"Millet {version}")
+    yield pen.code(MODIFIES, codes.PROCEDURE, procedure)

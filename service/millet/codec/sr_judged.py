@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from millet.codec import codes
 from millet.codec.content import CONTAINS, Pen
 from millet.codec.elements import Item
-from millet.core import advice_wording
+from millet.core import advice_wording, judgement_wording
 from millet.core.analysis import Analysis
 from millet.core.change import Change, Fate
-from millet.core.judgement import Condition, Judgement
+from millet.core.judgement import Judgement
 from millet.core.language import coded
 from millet.core.prior import Origin
 from millet.core.rounding import percent, ratio
@@ -20,7 +20,7 @@ from millet.core.spread import Randomness, Spread
 def judged(analysis: Analysis, pen: Pen) -> Iterator[Item]:
     """All of them, each where there is one."""
     for judgement in analysis.judgements:
-        yield from _judgement(judgement, pen)
+        yield from criteria(judgement, pen)
     for advice in analysis.advice:
         yield pen.text(
             CONTAINS, codes.GUIDELINES[advice.guideline], advice_wording.said(advice, pen.language)
@@ -31,39 +31,11 @@ def judged(analysis: Analysis, pen: Pen) -> Iterator[Item]:
         yield pen.text(CONTAINS, codes.COMPARISON, _comparison(analysis.change, pen))
 
 
-def _judgement(found: Judgement, pen: Pen) -> Iterator[Item]:
-    known = {
-        "criteria": found.criteria,
-        "version": found.version,
-        "organ": coded("organ", found.organ),
-        "standing": coded("standing", found.standing.value),
-        "source": found.source,
-    }
-    if found.not_evaluated:
-        words = pen.say("criteria.not-evaluated", **known, why=found.not_evaluated)
-        yield pen.text(CONTAINS, codes.CRITERIA, words)
-        return
-    words = pen.say("criteria", **known, level=found.level, meaning=found.meaning)
-    yield pen.text(CONTAINS, codes.CRITERIA, words)
-    for condition in found.conditions:
-        yield pen.text(CONTAINS, codes.CONDITION, _condition(found, condition, pen))
-
-
-def _condition(of: Judgement, asked: Condition, pen: Pen) -> str:
-    observed, limit = asked.observed, pen.spelled(ratio(asked.threshold))
-    if asked.upper is not None:
-        limit = pen.say("condition.both", low=limit, high=ratio(asked.upper))
-    return pen.say(
-        "condition",
-        criteria=of.criteria,
-        version=of.version,
-        name=coded("condition", asked.name),
-        observed=pen.say("condition.not-evaluated") if observed is None else ratio(observed),
-        relation=coded("relation", asked.relation),
-        limit=limit,
-        verdict=pen.say("condition.holds" if asked.holds else "condition.fails"),
-        standing=coded("standing", asked.standing.value),
-    )
+def criteria(found: Judgement, pen: Pen) -> Iterator[Item]:
+    """What one set says, and every condition of it."""
+    yield pen.text(CONTAINS, codes.CRITERIA, judgement_wording.verdict(found, pen.language))
+    for words in judgement_wording.conditions(found, pen.language):
+        yield pen.text(CONTAINS, codes.CONDITION, words)
 
 
 def _spread(spread: Spread, pen: Pen) -> Iterator[Item]:

@@ -25,6 +25,7 @@ MOST_LEVELS = 9
 MOST_RULES = 50
 MOST_REGIONS = 100
 LONGEST_TEXT = 400
+MODALITY = re.compile(r"[A-Z0-9]{1,16}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,59}")
 _ALWAYS = ("under_mm", "without_dominant")
 
@@ -116,17 +117,22 @@ class CriteriaSet:
     """Evaluated and told, but they decide nothing."""
     dominant: Dominant | None = None
     """None where no lesion is ever left out as dominant."""
+    modality: str = ""
+    """Of the images that it was written for (0008,0060), such as "MR"; empty for any."""
 
     def __post_init__(self) -> None:
         if mistakes := list(_set_mistakes(self)):
             raise ValueError("; ".join(mistakes))
 
 
+def regions_of(sets: Sequence[CriteriaSet]) -> frozenset[str]:
+    """All regions that rules of the sets ask for."""
+    return frozenset(region for one in sets for rule in _rules(one) for region in rule.regions)
+
+
 def evaluate(criteria: CriteriaSet, exam: Exam) -> Judgement:
-    """Judge an exam by a set; an exam of another organ is not evaluated, and said so."""
-    if exam.organ != criteria.organ:
-        organs = {"criteria": criteria.organ, "exam": exam.organ}
-        why = phrase("criteria.other-organ", **{of: coded("organ", organ) for of, organ in organs.items()})
+    """Judge an exam by a set; an exam of another organ or modality is not evaluated, and said so."""
+    if why := _other(criteria, exam):
         return _judgement(criteria, 0, (), why)
     diameters_mm = [one.diameter_mm for one in exam.lesions]
     dominant = criteria.dominant.of(diameters_mm) if criteria.dominant else None
@@ -143,6 +149,16 @@ def evaluate(criteria: CriteriaSet, exam: Exam) -> Judgement:
     ]
     missing = [told for row in verdicts[level:] for verdict in row for told in verdict.missing]
     return _judgement(criteria, level, (*conditions,), _untold(missing))
+
+
+def _other(criteria: CriteriaSet, exam: Exam) -> str:
+    """What the criteria were not written for."""
+    if exam.organ != criteria.organ:
+        organs = {"criteria": criteria.organ, "exam": exam.organ}
+        return phrase("criteria.other-organ", **{of: coded("organ", organ) for of, organ in organs.items()})
+    if criteria.modality and exam.modality and criteria.modality != exam.modality:
+        return phrase("criteria.other-modality", criteria=criteria.modality, exam=exam.modality)
+    return ""
 
 
 class _Seen(NamedTuple):
@@ -307,6 +323,8 @@ def _set_mistakes(criteria: CriteriaSet) -> Iterator[str]:
     for name in ("identifier", "version", "organ"):
         if mistake := _name_mistake(getattr(criteria, name)):
             yield f"{name}: {mistake}"
+    if criteria.modality and not MODALITY.fullmatch(criteria.modality):
+        yield f"modality: {criteria.modality[:60]!r} is none, such as MR"
     for name in ("source", "below"):
         if mistake := _text_mistake(getattr(criteria, name)):
             yield f"{name}: {mistake}"

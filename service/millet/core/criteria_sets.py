@@ -188,6 +188,7 @@ def _brain(modality: str, per_image: int) -> CriteriaSet:
         identifier=f"brain-miliary-{modality}",
         version="bashour-2020",
         organ=BRAIN,
+        modality=modality.upper(),
         standing=Standing.PUBLISHED,
         source="Bashour et al., Br J Cancer 123:1417-1423, 2020, doi 10.1038/s41416-020-1008-2",
         below=phrase("brain-miliary.0"),

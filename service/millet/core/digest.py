@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from hashlib import sha256
+from typing import Any
 
 from millet.core.criteria import CriteriaSet
 from millet.core.language import Language
@@ -27,11 +28,28 @@ def configuration(
     """
     facts = {
         "manifest": asdict(manifest),
-        "criteria": asdict(criteria),
+        "criteria": _set(criteria),
         "software": software_version,
         "second": asdict(second) if second else None,
-        "further": [asdict(one) for one in further],
+        "further": [_set(one) for one in further],
     }
     if language is not Language.ENGLISH:  # which was the only one once: its objects keep their names
         facts["language"] = language.value
+    return _sha256(facts)
+
+
+def judging(criteria: Sequence[CriteriaSet], software_version: str, language: Language) -> str:
+    """As `configuration`, of what others found: nothing of a model decides there."""
+    facts = {"sets": [_set(one) for one in criteria], "software": software_version, "language": language}
+    return _sha256(facts)
+
+
+def _set(criteria: CriteriaSet) -> dict[str, Any]:
+    facts = asdict(criteria)
+    if not criteria.modality:  # which none had once: their objects keep their names
+        del facts["modality"]
+    return facts
+
+
+def _sha256(facts: dict[str, Any]) -> str:
     return sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

@@ -6,7 +6,7 @@ ball reaches into the image's thickness, as partial volume shows it, and a slab 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
@@ -21,6 +21,8 @@ FARTHEST_MM = 10_000.0
 """Of a place from its frame's origin; what lies farther is a damaged number."""
 LARGEST_MM = 1_000.0
 MOST_IMAGES = 100_000
+UNEVEN_SHARE, UNEVEN_MM = 0.05, 0.05
+"""Of a step between two images: what headers round, and no image that is missing."""
 UPWARDS = Vector(0.0, 0.0, 1.0)
 
 Counts = NDArray[np.int64]
@@ -74,6 +76,32 @@ class Images:
             normal=grid.axes[0],
         )
 
+    @classmethod
+    def at(
+        cls, levels_mm: Sequence[float], thickness_mm: float | None = None, normal: Vector = UPWARDS
+    ) -> Images:
+        """Images by their places along the normal, in any order; those at one place count once.
+
+        As thick as they are far apart, where nobody says. Raises ValueError where they are no even stack.
+        """
+        length = float(np.linalg.norm(normal))
+        if not 0 < length < float("inf") or not np.isfinite(np.asarray(levels_mm, float)).all():
+            raise ValueError("places and normal of images must be finite")
+        places = np.unique(np.round(np.asarray(levels_mm, float), 3))
+        steps = np.diff(places)
+        if not len(steps):
+            raise ValueError(f"{len(places)} places are no stack of images")
+        step = float(np.median(steps))
+        if (np.abs(steps - step) > max(UNEVEN_SHARE * step, UNEVEN_MM)).any():
+            raise ValueError("the images are not evenly spaced")
+        return cls(
+            thickness_mm=step if thickness_mm is None else thickness_mm,
+            step_mm=step,
+            first_mm=float(places[0]),
+            count=len(places),
+            normal=Vector(*(float(part) / length for part in normal)),
+        )
+
     @property
     def edges_mm(self) -> tuple[Floats, Floats]:
         """Where each image begins and ends along the normal."""
@@ -87,6 +115,8 @@ class Exam:
 
     organ: str
     lesions: tuple[Lesion, ...]
+    modality: str = ""
+    """Of the images (0008,0060); empty where it is not known."""
     images: Images | None = None
     """Those that a reader scrolls through."""
     litres: Mapping[str, float] = field(default_factory=dict)

@@ -41,6 +41,7 @@ PHRASES: Mapping[str, str] = {
     "series.sc-axial": "MIP axial",
     "series.sc-coronal": "MIP koronal",
     "series.sc-rotating": "MIP rotierend",
+    "series.judged": "SR der Kriterien",
     "series.summary": "SR Kurzbefund",
     "series.cad": "CAD-SR",
     "analysed": "Serie ausgewertet",
@@ -221,6 +222,10 @@ PHRASES: Mapping[str, str] = {
     "criteria": "{criteria} {version} ({organ}; {standing}: {source}): Stufe {level}, {meaning}.",
     "criteria.not-evaluated": "{criteria} {version} ({organ}; {standing}: {source}): nicht beurteilbar, "
     "{why}.",
+    "criteria.partly": "{criteria} {version} ({organ}; {standing}: {source}): Stufe {level}, {meaning}; "
+    "darüber nicht beurteilbar, {why}.",
+    "criteria.other-modality": "Kriterien für {criteria}, untersucht mit {exam}",
+    "criteria.left-out": "{left_out} von {lesions} Läsionen nicht beurteilbar",
     "condition": "{criteria} {version}: {name}: {observed}, verlangt {relation} {limit}, {verdict} "
     "({standing})",
     "condition.not-evaluated": "nicht beurteilbar",

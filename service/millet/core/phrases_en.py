@@ -40,6 +40,7 @@ PHRASES: Mapping[str, str] = {
     "series.sc-axial": "axial MIP",
     "series.sc-coronal": "coronal MIP",
     "series.sc-rotating": "rotating MIP",
+    "series.judged": "SR of criteria",
     "series.summary": "summary SR",
     "series.cad": "CAD SR",
     "analysed": "Series analysed",
@@ -218,6 +219,10 @@ PHRASES: Mapping[str, str] = {
     "missing.randomness": "a test of spatial randomness",
     "criteria": "{criteria} {version} ({organ}; {standing}: {source}): level {level}, {meaning}.",
     "criteria.not-evaluated": "{criteria} {version} ({organ}; {standing}: {source}): not evaluated, {why}.",
+    "criteria.partly": "{criteria} {version} ({organ}; {standing}: {source}): level {level}, {meaning}; "
+    "above it not evaluated, {why}.",
+    "criteria.other-modality": "criteria for {criteria}, an exam by {exam}",
+    "criteria.left-out": "{left_out} of {lesions} lesions could not be judged",
     "condition": "{criteria} {version}: {name} {observed}, asked {relation} {limit}: {verdict} ({standing})",
     "condition.not-evaluated": "not evaluated",
     "condition.both": "{low} and {high}",

@@ -51,6 +51,7 @@ RPCS: Mapping[str, Role | Open] = {
     "/millet.v1.AnalysisService/AcknowledgeSeries": Role.READER,
     "/millet.v1.AnalysisService/WithdrawAcknowledgement": Role.READER,
     "/millet.v1.AnalysisService/GiveFeedback": Role.READER,
+    "/millet.v1.CriteriaService/EvaluateCriteria": Role.VIEWER,
     "/grpc.health.v1.Health/Check": Open.TO_ALL,
     "/grpc.health.v1.Health/Watch": Open.TO_ALL,
     "/grpc.health.v1.Health/List": Open.TO_ALL,

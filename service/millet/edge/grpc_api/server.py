@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
+from millet.core.criteria import CriteriaSet
+from millet.edge.grpc_api.criteria import CriteriaService
 from millet.edge.grpc_api.gate import GateInterceptor
 from millet.edge.grpc_api.malformed import MalformedInterceptor
 from millet.edge.grpc_api.reading import Reading
@@ -30,7 +32,9 @@ from millet.proto.millet.v1 import analysis_service_pb2_grpc as rpc
 
 log = logging.getLogger(__name__)
 
-SERVICE: str = pb.DESCRIPTOR.services_by_name["AnalysisService"].full_name
+SERVICE, CRITERIA = (
+    pb.DESCRIPTOR.services_by_name[name].full_name for name in ("AnalysisService", "CriteriaService")
+)
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 HEALTH_S = 0.5
 """How often it is asked whether all is ready."""
@@ -46,12 +50,17 @@ OPTIONS = (
 
 
 def offer(
-    server: grpc.aio.Server, service: rpc.AnalysisServiceServicer, healthy: health.HealthServicer
+    server: grpc.aio.Server,
+    service: rpc.AnalysisServiceServicer,
+    criteria: rpc.CriteriaServiceServicer,
+    healthy: health.HealthServicer,
 ) -> None:
     """Register everything that is served; each method stands in the table of roles."""
     rpc.add_AnalysisServiceServicer_to_server(service, server)
+    rpc.add_CriteriaServiceServicer_to_server(criteria, server)
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    reflection.enable_server_reflection((SERVICE, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
+    names = (SERVICE, CRITERIA, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +74,8 @@ class GrpcSources:
     telemetry: Telemetry
     """Counts calls and watchers."""
     utc: Callable[[], datetime]
+    criteria: Sequence[CriteriaSet] = ()
+    """A site's own sets, beside ours."""
 
 
 class GrpcServer:
@@ -97,6 +108,7 @@ class GrpcServer:
         self._watching = Watching(worklist, reading, self._recent)
         saying = Saying(reading, readers, sources.utc)
         self._service = AnalysisService(reading, self._watching, saying, sources.telemetry)
+        self._criteria = CriteriaService(sources.criteria, sources.telemetry)
         self._health = health.HealthServicer()
         self._healthy_s = -HEALTH_S
         self._woken = asyncio.Event()
@@ -110,7 +122,7 @@ class GrpcServer:
         server = grpc.aio.server(
             interceptors=self._interceptors, options=OPTIONS, maximum_concurrent_rpcs=MOST_CALLS
         )
-        offer(server, self._service, self._health)
+        offer(server, self._service, self._criteria, self._health)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             if self._credentials is None:
@@ -166,5 +178,5 @@ class GrpcServer:
         await self._set_health(NOT_SERVING if any(reasons.values()) else SERVING)
 
     async def _set_health(self, answer: health_pb2.HealthCheckResponse.ServingStatus) -> None:
-        for name in ("", SERVICE):
+        for name in ("", SERVICE, CRITERIA):
             await self._health.set(name, answer)

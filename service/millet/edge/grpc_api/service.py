@@ -101,19 +101,7 @@ class AnalysisService(rpc.AnalysisServiceServicer):
             yield part
 
     async def _unary(self, method: Rpc, context: Context, answer: Callable[[], T]) -> T:
-        code = GrpcCode.CANCELLED
-        try:
-            made = await asyncio.to_thread(answer)
-            code = GrpcCode.OK
-        except Refusal as refusal:
-            code = GrpcCode[refusal.code.name]
-            await refuse(context, refusal)
-        except Exception:
-            code = GrpcCode.UNKNOWN
-            raise
-        finally:
-            self._telemetry.rpc(method, code)
-        return made
+        return await answered(self._telemetry, method, context, answer)
 
     async def _stream(self, method: Rpc, context: Context, answers: AsyncIterator[T]) -> AsyncIterator[T]:
         code = GrpcCode.CANCELLED
@@ -129,3 +117,20 @@ class AnalysisService(rpc.AnalysisServiceServicer):
             raise
         finally:
             self._telemetry.rpc(method, code)
+
+
+async def answered(telemetry: Telemetry, method: Rpc, context: Context, answer: Callable[[], T]) -> T:
+    """The one answer of a call, made in a thread, or its refusal; counted."""
+    code = GrpcCode.CANCELLED
+    try:
+        made = await asyncio.to_thread(answer)
+        code = GrpcCode.OK
+    except Refusal as refusal:
+        code = GrpcCode[refusal.code.name]
+        await refuse(context, refusal)
+    except Exception:
+        code = GrpcCode.UNKNOWN
+        raise
+    finally:
+        telemetry.rpc(method, code)
+    return made

@@ -72,7 +72,7 @@ class Stage(StrEnum):
 
 
 class Rpc(StrEnum):
-    """The calls of AnalysisService."""
+    """The calls of our services."""
 
     GET_ANALYSIS = "GetAnalysis"
     LIST_ANALYSES = "ListAnalyses"
@@ -83,6 +83,7 @@ class Rpc(StrEnum):
     WITHDRAW_ACKNOWLEDGEMENT = "WithdrawAcknowledgement"
     GIVE_FEEDBACK = "GiveFeedback"
     LIST_FEEDBACK = "ListFeedback"
+    EVALUATE_CRITERIA = "EvaluateCriteria"
 
 
 class GrpcCode(StrEnum):
@@ -198,7 +199,7 @@ class Telemetry:
         self._turnaround_s = self._histogram(
             "turnaround_seconds", "From a series' last instance to its SR being accepted.", CLINIC_S
         )
-        self._grpc = self._counter("grpc_handled", "Calls of AnalysisService that ended.", "method code")
+        self._grpc = self._counter("grpc_handled", "Calls of our services that ended.", "method code")
         _start(self._grpc, Rpc, GrpcCode)
         self._grpc_s = self._histogram("grpc_handling_seconds", "Calls from first to last.", CALL_S, "method")
         _start(self._grpc_s, Rpc)

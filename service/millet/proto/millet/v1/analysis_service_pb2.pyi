@@ -3019,3 +3019,155 @@ class ListFeedbackResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListFeedbackResponse: _TypeAlias = ListFeedbackResponse  # noqa: Y015
+
+@_typing.final
+class Lesion(_message.Message):
+    """Lesion is one lesion as criteria look at it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CENTRE_MM_FIELD_NUMBER: _builtins.int
+    DIAMETER_MM_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    REGIONS_FIELD_NUMBER: _builtins.int
+    diameter_mm: _builtins.float
+    """Its diameter; required, above 0 and up to 1000."""
+    side: Global___Side.ValueType
+    """The side it is on; unspecified in the middle, and where it is not known."""
+    @_builtins.property
+    def centre_mm(self) -> Global___PointMm:
+        """Its centre; required."""
+
+    @_builtins.property
+    def regions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Parts of the organ that hold it, such as "supratentorial", or "right-upper" and "right-upper-zone"; none
+        where they are not known. Only those that the criteria of the organ ask for.
+        """
+
+    def __init__(
+        self,
+        *,
+        centre_mm: Global___PointMm | None = ...,
+        diameter_mm: _builtins.float = ...,
+        side: Global___Side.ValueType = ...,
+        regions: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["centre_mm", b"centre_mm"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre_mm", b"centre_mm", "diameter_mm", b"diameter_mm", "regions", b"regions", "side", b"side"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Lesion: _TypeAlias = Lesion  # noqa: Y015
+
+@_typing.final
+class ImageStack(_message.Message):
+    """ImageStack is the series that lesions are seen on: parallel images at even distances."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITIONS_MM_FIELD_NUMBER: _builtins.int
+    NORMAL_FIELD_NUMBER: _builtins.int
+    THICKNESS_MM_FIELD_NUMBER: _builtins.int
+    thickness_mm: _builtins.float
+    """Of an image; absent where images are as thick as they are far apart."""
+    @_builtins.property
+    def positions_mm(self) -> _containers.RepeatedCompositeFieldContainer[Global___PointMm]:
+        """A point of each image, such as its Image Position (Patient); in any order, two at least."""
+
+    @_builtins.property
+    def normal(self) -> Global___PointMm:
+        """In which the images follow each other, of any length; absent for towards the head."""
+
+    def __init__(
+        self,
+        *,
+        positions_mm: _abc.Iterable[Global___PointMm] | None = ...,
+        normal: Global___PointMm | None = ...,
+        thickness_mm: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_thickness_mm", b"_thickness_mm", "normal", b"normal", "thickness_mm", b"thickness_mm"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_thickness_mm", b"_thickness_mm", "normal", b"normal", "positions_mm", b"positions_mm", "thickness_mm", b"thickness_mm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__thickness_mm: _TypeAlias = _typing.Literal["thickness_mm"]  # noqa: Y015
+    _WhichOneofArgType__thickness_mm: _TypeAlias = _typing.Literal["_thickness_mm", b"_thickness_mm"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__thickness_mm) -> _WhichOneofReturnType__thickness_mm | None: ...
+
+Global___ImageStack: _TypeAlias = ImageStack  # noqa: Y015
+
+@_typing.final
+class EvaluateCriteriaRequest(_message.Message):
+    """EvaluateCriteriaRequest holds the lesions of one exam."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGAN_FIELD_NUMBER: _builtins.int
+    MODALITY_FIELD_NUMBER: _builtins.int
+    LESIONS_FIELD_NUMBER: _builtins.int
+    IMAGES_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    organ: _builtins.str
+    """Such as "brain" or "lung"; required."""
+    modality: _builtins.str
+    """Modality of the images, such as "MR"; empty where it is not known. Criteria for another one are not
+    evaluated.
+    """
+    left_out: _builtins.int
+    """Lesions that were found and are not in this request, since their place or size is not known."""
+    @_builtins.property
+    def lesions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lesion]:
+        """All lesions of the exam."""
+
+    @_builtins.property
+    def images(self) -> Global___ImageStack:
+        """What they are seen on; absent where it is not known: what is counted on images is then not known either."""
+
+    def __init__(
+        self,
+        *,
+        organ: _builtins.str = ...,
+        modality: _builtins.str = ...,
+        lesions: _abc.Iterable[Global___Lesion] | None = ...,
+        images: Global___ImageStack | None = ...,
+        left_out: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["images", b"images"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["images", b"images", "left_out", b"left_out", "lesions", b"lesions", "modality", b"modality", "organ", b"organ"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluateCriteriaRequest: _TypeAlias = EvaluateCriteriaRequest  # noqa: Y015
+
+@_typing.final
+class EvaluateCriteriaResponse(_message.Message):
+    """EvaluateCriteriaResponse says what criteria say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JUDGEMENTS_FIELD_NUMBER: _builtins.int
+    SOFTWARE_VERSION_FIELD_NUMBER: _builtins.int
+    CONFIGURATION_DIGEST_FIELD_NUMBER: _builtins.int
+    software_version: _builtins.str
+    """Version of the software."""
+    configuration_digest: _builtins.str
+    """SHA-256, in hex, of the sets and the version: of everything that decides."""
+    @_builtins.property
+    def judgements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Judgement]:
+        """One for each set, every condition with what was found, the threshold, and whether it is published."""
+
+    def __init__(
+        self,
+        *,
+        judgements: _abc.Iterable[Global___Judgement] | None = ...,
+        software_version: _builtins.str = ...,
+        configuration_digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration_digest", b"configuration_digest", "judgements", b"judgements", "software_version", b"software_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluateCriteriaResponse: _TypeAlias = EvaluateCriteriaResponse  # noqa: Y015

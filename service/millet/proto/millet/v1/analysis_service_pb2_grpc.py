@@ -495,3 +495,84 @@ class AnalysisService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class CriteriaServiceStub:
+    """CriteriaService judges lesions that somebody else found, in any organ that there are criteria for.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.EvaluateCriteria = channel.unary_unary(
+                '/millet.v1.CriteriaService/EvaluateCriteria',
+                request_serializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.EvaluateCriteriaRequest.SerializeToString,
+                response_deserializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.EvaluateCriteriaResponse.FromString,
+                _registered_method=True)
+
+
+class CriteriaServiceServicer:
+    """CriteriaService judges lesions that somebody else found, in any organ that there are criteria for.
+    """
+
+    def EvaluateCriteria(self, request, context):
+        """EvaluateCriteria judges lesions by every set of criteria of their organ: ours and the site's own.
+
+        Nothing is looked for, and nothing of the request is kept.
+
+        INVALID_ARGUMENT: there are no criteria for the organ, or a field makes no sense (the details name it).
+        RESOURCE_EXHAUSTED: the request is larger than 4 MiB, which some 50,000 lesions are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_CriteriaServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'EvaluateCriteria': grpc.unary_unary_rpc_method_handler(
+                    servicer.EvaluateCriteria,
+                    request_deserializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.EvaluateCriteriaRequest.FromString,
+                    response_serializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.EvaluateCriteriaResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'millet.v1.CriteriaService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('millet.v1.CriteriaService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class CriteriaService:
+    """CriteriaService judges lesions that somebody else found, in any organ that there are criteria for.
+    """
+
+    @staticmethod
+    def EvaluateCriteria(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/millet.v1.CriteriaService/EvaluateCriteria',
+            millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.EvaluateCriteriaRequest.SerializeToString,
+            millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.EvaluateCriteriaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

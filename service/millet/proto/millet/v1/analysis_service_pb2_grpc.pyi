@@ -318,3 +318,52 @@ class AnalysisServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
 def add_AnalysisServiceServicer_to_server(servicer: AnalysisServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class CriteriaServiceStub:
+    """CriteriaService judges lesions that somebody else found, in any organ that there are criteria for."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> CriteriaServiceAsyncStub: ...
+    EvaluateCriteria: _grpc.UnaryUnaryMultiCallable[_analysis_service_pb2.EvaluateCriteriaRequest, _analysis_service_pb2.EvaluateCriteriaResponse]
+    """EvaluateCriteria judges lesions by every set of criteria of their organ: ours and the site's own.
+
+    Nothing is looked for, and nothing of the request is kept.
+
+    INVALID_ARGUMENT: there are no criteria for the organ, or a field makes no sense (the details name it).
+    RESOURCE_EXHAUSTED: the request is larger than 4 MiB, which some 50,000 lesions are.
+    """
+
+@_typing.type_check_only
+class CriteriaServiceAsyncStub(CriteriaServiceStub):
+    """CriteriaService judges lesions that somebody else found, in any organ that there are criteria for."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    EvaluateCriteria: _aio.UnaryUnaryMultiCallable[_analysis_service_pb2.EvaluateCriteriaRequest, _analysis_service_pb2.EvaluateCriteriaResponse]  # type: ignore[assignment]
+    """EvaluateCriteria judges lesions by every set of criteria of their organ: ours and the site's own.
+
+    Nothing is looked for, and nothing of the request is kept.
+
+    INVALID_ARGUMENT: there are no criteria for the organ, or a field makes no sense (the details name it).
+    RESOURCE_EXHAUSTED: the request is larger than 4 MiB, which some 50,000 lesions are.
+    """
+
+class CriteriaServiceServicer(metaclass=_abc_1.ABCMeta):
+    """CriteriaService judges lesions that somebody else found, in any organ that there are criteria for."""
+
+    @_abc_1.abstractmethod
+    def EvaluateCriteria(
+        self,
+        request: _analysis_service_pb2.EvaluateCriteriaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_analysis_service_pb2.EvaluateCriteriaResponse, _abc.Awaitable[_analysis_service_pb2.EvaluateCriteriaResponse]]:
+        """EvaluateCriteria judges lesions by every set of criteria of their organ: ours and the site's own.
+
+        Nothing is looked for, and nothing of the request is kept.
+
+        INVALID_ARGUMENT: there are no criteria for the organ, or a field makes no sense (the details name it).
+        RESOURCE_EXHAUSTED: the request is larger than 4 MiB, which some 50,000 lesions are.
+        """
+
+def add_CriteriaServiceServicer_to_server(servicer: CriteriaServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

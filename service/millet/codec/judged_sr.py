@@ -1,0 +1,103 @@
+"""What criteria say of somebody else's report: a Comprehensive 3D SR by TID 1500, with judgements only.
+
+It is of the same patient and study, has the report that is judged as its evidence and repeats no lesion of
+it: those are whoever's who found them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from millet.codec import codes
+from millet.codec.codes import Code
+from millet.codec.content import CONTAINS, Pen
+from millet.codec.document import Head, headed, pen_in
+from millet.codec.elements import Item, plain
+from millet.codec.part10 import part10
+from millet.codec.reported import Reported
+from millet.codec.source import Source
+from millet.codec.sr import COMPREHENSIVE_3D_SR
+from millet.codec.sr_document import general, observed
+from millet.codec.sr_judged import criteria
+from millet.core.judgement import Judgement
+from millet.core.language import Language, said, say
+from millet.core.uids import derived_uid
+
+PROCEDURES: Mapping[str, Code] = MappingProxyType({"CT": codes.CT_PROCEDURE, "MR": codes.MR_PROCEDURE})
+"""CID 100, by modality."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A report, and what criteria say of it. Raises ValueError."""
+
+    reported: Reported
+    judgements: tuple[Judgement, ...]
+    created_utc: datetime
+    software_version: str
+    configuration_digest: str
+    """Of everything that decides (`core.digest.judging`)."""
+    language: Language = Language.ENGLISH
+
+    def __post_init__(self) -> None:
+        if self.created_utc.utcoffset() is None:
+            raise ValueError("created_utc must be timezone-aware")
+
+
+def encode(judged: Judged, source: Source) -> bytes:
+    """Encode it as a DICOM file; `source` is the report that is judged. Equal arguments give equal bytes."""
+    pen, image = pen_in(judged.language, source), source.images[0]
+    names = _uid(judged, source, "judged-series"), _uid(judged, source, "judged")
+    said = Head(
+        kind="judged",
+        sop_class_uid=COMPREHENSIVE_3D_SR,
+        modality="SR",
+        series_uid=names[0],
+        sop_instance_uid=names[1],
+        created_utc=judged.created_utc,
+        software=(judged.software_version,),
+        serial=judged.configuration_digest,
+    )
+    procedure = PROCEDURES.get(judged.reported.brought.exam.modality, codes.ANY_PROCEDURE)
+    observer = observed(judged.software_version, judged.configuration_digest, procedure, pen)
+    words = summary(judged, image.sop_instance_uid)
+    told = pen.container(codes.EVALUATIONS, [*_evaluations(judged, words, pen)])
+    content = pen.root(codes.REPORT, [*observer, told], template="1500")
+    whole = judged.reported.whole
+    why = pen.say("judged.complete" if whole else "judged.cut")
+    about = general(source.evidence(), pen, complete=whole, why=why)
+    return part10(
+        {**headed(said, source, pen), **about, **content},
+        sop_class_uid=COMPREHENSIVE_3D_SR,
+        sop_instance_uid=names[1],
+    )
+
+
+def summary(judged: Judged, report_uid: str) -> str:
+    """How many lesions of which report were judged, and that nothing was looked for."""
+    brought = judged.reported.brought
+    counts = {"judged": len(brought.exam.lesions), "lesions": brought.told, "uid": plain(report_uid)}
+    return say(judged.language, "judged", **counts)
+
+
+def _uid(judged: Judged, source: Source, kind: str) -> str:
+    """A function of the report, of what was asked of it, of what decides, and of when that was."""
+    exam = judged.reported.brought.exam
+    what = (source.images[0].sop_instance_uid, exam.organ, exam.modality, repr(exam.images))
+    return derived_uid(kind, *what, judged.configuration_digest, judged.created_utc.isoformat())
+
+
+def _evaluations(judged: Judged, words: str, pen: Pen) -> Iterator[Item]:
+    yield pen.text(CONTAINS, codes.COMMENT, f"{pen.say('statement')} {pen.say('unreviewed')}")
+    yield pen.text(CONTAINS, codes.COMPLETENESS, words)
+    for told in judged.reported.told:
+        yield pen.text(CONTAINS, codes.NOT_ASSESSED, said(told, pen.language))
+    for judgement in judged.judgements:
+        yield from criteria(judgement, pen)
+    parameters = {"software": judged.software_version, "configuration-sha256": judged.configuration_digest}
+    for name, value in parameters.items():
+        yield pen.text(CONTAINS, codes.ALGORITHM_PARAMETERS, f"{name}={value}")
+    yield pen.text(CONTAINS, codes.CREATED, judged.created_utc.astimezone(UTC).isoformat())
