@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from millet.core.analysis import Analysis
 from millet.core.language import Language
 from millet.core.media import is_instance, is_sent
+from millet.core.notification import grounds
 from millet.core.reasons import Reason
 from millet.core.uids import object_uid
 from millet.errors import DetectorError, Interrupted, ServiceError
@@ -24,7 +25,7 @@ from millet.flow.precedence import Precedence
 from millet.flow.progress import Reached
 from millet.flow.seeking import Seeking
 from millet.flow.streaming import Streaming
-from millet.ports import JobQueue, KeptObject, ObjectStore, Spool, Work
+from millet.ports import Flag, JobQueue, KeptObject, ObjectStore, Spool, Work
 
 ATTEMPTS = 3
 """How often a fault of ours is tried again: one may be a passing lack of memory, three are not."""
@@ -59,6 +60,8 @@ class Analyser:
     seeking: Seeking | None = None
     """Who looks for earlier exams of a patient; None where nobody does."""
     routed: Routed = lambda _called_ae, destinations: destinations
+    recipients: frozenset[str] = frozenset()
+    """Destinations that hear of levels."""
     precedence: Precedence = field(default_factory=Precedence)
     language: Language = Language.ENGLISH
     """Of what is made."""
@@ -140,7 +143,11 @@ class Analyser:
     def _commit(self, work: Work, made: Made) -> None:
         kept = self._kept(made.analysis, made.objects)
         destinations = self.routed(work.called_ae, tuple(self.destinations))
-        if self.jobs.commit(work, made.analysis, kept, destinations):
+        flag = Flag(
+            recipients=tuple(name for name in destinations if name in self.recipients),
+            grounds=grounds(made.analysis.triage.reasons, self.language),
+        )
+        if self.jobs.commit(work, made.analysis, kept, destinations, flag):
             self.committed(work, made.analysis)
 
     def _kept(self, analysis: Analysis, objects: Mapping[str, bytes]) -> tuple[KeptObject, ...]:

@@ -29,6 +29,7 @@ from millet.ports.deliveries import DeadLetters, DeliveryQueue, Later, Selection
 from millet.ports.detector import Detector, Peaks
 from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
 from millet.ports.habits import Habits, Sender
+from millet.ports.notices import Due, Message, NoticeLog, Settled
 from millet.ports.priors import PatientExams, PriorLog, Priors, UnderWay
 from millet.ports.stores import (
     Clock,
@@ -41,7 +42,7 @@ from millet.ports.stores import (
     Stored,
 )
 from millet.ports.verification import Verifier
-from millet.ports.work import Delivery, Destination, JobQueue, KeptObject, Work
+from millet.ports.work import Delivery, Destination, Flag, JobQueue, KeptObject, Work
 from millet.ports.worklist import SeriesKey, SeriesStatus, Worklist, WorklistQuery
 
 __all__ = [
@@ -57,7 +58,9 @@ __all__ = [
     "DeliveryQueue",
     "Destination",
     "Detector",
+    "Due",
     "Entry",
+    "Flag",
     "FoundSeries",
     "FoundStudy",
     "Gate",
@@ -70,6 +73,8 @@ __all__ = [
     "KeptObject",
     "Known",
     "Later",
+    "Message",
+    "NoticeLog",
     "ObjectStore",
     "Offer",
     "OpenSeries",
@@ -94,6 +99,7 @@ __all__ = [
     "SeriesName",
     "SeriesQuery",
     "SeriesStatus",
+    "Settled",
     "Shown",
     "Site",
     "Spool",

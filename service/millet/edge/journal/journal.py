@@ -20,6 +20,7 @@ from millet.edge.journal.generations import Alerts
 from millet.edge.journal.habits import SenderHabits
 from millet.edge.journal.instances import Instances
 from millet.edge.journal.jobs import Jobs
+from millet.edge.journal.notices import Notices
 from millet.edge.journal.priors import PatientPriors
 from millet.edge.journal.retention import Segments
 from millet.edge.journal.worklist import Worklist
@@ -37,12 +38,13 @@ class SqlJournal(
     Commitments,
     Segments,
     PatientPriors,
+    Notices,
 ):
     """Every port of the journal. Thread-safe.
 
     `InstanceLog`, `InstanceIndex`, `ArrivalLog`, `ProgressLog`, `JobQueue`, `DeliveryQueue`, `Worklist`,
     `Habits`, `KeptLog`, `PromiseLog`,
-    `QuestionLog`, `SegmentLog` and `Priors`.
+    `QuestionLog`, `SegmentLog`, `Priors` and `NoticeLog`.
     """
 
     def __init__(self, engine: sa.Engine, enqueue: Enqueue, objects: ObjectStore) -> None:

@@ -15,7 +15,7 @@ from millet.core.job import State
 from millet.edge.journal.base import Base
 from millet.edge.journal.clock import now_utc
 from millet.edge.journal.deliveries import DEAD
-from millet.edge.journal.jobs import PENDING
+from millet.edge.journal.outgoing import PENDING
 from millet.edge.journal.tables import ORDER, alert, analysis, delivery, made, series
 from millet.ports import SeriesKey, SeriesStatus, WorklistQuery
 

@@ -23,6 +23,7 @@ from millet.edge.telemetry.arrivals import Arrivals
 from millet.edge.telemetry.canary import CanaryMetrics
 from millet.edge.telemetry.doors import DoorMetrics
 from millet.edge.telemetry.leaving import Leaving
+from millet.edge.telemetry.notices import NoticeMetrics
 from millet.edge.telemetry.working import Working
 
 CLINIC_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
@@ -128,6 +129,7 @@ class Telemetry:
         self._declare_leaving()
         self.doors = DoorMetrics(registry)
         self.leaving = Leaving(registry, destinations)
+        self.notices = NoticeMetrics(registry)
         self.arrivals = Arrivals(registry)
         self.working = Working(registry)
         self.canary = CanaryMetrics(registry)
