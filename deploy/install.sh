@@ -10,4 +10,4 @@ python3 -m venv "$1"
 "$1/bin/pip" install --no-cache-dir ".[$runtime]"
 "$1/bin/millet" --help >/dev/null
 # What runs installs nothing.
-"$1/bin/pip" uninstall --yes --quiet setuptools pip
+"$1/bin/pip" uninstall --yes --quiet pip

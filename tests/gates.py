@@ -1,11 +1,11 @@
-"""A gate for tests: knows two tokens and one certificate, and remembers what it was told."""
+"""A gate for tests: knows three tokens and one certificate, and remembers what it was told."""
 
 from dataclasses import dataclass, field
 
 from millet.core.roles import Role, Who, verdict
 from millet.ports import Answer, Ask, Shown
 
-TOKENS = {"viewer-token": Role.VIEWER, "ops-token": Role.OPS}
+TOKENS = {"viewer-token": Role.VIEWER, "reader-token": Role.READER, "ops-token": Role.OPS}
 COMMON_NAMES = {"console": Role.ADMIN}
 
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Lint the gRPC contract with buf, an npm package; say so where it cannot be had.
+# Lint the gRPC contract with buf, an npm package, and hold it against the released one (proto/released.binpb,
+# made by `protoc --include_imports --descriptor_set_out` at a release); say so where buf cannot be had.
 set -eu
 buf=.tools/node_modules/.bin/buf
 if [ ! -x $buf ]; then
@@ -9,3 +10,4 @@ if [ ! -x $buf ]; then
     }
 fi
 $buf lint proto && echo "buf lint: clean"
+$buf breaking proto --against proto/released.binpb && echo "buf breaking: nothing"

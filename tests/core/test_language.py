@@ -12,6 +12,7 @@ from string import Formatter
 import pytest
 
 import millet
+from millet.codec.sr_region import Flaw
 from millet.core import prior
 from millet.core.change import Fate
 from millet.core.criteria_sets import BUNDLED
@@ -28,7 +29,7 @@ SAME = {
     *("mark.juxtapleural", "mark.perifissural"),
 }
 """Read alike in English and German: names, figures, and words that both have."""
-ONLY_CODED = ("organ", "standing", "relation", "fate", "limited", "prior", "condition")
+ONLY_CODED = ("organ", "standing", "relation", "fate", "limited", "prior", "left-out", "condition")
 """Kinds of codes that English reports tell as they are (`core.language.coded`)."""
 LIMITS = ("model", "threshold", "kernel", "thickness", "inspiration", "coverage", "registration", "count")
 
@@ -50,7 +51,7 @@ def test_every_phrase_is_said_in_every_language(language):
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_code_that_a_report_tells_has_words(language):
-    """Reasons, standings, fates, limits, why there is no prior, and the conditions of our own criteria."""
+    """Reasons, standings, fates, limits, why there is no prior or not all of it, and our own conditions."""
     rules = [rule for one in BUNDLED for rule in (*one.reported, *(r for v in one.levels for r in v.rules))]
     rules += [other for rule in rules for other in (rule.where_unknown, rule.alternative) if other]
     priors = [value for name, value in vars(prior).items() if name.isupper() and isinstance(value, str)]
@@ -60,7 +61,8 @@ def test_every_code_that_a_report_tells_has_words(language):
         *(f"standing.{one}" for one in Standing),
         *(f"fate.{one}" for one in Fate),
         *(f"limited.{one}" for one in LIMITS),
-        *(f"prior.{one}" for one in priors),
+        *(f"prior.{one}" for one in {*priors, *Flaw}),
+        *(f"left-out.{one}" for one in {prior.OTHER_FRAME, *Flaw}),
         *(f"reason.{one}" for one in Reason),
         "relation.between",
     }

@@ -91,7 +91,7 @@ def test_dates_are_read_as_they_can_be(written, read):
 def test_of_the_newest_study_what_is_known_best_comes_first():
     """Our own, then images, reports, segmentations; all of it before any earlier study."""
     kinds = [before(1, series_uid=f"1.{number}", origin=one) for number, one in enumerate(Origin, 1)]
-    older = before(9, date="20250101")
+    older = before(8, date="20250101")
     order = ranked(NOW, [older, *kinds[::-1]])
     assert [one.origin for one in order] == [*Origin, Origin.OURS]
     assert order[-1] == older

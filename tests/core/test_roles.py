@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 from grpc_health.v1.health import aio as health
+from sites import sources
 from starlette.routing import Mount, Route
 from worklists import MemoryWorklist
 
@@ -20,7 +21,9 @@ from millet.core.roles import (
     verdict,
 )
 from millet.edge.grpc_api.server import offer
-from millet.edge.web import Sources, Stow, application
+from millet.edge.web import Stow
+from millet.edge.web.application import application
+from millet.edge.web.feed import Feed
 from millet.proto.millet.v1 import analysis_service_pb2
 from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceServicer
 
@@ -50,15 +53,9 @@ def methods() -> set[str]:
 
 def routes() -> set[str]:
     """The path of every route of the web application, as the table writes it."""
-    sources = Sources(
-        worklist=MemoryWorklist(),
-        ready=dict,
-        metrics=lambda: b"",
-        show_patient=False,
-        stow=Stow(source=dict, admit=dict, ended=dict, number=int),
-    )
+    given = sources(MemoryWorklist(), stow=Stow(source=dict, admit=dict, ended=dict, number=int))
     found = set()
-    for route in application(sources).routes:
+    for route in application(given, Feed(given)).routes:
         assert isinstance(route, Route | Mount)
         found.add(route.path if isinstance(route, Route) else f"{route.path}/{{file}}")
     return found
@@ -86,6 +83,7 @@ def test_patients_data_is_never_open():
         "/healthz",
         "/readyz",
         "/startupz",
+        "/openapi.json",
         "/static/{file}",
     }
     assert all(name.startswith("/grpc.health.") for name, role in RPCS.items() if role is Open.TO_ALL)
@@ -134,5 +132,5 @@ def test_an_rpc_that_is_in_no_table_needs_what_nobody_has():
 def test_roles_are_read_as_they_are_written():
     """Other words are no roles."""
     assert [Role.parse(str(role)) for role in Role] == list(Role)
-    with pytest.raises(ValueError, match="viewer, ops, admin"):
+    with pytest.raises(ValueError, match="viewer, reader, ops, admin"):
         Role.parse("root")

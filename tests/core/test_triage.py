@@ -23,7 +23,7 @@ def judged(nodules, effusions=()):
 @pytest.mark.parametrize(
     ("nodules", "level", "says"),
     [
-        ([], TriageLevel.UNFLAGGED, "not a negative result"),
+        ([], TriageLevel.UNFLAGGED, "this rules nothing out"),
         (spread(3), TriageLevel.UNFLAGGED, "3 small nodules"),
         (spread(7), TriageLevel.NOTABLE, "7 nodules"),
         ([replace(nodule(1), diameter_mm=6.0)], TriageLevel.NOTABLE, "left nodule of 6.0 mm"),

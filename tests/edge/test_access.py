@@ -111,7 +111,10 @@ def test_a_changed_file_with_a_mistake_leaves_the_old_one_in_use(access, path, t
         ("[[who", "access.toml"),
         ('[[who]]\nname = "a"\nrole = "viewer"', "either token_sha256 or certificate"),
         ('[[who]]\nname = "a"\nrole = "viewer"\ntoken_sha256 = "secret"', "64 hexadecimal digits"),
-        (f'[[who]]\nname = "a"\nrole = "root"\ntoken_sha256 = "{"0" * 64}"', "none of viewer, ops, admin"),
+        (
+            f'[[who]]\nname = "a"\nrole = "root"\ntoken_sha256 = "{"0" * 64}"',
+            "none of viewer, reader, ops, admin",
+        ),
         (f'[[who]]\nname = " "\nrole = "ops"\ntoken_sha256 = "{"0" * 64}"', "name is missing"),
         ('[[who]]\nname = "a"\nrole = "ops"\ntoken = "x"', "token is no part"),
         ('[[who]]\nname = "a"\nrole = 1\ncertificate = "x"', "table of texts"),

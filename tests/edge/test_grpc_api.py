@@ -2,61 +2,21 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import grpc
 import pytest
 from analyses import analysis, spread
+from grpc_bench import Bench
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from prometheus_client import CollectorRegistry
-from worklists import MemoryWorklist, status, waiting
+from worklists import status, waiting
 
 from millet.codec import wire
 from millet.core.analysis import TriageLevel
-from millet.edge.grpc_api import GrpcServer
-from millet.edge.telemetry import Telemetry
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
-from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
 
 SERVICE = "millet.v1.AnalysisService"
-
-
-class Bench:
-    """A running server, its worklist, and a channel to it."""
-
-    def __init__(self) -> None:
-        self.worklist = MemoryWorklist()
-        self.reasons = {"journal": "", "model": ""}
-        self.registry = CollectorRegistry()
-        telemetry = Telemetry(self.registry, "0.1.0")
-        self.server = GrpcServer(
-            worklist=self.worklist, ready=lambda: self.reasons, telemetry=telemetry, poll_s=0.02
-        )
-
-    @asynccontextmanager
-    async def running(self):
-        """The stub of a channel; the server stops afterwards."""
-        port = await self.server.start("127.0.0.1", 0)
-        try:
-            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as self.channel:
-                yield AnalysisServiceStub(self.channel)
-        finally:
-            await self.server.stop(0)
-
-    def run(self, test: Callable[[AnalysisServiceStub], Awaitable[None]]) -> None:
-        """Run a test against the server."""
-
-        async def whole() -> None:
-            async with self.running() as stub:
-                await asyncio.wait_for(test(stub), 30)
-
-        asyncio.run(whole())
-
-    def handled(self, method: str, code: str) -> float | None:
-        """The counter of ended calls."""
-        return self.registry.get_sample_value("millet_grpc_handled_total", {"method": method, "code": code})
 
 
 @pytest.fixture

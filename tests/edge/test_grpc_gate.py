@@ -11,10 +11,12 @@ from certificates import Authority
 from gates import TOKENS, MemoryGate
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from instances import START_UTC
 from prometheus_client import CollectorRegistry
+from readers import MemoryReaders
 from worklists import MemoryWorklist, status
 
-from millet.edge.grpc_api import GrpcServer, credentials
+from millet.edge.grpc_api import GrpcServer, GrpcSources, credentials
 from millet.edge.grpc_api.gate import GateInterceptor
 from millet.edge.telemetry import Telemetry
 from millet.edge.tls import Files, ServerTls
@@ -31,10 +33,16 @@ class Bench:
         self.gate = MemoryGate()
         self.worklist = MemoryWorklist()
         self.worklist.put(status(1), analysis(2))
-        self.server = GrpcServer(
+        self.readers = MemoryReaders()
+        sources = GrpcSources(
             worklist=self.worklist,
+            readers=self.readers,
             ready=dict,
             telemetry=Telemetry(CollectorRegistry(), "0.1.0"),
+            utc=lambda: START_UTC,
+        )
+        self.server = GrpcServer(
+            sources,
             gate=self.gate,
             credentials=None if tls is None else credentials(tls.pems, require=require),
             poll_s=0.02,

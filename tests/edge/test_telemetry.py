@@ -307,3 +307,12 @@ def test_a_library_that_brings_its_own_handler_finds_ours(written):
     _logger.init_logger()
     logging.getLogger("dbos").error("workflow failed: %s", NAME)
     assert [line["logger"] for line in lines(written)] == ["dbos"]
+
+
+def test_what_is_overdue_is_told_by_level(metrics):
+    """From the start, and nought again once somebody acknowledged it."""
+    assert metrics.value("millet_series_overdue", level="critical") == 0
+    metrics.telemetry.waiting.overdue({TriageLevel.CRITICAL: 2})
+    assert metrics.value("millet_series_overdue", level="critical") == 2
+    metrics.telemetry.waiting.overdue({})
+    assert metrics.value("millet_series_overdue", level="critical") == 0

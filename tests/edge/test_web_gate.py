@@ -5,18 +5,22 @@ import http.client
 import socket
 import ssl
 import threading
+from types import MappingProxyType
 
 import pytest
 from analyses import analysis
 from certificates import Authority
 from gates import MemoryGate
+from sites import sources
 from worklists import MemoryWorklist, status
 
+from millet.core.roles import Role
 from millet.edge.tls import Files, ServerTls, client_context, peer_certificate
-from millet.edge.web import Sources, WebDoor, WebServer
+from millet.edge.web import WebDoor, WebServer
 from millet.edge.web.hygiene import BodyLimit
 
 SERIES = "/series/default/1.2.826.0.1.1"
+FORM = b"by=Somebody+Else&generation=1&level=notable&request=r1&back=%2F%3Fpage%3D2"
 
 
 class Site:
@@ -28,12 +32,12 @@ class Site:
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.port = 0
 
-    def start(self, **door) -> None:
+    def start(self, facts=MappingProxyType({}), **door) -> None:
         """Serve from a thread of its own."""
         worklist = MemoryWorklist()
         worklist.put(status(1), analysis(2))
-        sources = Sources(worklist=worklist, ready=dict, metrics=lambda: b"m 1\n", show_patient=False)
-        self.server = WebServer(sources, WebDoor(**door))
+        self.worklist = worklist
+        self.server = WebServer(sources(worklist, **facts), WebDoor(**door))
         self.thread.start()
         self.port = self._wait(self.server.start("127.0.0.1", 0))
 
@@ -115,6 +119,32 @@ def test_a_role_opens_its_pages_and_what_is_read_is_told(site):
     assert len(site.gate.given) == 5
     assert {asked.shown.address for asked in site.gate.asked} == {"127.0.0.1"}
     assert not [asked for asked in site.gate.asked if "1.2.826" in asked.what]
+
+
+def test_a_role_names_the_patient_and_lets_acknowledge(site):
+    """A viewer reads without names where they are for readers, and may not acknowledge."""
+    site.start(facts={"show_patient": True, "show_to": Role.READER}, gate=site.gate)
+    form = f"{SERIES}/acknowledge"
+    seen = {
+        role: site.ask(SERIES, headers=bearer(f"{role}-token"))[2].decode() for role in ("viewer", "reader")
+    }
+    assert ["Müller^Jürgen" in seen["viewer"], "Müller^Jürgen" in seen["reader"]] == [False, True]
+    assert ["PID-000001" in seen["viewer"], "PID-000001" in seen["reader"]] == [False, True]
+    assert [f'href="{form}' in seen[role] for role in ("viewer", "reader")] == [False, True]
+    assert site.ask(form, headers=bearer("viewer-token"))[0] == 403
+    assert site.ask(form, "POST", bearer("viewer-token"), FORM)[0] == 403
+    code, headers, _ = site.ask(form, "POST", bearer("reader-token"), FORM)
+    assert (code, headers["location"]) == (303, "/?page=2")
+    (line,) = site.worklist.statuses.values()
+    assert (line.acknowledgement.by.name, line.acknowledgement.by.recognised) == ("reader", True)
+
+
+def test_a_study_is_not_acknowledged_from_another_site_s_page(site):
+    """Whoever is signed in may be led there, and nothing happens."""
+    site.start()
+    for foreign in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}):
+        assert site.ask(f"{SERIES}/acknowledge", "POST", foreign, FORM)[0] == 403
+    assert not [line for line in site.worklist.statuses.values() if line.acknowledgement]
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ class Bench:
 
     def __init__(self, most_bytes=MUCH):
         self.journal, self.spool, self.clock = MemoryJournal(), MemorySpool(), HandClock()
-        self.batcher, self.faults, self.told = Batcher(), [], []
+        self.batcher, self.faults, self.told, self.found = Batcher(), [], [], []
         self.journal.beat("one")
         self.streaming = Streaming(
             name="one",
@@ -63,6 +63,7 @@ class Bench:
             most_bytes=most_bytes,
             faulty=self.faults.append,
             told=lambda series_id, reached: self.told.append((series_id, *reached)),
+            found=lambda series_id, found: self.found.append((series_id, found)),
         )
 
     def receive(self, instances, urgency=ROUTINE, model_title=""):
@@ -166,6 +167,25 @@ def test_instances_are_read_and_looked_at_as_they_arrive(benches):
     assert bench.told[-1] == (which[0], ARRIVING, looked, looked)
     bench.receive(sent[36:])
     assert_is_of(bench.analyse(bench.close(*which)), sent)
+
+
+def test_what_was_found_so_far_is_told_once_and_taken_back_at_the_end(benches):
+    """Nodules of the windows that were looked at, where the analysis has them; none when the series ended."""
+    bench, sent = benches(), slices()
+    which = bench.receive(sent[:36])
+    bench.step()
+    bench.streaming.show()
+    bench.streaming.show()
+    ((series_id, early),) = bench.found
+    assert series_id == which[0]
+    bench.receive(sent[36:])
+    made = bench.analyse(bench.close(*which))
+    assert bench.found[-1] == (series_id, ())
+    places = np.array([nodule.centre_mm for nodule in made.analysis.nodules])
+    near = [np.linalg.norm(places - one.centre_mm, axis=1).min() < 2.0 for one in early]
+    assert any(near)
+    bench.streaming.show()
+    assert bench.found[-1] == (series_id, ())
 
 
 def test_what_was_not_followed_is_read_when_it_is_complete(benches):

@@ -136,7 +136,7 @@ def test_recipients_hear_of_what_is_routed_to_them(bench):
     assert flag.recipients == ("PACS",)
     (made,) = bench.committed
     assert [one.words for one in flag.grounds] == [said(one, Language.GERMAN) for one in made.triage.reasons]
-    assert all(one.code for one in flag.grounds)
+    assert [one.code for one in flag.grounds] == ["triage.not-analysed-detail"]
 
 
 def test_a_report_that_cannot_be_made_does_not_keep_a_series_from_ending(bench, monkeypatch):

@@ -160,6 +160,48 @@ def test_the_names_follow_the_usual_rules(contract):
     assert all(name == name.lower() for name in names)
 
 
+def surface(file: FileDescriptorProto) -> dict[str, object]:
+    """What others were compiled against: every call, field and value, by its full name."""
+    found: dict[str, object] = {}
+    for service in file.service:
+        for method in service.method:
+            streams = method.client_streaming, method.server_streaming
+            found[f"{service.name}.{method.name}"] = method.input_type, method.output_type, streams
+    for enum in file.enum_type:
+        found |= {f"{enum.name}.{value.name}": value.number for value in enum.value}
+    for message in file.message_type:
+        for field in message.field:
+            kind = field.type, field.type_name, field.label, field.proto3_optional
+            found[f"{message.name}.{field.name}"] = field.number, kind
+    return found
+
+
+@pytest.fixture(scope="module")
+def released() -> FileDescriptorProto:
+    """Our contract as it was released."""
+    files = FileDescriptorSet.FromString((ROOT / "proto" / "released.binpb").read_bytes()).file
+    return next(file for file in files if file.package == "millet.v1")
+
+
+def test_the_contract_is_only_ever_added_to(contract, released):
+    """Whoever was compiled against the released one is understood, and understands."""
+    now, before = surface(contract), surface(released)
+    assert len(before) > 300
+    assert {name: now.get(name) for name in before} == before
+
+
+def test_a_broken_contract_is_noticed(contract, released):
+    """A field that is gone, renumbered or of another type."""
+    (nodule,) = [message for message in contract.message_type if message.name == "Nodule"]
+    for change in ({"number": 77}, {"type": 9}, {"name": "other"}):
+        broken = FileDescriptorProto.FromString(contract.SerializeToString())
+        (its,) = [message for message in broken.message_type if message.name == nodule.name]
+        for name, value in change.items():
+            setattr(its.field[0], name, value)
+        now, before = surface(broken), surface(released)
+        assert {name: now.get(name) for name in before} != before
+
+
 def test_fields_are_numbered_in_order_and_never_renumbered(contract):
     """The first numbers of each message are taken; new fields come behind."""
     messages = {message.name: message for message in contract.message_type}

@@ -42,7 +42,15 @@ def test_late_slices_make_a_second_generation(millet, small_case, tmp_path):
     count = len(list(small_case.glob("*.dcm")))
     early, late = parts(small_case, tmp_path, count - 40)
     service = millet()
-    first, second = both(service, early, late, series_of(small_case))
+    storescu(early, service.dicom_port)
+    first = service.ended(series_of(small_case))
+    known = {nodule.nodule_id for nodule in service.analysis(first).nodules}
+    storescu(late, service.dicom_port)
+    service.in_state("analysing")
+    second = service.ended(series_of(small_case))
+    named = {nodule.nodule_id for nodule in service.analysis(second).nodules}
+    assert len(known & named) > len(known) / 2 > 0
+    assert len(named) == len(service.analysis(second).nodules)
 
     assert (first.generation, first.instances) == (1, count - 40)
     assert (second.generation, second.instances) == (2, count)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import grpc
@@ -51,18 +52,31 @@ def authority(tmp_path):
 class Unready(Millet):
     """A service that is not expected to become ready."""
 
-    def page(self, path: str) -> str:
+    def health(self, probe: str) -> str:
         """It lives, whatever it says of being ready."""
-        return super().page("healthz" if path == "readyz" else path)
+        return super().health("healthz" if probe == "readyz" else probe)
+
+
+class Watched(Millet):
+    """A service that is looked at through its port of metrics."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
+        self.metrics_port = free_port()
+        super().__init__(folder, {"metrics_port": self.metrics_port, **settings})
+
+    def page(self, path: str) -> str:
+        """Of that port."""
+        return http(f"http://127.0.0.1:{self.metrics_port}/{path}").decode()
 
 
 def test_the_canary_goes_the_whole_way_and_reaches_nobody(millet):
     """Its nodules are found; no destination, worklist, watcher, page or metric of patients knows of it."""
-    with Listener(lambda _connection: None) as webhook:
+    heard: list[bytes] = []
+    with Listener(lambda line: heard.append(line.recv(4096))) as webhook:
         section = {"name": "HOOK", "kind": "http", "to": f"http://127.0.0.1:{webhook.port}/x", "tls": False}
         service = millet(canary_every_s=OFTEN_S, destinations=[section])
         seen = canaries(service, 2)
-        assert webhook.connections == 0
+    assert b"".join(heard) == b""  # it is asked whether it is there, and told nothing
     assert seen["millet_canary_sensitivity_ratio"] == 1.0
     assert seen["millet_canary_last_success_timestamp_seconds"] > seen["millet_process_start_time_seconds"]
     moved = {
@@ -120,13 +134,7 @@ def test_a_dead_pacs_raises_its_alert(millet, prometheus, small_case):
 
 def test_a_process_of_any_role_tells_metrics_and_health(millet, tmp_path):
     """A receiver without the role api answers on its port of metrics, and on no other."""
-    port = free_port()
-
-    class Receiver(Millet):
-        def page(self, path: str) -> str:
-            return http(f"http://127.0.0.1:{port}/{path}").decode()
-
-    receiver = Receiver(tmp_path / "receiver", {"roles": ["receive"], "metrics_port": port})
+    receiver = Watched(tmp_path / "receiver", {"roles": ["receive"]})
     try:
         assert json.loads(receiver.page("readyz")) == {"ready": True, "reasons": {}}
         assert json.loads(receiver.page("healthz")) == {"live": True}
@@ -140,6 +148,21 @@ def test_a_process_of_any_role_tells_metrics_and_health(millet, tmp_path):
             receiver.page("")
     finally:
         receiver.kill()
+
+
+def test_the_canary_speaks_tls_where_the_port_does(tmp_path, authority):
+    """It shows our own certificate, as a peer on this machine."""
+    own = authority.issue("millet.example")
+    files = {
+        "tls_certificate": str(own.certificate),
+        "tls_key": str(own.key),
+        "tls_roots": str(authority.roots),
+    }
+    service = Watched(tmp_path / "tls", {"canary_every_s": OFTEN_S, "dicom_tls": True, **files})
+    try:
+        assert canaries(service, 1)["millet_canary_sensitivity_ratio"] == 1.0
+    finally:
+        service.kill()
 
 
 def test_every_panel_has_an_answer(millet, prometheus, small_case, tmp_path, authority):

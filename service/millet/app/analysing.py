@@ -27,6 +27,7 @@ from millet.flow.lifecycle import Loop, Part
 from millet.flow.model import Model, Models
 from millet.flow.precedence import Precedence
 from millet.flow.progress import ProgressBoard, Reached
+from millet.flow.provisional import ProvisionalBoard
 from millet.flow.seeking import Seeking
 from millet.flow.streaming import MOST_DECODERS, Station, Streaming
 from millet.flow.work import Analyser, Routed
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 RECONCILE_EVERY_S = 1.0
 STREAM_EVERY_S = 0.1
 PROGRESS_EVERY_S = 0.25
+PROVISIONAL_EVERY_S = 0.5
 LEFT_EVERY_S = 30.0
 PRIORS_EVERY_S = 0.5
 PATIENCE_S = 0.003
@@ -72,8 +74,9 @@ class Analysing:
             self._say(model)
         stations = [self._station(models) for models in devices]
         board, drain = ProgressBoard(self.journal), Drain()
+        found = ProvisionalBoard(self.journal)
         decoders = Decoders(MOST_DECODERS)
-        streaming = self._streaming(stations, board, decoders.decode)
+        streaming = self._streaming(stations, (board, found), decoders.decode)
         precedence = Precedence()
         seeking = self._seeking(devices[0], streaming, precedence, drain)
         analyser = self._analyser(devices[0], streaming, board, drain)
@@ -81,10 +84,16 @@ class Analysing:
         self.telemetry.streaming(
             lambda: sum(station.batcher.waiting for station in stations), lambda: streaming.held_bytes
         )
+
+        def show() -> None:
+            streaming.show()
+            found.step()
+
         loops = (
             Loop("reconcile", self._reconcile, RECONCILE_EVERY_S),
             Loop("streaming", streaming.step, STREAM_EVERY_S),
             Loop("progress", board.step, PROGRESS_EVERY_S),
+            Loop("provisional", show, PROVISIONAL_EVERY_S),
             Loop("priors", seeking.step, PRIORS_EVERY_S),
             Loop("left to others", _Left(self.journal, devices[0].keys()).step, LEFT_EVERY_S),
         )
@@ -129,7 +138,10 @@ class Analysing:
         )
         return Station(batcher, {title: model.readers for title, model in models.items()})
 
-    def _streaming(self, stations: Sequence[Station], board: ProgressBoard, decode: Decode) -> Streaming:
+    def _streaming(
+        self, stations: Sequence[Station], boards: tuple[ProgressBoard, ProvisionalBoard], decode: Decode
+    ) -> Streaming:
+        board, found = boards
         return Streaming(
             name=self.name,
             log=self.journal,
@@ -139,6 +151,7 @@ class Analysing:
             most_bytes=self.chosen.stream_bytes,
             faulty=self.events.read_ahead_failed,
             told=board.tell,
+            found=found.tell,
             decode=decode,
         )
 
@@ -175,6 +188,7 @@ class Analysing:
             drain=drain,
             told=told,
             language=Language(self.chosen.language),
+            earlier=self.journal.analysis,
         )
 
     def _seeking(self, models: Models, streaming: Streaming, precedence: Precedence, drain: Drain) -> Seeking:

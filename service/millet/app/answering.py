@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 from millet.app.doors import Doors
 from millet.app.gate import api_doors
-from millet.edge.grpc_api import GrpcServer
+from millet.app.patience import patience
+from millet.app.readers import AuditedReaders
+from millet.core.roles import Role
+from millet.edge.grpc_api import GrpcServer, GrpcSources
 from millet.edge.journal import SqlJournal
 from millet.edge.telemetry import Telemetry
 from millet.edge.web import Sources, Stow, WatchServer, WebServer
 from millet.flow.event_loop import EventLoop
 from millet.flow.lifecycle import Part
 from millet.flow.pull import Door
-from millet.ports import Site
+from millet.ports import Clock, Site
 from millet.settings import Settings
 
 GRPC_ENDS_WITHIN_S = 2.0
@@ -44,6 +47,9 @@ class Answering:
 
     chosen: Settings
     journal: SqlJournal
+    read: Callable[[str], bytes]
+    """An instance in the spool."""
+    clock: Clock
     doors: Doors
     telemetry: Telemetry
     ready: Callable[[], Mapping[str, str]]
@@ -55,14 +61,13 @@ class Answering:
         """Make the part."""
         chosen, loop, doors = self.chosen, EventLoop("api"), api_doors(self.doors)
         grpc = GrpcServer(
-            worklist=self.journal,
-            ready=self.ready,
-            telemetry=self.telemetry,
+            self._grpc_sources(),
             gate=doors.gate,
             credentials=doors.grpc_credentials,
         )
         web = WebServer(self._sources(), doors.web)
         self.journal.watch(grpc.wake)
+        self.journal.watch(web.wake)
 
         def start() -> None:
             loop.start()
@@ -77,13 +82,29 @@ class Answering:
 
         return Part(name="api", start=start, stop=stop)
 
+    def _grpc_sources(self) -> GrpcSources:
+        return GrpcSources(
+            worklist=self.journal,
+            readers=AuditedReaders(log=self.journal, record=self.doors.record),
+            ready=self.ready,
+            telemetry=self.telemetry,
+            utc=self.clock.utc,
+        )
+
     def _sources(self) -> Sources:
         chosen = self.chosen
         return Sources(
             worklist=self.journal,
+            board=self.journal,
+            readers=AuditedReaders(log=self.journal, record=self.doors.record),
             ready=self.ready,
             metrics=self.metrics,
             show_patient=chosen.show_patient,
+            show_to=Role.parse(chosen.show_patient_role),
+            patience=patience(chosen),
+            now_utc=self.clock.utc,
+            slices=self.journal,
+            read=self.read,
             destination=", ".join(one.name for one in chosen.all_destinations),
             stow=self._stow(),
         )

@@ -22,6 +22,7 @@ from millet.app.committing import Committing
 from millet.app.delivering import Delivering, askable
 from millet.app.doors import Doors, check
 from millet.app.keeping import keeping
+from millet.app.patience import patience
 from millet.app.probing import Probing
 from millet.app.pulling import completing
 from millet.app.receiving import Receiving
@@ -238,6 +239,8 @@ class Service:
         return Answering(
             chosen=self._settings,
             journal=self._journal,
+            clock=self._clock,
+            read=self._spool.read,
             doors=self._doors,
             telemetry=self._telemetry,
             ready=self._ready,
@@ -270,6 +273,8 @@ class Service:
         self._telemetry.working.oldest_waits(self._journal.oldest_waits_s())
         self._telemetry.jobs({State(state): count for state, count in states.items()})
         self._telemetry.triage_changes(self._journal.triage_changes())
+        late = patience(self._settings).overdue_before(self._clock.utc())
+        self._telemetry.waiting.overdue(self._journal.overview(late).overdue)
         self._telemetry.series_open(states.get(State.RECEIVING.value, 0))
         if "receive" in self._settings.roles:
             self._telemetry.associations_open(self._receiving.associations)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, cast
 
 from millet.core.analysis import Analysis
@@ -56,26 +57,40 @@ def plain(value: object) -> object:
 
 def built(kind: Any, found: Any) -> object:
     """The value of a kind that `plain` was made of. Raises KeyError, TypeError or ValueError."""
+    return _builder(kind)(found)
+
+
+@cache
+def _builder(kind: Any) -> Callable[[Any], object]:
+    """What makes values of a kind; looked up once, since an analysis may hold thousands of nodules."""
     if is_dataclass(kind):
-        return _dataclass(cast("type", kind), found)
+        return _dataclass(cast("type", kind))
     origin = typing.get_origin(kind)
     if origin in {types.UnionType, typing.Union}:
-        return None if found is None else built(_something(kind), found)
+        something = _builder(_something(kind))
+        return lambda found: None if found is None else something(found)
     if origin is tuple:
-        return tuple(built(typing.get_args(kind)[0], item) for item in found)
-    return _leaf(kind)(found)
+        member = _builder(typing.get_args(kind)[0])
+        return lambda found: tuple(member(item) for item in found)
+    return _leaf(kind)
 
 
 def _something(union: object) -> object:
     return next(member for member in typing.get_args(union) if member is not type(None))
 
 
-def _dataclass(kind: type, found: Mapping[str, object]) -> object:
+def _dataclass(kind: type) -> Callable[[Any], object]:
     hints = typing.get_type_hints(kind)
-    given = [f.name for f in fields(kind) if f.name in found or f.default is MISSING]
-    return kind(**{name: built(hints[name], found[name]) for name in given})
+    parts = [(f.name, _builder(hints[f.name]), f.default is MISSING) for f in fields(kind)]
+
+    def made(found: Mapping[str, object]) -> object:
+        given = {name: make(found[name]) for name, make, needed in parts if needed or name in found}
+        return cast("object", kind(**given))
+
+    return made
 
 
+@cache
 def _leaf(kind: Any) -> Callable[[Any], object]:
     if kind in {date, datetime}:
         return cast("Callable[[Any], object]", kind.fromisoformat)

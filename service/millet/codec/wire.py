@@ -5,7 +5,7 @@ Numbers cross as doubles, so nothing is rounded; times cross with microseconds, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -33,6 +33,9 @@ from millet.core.reasons import Reason, Remark, Weight
 from millet.core.spread import Spread
 from millet.core.wording import words
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
+
+WHOLE = slice(None)
+"""Of a list."""
 
 
 def time_to_wire(moment: datetime) -> Timestamp:
@@ -77,6 +80,11 @@ def nodule_from_wire(message: pb.Nodule) -> Nodule:
     return from_wire(Nodule, message)
 
 
+def change_to_wire(change: Change, lists: slice = WHOLE) -> pb.Change:
+    """What changed since a prior, with all its nodules or with a part of them."""
+    return to_wire(replace(change, nodules=change.nodules[lists]), pb.Change)
+
+
 def remark_to_wire(remark: Remark, language: Language = Language.ENGLISH) -> pb.Remark:
     """One remark, with its code in words."""
     return pb.Remark(
@@ -93,8 +101,8 @@ def remark_from_wire(message: pb.Remark) -> Remark:
     return Remark(reason=Reason(message.reason_code), weight=weight, detail=message.detail)
 
 
-def analysis_to_wire(analysis: Analysis, nodules: Sequence[Nodule] | None = None) -> pb.Analysis:
-    """An analysis with all its nodules, or with the given page of them."""
+def analysis_to_wire(analysis: Analysis, lists: slice = WHOLE) -> pb.Analysis:
+    """An analysis with all its nodules and those of its change, or with a part of either list."""
     return pb.Analysis(
         site=text(analysis.site),
         study_uid=analysis.study_uid,
@@ -107,7 +115,7 @@ def analysis_to_wire(analysis: Analysis, nodules: Sequence[Nodule] | None = None
         reason_text=words(analysis.reason_code, analysis.language),
         remarks=[remark_to_wire(remark, analysis.language) for remark in analysis.remarks],
         volumes=[to_wire(volume, pb.VolumeSummary) for volume in analysis.volumes],
-        nodules=[nodule_to_wire(n) for n in (analysis.nodules if nodules is None else nodules)],
+        nodules=[nodule_to_wire(nodule) for nodule in analysis.nodules[lists]],
         triage=to_wire(analysis.triage, pb.Triage),
         pattern=to_wire(analysis.pattern, pb.Pattern) if analysis.pattern else None,
         lungs=to_wire(analysis.lungs, pb.Lungs) if analysis.lungs else None,
@@ -120,7 +128,7 @@ def analysis_to_wire(analysis: Analysis, nodules: Sequence[Nodule] | None = None
         spread=to_wire(analysis.spread, pb.Spread) if analysis.spread else None,
         judgements=[to_wire(judgement, pb.Judgement) for judgement in analysis.judgements],
         advice=[to_wire(advice, pb.Advice) for advice in analysis.advice],
-        change=to_wire(analysis.change, pb.Change) if analysis.change else None,
+        change=change_to_wire(analysis.change, lists) if analysis.change else None,
         language=analysis.language,
     )
 

@@ -32,6 +32,8 @@ class Kind(Enum):
     REFUSED = ("110113", "Security Alert")
     RETRIEVED = ("110103", "DICOM Instances Accessed")
     LISTED = ("110112", "Query")
+    ANSWERED = ("110111", "Procedure Record")
+    """A reader acknowledged a series, took that back, or judged a nodule."""
     OPERATED = ("110106", "Export")
     MENDED = ("110101", "Audit Log Used")
     """The trail itself: what a crash left half written was cut off, or events found no room."""

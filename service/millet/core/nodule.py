@@ -46,11 +46,23 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourcePixel:
+    """Where a nodule's centre lies in the pixels of its source instance."""
+
+    frame: int
+    """From 1, as DICOM counts them (PS3.3 C.7.6.6)."""
+    column: float
+    row: float
+    """From 0; whole numbers are the centres of pixels, as in PS3.3 equation C.7.6.2.1-1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Nodule:
     """A candidate kept and measured.
 
-    `number` counts from 1 in order of falling score; `tracking_uid` is a function of series, model
-    and place, so that the same analysis made twice names the same nodule.
+    `number` counts from 1 in order of falling score. `nodule_id` is the same in every generation of the
+    series, `tracking_uid` in every study of the patient where the nodule was found again; where it was not,
+    they are the same. Both are functions of what was read, so that an analysis made twice has the same.
     """
 
     number: int
@@ -65,6 +77,14 @@ class Nodule:
     """The slice nearest to the centre."""
     character: Character | None = None
     """None in analyses that were made before it was measured."""
+    nodule_id: str = ""
+    """A UID; of analyses that were made before it was kept, and of a new nodule, its tracking UID."""
+    source_pixel: SourcePixel | None = None
+    """In the slice nearest to the centre; None in analyses that were made before it was kept."""
+
+    def __post_init__(self) -> None:
+        if not self.nodule_id:
+            object.__setattr__(self, "nodule_id", self.tracking_uid)
 
     @property
     def nodule_class(self) -> NoduleClass:

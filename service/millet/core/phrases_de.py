@@ -85,7 +85,7 @@ PHRASES: Mapping[str, str] = {
     "triage.known-cancer": "{count} bei bekannter Krebserkrankung",
     "triage.outside": "{count}, außerhalb des validierten Anwendungsbereichs ausgewertet",
     "triage.doubt": "{reason} ({detail})",
-    "triage.nothing": "nichts gefunden, was die Dringlichkeit erhöht; dies ist kein Negativbefund",
+    "triage.nothing": "nichts gefunden, was die Dringlichkeit erhöht; dies schließt nichts aus",
     "triage.unflagged": "{count}, nichts, was die Dringlichkeit erhöht",
     # what is remarked
     "remark": "{reason}: {detail}",

@@ -84,7 +84,7 @@ PHRASES: Mapping[str, str] = {
     "triage.known-cancer": "{count} in a patient with a known cancer",
     "triage.outside": "{count}, analysed outside the validated use",
     "triage.doubt": "{reason} ({detail})",
-    "triage.nothing": "nothing found that raises the priority; this is not a negative result",
+    "triage.nothing": "nothing found that raises the priority; this rules nothing out",
     "triage.unflagged": "{count}, nothing that raises the priority",
     # what is remarked
     "remark": "{reason}: {detail}",

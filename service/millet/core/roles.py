@@ -13,14 +13,16 @@ class Role(IntEnum):
 
     VIEWER = 1
     """Reads worklist and analyses."""
-    OPS = 2
+    READER = 2
+    """Acknowledges what it has seen, and says what it thinks of a nodule."""
+    OPS = 3
     """Reads metrics, replays, sends instances: what keeps the service going."""
-    ADMIN = 3
+    ADMIN = 4
     """Changes what the service does."""
 
     @classmethod
     def parse(cls, text: str) -> Role:
-        """Read `viewer`, `ops` or `admin`. Raises ValueError."""
+        """Read `viewer`, `reader`, `ops` or `admin`. Raises ValueError."""
         found = {role.name.lower(): role for role in cls}.get(text)
         if found is None:
             raise ValueError(f"{text!r} is none of {', '.join(role.name.lower() for role in cls)}")
@@ -43,6 +45,12 @@ RPCS: Mapping[str, Role | Open] = {
     "/millet.v1.AnalysisService/GetAnalysis": Role.VIEWER,
     "/millet.v1.AnalysisService/ListAnalyses": Role.VIEWER,
     "/millet.v1.AnalysisService/WatchAnalyses": Role.VIEWER,
+    "/millet.v1.AnalysisService/StreamAnalysis": Role.VIEWER,
+    "/millet.v1.AnalysisService/WatchSeries": Role.VIEWER,
+    "/millet.v1.AnalysisService/ListFeedback": Role.VIEWER,
+    "/millet.v1.AnalysisService/AcknowledgeSeries": Role.READER,
+    "/millet.v1.AnalysisService/WithdrawAcknowledgement": Role.READER,
+    "/millet.v1.AnalysisService/GiveFeedback": Role.READER,
     "/grpc.health.v1.Health/Check": Open.TO_ALL,
     "/grpc.health.v1.Health/Watch": Open.TO_ALL,
     "/grpc.health.v1.Health/List": Open.TO_ALL,
@@ -53,6 +61,11 @@ RPCS: Mapping[str, Role | Open] = {
 ROUTES: Mapping[str, Role | Open] = {
     "/": Role.VIEWER,
     "/series/{site}/{series_uid}": Role.VIEWER,
+    "/events": Role.VIEWER,
+    "/series/{site}/{series_uid}/found.json": Role.VIEWER,
+    "/series/{site}/{series_uid}/slices.json": Role.VIEWER,
+    "/series/{site}/{series_uid}/slices/{sop_instance_uid}": Role.VIEWER,
+    "/series/{site}/{series_uid}/acknowledge": Role.READER,
     "/series/{site}/{series_uid}/{picture}": Role.VIEWER,
     "/studies": Role.OPS,
     "/studies/{study_uid}": Role.OPS,
@@ -60,6 +73,7 @@ ROUTES: Mapping[str, Role | Open] = {
     "/healthz": Open.TO_ALL,
     "/readyz": Open.TO_ALL,
     "/startupz": Open.TO_ALL,
+    "/openapi.json": Open.TO_ALL,
     "/static/{file}": Open.TO_ALL,
 }
 """By path, a part in braces standing for one segment. What is static tells nothing of anybody."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from millet.core.geometry import Floats, Grid, PointMm, Vector
 from millet.core.language import phrase
+from millet.core.nodule import SourcePixel
 from millet.core.reasons import Reason, Remark, Weight
 from millet.core.series import SliceHeader
 
@@ -126,6 +127,12 @@ def plane_grid(header: SliceHeader) -> Grid:
         origin_mm=cast("PointMm", header.position_mm),
         axes=(Vector(*across.tolist()), Vector(*column.tolist()), Vector(*row.tolist())),
     )
+
+
+def pixel(header: SliceHeader, place: PointMm) -> SourcePixel:
+    """Where a place lies in a slice with geometry, along the normal, by that slice's own tags."""
+    index = plane_grid(header).to_index(place)
+    return SourcePixel(frame=1, column=index.x, row=index.y)
 
 
 def without_repeats(stack: Stack, same: Same) -> tuple[Stack, tuple[Remark, ...]]:

@@ -40,6 +40,15 @@ def states_any(header: SliceHeader) -> bool:
     return bool(header.stated_instances or header.stated_slices or header.stated_in_acquisition)
 
 
+def expected(header: SliceHeader, came: int) -> int | None:
+    """How many instances a series has, as one of them says; None where it says none, or fewer than came.
+
+    A guess for whoever waits; what is complete is decided by `stated`, of all headers.
+    """
+    counts = header.stated_instances, header.stated_slices, header.stated_in_acquisition
+    return next((count for count in counts if count and count >= max(came, FEWEST_SLICES)), None)
+
+
 def stated(headers: Sequence[SliceHeader]) -> Stated:
     """Compare what came, each SOP instance once, with what the tags say should come."""
     claims = set(_claims(headers)) - {Stated.NOTHING}

@@ -28,12 +28,13 @@ from millet.core.geometry import Grid
 from millet.core.lattice import Window
 from millet.core.lungs import LungMask
 from millet.core.manifest import Level, Manifest
+from millet.core.nodule import Candidate
 from millet.core.placing import Frame, Range, between, slice_grid
 from millet.core.resample import Box
 from millet.core.slices import Made, Slices
 from millet.core.turns import NEVER, ROUTINE
 from millet.core.volume import Volume, canonical, canonical_grid
-from millet.flow.answers import Progress, as_they_come, failed
+from millet.flow.answers import Progress, answered, as_they_come, failed
 from millet.flow.batcher import Batcher, Look
 from millet.flow.detect import clipped, plan, proposals, selected, window_of
 from millet.flow.placed import layer_and_frame, layer_of
@@ -168,6 +169,13 @@ class Ahead:
         """How many windows were looked at, and how many were asked for so far."""
         seen = list(self._seen.values())
         return sum(one.found.done() for one in seen), len(seen)
+
+    @property
+    def found(self) -> Sequence[Candidate]:
+        """What the first reader would report of what was looked at so far; not yet held against the lungs."""
+        first = self._readers[0]
+        mine = [one.found for at, one in list(self._seen.items()) if at.reader == first.name]
+        return [one.candidate for one in answered(mine) if first.manifest.reports(one.candidate)]
 
     def _ready(self, slices: Slices, reader: Reader, level: Level) -> Iterator[Range]:
         """The slabs of a level that are there and were not looked at as they are."""

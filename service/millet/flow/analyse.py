@@ -28,6 +28,7 @@ from millet.core.comparable import Conditions
 from millet.core.describe import Seen, characters
 from millet.core.detectability import Resolution
 from millet.core.followup import Prior, tracked
+from millet.core.generations import named
 from millet.core.kernel import blur_mm
 from millet.core.language import Language, phrase
 from millet.core.lesion import Images
@@ -38,6 +39,7 @@ from millet.core.pattern import PROPOSAL
 from millet.core.place import places
 from millet.core.reasons import Reason, Remark, Weight
 from millet.core.second_look import shows
+from millet.core.stack import pixel
 from millet.core.uids import object_uid
 from millet.core.worded import worded
 from millet.errors import UnfitSeries
@@ -78,6 +80,8 @@ class Order:
     predecessor: Predecessor | None = None
     prior: Callable[[], Prior] | None = None
     """Tells what it is compared with, or why with nothing, once that is asked; None where nobody looks."""
+    before: tuple[Nodule, ...] = ()
+    """Of an earlier generation of the series: what is found there again keeps its name."""
     language: Language = Language.ENGLISH
     """Of what is made of it."""
 
@@ -112,7 +116,7 @@ def finish(order: Order, ahead: Ahead, model: Model, progress: Progress, haste: 
         series = read(instances)
         base = _told(base, series)
         ahead.complete(series, haste)
-        return _examined(base, series, ahead, model, progress, order.prior)
+        return _examined(base, series, ahead, model, progress, order)
     except UnfitSeries as verdict:
         remark = Remark(reason=verdict.reason, weight=Weight.REFUSES, detail=verdict.detail)
         return _refused(base, [taken.head for taken in instances], remark)
@@ -186,12 +190,7 @@ def _refused(base: Analysis, instances: Iterable[bytes], remark: Remark) -> Made
 
 
 def _examined(
-    base: Analysis,
-    series: ReadSeries,
-    ahead: Ahead,
-    model: Model,
-    progress: Progress,
-    prior: Callable[[], Prior] | None,
+    base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, progress: Progress, order: Order
 ) -> Made:
     progress("lungs", 0, 0)
     whole = ahead.volume(GRID)
@@ -212,7 +211,7 @@ def _examined(
         second = _second(series, mask, ahead, model, progress)
         known = around.result()
         described = _characters(measured, mask, known, seen_at, sure.probabilities)
-        nodules = _nodules(base, series, measured, described)
+        nodules = named(_nodules(base, series, measured, described), order.before)
         figures, doubts = reliability.judge(_evidence(series, mask, known.noise_hu, nodules, model, second))
         told = base.remarks + known.coverage + doubts
         base = replace(
@@ -227,7 +226,7 @@ def _examined(
             provenance=replace(base.provenance, calibration=sure.by),
         )
         how = followup.conditions(series, mask, model.manifest)
-        base = _compared(base, series, mask, how, prior)
+        base = _compared(base, series, mask, how, order.prior)
         images = Images.of(series.volume.grid, seen_at.slice_mm)
         analysis = worded(judged(base, series.headers, mask, known.lobes, images, model.criteria))
         progress("report", 0, 0)
@@ -295,7 +294,7 @@ def _nodule(
 ) -> Nodule:
     place = ",".join(f"{v:.3f}" for v in found.candidate.centre_mm)
     z = round(series.volume.grid.to_index(found.centre_mm).z)
-    nearest = min(max(z, 0), len(series.headers) - 1)
+    nearest = series.headers[min(max(z, 0), len(series.headers) - 1)]
     return Nodule(
         number=number,
         tracking_uid=object_uid(base, f"nodule at {place}"),
@@ -305,8 +304,9 @@ def _nodule(
         mean_hu=found.mean_hu,
         score=found.candidate.score,
         side=found.side,
-        source_sop_instance_uid=series.headers[nearest].sop_instance_uid,
+        source_sop_instance_uid=nearest.sop_instance_uid,
         character=character,
+        source_pixel=pixel(nearest, found.centre_mm),
     )
 
 

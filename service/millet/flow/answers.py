@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 
 from millet.core.boxes import Proposal
@@ -25,6 +25,13 @@ def as_they_come(windows: Sequence[Future[list[Proposal]]], progress: Progress) 
             if future.cancelled():
                 raise Interrupted
             yield _found(future)
+
+
+def answered(windows: Iterable[Future[list[Proposal]]]) -> Iterator[Proposal]:
+    """What was found in those that are done and did not fail."""
+    for future in windows:
+        if future.done() and not failed(future):
+            yield from future.result()
 
 
 def failed(future: Future[list[Proposal]]) -> bool:

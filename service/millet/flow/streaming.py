@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from millet.codec import decoders
 from millet.codec.decoders import Decode
+from millet.core.nodule import Candidate
 from millet.core.turns import BEHIND, EMERGENCY
 from millet.flow.ahead import Ahead, Haste, Reader
 from millet.flow.batcher import Batcher
@@ -49,6 +50,8 @@ class _InHand:
     since_s: float
     """When something of it came last."""
     reading: list[Future[None]] = field(default_factory=list)
+    shown: int = 0
+    """Windows that were looked at when it was told what was found."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -68,6 +71,8 @@ class Streaming:
     faulty: Faulty
     told: Callable[[int, Reached], None] = lambda _series_id, _reached: None
     """Told how far a series that arrives has come."""
+    found: Callable[[int, Sequence[Candidate]], None] = lambda _series_id, _found: None
+    """Told what was found in a series so far; of one that has ended, nothing."""
     decode: Decode = decoders.decode
     """Who decodes compressed slices."""
     _arriving: dict[int, _InHand] = field(default_factory=dict, init=False)
@@ -95,6 +100,17 @@ class Streaming:
             with self._lock:
                 self._follow(arrived, has_room=self._has_room(arrived, full=full))
 
+    def show(self) -> None:
+        """Tell what was found in each series so far, where windows were looked at since."""
+        with self._lock:
+            held = {series_id: one for (series_id, _), one in self._claimed.items()} | self._arriving
+        for series_id, one in held.items():
+            if (looked := one.ahead.windows[0]) != one.shown:
+                one.shown = looked
+                self.found(series_id, one.ahead.found)
+                if not self._holds(one):
+                    self.found(series_id, ())
+
     def complete(self, work: Work) -> Ahead:
         """Everything of a generation that is complete, read, and nothing else."""
         one = self._claim(work)
@@ -119,6 +135,7 @@ class Streaming:
             one = self._claimed.pop((series_id, generation), None)
         if one:
             one.ahead.close()
+            self.found(series_id, ())
 
     def stop(self) -> None:
         """Begin nothing more and let go of all."""
@@ -134,6 +151,10 @@ class Streaming:
     def held_bytes(self) -> int:
         """Memory of all that is done ahead."""
         return sum(one.ahead.held_bytes for one in [*self._arriving.values(), *self._claimed.values()])
+
+    def _holds(self, one: _InHand) -> bool:
+        with self._lock:
+            return any(one is each for each in (*self._arriving.values(), *self._claimed.values()))
 
     def _forget(self) -> None:
         silent_since_s = self.clock.monotonic_s() - FORGOTTEN_S

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from millet.core.analysis import Analysis
 from millet.core.language import Language
 from millet.core.media import is_instance, is_sent
+from millet.core.nodule import Nodule
 from millet.core.notification import grounds
 from millet.core.reasons import Reason
 from millet.core.uids import object_uid
@@ -25,7 +26,7 @@ from millet.flow.precedence import Precedence
 from millet.flow.progress import Reached
 from millet.flow.seeking import Seeking
 from millet.flow.streaming import Streaming
-from millet.ports import Flag, JobQueue, KeptObject, ObjectStore, Spool, Work
+from millet.ports import Flag, JobQueue, KeptObject, ObjectStore, SeriesKey, Spool, Work
 
 ATTEMPTS = 3
 """How often a fault of ours is tried again: one may be a passing lack of memory, three are not."""
@@ -59,6 +60,8 @@ class Analyser:
     """Told how far the work has come."""
     seeking: Seeking | None = None
     """Who looks for earlier exams of a patient; None where nobody does."""
+    earlier: Callable[[SeriesKey], Analysis | None] = lambda _key: None
+    """The newest committed analysis of a series, of whichever generation."""
     routed: Routed = lambda _called_ae, destinations: destinations
     recipients: frozenset[str] = frozenset()
     """Destinations that hear of levels."""
@@ -95,7 +98,7 @@ class Analyser:
     def _made(self, work: Work, model: Model) -> Made:
         fault = Reason.INTERNAL_ERROR
         prior = self.seeking.asked(work) if self.seeking else None
-        order = replace(self._order(work), prior=prior)
+        order = replace(self._order(work), prior=prior, before=self._before(work))
         for _ in range(ATTEMPTS):
             try:
                 ahead = self.streaming.complete(work)
@@ -110,6 +113,14 @@ class Analyser:
                 fault = Reason.INTERNAL_ERROR
                 self.faulty(work, failure)
         return self._given_up(work, model, fault)
+
+    def _before(self, work: Work) -> tuple[Nodule, ...]:
+        """The nodules of an earlier generation; none where there was none, or it cannot be read any more."""
+        try:
+            earlier = self.earlier(work.key) if work.generation > 1 else None
+        except ValueError:
+            return ()
+        return earlier.nodules if earlier else ()
 
     def _given_up(self, work: Work, model: Model, fault: Reason) -> Made:
         """An end that is reached in any case: without a report where none can be made of the instances."""

@@ -31,6 +31,8 @@ from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
 from millet.ports.habits import Habits, Sender
 from millet.ports.notices import Due, Message, NoticeLog, Settled
 from millet.ports.priors import PatientExams, PriorLog, Priors, UnderWay
+from millet.ports.provisional import Found, Provisional, ProvisionalLog
+from millet.ports.readers import About, ReaderLog, Taken
 from millet.ports.stores import (
     Clock,
     Kept,
@@ -43,14 +45,25 @@ from millet.ports.stores import (
 )
 from millet.ports.verification import Verifier
 from millet.ports.work import Delivery, Destination, Flag, JobQueue, KeptObject, Work
-from millet.ports.worklist import SeriesKey, SeriesStatus, Worklist, WorklistQuery
+from millet.ports.worklist import (
+    Board,
+    Overview,
+    SeriesKey,
+    SeriesStatus,
+    SliceLog,
+    StoredSlice,
+    Worklist,
+    WorklistQuery,
+)
 
 __all__ = [
+    "About",
     "Answer",
     "Archive",
     "ArrivalLog",
     "Arrived",
     "Ask",
+    "Board",
     "Clock",
     "Commitment",
     "DeadLetters",
@@ -61,6 +74,7 @@ __all__ = [
     "Due",
     "Entry",
     "Flag",
+    "Found",
     "FoundSeries",
     "FoundStudy",
     "Gate",
@@ -78,6 +92,7 @@ __all__ = [
     "ObjectStore",
     "Offer",
     "OpenSeries",
+    "Overview",
     "PatientExams",
     "Peaks",
     "Pems",
@@ -87,7 +102,10 @@ __all__ = [
     "ProgressLog",
     "Promise",
     "PromiseLog",
+    "Provisional",
+    "ProvisionalLog",
     "QuestionLog",
+    "ReaderLog",
     "Received",
     "Reception",
     "Recorded",
@@ -102,10 +120,13 @@ __all__ = [
     "Settled",
     "Shown",
     "Site",
+    "SliceLog",
     "Spool",
     "SpoolWriter",
     "Stored",
+    "StoredSlice",
     "Take",
+    "Taken",
     "UnderWay",
     "Verifier",
     "Work",

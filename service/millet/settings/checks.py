@@ -129,6 +129,12 @@ CHECKS: Mapping[str, Callable[[Any], str]] = {
     "keep_days": _not_negative,
     "drain_s": _not_negative,
     "log_level": _one_of(*LOG_LEVELS),
+    "show_patient_role": _one_of("viewer", "reader", "ops", "admin"),
+    "escalate_critical_s": _not_negative,
+    "escalate_urgent_s": _not_negative,
+    "escalate_notable_s": _not_negative,
+    "age_up_s": _not_negative,
+    "backlog_s": _not_negative,
     "roles": _roles,
     "slot": _not_negative,
 }

@@ -75,7 +75,7 @@ class Settings:
     oidc_keys: str = ""
     """File or https:// address of the issuer's keys (JWKS); empty asks the issuer where they are."""
     oidc_role_claim: str = "roles"
-    """Claim that lists millet-viewer, millet-ops or millet-admin; dots lead into nested ones."""
+    """Claim that lists millet-viewer, -reader, -ops or -admin; dots lead into nested ones."""
     insecure: bool = False
     """Accept gRPC and HTTP ports that others can reach without TLS or without recognising callers: where a
     mesh or a container's network does that."""
@@ -193,6 +193,22 @@ class Settings:
     """DEBUG, INFO, WARNING or ERROR. INFO says what became of each series."""
     show_patient: bool = False
     """Show patient names on the page; off, since worklists are seen by passers-by."""
+    show_patient_role: str = "viewer"
+    """Role from which on they are shown, with the whole patient ID and birth date on the page of a series:
+    viewer, reader, ops or admin. Where nobody is recognised, `show_patient` alone decides."""
+    escalate_critical_s: float = 900.0
+    """After how long a critical study that nobody acknowledged is overdue: said across the top of the page,
+    and counted. 0: never."""
+    escalate_urgent_s: float = 3600.0
+    """The same for an urgent one."""
+    escalate_notable_s: float = 0.0
+    """The same for a notable one; by itself never, since those are read in the ordinary order."""
+    age_up_s: float = 4 * 3600.0
+    """After how long a study without a flag is listed among the notable ones, longest waiting first: no flag
+    never means that it may wait for ever. 0: never."""
+    backlog_s: float = 600.0
+    """How long a complete series may wait for its analysis before the page says across its top that the
+    service is behind. 0: never."""
     roles: tuple[str, ...] = field(default=ROLES)
     """The parts of the service that this process runs: receive, analyse, deliver, api. All of them, so
     that one process is a whole service."""

@@ -73,7 +73,7 @@ def counted(engine):
 EXPECTED = {"series": 2, "instance": 2, "analysis": 1, "object": 1, "delivery": 1, "counter": 2}
 
 
-@pytest.mark.parametrize("revision", ["0001", "0003", "0005", "0009"])
+@pytest.mark.parametrize("revision", ["0001", "0003", "0005", "0009", "0010"])
 def test_down_to_each_revision_and_up_again_keeps_the_rows(engine, revision):
     """A journal that is full goes back to what an older version reads, and comes again."""
     migrate(engine)
@@ -87,6 +87,29 @@ def test_down_to_each_revision_and_up_again_keeps_the_rows(engine, revision):
     assert journal.series(WorklistQuery(triage=before[0].triage))[0].key == before[0].key
     assert journal.record(entry(3)).generation == 2
     assert journal.take("folder", "one", 60.0).kind == "sr"
+
+
+def test_series_that_shared_a_revision_are_told_apart(engine):
+    """Each but the first is told to watchers once more, behind all that was."""
+    migrate(engine, "0011")
+    columns = (
+        "id, site, series_uid, state, generation, instances, first_received_utc, last_received_utc, revision"
+    )
+    with engine.begin() as connection:
+        for number, revision in ((1, 5), (2, 5), (3, 4), (4, 5)):
+            at = "'2026-01-02 03:04:05'"
+            row = f"{number}, 'default', '1.2.{number}', 'receiving', 1, 1, {at}, {at}, {revision}"
+            connection.execute(sa.text(f"INSERT INTO series ({columns}) VALUES ({row})"))
+        connection.execute(sa.text("UPDATE counter SET value = 5 WHERE name = 'revision'"))
+    migrate(engine)
+    journal = SqlJournal(engine, lambda *_: None, MemoryObjects())
+    assert [(line.key.series_uid, line.revision) for line in journal.changed(0)] == [
+        ("1.2.3", 4),
+        ("1.2.1", 5),
+        ("1.2.2", 6),
+        ("1.2.4", 7),
+    ]
+    assert journal.revision() == 7
 
 
 def brought_further(engine, oldest):

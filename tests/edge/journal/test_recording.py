@@ -17,6 +17,18 @@ def engine(journal_url):
     made.dispose()
 
 
+def test_each_series_of_a_batch_has_a_revision_of_its_own(engine):
+    """New ones and known ones; a watcher that was cut off between two of them can tell where."""
+    journal = SqlJournal(engine, lambda *_: None, MemoryObjects())
+    for first in (0, 30):
+        before = journal.revision()
+        journal.record_all([entry(n, series_uid=f"1.2.{n % 5}") for n in range(first, first + 20)])
+        changed = journal.changed(before)
+        assert [line.revision for line in changed] == list(range(before + 1, before + 6))
+        assert journal.revision() == before + 5
+    assert [line.revision for line in journal.changed(0, limit=2)] == [before + 1, before + 2]
+
+
 def test_a_batch_costs_few_statements(engine):
     """256 instances of eight new series, and 256 more: some statements a batch, one a new series."""
     journal = SqlJournal(engine, lambda *_: None, MemoryObjects())

@@ -7,11 +7,14 @@ import analyses
 import pytest
 from fakes import MemoryObjects
 from instances import START_UTC, entry
+from readers import seen, taken_back
 
 from millet.core.analysis import Outcome, Triage, TriageLevel
 from millet.core.canary import NAME, TITLE
+from millet.core.geometry import PointMm
+from millet.core.nodule import Candidate
 from millet.edge.journal import SqlJournal, open_engine
-from millet.ports import KeptObject, Selection, SeriesKey, Site, WorklistQuery
+from millet.ports import About, KeptObject, Selection, SeriesKey, Site, WorklistQuery
 
 LEVELS = {1: TriageLevel.NOTABLE, 2: TriageLevel.CRITICAL, 3: TriageLevel.UNFLAGGED}
 
@@ -197,6 +200,149 @@ def test_who_watches_is_told_after_each_commit_that_is_waited_for(bench):
     assert told == []
     bench.journal.close(4, 1, START_UTC)
     assert told == [2]
+
+
+def test_a_line_says_who_has_seen_it_and_whether_its_level_rose_since(bench):
+    """Acknowledged, until the level is more urgent than what was seen; taken back, nobody has seen it."""
+    (line,) = bench.journal.series(WorklistQuery(series_uid="1.2.1"))
+    assert (line.analysed_generation, line.acknowledgement, line.is_acknowledged) == (1, None, False)
+    said = seen(TriageLevel.NOTABLE)
+    bench.journal.acknowledge(About(key(1), "a"), said)
+    (told,) = bench.journal.changed(max(one.revision for one in bench.journal.changed(0)) - 1)
+    assert (told.key, told.acknowledgement) == (key(1), said)
+    assert (told.is_acknowledged, told.risen_since_acknowledged) == (True, False)
+    late = bench.journal.record(entry(10, source=Site("north", "CT1", "MILLET"), series_uid="1.2.1"))
+    bench.analyse(late, TriageLevel.URGENT)
+    (risen,) = bench.journal.series(WorklistQuery(series_uid="1.2.1"))
+    assert (risen.analysed_generation, risen.acknowledgement) == (2, said)
+    assert (risen.is_acknowledged, risen.risen_since_acknowledged) == (False, True)
+    bench.journal.acknowledge(About(key(1), "b"), taken_back(said))
+    (line,) = bench.journal.series(WorklistQuery(series_uid="1.2.1"))
+    assert (line.acknowledgement, line.risen_since_acknowledged) == (None, False)
+
+
+def test_the_worklist_is_filtered_by_state_and_by_who_has_seen_it(bench):
+    """A level that rose since is not acknowledged; one that fell is."""
+    bench.journal.acknowledge(About(key(1), "a"), seen(TriageLevel.NOTABLE))
+    bench.journal.acknowledge(About(key(3), "b"), seen(TriageLevel.UNFLAGGED))
+    bench.journal.acknowledge(About(key(4), "c"), seen(None, generation=0))
+    assert bench.uids(acknowledged=True) == [1, 3, 4]
+    assert bench.uids(acknowledged=False) == [2]
+    assert bench.uids(state="receiving") == [4]
+    for number, level in ((1, TriageLevel.UNFLAGGED), (3, TriageLevel.CRITICAL)):
+        source = Site("north", f"CT{number}", "MILLET")
+        late = bench.journal.record(entry(10 + number, source=source, series_uid=f"1.2.{number}"))
+        bench.analyse(late, level)
+    assert bench.uids(acknowledged=True) == [1, 4]
+    assert bench.uids(acknowledged=False) == [2, 3]
+
+
+def test_what_was_acknowledged_comes_last_and_what_waits_for_long_rises(bench):
+    """An unflagged series ranks with the notable ones by its waiting time, and a seen one below all."""
+    (oldest,) = [s for s in bench.journal.series(WorklistQuery()) if s.key == key(1)]
+    later = oldest.first_received_utc + timedelta(days=1)
+    assert bench.uids(aged_before_utc=later) == [2, 1, 3, 4]
+    bench.journal.acknowledge(About(key(1), "a"), seen(TriageLevel.NOTABLE))
+    bench.journal.acknowledge(About(key(2), "b"), seen(TriageLevel.CRITICAL))
+    assert bench.uids(acknowledged_last=True) == [3, 4, 2, 1]
+    assert bench.uids(aged_before_utc=oldest.first_received_utc, acknowledged_last=True) == [3, 4, 2, 1]
+
+
+def test_an_old_unflagged_series_overtakes_a_new_notable_one(bench):
+    """Longest waiting first among those that have risen and those that were notable from the start."""
+    source = Site("north", "CT9", "MILLET")
+    made = replace(entry(9, source=source, series_uid="1.2.9"), received_utc=START_UTC + timedelta(hours=5))
+    bench.analyse(bench.journal.record(made), TriageLevel.NOTABLE)
+    assert bench.uids() == [2, 1, 9, 3, 4]
+    assert bench.uids(aged_before_utc=START_UTC + timedelta(hours=4)) == [2, 1, 3, 4, 9]
+
+
+def test_series_are_found_by_state_age_and_what_stands_on_a_request(bench):
+    """By a part of the accession number in any case or the end of the ID, taken by the letter."""
+    lines = {s.key: s for s in bench.journal.series(WorklistQuery())}
+    accession, patient_id = lines[key(1)].accession, lines[key(1)].patient_id
+    assert bench.uids(text=accession.lower()[1:]) == [2, 1, 3, 4]
+    assert bench.uids(text="nothing", id_tail=patient_id[-3:]) == [2, 1, 3, 4]
+    assert bench.uids(text="%") == bench.uids(text="_", id_tail="%") == []
+    assert bench.uids(states=("receiving",)) == [4]
+    after = START_UTC + timedelta(days=1)
+    assert bench.uids(since_utc=after) == [2]
+    bench.journal.acknowledge(About(key(2), "a"), seen(TriageLevel.CRITICAL))
+    assert bench.uids(since_utc=after) == []
+
+
+def test_the_board_counts_what_waits_failed_and_is_overdue(bench):
+    """What somebody acknowledged is not overdue, and what is analysed does not wait."""
+    late = {TriageLevel.CRITICAL: START_UTC + timedelta(hours=1), TriageLevel.NOTABLE: START_UTC}
+    before = bench.journal.overview(late)
+    assert (before.waiting, before.waiting_since_utc, before.failed) == (0, None, 0)
+    assert before.overdue == {TriageLevel.CRITICAL: 1, TriageLevel.NOTABLE: 0}
+    assert bench.uids(overdue_before_utc=late) == [2]
+    bench.journal.acknowledge(About(key(2), "a"), seen(TriageLevel.CRITICAL))
+    recorded = bench.receive(5)
+    bench.journal.close(recorded.series_id, recorded.generation, START_UTC)
+    closed = bench.receive(6)
+    bench.journal.close(closed.series_id, closed.generation, START_UTC)
+    bench.journal.park(closed.series_id, closed.generation, "internal-error")
+    now = bench.journal.overview(late)
+    assert (now.waiting, now.waiting_since_utc, now.failed) == (1, START_UTC, 1)
+    assert now.overdue == {TriageLevel.CRITICAL: 0, TriageLevel.NOTABLE: 0}
+    assert now.revision > before.revision
+    assert bench.uids(overdue_before_utc=late) == bench.uids(overdue_before_utc={}) == []
+
+
+def test_the_reason_and_the_time_of_the_newest_analysis_are_in_the_row(bench):
+    """So that a list of hundreds reads no documents."""
+    lines = {s.key: s for s in bench.journal.series(WorklistQuery())}
+    assert (lines[key(2)].triage_reason, lines[key(2)].analysed_utc) == ("because", START_UTC)
+    assert (lines[key(4)].triage_reason, lines[key(4)].analysed_utc) == ("", None)
+
+
+def test_the_slices_behind_an_analysis_are_those_of_its_generation(bench):
+    """What came later is not among them; a series without an analysis has none."""
+    (only,) = bench.journal.slices(key(3))
+    uid = only.header.sop_instance_uid
+    assert bench.journal.slice(key(3), uid) == only
+    assert bench.journal.slice(key(1), uid) is None
+    bench.journal.record(entry(12, source=Site("north", "CT3", "MILLET"), series_uid="1.2.3"))
+    assert len(bench.journal.slices(key(3))) == 1
+    assert bench.journal.slices(key(4)) == []
+
+
+CANDIDATE = Candidate(centre_mm=PointMm(-40.5, 2.0, -100.25), diameter_mm=4.5, score=0.75)
+
+
+def test_what_is_found_while_a_series_arrives_is_told_and_void_when_it_ended(bench):
+    """In order, from any point on, with a revision of the series; nothing of one that has ended."""
+    journal, of = bench.journal, key(4)
+    before = journal.revision()
+    journal.provisional_found(4, {"a": CANDIDATE, "b": CANDIDATE}, [])
+    journal.provisional_found(4, {}, ["a"])
+    assert [line.key for line in journal.changed(before)] == [of]
+    told = journal.provisional(of, 0)
+    assert [(one.name, one.retracted) for one in told] == [("a", False), ("b", False), ("a", True)]
+    assert (told[0].centre_mm, told[0].diameter_mm, told[0].score) == CANDIDATE_FACTS
+    assert journal.provisional(of, told[1].number) == told[2:]
+    recorded = journal.record(entry(44, source=Site("south", "CT4", "MILLET"), series_uid="1.2.4"))
+    bench.analyse(recorded, TriageLevel.NOTABLE)
+    assert journal.provisional(of, 0) == []
+    journal.provisional_found(4, {"c": CANDIDATE}, [])
+    assert journal.provisional(of, 0) == []
+
+
+CANDIDATE_FACTS = (CANDIDATE.centre_mm, CANDIDATE.diameter_mm, CANDIDATE.score)
+
+
+def test_what_the_tags_say_of_the_number_of_instances_is_told(bench):
+    """Unless they say nothing, or less than came."""
+    source = Site("north", "CT9", "MILLET")
+    plain = entry(50, source=source, series_uid="1.2.9")
+    of = SeriesKey(site="north", series_uid="1.2.9")
+    bench.journal.record(replace(plain, header=replace(plain.header, stated_instances=400)))
+    assert bench.journal.expected_instances(of) == 400
+    bench.journal.record(entry(51, source=source, series_uid="1.2.9"))
+    assert bench.journal.expected_instances(of) is None
+    assert bench.journal.expected_instances(SeriesKey(site="north", series_uid="9.9")) is None
 
 
 def test_the_canary_is_in_no_list_and_no_count(bench):

@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
 from time import monotonic
 from typing import Any, TypeAlias
 from urllib.parse import unquote
@@ -15,15 +16,22 @@ import grpc
 
 from millet.core.doors import Certificate
 from millet.core.roles import Open, Verdict, Who, needed_by_rpc
+from millet.edge.grpc_api.refusals import Refusal, refuse
 from millet.ports import Ask, Gate, Pems, Shown
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Admit = Callable[[Context], Awaitable[tuple[Ask, Who | None]]]
 AGAIN_S = 60.0
+CALLER: ContextVar[Who | None] = ContextVar("caller", default=None)
+"""Whom the gate recognised, for the length of a call."""
 REFUSED = {
-    Verdict.UNKNOWN: (grpc.StatusCode.UNAUTHENTICATED, "show a bearer token or a certificate"),
-    Verdict.DENIED: (grpc.StatusCode.PERMISSION_DENIED, "your role may not call this"),
+    Verdict.UNKNOWN: (
+        grpc.StatusCode.UNAUTHENTICATED,
+        "UNAUTHENTICATED",
+        "show a bearer token or a certificate",
+    ),
+    Verdict.DENIED: (grpc.StatusCode.PERMISSION_DENIED, "ROLE_DENIED", "your role may not call this"),
 }
 
 
@@ -85,7 +93,8 @@ class GateInterceptor(grpc.aio.ServerInterceptor):
         asked = Ask(door="grpc", what=method, needed=needed_by_rpc(method), shown=_shown(context))
         verdict, who = await asyncio.to_thread(self._gate.ask, asked)
         if verdict is not Verdict.ALLOWED:
-            await context.abort(*REFUSED[verdict])
+            await refuse(context, Refusal(*REFUSED[verdict]))
+        CALLER.set(who)
         return asked, who
 
     def _behind(self, handler: Handler, admit: Admit) -> Handler:

@@ -5,15 +5,23 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Sequence
+from typing import TypeVar
+
+from google.protobuf.message import Message
 
 from millet.codec import wire
 from millet.codec.wire_fields import text
+from millet.core.analysis import TriageLevel
+from millet.core.readers import Acknowledgement, Person
 from millet.core.turns import EMERGENCY
 from millet.core.wording import words
+from millet.edge.grpc_api.refusals import bad
 from millet.ports import SeriesStatus, WorklistQuery
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 
-TEXT_FILTERS = ("site", "issuer", "patient_id", "accession", "sender", "study_uid", "series_uid")
+M = TypeVar("M", bound=Message)
+TEXT_FILTERS = ("site", "issuer", "patient_id", "accession", "sender", "study_uid", "series_uid", "state")
 
 
 def status_to_wire(status: SeriesStatus) -> pb.SeriesStatus:
@@ -53,21 +61,49 @@ def status_to_wire(status: SeriesStatus) -> pb.SeriesStatus:
         best_series_uid=text(status.best_series_uid),
         best_reason=text(status.best_reason),
         triage_before=wire.level_to_wire(status.triage_before),
+        analysed_generation=status.analysed_generation,
+        acknowledgement=_acknowledgement(status.acknowledgement),
+        risen_since_acknowledged=status.risen_since_acknowledged,
     )
 
 
+def _acknowledgement(seen: Acknowledgement | None) -> pb.Acknowledgement | None:
+    if seen is None:
+        return None
+    return pb.Acknowledgement(
+        by=person_to_wire(seen.by),
+        time=wire.time_to_wire(seen.at_utc),
+        generation=seen.generation,
+        level=wire.level_to_wire(seen.level),
+    )
+
+
+def person_to_wire(person: Person) -> pb.Person:
+    """Who said something."""
+    return pb.Person(name=text(person.name), recognised=person.recognised)
+
+
 def query_of(asked: pb.AnalysisFilter, limit: int, offset: int) -> WorklistQuery:
-    """A filter and a page; raises ValueError for a triage level that does not exist."""
+    """A filter and a page; raises Refusal for a triage level that does not exist."""
     return WorklistQuery(
         **{name: getattr(asked, name) for name in TEXT_FILTERS},
-        triage=wire.level_from_wire(asked.triage),
+        triage=level_of(asked.triage, "filter.triage"),
+        acknowledged=asked.acknowledged if asked.HasField("acknowledged") else None,
         limit=limit,
         offset=offset,
     )
 
 
-def matches(status: SeriesStatus, query: WorklistQuery) -> bool:
-    """Whether a line passes a filter; the page is not looked at."""
+def level_of(number: int, field: str) -> TriageLevel | None:
+    """A triage level; raises Refusal for one that this version does not know."""
+    try:
+        return wire.level_from_wire(number)
+    except ValueError as error:
+        raise bad(field, str(error)) from None
+
+
+def is_of(status: SeriesStatus, query: WorklistQuery) -> bool:
+    """Whether a line is of the patient, study or series that a filter asks for: that never changes."""
     have = {
         "site": status.key.site,
         "issuer": status.issuer,
@@ -77,14 +113,22 @@ def matches(status: SeriesStatus, query: WorklistQuery) -> bool:
         "study_uid": status.study_uid,
         "series_uid": status.key.series_uid,
     }
-    texts = all(getattr(query, name) in {"", value} for name, value in have.items())
-    return texts and query.triage in {None, status.triage}
+    return all(getattr(query, name) in {"", value} for name, value in have.items())
+
+
+def stands_as(status: SeriesStatus, query: WorklistQuery) -> bool:
+    """Whether a line stands as a filter asks: that may change."""
+    return (
+        query.triage in {None, status.triage}
+        and query.state in {"", status.state}
+        and query.acknowledged in {None, status.is_acknowledged}
+    )
 
 
 def page_size(asked: int, usual: int, most: int) -> int:
-    """Entries on a page; raises ValueError for a negative number."""
+    """Entries on a page; raises Refusal for a negative number."""
     if asked < 0:
-        raise ValueError(f"page_size must not be negative, not {asked}")
+        raise bad("page_size", f"page_size must not be negative, not {asked}")
     return min(asked or usual, most)
 
 
@@ -99,11 +143,21 @@ def token(kind: str, mark: str, number: int) -> str:
 
 
 def untoken(given: str, kind: str, field: str) -> tuple[str, int]:
-    """The mark and number of a token of one kind; raises ValueError that names the field."""
+    """The mark and number of a token of one kind; raises Refusal that names the field."""
     try:
         made, mark, number = base64.b64decode(given, altchars=b"-_", validate=True).decode().split(":")
         if made == kind and int(number) >= 0:
             return mark, int(number)
     except (binascii.Error, UnicodeDecodeError, ValueError):
         pass
-    raise ValueError(f"{field} is not one of ours")
+    raise bad(field, f"{field} is not one of ours")
+
+
+def fitting(made: Sequence[M], most_bytes: int) -> Sequence[M]:
+    """The first messages of a list that take at most so much, but one in any case."""
+    size = 0
+    for at, one in enumerate(made):
+        size += one.ByteSize()
+        if size > most_bytes and at:
+            return made[:at]
+    return made

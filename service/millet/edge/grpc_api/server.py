@@ -6,6 +6,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -13,10 +16,15 @@ from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
 from millet.edge.grpc_api.gate import GateInterceptor
+from millet.edge.grpc_api.malformed import MalformedInterceptor
+from millet.edge.grpc_api.reading import Reading
+from millet.edge.grpc_api.recent import Recent
 from millet.edge.grpc_api.requests import RequestInterceptor
+from millet.edge.grpc_api.saying import Saying
 from millet.edge.grpc_api.service import AnalysisService
+from millet.edge.grpc_api.watching import Watching
 from millet.edge.telemetry import Telemetry
-from millet.ports import Gate, Worklist
+from millet.ports import Gate, ReaderLog, Worklist
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 from millet.proto.millet.v1 import analysis_service_pb2_grpc as rpc
 
@@ -24,6 +32,17 @@ log = logging.getLogger(__name__)
 
 SERVICE: str = pb.DESCRIPTOR.services_by_name["AnalysisService"].full_name
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+HEALTH_S = 0.5
+"""How often it is asked whether all is ready."""
+MOST_CALLS = 2000
+"""At once; who comes then is told to come later (RESOURCE_EXHAUSTED)."""
+OPTIONS = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+)
+"""A watcher whose machine is gone is noticed by pings; one that pings itself may do so every ten seconds."""
 
 
 def offer(
@@ -35,36 +54,51 @@ def offer(
     reflection.enable_server_reflection((SERVICE, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrpcSources:
+    """What is served. What may block is called in threads."""
+
+    worklist: Worklist
+    readers: ReaderLog
+    ready: Callable[[], Mapping[str, str]]
+    """Each part of the service and why it is not ready, empty where it is; may block."""
+    telemetry: Telemetry
+    """Counts calls and watchers."""
+    utc: Callable[[], datetime]
+
+
 class GrpcServer:
     """One server on one event loop.
 
     Args:
-        worklist: what is read; its methods are called in threads.
-        ready: each part of the service and why it is not ready, empty where it is; may block.
-        telemetry: counts calls and watchers.
+        sources: what is served.
         gate: who may call; None for everybody.
         credentials: TLS; None for none.
-        poll_s: how often the journal is looked at for commits that nobody announced with `wake`.
+        poll_s: how often the journal is looked at for commits that nobody announced with `wake`: those of
+            other processes. The look costs one row.
     """
 
     def __init__(
         self,
+        sources: GrpcSources,
         *,
-        worklist: Worklist,
-        ready: Callable[[], Mapping[str, str]],
-        telemetry: Telemetry,
         gate: Gate | None = None,
         credentials: grpc.ServerCredentials | None = None,
-        poll_s: float = 0.5,
+        poll_s: float = 0.1,
     ) -> None:
-        self._worklist = worklist
-        self._ready = ready
-        self._interceptors = [RequestInterceptor(telemetry), *([GateInterceptor(gate)] if gate else [])]
+        self._ready = sources.ready
+        telling = RequestInterceptor(sources.telemetry)
+        gates = [GateInterceptor(gate)] if gate else []
+        self._interceptors = [telling, MalformedInterceptor(), *gates]
         self._credentials = credentials
         self._poll_s = poll_s
-        self._service = AnalysisService(worklist, telemetry)
+        worklist, readers = sources.worklist, sources.readers
+        self._recent, reading = Recent(worklist), Reading(worklist, readers)
+        self._watching = Watching(worklist, reading, self._recent)
+        saying = Saying(reading, readers, sources.utc)
+        self._service = AnalysisService(reading, self._watching, saying, sources.telemetry)
         self._health = health.HealthServicer()
-        self._revision = 0
+        self._healthy_s = -HEALTH_S
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: grpc.aio.Server | None = None
@@ -73,7 +107,9 @@ class GrpcServer:
     async def start(self, host: str, port: int) -> int:
         """Listen and return the port (a free one for 0); raises OSError where it is taken."""
         self._loop = asyncio.get_running_loop()
-        server = grpc.aio.server(interceptors=self._interceptors, options=[("grpc.so_reuseport", 0)])
+        server = grpc.aio.server(
+            interceptors=self._interceptors, options=OPTIONS, maximum_concurrent_rpcs=MOST_CALLS
+        )
         offer(server, self._service, self._health)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
@@ -99,16 +135,16 @@ class GrpcServer:
         """Tell health, end the watchers, let other calls finish for `grace_s` seconds."""
         if not self._server or not self._watch:
             return
-        self._service.stopping = True
+        self._watching.stopping = True
         self._woken.set()
         await self._watch  # asked, not cancelled: `wait_for` of Python 3.11 can swallow a cancellation
         await self._health.enter_graceful_shutdown()
-        self._service.bell.ring()
+        self._recent.bell.ring()
         await self._server.stop(grace_s)
         self._server = None
 
     async def _follow(self) -> None:
-        while not self._service.stopping:
+        while not self._watching.stopping:
             try:
                 await self._step()
             except Exception:
@@ -120,11 +156,10 @@ class GrpcServer:
 
     async def _step(self) -> None:
         """Look once at the health and for changes."""
-        await self._tell_health()
-        changed = await asyncio.to_thread(self._worklist.changed, self._revision)
-        if changed:
-            self._revision = max(status.revision for status in changed)
-            self._service.bell.ring()
+        await self._recent.look()
+        if (now_s := monotonic()) - self._healthy_s >= min(HEALTH_S, self._poll_s * 5):
+            await self._tell_health()
+            self._healthy_s = now_s
 
     async def _tell_health(self) -> None:
         reasons = await asyncio.to_thread(self._ready)

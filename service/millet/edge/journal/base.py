@@ -56,7 +56,11 @@ class Base:
 
     @contextmanager
     def _changing(self, *, awaited: bool = True) -> Iterator[tuple[sa.Connection, int]]:
-        """One transaction that changes series, with the revision it makes; one after the other."""
+        """One transaction that changes a series, with the revision it makes; one after the other.
+
+        Another series that changes in it takes a revision of its own (`bump`): a watcher that was cut off
+        between two changes resumes at the second, which it could not tell from the first.
+        """
         with self._writing(awaited=awaited) as connection:
             yield connection, bump(connection)
 

@@ -156,8 +156,10 @@ def revision_of(connection: sa.Connection) -> str | None:
     ).scalar()
 
 
-def bump(connection: sa.Connection) -> int:
-    """The next revision. Its row is locked until the commit, so revisions appear in their order.
+def bump(connection: sa.Connection, by: int = 1) -> int:
+    """The next revision, or the last of the next few: one for each series that changes.
+
+    Its row is locked until the commit, so revisions appear in their order.
 
     Whoever changes a series begins with it: were the row of a series locked before it, two writers could
     wait for each other.
@@ -165,7 +167,7 @@ def bump(connection: sa.Connection) -> int:
     grown = (
         sa.update(tables.counter)
         .where(tables.counter.c.name == "revision")
-        .values(value=tables.counter.c.value + 1)
+        .values(value=tables.counter.c.value + by)
         .returning(tables.counter.c.value)
     )
     return int(connection.execute(grown).scalar_one())

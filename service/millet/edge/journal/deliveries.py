@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from millet.edge.journal.base import Base
 from millet.edge.journal.clock import now_utc
+from millet.edge.journal.database import bump
 from millet.edge.journal.outgoing import PENDING
 from millet.edge.journal.tables import analysis, made, series
 from millet.edge.journal.tables import delivery as deliveries
@@ -96,12 +97,12 @@ class Deliveries(Base):
 
     def replay(self, selection: Selection) -> int:
         """Have dead letters tried again from the beginning; see `ports.DeadLetters`."""
-        with self._changing() as (connection, revision):
+        with self._changing() as (connection, _):
             chosen = sa.select(deliveries.c.id).where(*_selected(selection)).select_from(_JOINED)
             owners = sa.select(series.c.id).where(*_selected(selection)).select_from(_JOINED)
-            connection.execute(
-                sa.update(series).where(series.c.id.in_(owners.scalar_subquery())).values(revision=revision)
-            )
+            for series_id in connection.execute(owners.distinct()).scalars().all():
+                moved = sa.update(series).where(series.c.id == series_id)
+                connection.execute(moved.values(revision=bump(connection)))
             fresh = {"state": PENDING, "attempts": 0, "holder": "", "sent_utc": None}
             times = {"created_utc": now_utc(), "next_try_utc": now_utc()}
             return connection.execute(

@@ -14,6 +14,7 @@ from millet.edge.journal import notices, studies
 from millet.edge.journal.base import Base
 from millet.edge.journal.generations import predecessor, raise_alert
 from millet.edge.journal.outgoing import insert, keep, send
+from millet.edge.journal.provisional import forget_provisional
 from millet.edge.journal.tables import ORDER, instance, series
 from millet.edge.journal.tables import analysis as analyses
 from millet.ports import Flag, KeptObject, SeriesKey, Work
@@ -80,6 +81,7 @@ class Jobs(Base):
                 studies.committed(connection, work.series_id, analysis)
             raise_alert(connection, work, analysis)
             notices.concern(connection, row, flag.recipients, revision)
+            forget_provisional(connection, work.series_id)
             return True
 
     def park(self, series_id: int, generation: int, reason_code: str) -> None:
@@ -87,6 +89,7 @@ class Jobs(Base):
         with self._changing() as (connection, revision):
             if row := _workable(connection, series_id, generation):
                 _move(connection, row, Event.PARK, revision=revision, parked_for=reason_code, stage="")
+                forget_provisional(connection, series_id)
 
 
 def _workable(connection: sa.Connection, series_id: int, generation: int) -> sa.Row[Any] | None:
@@ -129,6 +132,7 @@ def _analysis_values(work: Work, analysis: Analysis, flag: Flag) -> dict[str, An
         "outcome": analysis.outcome,
         "reason_code": analysis.reason_code,
         "triage": analysis.triage.level,
+        "triage_reason": str(analysis.triage.reasons[0]),
         "nodules": len(analysis.nodules),
         "model_digest": analysis.provenance.model_digest,
         "configuration_digest": analysis.provenance.configuration_digest,

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from millet.edge.journal.arrivals import Arrivals
 from millet.edge.journal.base import Enqueue
+from millet.edge.journal.board import Board
 from millet.edge.journal.commitments import Commitments
 from millet.edge.journal.deliveries import Deliveries
 from millet.edge.journal.generations import Alerts
@@ -22,7 +23,10 @@ from millet.edge.journal.instances import Instances
 from millet.edge.journal.jobs import Jobs
 from millet.edge.journal.notices import Notices
 from millet.edge.journal.priors import PatientPriors
+from millet.edge.journal.provisional import ProvisionalNodules
+from millet.edge.journal.readers import Readers
 from millet.edge.journal.retention import Segments
+from millet.edge.journal.slices import Slices
 from millet.edge.journal.worklist import Worklist
 from millet.ports import ObjectStore, SeriesKey
 
@@ -33,18 +37,23 @@ class SqlJournal(
     Jobs,
     Deliveries,
     Worklist,
+    Board,
+    Slices,
     Alerts,
     SenderHabits,
     Commitments,
     Segments,
     PatientPriors,
     Notices,
+    Readers,
+    ProvisionalNodules,
 ):
     """Every port of the journal. Thread-safe.
 
     `InstanceLog`, `InstanceIndex`, `ArrivalLog`, `ProgressLog`, `JobQueue`, `DeliveryQueue`, `Worklist`,
-    `Habits`, `KeptLog`, `PromiseLog`,
-    `QuestionLog`, `SegmentLog`, `Priors` and `NoticeLog`.
+    `Board`, `SliceLog`, `Habits`, `KeptLog`, `PromiseLog`,
+    `QuestionLog`, `SegmentLog`, `Priors`, `ReaderLog`, `ProvisionalLog`
+    and `NoticeLog`.
     """
 
     def __init__(self, engine: sa.Engine, enqueue: Enqueue, objects: ObjectStore) -> None:

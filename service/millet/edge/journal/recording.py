@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from millet.codec import header as header_codec
 from millet.core.job import Event, State, advance
 from millet.edge.journal.base import Base
+from millet.edge.journal.database import bump
 from millet.edge.journal.tables import instance, segment, series
 from millet.ports import Entry, Known, Recorded, SeriesKey
 
@@ -57,10 +58,11 @@ class Recording(Base):
         self, entries: Sequence[Entry], segments: Mapping[str, int] = NO_SEGMENTS
     ) -> Sequence[Recorded]:
         """Journal a batch, and how far segments are indexed; see `ports.InstanceIndex`."""
-        with self._changing(awaited=False) as (connection, revision):
+        with self._writing(awaited=False) as connection:
+            last = bump(connection, len({_key(entry) for entry in entries}))
             held = _held(connection, entries)
             new = _new(entries, held)
-            here = _places(connection, new.values(), revision)
+            here = _places(connection, new.values(), last)
             made = {same: _recorded(here[_key(one.entry)], one) for same, one in new.items()}
             if rows := [_instance_values(one.entry, made[same]) for same, one in new.items()]:
                 connection.execute(sa.insert(instance), rows)
@@ -150,8 +152,11 @@ def _told(same: _Same, held: Mapping[_Same, Recorded], made: dict[_Same, Recorde
     return told
 
 
-def _places(connection: sa.Connection, new: Iterable[_New], revision: int) -> Mapping[SeriesKey, _Here]:
-    """Write what the instances change in their series, and tell where each belongs."""
+def _places(connection: sa.Connection, new: Iterable[_New], last: int) -> Mapping[SeriesKey, _Here]:
+    """Write what the instances change in their series, and tell where each belongs.
+
+    The series take the revisions up to `last`, each its own.
+    """
     coming: dict[SeriesKey, list[Entry]] = {}
     for one in new:
         coming.setdefault(_key(one.entry), []).append(one.entry)
@@ -160,13 +165,15 @@ def _places(connection: sa.Connection, new: Iterable[_New], revision: int) -> Ma
         for site, some in _by_site(entries[0] for entries in coming.values()).items()
         for row in _series_rows(connection, site, (entry.header.series_uid for entry in some))
     }
+    revisions = dict(zip(coming, range(last - len(coming) + 1, last + 1), strict=True))
     grown = {key: _grown(rows[key], entries) for key, entries in coming.items() if key in rows}
     begun = {key: _begun(entries) for key, entries in coming.items() if key not in rows}
     places = {key: _Here(values["series"], values["generation"]) for key, values in grown.items()}
     if grown:
-        connection.execute(_GROWING.values(revision=revision), list(grown.values()))
+        told = [values | {"new_revision": revisions[key]} for key, values in grown.items()]
+        connection.execute(_GROWING, told)
     if begun:
-        values = [facts | {"revision": revision} for facts in begun.values()]
+        values = [facts | {"revision": revisions[key]} for key, facts in begun.items()]
         made = sa.insert(series).returning(series.c.id, sort_by_parameter_order=True)
         ids = connection.execute(made, values).scalars()
         places |= {key: _Here(series_id, 1) for key, series_id in zip(begun, ids, strict=True)}
@@ -186,7 +193,7 @@ _GROWING = (
     sa.update(series)
     .where(series.c.id == sa.bindparam("series"))
     .values({name: sa.bindparam(name) for name in ("state", "generation", "last_received_utc", *_ANEW)})
-    .values(instances=series.c.instances + sa.bindparam("more"))
+    .values(instances=series.c.instances + sa.bindparam("more"), revision=sa.bindparam("new_revision"))
 )
 
 

@@ -108,6 +108,7 @@ series = Table(
     _text("best_reason"),
     Column("is_other", Boolean, nullable=False, server_default=false()),
     _text("model_title"),
+    Column("acknowledgement_id", Integer),
     UniqueConstraint("site", "series_uid"),
     Index("ix_series_patient", "site", "issuer", "patient_id"),
     Index("ix_series_accession", "site", "accession"),
@@ -165,6 +166,7 @@ analysis = Table(
     Column("created_utc", Utc, nullable=False),
     Column("count_reliable", Boolean, nullable=True),
     _text("grounds"),
+    _text("triage_reason"),
     UniqueConstraint("series_id", "generation", "model_digest", "configuration_digest"),
 )
 

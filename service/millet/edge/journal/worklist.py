@@ -8,19 +8,25 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from millet.codec import header as header_codec
 from millet.codec import record
-from millet.core import canary
 from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.core.job import State
+from millet.core.readers import Acknowledgement
+from millet.core.stated import expected
 from millet.edge.journal.base import Base
 from millet.edge.journal.clock import now_utc
 from millet.edge.journal.deliveries import DEAD
+from millet.edge.journal.listing import OF_PATIENTS, conditions, order
 from millet.edge.journal.outgoing import PENDING
-from millet.edge.journal.tables import ORDER, alert, analysis, delivery, made, series
+from millet.edge.journal.reader_tables import acknowledgement
+from millet.edge.journal.readers import acknowledgement_of
+from millet.edge.journal.tables import alert, analysis, counter, delivery, instance, made, series
 from millet.ports import SeriesKey, SeriesStatus, WorklistQuery
 
-EQUAL = ("site", "issuer", "patient_id", "accession", "sender", "study_uid", "series_uid")
-"""Filters that are columns of a series."""
+SEEN = "seen_"
+"""Before the names of what an acknowledgement has in common with its series."""
+_SEEN = ("person", "recognised", "at_utc", "generation", "triage", "withdrawn")
 
 
 class Worklist(Base):
@@ -28,16 +34,35 @@ class Worklist(Base):
 
     def series(self, query: WorklistQuery) -> Sequence[SeriesStatus]:
         """Series that match, most urgent triage first, then the best of a study, then longest waiting."""
-        wanted = sa.select(series).where(*_conditions(query)).order_by(*_order(series))
+        wanted = sa.select(series).where(*conditions(query)).order_by(*order(series, query))
         if query.limit or query.offset:
             wanted = wanted.limit(query.limit or 2**31 - 1).offset(query.offset)
         page = wanted.subquery()
-        return self._statuses(_series_statuses(page).order_by(*_order(page)))
+        return self._statuses(_series_statuses(page).order_by(*order(page, query)))
 
-    def changed(self, after_revision: int) -> Sequence[SeriesStatus]:
+    def revision(self) -> int:
+        """The revision of the last change of any series."""
+        last = sa.select(counter.c.value).where(counter.c.name == "revision")
+        with self._reading() as connection:
+            return int(connection.execute(last).scalar_one())
+
+    def changed(self, after_revision: int, limit: int = 0) -> Sequence[SeriesStatus]:
         """Series changed after a revision, oldest change first."""
-        newer = _series_statuses().where(series.c.revision > after_revision, _OF_PATIENTS)
-        return self._statuses(newer.order_by(series.c.revision))
+        newer = _series_statuses().where(series.c.revision > after_revision, OF_PATIENTS)
+        return self._statuses(newer.order_by(series.c.revision).limit(limit or None))
+
+    def expected_instances(self, key: SeriesKey) -> int | None:
+        """How many instances the tags of a series say that it has; see `ports.Worklist`."""
+        last = (
+            sa.select(instance.c.header, series.c.instances)
+            .join_from(instance, series, instance.c.series_id == series.c.id)
+            .where(series.c.site == key.site, series.c.series_uid == key.series_uid)
+            .order_by(instance.c.id.desc())
+            .limit(1)
+        )
+        with self._reading() as connection:
+            row = connection.execute(last).one_or_none()
+        return None if row is None else expected(header_codec.decode(row.header), row.instances)
 
     def analysis(self, key: SeriesKey) -> Analysis | None:
         """The newest committed analysis of a series."""
@@ -45,6 +70,13 @@ class Worklist(Base):
         with self._reading() as connection:
             document = connection.execute(query).scalars().first()
         return None if document is None else record.decode(document)
+
+    def analysis_mark(self, key: SeriesKey) -> str | None:
+        """What tells the newest committed analysis of a series from any other."""
+        query = _newest(key, analysis.c.id)
+        with self._reading() as connection:
+            number = connection.execute(query).scalars().first()
+        return None if number is None else str(number)
 
     def object_path(self, key: SeriesKey, kind: str) -> str | None:
         """Where an object of the newest analysis lies in the object store."""
@@ -56,13 +88,13 @@ class Worklist(Base):
     def counts(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
         """How many series are in each state, and how many deliveries."""
         with self._reading() as connection:
-            return _count(connection, series.c.state, _OF_PATIENTS), _count(connection, delivery.c.state)
+            return _count(connection, series.c.state, OF_PATIENTS), _count(connection, delivery.c.state)
 
     def oldest_waits_s(self) -> Mapping[int, float]:
         """How long the complete series that has waited longest has waited to be begun, by urgency."""
         waiting = (
             sa.select(series.c.urgency, sa.func.min(series.c.closed_utc))
-            .where(series.c.state == State.QUEUED, _OF_PATIENTS)
+            .where(series.c.state == State.QUEUED, OF_PATIENTS)
             .group_by(series.c.urgency)
         )
         with self._reading() as connection:
@@ -73,10 +105,6 @@ class Worklist(Base):
     def _statuses(self, query: sa.Select[Any]) -> Sequence[SeriesStatus]:
         with self._reading() as connection:
             return [_status(row) for row in connection.execute(query).mappings()]
-
-
-_OF_PATIENTS = series.c.site != canary.NAME
-"""The canary is in no list that is not asked for its own site."""
 
 
 def _count(
@@ -96,11 +124,6 @@ def _newest(key: SeriesKey, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
     )
 
 
-def _order(rows: sa.FromClause) -> Sequence[sa.ColumnElement[Any]]:
-    """As an index of the series has it."""
-    return [rows.c[name] for name in ("triage_order", "is_other", "first_received_utc", "id")]
-
-
 def _series_statuses(rows: sa.FromClause = series) -> sa.Select[Any]:
     """Each of these series with its newest analysis, if any, and its deliveries that are out."""
     other = analysis.alias()
@@ -115,13 +138,18 @@ def _series_statuses(rows: sa.FromClause = series) -> sa.Select[Any]:
         analysis.c.outcome,
         analysis.c.reason_code,
         analysis.c.triage,
+        sa.func.coalesce(analysis.c.triage_reason, "").label("triage_reason"),
+        analysis.c.created_utc.label("analysed_utc"),
         analysis.c.nodules,
         analysis.c.count_reliable,
+        analysis.c.generation.label("analysed_generation"),
         alert.c.triage_before,
+        *(acknowledgement.c[name].label(f"{SEEN}{name}") for name in _SEEN),
     )
     joined = rows.outerjoin(analysis, analysis.c.id == newest).outerjoin(
         alert, sa.and_(alert.c.series_id == rows.c.id, alert.c.generation == analysis.c.generation)
     )
+    joined = joined.outerjoin(acknowledgement, acknowledgement.c.id == rows.c.acknowledgement_id)
     sent = (_deliveries(PENDING).label("deliveries_pending"), _deliveries(DEAD).label("deliveries_dead"))
     return sa.select(rows, *found, *sent).select_from(joined)
 
@@ -137,15 +165,6 @@ def _deliveries(state: str) -> sa.ScalarSelect[int]:
     )
 
 
-def _conditions(query: WorklistQuery) -> list[sa.ColumnElement[bool]]:
-    equal = [series.c[name] == value for name in EQUAL if (value := getattr(query, name))]
-    if not query.site:
-        equal.append(_OF_PATIENTS)
-    if query.triage is not None:
-        equal.append(series.c.triage_order == ORDER[query.triage])
-    return [*equal, series.c.revision > query.after_revision]
-
-
 def _status(row: sa.RowMapping) -> SeriesStatus:
     taken = {name: row[name] for name in _TAKEN}
     return SeriesStatus(
@@ -154,6 +173,8 @@ def _status(row: sa.RowMapping) -> SeriesStatus:
         reason_code=row["reason_code"] or row["parked_for"],
         triage=_level(row["triage"]),
         triage_before=_level(row["triage_before"]),
+        analysed_generation=row["analysed_generation"] or 0,
+        acknowledgement=_acknowledgement(row),
         **taken,
     )
 
@@ -162,6 +183,19 @@ def _level(kept: str | None) -> TriageLevel | None:
     return None if kept is None else TriageLevel(kept)
 
 
-_NOT_TAKEN = {"key", "outcome", "reason_code", "triage", "triage_before"}
+def _acknowledgement(row: sa.RowMapping) -> Acknowledgement | None:
+    seen = {name: row[f"{SEEN}{name}"] for name in _SEEN}
+    return None if seen["person"] is None else acknowledgement_of(seen)
+
+
+_NOT_TAKEN = {
+    "key",
+    "outcome",
+    "reason_code",
+    "triage",
+    "triage_before",
+    "analysed_generation",
+    "acknowledgement",
+}
 _TAKEN = tuple(one.name for one in fields(SeriesStatus) if one.name not in _NOT_TAKEN)
 """Fields that the query's columns are named after."""

@@ -24,6 +24,7 @@ from millet.edge.telemetry.canary import CanaryMetrics
 from millet.edge.telemetry.doors import DoorMetrics
 from millet.edge.telemetry.leaving import Leaving
 from millet.edge.telemetry.notices import NoticeMetrics
+from millet.edge.telemetry.waiting import WaitingMetrics
 from millet.edge.telemetry.working import Working
 
 CLINIC_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
@@ -77,6 +78,12 @@ class Rpc(StrEnum):
     GET_ANALYSIS = "GetAnalysis"
     LIST_ANALYSES = "ListAnalyses"
     WATCH_ANALYSES = "WatchAnalyses"
+    STREAM_ANALYSIS = "StreamAnalysis"
+    WATCH_SERIES = "WatchSeries"
+    ACKNOWLEDGE_SERIES = "AcknowledgeSeries"
+    WITHDRAW_ACKNOWLEDGEMENT = "WithdrawAcknowledgement"
+    GIVE_FEEDBACK = "GiveFeedback"
+    LIST_FEEDBACK = "ListFeedback"
 
 
 class GrpcCode(StrEnum):
@@ -128,6 +135,7 @@ class Telemetry:
         self._declare_series()
         self._declare_leaving()
         self.doors = DoorMetrics(registry)
+        self.waiting = WaitingMetrics(registry)
         self.leaving = Leaving(registry, destinations)
         self.notices = NoticeMetrics(registry)
         self.arrivals = Arrivals(registry)
@@ -196,7 +204,7 @@ class Telemetry:
         _start(self._grpc, Rpc, GrpcCode)
         self._grpc_s = self._histogram("grpc_handling_seconds", "Calls from first to last.", CALL_S, "method")
         _start(self._grpc_s, Rpc)
-        self._watchers = self._gauge("grpc_watchers", "WatchAnalyses streams that are open.")
+        self._watchers = self._gauge("grpc_watchers", "WatchAnalyses and WatchSeries streams that are open.")
 
     def _counter(self, name: str, meaning: str, labels: str = "") -> Counter:
         return Counter(f"millet_{name}", meaning, labels.split(), registry=self._registry)
@@ -307,7 +315,7 @@ class Telemetry:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """A WatchAnalyses stream is open."""
+        """A watcher's stream is open."""
         with self._watchers.track_inprogress():
             yield
 

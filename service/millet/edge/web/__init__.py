@@ -1,7 +1,7 @@
-"""One read-only page for people, and metrics and health for machines."""
+"""The triage page for people, and metrics and health for machines."""
 
-from millet.edge.web.application import Sources, application
 from millet.edge.web.server import WatchServer, WebDoor, WebServer
+from millet.edge.web.sources import Sources
 from millet.edge.web.stow import Stow
 
-__all__ = ["Sources", "Stow", "WatchServer", "WebDoor", "WebServer", "application"]
+__all__ = ["Sources", "Stow", "WatchServer", "WebDoor", "WebServer"]

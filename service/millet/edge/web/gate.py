@@ -13,6 +13,8 @@ from millet.ports import Ask, Gate, Shown
 
 CERTIFICATE = "certificate"
 """Where the server puts the client's certificate into a connection's state."""
+WHO = "who"
+"""Where the gate puts whom it recognised into a request's state."""
 
 
 class GateKeeper:
@@ -38,6 +40,7 @@ class GateKeeper:
         elif verdict is Verdict.DENIED:
             await PlainTextResponse("Your role may not ask for this.", 403)(scope, receive, send)
         else:
+            scope = {**scope, "state": {**scope.get("state", {}), WHO: who}}
 
             async def sending(message: Message) -> None:
                 if message["type"] == "http.response.start" and message["status"] < 400:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from millet.core.analysis import TriageLevel
 from millet.core.job import State
+from millet.core.waiting import Patience
 from millet.core.wording import words
 from millet.ports import SeriesKey, SeriesStatus
 
@@ -74,11 +75,6 @@ def marks(status: SeriesStatus) -> tuple[Badge, ...]:
     return (LEVELS[TriageLevel(status.triage or "")], in_work) if judged else (in_work,)
 
 
-def changing(status: SeriesStatus) -> bool:
-    """Whether its page will change by itself soon."""
-    return status.state in {State.RECEIVING, State.QUEUED, State.ANALYSING} or status.deliveries_pending > 0
-
-
 def address(key: SeriesKey) -> str:
     """The page of a series."""
     return f"/series/{quote(key.site, safe='')}/{quote(key.series_uid, safe='')}"
@@ -98,6 +94,51 @@ def day(date_da: str) -> str:
 def minute(moment_utc: datetime) -> str:
     """A time for people, in UTC."""
     return moment_utc.strftime("%Y-%m-%d %H:%M")
+
+
+def lasting(seconds: float) -> str:
+    """A length of time for people, in the two units that matter."""
+    minutes = int(max(seconds, 0.0)) // 60
+    hours, days = minutes // 60, minutes // 1440
+    if days:
+        return f"{days} d {hours % 24} h" if days < 10 else f"{days} d"
+    return f"{hours} h {minutes % 60:02} min" if hours else f"{minutes} min"
+
+
+def place(status: SeriesStatus) -> str:
+    """Equal for two states of a row that differ in nothing but how far it has come."""
+    sent = f"{status.deliveries_pending}.{status.deliveries_dead}"
+    by = status.acknowledgement
+    seen = f"{by.at_utc.isoformat()} {status.is_acknowledged}" if by else ""
+    return f"{status.state} {status.triage or ''} {status.generation} {sent} {status.best_of_study} {seen}"
+
+
+def acknowledgeable(status: SeriesStatus) -> bool:
+    """Whether there is a level that somebody can have seen."""
+    return status.analysed_generation > 0
+
+
+def other(status: SeriesStatus) -> bool:
+    """Whether another series of its study is the one to open first."""
+    return bool(status.best_series_uid) and not status.best_of_study
+
+
+def overdue(status: SeriesStatus, patience: Patience, now_utc: datetime) -> bool:
+    """Whether nobody acknowledged it in time."""
+    late = patience.is_overdue(status.triage, status.analysed_utc, now_utc)
+    return late and not status.is_acknowledged
+
+
+def aged(status: SeriesStatus, patience: Patience, now_utc: datetime) -> bool:
+    """Whether it waits for so long that it is listed among the notable ones."""
+    before = None if status.is_acknowledged else patience.aged_before(now_utc)
+    below = status.triage in {None, TriageLevel.UNFLAGGED, TriageLevel.NOT_ASSESSED}
+    return below and before is not None and status.first_received_utc < before
+
+
+def code(text: str) -> str:
+    """A stable code as words."""
+    return text.replace("-", " ")
 
 
 def findings(status: SeriesStatus) -> str:

@@ -14,8 +14,10 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from millet.core.doors import Certificate
-from millet.edge.web.application import Sources, application, watching
+from millet.edge.web.application import application, watching
+from millet.edge.web.feed import Feed
 from millet.edge.web.gate import CERTIFICATE
+from millet.edge.web.sources import Sources
 from millet.ports import Gate
 
 GRACE_S = 3
@@ -93,8 +95,24 @@ class WebServer(_Serving):
     """The page, `/metrics` and the probes."""
 
     def __init__(self, sources: Sources, door: WebDoor = WebDoor()) -> None:
-        super().__init__(application(sources, gate=door.gate, hosts=door.hosts), door)
+        self._feed = Feed(sources)
+        super().__init__(application(sources, self._feed, gate=door.gate, hosts=door.hosts), door)
         self.sources = sources
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen and return the port (a free one for 0); raises OSError where it is taken."""
+        bound = await super().start(host, port)
+        await self._feed.start()
+        return bound
+
+    def wake(self) -> None:
+        """Something was committed; callable from any thread, at any time."""
+        self._feed.wake()
+
+    async def stop(self) -> None:
+        """Accept no more, end the streams, let other answers finish for `GRACE_S` seconds."""
+        await self._feed.stop()
+        await super().stop()
 
 
 class WatchServer(_Serving):

@@ -50,6 +50,36 @@ class AnalysisServiceStub:
                 request_serializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.WatchAnalysesRequest.SerializeToString,
                 response_deserializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.WatchAnalysesResponse.FromString,
                 _registered_method=True)
+        self.StreamAnalysis = channel.unary_stream(
+                '/millet.v1.AnalysisService/StreamAnalysis',
+                request_serializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.StreamAnalysisRequest.SerializeToString,
+                response_deserializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.StreamAnalysisResponse.FromString,
+                _registered_method=True)
+        self.WatchSeries = channel.unary_stream(
+                '/millet.v1.AnalysisService/WatchSeries',
+                request_serializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.WatchSeriesRequest.SerializeToString,
+                response_deserializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.WatchSeriesResponse.FromString,
+                _registered_method=True)
+        self.AcknowledgeSeries = channel.unary_unary(
+                '/millet.v1.AnalysisService/AcknowledgeSeries',
+                request_serializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.AcknowledgeSeriesRequest.SerializeToString,
+                response_deserializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.AcknowledgeSeriesResponse.FromString,
+                _registered_method=True)
+        self.WithdrawAcknowledgement = channel.unary_unary(
+                '/millet.v1.AnalysisService/WithdrawAcknowledgement',
+                request_serializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.WithdrawAcknowledgementRequest.SerializeToString,
+                response_deserializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.WithdrawAcknowledgementResponse.FromString,
+                _registered_method=True)
+        self.GiveFeedback = channel.unary_unary(
+                '/millet.v1.AnalysisService/GiveFeedback',
+                request_serializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.GiveFeedbackRequest.SerializeToString,
+                response_deserializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.GiveFeedbackResponse.FromString,
+                _registered_method=True)
+        self.ListFeedback = channel.unary_unary(
+                '/millet.v1.AnalysisService/ListFeedback',
+                request_serializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.ListFeedbackRequest.SerializeToString,
+                response_deserializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.ListFeedbackResponse.FromString,
+                _registered_method=True)
 
 
 class AnalysisServiceServicer:
@@ -62,6 +92,7 @@ class AnalysisServiceServicer:
         NOT_FOUND: the series is unknown, or known but not yet analysed (the message says which).
         INVALID_ARGUMENT: the request is incomplete or its page token is not one of ours.
         ABORTED: the series was analysed anew between two pages; start again without a token.
+        FAILED_PRECONDITION: the series is not of the patient or study that the caller expects.
         UNAVAILABLE: the store does not answer; try again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -83,11 +114,80 @@ class AnalysisServiceServicer:
     def WatchAnalyses(self, request, context):
         """WatchAnalyses sends the series that match, then every change as it is committed, oldest change
         first, until the caller leaves or its deadline passes. Several changes of one series between two
-        messages are sent as one, the newest.
+        messages are sent as one, the newest. The tokens of all processes on one journal are interchangeable.
+        A series is never taken out of the journal, so no change says that one is gone.
 
         INVALID_ARGUMENT: the resume token is not one of ours.
         OUT_OF_RANGE: the resume token is ahead of this journal; start again without one.
         UNAVAILABLE: the store does not answer, or the service stops; resume with the last token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamAnalysis(self, request, context):
+        """StreamAnalysis sends the newest committed analysis of one series: first all but the nodules and what
+        changed in each, then these in messages of a bounded size. All messages are of one analysis.
+
+        NOT_FOUND, INVALID_ARGUMENT, FAILED_PRECONDITION, UNAVAILABLE: as GetAnalysis.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchSeries(self, request, context):
+        """WatchSeries follows one series while it arrives and is analysed: how far it has come, and which nodules
+        were found so far. Those are provisional and may be retracted; only a message with final set says that an
+        analysis is committed. The stream goes on after that, since late instances make a next generation.
+
+        NOT_FOUND: the series is unknown.
+        INVALID_ARGUMENT, OUT_OF_RANGE: the resume token is not one of ours, or ahead of this journal.
+        FAILED_PRECONDITION: the series is not of the patient or study that the caller expects.
+        UNAVAILABLE: the store does not answer, or the service stops; resume with the last token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcknowledgeSeries(self, request, context):
+        """AcknowledgeSeries says that a person has seen what the newest analysis of a series says.
+
+        NOT_FOUND: the series is unknown.
+        INVALID_ARGUMENT: the request is incomplete.
+        FAILED_PRECONDITION: the newest analysis is not of the generation and level that were seen, or the
+        series not of the patient or study that the caller expects; look again.
+        ALREADY_EXISTS: the idempotency key stands for another request.
+        UNAVAILABLE: the store does not answer; try again with the same key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawAcknowledgement(self, request, context):
+        """WithdrawAcknowledgement takes back the acknowledgement of a series that counts.
+
+        NOT_FOUND, INVALID_ARGUMENT, ALREADY_EXISTS, UNAVAILABLE: as AcknowledgeSeries.
+        FAILED_PRECONDITION: there is none, or it is of another generation or level, or the series not of the
+        patient or study that the caller expects.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GiveFeedback(self, request, context):
+        """GiveFeedback says what a person thinks of a nodule of the newest analysis, or where one was missed.
+
+        NOT_FOUND: the series is unknown, or its newest analysis has no such nodule.
+        INVALID_ARGUMENT, FAILED_PRECONDITION, ALREADY_EXISTS, UNAVAILABLE: as AcknowledgeSeries.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFeedback(self, request, context):
+        """ListFeedback returns what was said of the nodules of one series, oldest first.
+
+        NOT_FOUND, INVALID_ARGUMENT, FAILED_PRECONDITION, UNAVAILABLE: as GetAnalysis.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,6 +210,36 @@ def add_AnalysisServiceServicer_to_server(servicer, server):
                     servicer.WatchAnalyses,
                     request_deserializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.WatchAnalysesRequest.FromString,
                     response_serializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.WatchAnalysesResponse.SerializeToString,
+            ),
+            'StreamAnalysis': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamAnalysis,
+                    request_deserializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.StreamAnalysisRequest.FromString,
+                    response_serializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.StreamAnalysisResponse.SerializeToString,
+            ),
+            'WatchSeries': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchSeries,
+                    request_deserializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.WatchSeriesRequest.FromString,
+                    response_serializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.WatchSeriesResponse.SerializeToString,
+            ),
+            'AcknowledgeSeries': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcknowledgeSeries,
+                    request_deserializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.AcknowledgeSeriesRequest.FromString,
+                    response_serializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.AcknowledgeSeriesResponse.SerializeToString,
+            ),
+            'WithdrawAcknowledgement': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawAcknowledgement,
+                    request_deserializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.WithdrawAcknowledgementRequest.FromString,
+                    response_serializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.WithdrawAcknowledgementResponse.SerializeToString,
+            ),
+            'GiveFeedback': grpc.unary_unary_rpc_method_handler(
+                    servicer.GiveFeedback,
+                    request_deserializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.GiveFeedbackRequest.FromString,
+                    response_serializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.GiveFeedbackResponse.SerializeToString,
+            ),
+            'ListFeedback': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFeedback,
+                    request_deserializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.ListFeedbackRequest.FromString,
+                    response_serializer=millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.ListFeedbackResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -194,6 +324,168 @@ class AnalysisService:
             '/millet.v1.AnalysisService/WatchAnalyses',
             millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.WatchAnalysesRequest.SerializeToString,
             millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.WatchAnalysesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamAnalysis(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/millet.v1.AnalysisService/StreamAnalysis',
+            millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.StreamAnalysisRequest.SerializeToString,
+            millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.StreamAnalysisResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchSeries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/millet.v1.AnalysisService/WatchSeries',
+            millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.WatchSeriesRequest.SerializeToString,
+            millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.WatchSeriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcknowledgeSeries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/millet.v1.AnalysisService/AcknowledgeSeries',
+            millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.AcknowledgeSeriesRequest.SerializeToString,
+            millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.AcknowledgeSeriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawAcknowledgement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/millet.v1.AnalysisService/WithdrawAcknowledgement',
+            millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.WithdrawAcknowledgementRequest.SerializeToString,
+            millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.WithdrawAcknowledgementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GiveFeedback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/millet.v1.AnalysisService/GiveFeedback',
+            millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.GiveFeedbackRequest.SerializeToString,
+            millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.GiveFeedbackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFeedback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/millet.v1.AnalysisService/ListFeedback',
+            millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.ListFeedbackRequest.SerializeToString,
+            millet_dot_proto_dot_millet_dot_v1_dot_analysis__service__pb2.ListFeedbackResponse.FromString,
             options,
             channel_credentials,
             insecure,

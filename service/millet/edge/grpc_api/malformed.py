@@ -1,0 +1,69 @@
+"""What arrives and is no message of its kind: a clear status for its caller, and nothing in the log."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeAlias
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from millet.edge.grpc_api.refusals import Refusal, refuse
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+
+class _Malformed:
+    """In the place of a request that could not be read."""
+
+
+class MalformedInterceptor(grpc.aio.ServerInterceptor):
+    """Answers INVALID_ARGUMENT where gRPC for Python would say UNKNOWN and log an exception."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """The handler of a single request, which reads it with care; others are left as they are."""
+        handler = await continuation(handler_call_details)
+        if handler is None or handler.request_streaming or handler.request_deserializer is None:
+            return handler
+        return _careful(handler)
+
+
+def _careful(handler: Handler) -> Handler:
+    name = f"unary_{'stream' if handler.response_streaming else 'unary'}"
+    inner: Callable[[Any, Context], Any] = getattr(handler, name)
+
+    async def one(request: Any, context: Context) -> Any:
+        await _check(request, context)
+        return await inner(request, context)
+
+    async def many(request: Any, context: Context) -> AsyncIterator[Any]:
+        await _check(request, context)
+        async for answer in inner(request, context):
+            yield answer
+
+    made = getattr(grpc, f"{name}_rpc_method_handler")
+    behaviour = many if inspect.isasyncgenfunction(inner) else one
+    outer: Handler = made(behaviour, _reader(handler.request_deserializer), handler.response_serializer)
+    return outer
+
+
+def _reader(read: Any) -> Callable[[bytes], Any]:
+    def careful(sent: bytes) -> Any:
+        try:
+            return read(sent)
+        except DecodeError:
+            return _Malformed()
+
+    return careful
+
+
+async def _check(request: Any, context: Context) -> None:
+    if isinstance(request, _Malformed):
+        why = "the request is no message of this call"
+        await refuse(context, Refusal(grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED", why))

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from readers import MemoryReaders, missed, rejected, seen, taken_back
+
+from millet.app.readers import AuditedReaders
+from millet.core.analysis import TriageLevel
+from millet.core.audit import Event, Kind
+from millet.ports import About, SeriesKey, Taken
+
+KEY = SeriesKey(site="default", series_uid="1.2.3")
+
+
+def test_what_is_said_is_in_the_audit_trail_once():
+    """Who, what and of which series; no comment and no place; nothing of what was refused or repeated."""
+    kept: list[Event] = []
+    log = AuditedReaders(log=MemoryReaders({KEY: (1, TriageLevel.URGENT)}), record=kept.append)
+    said = seen(TriageLevel.URGENT)
+    assert log.acknowledge(About(KEY, "a"), seen(TriageLevel.NOTABLE)) is Taken.CHANGED
+    for _ in range(2):
+        log.acknowledge(About(KEY, "a"), said)
+    log.acknowledge(About(KEY, "b"), taken_back(said))
+    log.give_feedback(About(KEY, "a"), rejected())
+    log.give_feedback(About(KEY, "b"), missed())
+    assert {(one.kind, one.series_uid) for one in kept} == {(Kind.ANSWERED, "1.2.3")}
+    assert [(one.who, one.what) for one in kept] == [
+        ("Dr Anna Weiß", "has seen urgent of generation 1"),
+        ("Dr Anna Weiß", "took back having seen urgent of generation 1"),
+        ("Dr Anna Weiß", "rejected a nodule of generation 1"),
+        ("Ben", "missed a nodule of generation 1 (named by the caller)"),
+    ]
+    assert log.acknowledgements(KEY) == [said, taken_back(said)]
+    assert log.feedback(KEY) == [rejected(), missed()]

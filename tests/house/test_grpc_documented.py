@@ -1,0 +1,101 @@
+"""What the reference of the gRPC API says is done, by a client that knows what reflection tells alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import grpc
+import pytest
+from analyses import analysis
+from google.protobuf import json_format
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
+from grpc_bench import Bench
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from worklists import status
+
+from millet.core.analysis import TriageLevel
+from millet.core.roles import RPCS
+from millet.proto.millet.v1 import analysis_service_pb2 as pb
+
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "grpc.md").read_text("utf-8")
+SERVICE = pb.DESCRIPTOR.services_by_name["AnalysisService"]
+COMMAND = re.compile(
+    r"^buf curl --protocol grpc --http2-prior-knowledge -d '(.*)' http://127.0.0.1:50051/([\w.]+)/(\w+)$",
+    re.MULTILINE,
+)
+
+
+class Command(NamedTuple):
+    """A command of the page."""
+
+    request: dict
+    service: str
+    method: str
+
+
+COMMANDS = [Command(json.loads(body), service, method) for body, service, method in COMMAND.findall(PAGE)]
+
+
+def test_every_call_is_documented_with_its_role_and_a_command():
+    """A call that somebody adds is in the table, and shown."""
+    rows = re.findall(r"^\| `(\w+)` \| .* \| `(\w+)` \|$", PAGE, re.MULTILINE)
+    methods = [method.name for method in SERVICE.methods]
+    assert dict(rows) == {name: str(RPCS[f"/{SERVICE.full_name}/{name}"]) for name in methods}
+    assert {command.method for command in COMMANDS} == set(methods)
+    assert PAGE.count("buf curl") == len(COMMANDS) + 1
+
+
+def answers(channel: grpc.Channel, command: Command) -> Iterator[dict]:
+    """What a call answers, with messages made of what reflection tells alone."""
+    pool = DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
+    method = pool.FindServiceByName(command.service).FindMethodByName(command.method)
+    request = json_format.ParseDict(command.request, GetMessageClass(method.input_type)())
+    kind = channel.unary_stream if method.server_streaming else channel.unary_unary
+    call = kind(
+        f"/{command.service}/{command.method}",
+        request_serializer=lambda message: message.SerializeToString(),
+        response_deserializer=GetMessageClass(method.output_type).FromString,
+    )
+    if not method.server_streaming:
+        yield json_format.MessageToDict(call(request, timeout=30))
+        return
+    stream = call(request, timeout=30)
+    yield json_format.MessageToDict(next(stream))
+    stream.cancel()
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """A server with the series of the page."""
+    made = Bench()
+    line = made.worklist.put(status(1, analysed_generation=1), analysis(2))
+    made.readers.levels[line.key] = (1, TriageLevel.NOTABLE)
+    return made
+
+
+def test_the_commands_of_the_page_do_what_they_say(bench):
+    """One after the other, as a reader would try them; each is answered with something."""
+    got = []
+
+    async def test(_stub):
+        target = f"127.0.0.1:{bench.port}"
+
+        def ask() -> None:
+            with grpc.insecure_channel(target) as channel:
+                got.extend((command.method, next(answers(channel, command))) for command in COMMANDS)
+
+        await asyncio.to_thread(ask)
+
+    bench.run(test)
+    assert [method for method, _ in got] == [command.method for command in COMMANDS]
+    found = dict(got)
+    assert found["WatchSeries"]["final"] is True
+    assert found["GetAnalysis"]["totalNodules"] == 2
+    assert found["ListFeedback"]["feedback"][0]["opinion"] == "OPINION_MISSED"
+    assert len(bench.readers.said) == 3

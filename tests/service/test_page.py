@@ -1,0 +1,85 @@
+"""The triage page over the running service: a phantom that arrives while somebody looks."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import numpy as np
+import pydicom
+import pytest
+from browsers import Looker, chromium
+from peers import http, storescu
+from PIL import Image
+
+
+@pytest.fixture
+def opened(millet, small_case):
+    """A service, the page of its worklist in a browser, and the UID of a case that is not sent yet."""
+    service = millet()
+    head = pydicom.dcmread(next(iter(sorted(small_case.glob("*.dcm")))), stop_before_pixels=True)
+    with chromium() as browser:
+        window = Looker(browser, f"http://127.0.0.1:{service.web_port}")
+        window.open("/")
+        yield service, window, head
+        window.close()
+
+
+def test_a_case_appears_is_opened_and_acknowledged(opened, small_case):
+    """From the first instance to the name in its row, without a key that loads the page anew."""
+    service, window, head = opened
+    page = window.page
+    assert "No series has arrived" in page.locator("main").inner_text()
+    storescu(small_case, service.dicom_port)
+    page.locator("tbody tr", has_text=head.AccessionNumber).wait_for(timeout=30_000)
+    page.locator("tbody tr.critical, tbody tr.urgent, tbody tr.notable").wait_for(timeout=120_000)
+    window.keep("service-worklist")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("body[data-ready]", timeout=60_000)
+    page.wait_for_selector("#slice[data-drawn]", timeout=30_000)
+    window.keep("service-series")
+    assert window.overflow() <= 0
+    assert window.barriers() == []
+    slices_follow_the_nodules(window)
+    page.keyboard.press("a")
+    page.get_by_label("Your name").fill("Dr Anna Weiß")
+    page.keyboard.press("Enter")
+    page.get_by_text("Dr Anna Weiß (as typed)").wait_for()
+    assert window.faults == []
+    slices_are_the_scanner_s(service, head, small_case)
+
+
+def slices_follow_the_nodules(window) -> None:
+    """A chosen nodule is circled in its own slice; leafing and the other window change the picture."""
+    page, canvas = window.page, window.page.locator("#slice")
+    page.keyboard.press("j")
+    at = canvas.get_attribute("data-at")
+    page.locator(f'#slice[data-drawn="{at}"]').wait_for()
+    window.keep("service-chosen")
+    seen = canvas.screenshot()
+    pixels = np.asarray(Image.open(io.BytesIO(seen)).convert("RGB")).astype(int)
+    white_ring = (pixels > 245).all(axis=2).sum()
+    assert white_ring > 50
+    page.keyboard.press(".")
+    page.locator(f'#slice[data-drawn="{int(at) + 1}"]').wait_for()
+    assert canvas.screenshot() != seen
+    before = canvas.screenshot()
+    page.keyboard.press("w")
+    page.wait_for_timeout(1000)
+    assert canvas.screenshot() != before
+
+
+def slices_are_the_scanner_s(service, head, folder) -> None:
+    """The picture of an instance is that instance in a lung window, and none of another series."""
+    url = f"http://127.0.0.1:{service.web_port}/series/default/{head.SeriesInstanceUID}/slices"
+    picture = np.asarray(Image.open(io.BytesIO(http(f"{url}/{head.SOPInstanceUID}"))))
+    dataset = next(
+        one
+        for one in map(pydicom.dcmread, sorted(folder.glob("*.dcm")))
+        if one.SOPInstanceUID == head.SOPInstanceUID
+    )
+    hu = dataset.pixel_array * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept)
+    expected = np.clip((hu + 1350) * 255 / 1500, 0, 255)
+    assert np.abs(picture.astype(float) - expected).max() <= 1
+    assert re.search(r'"rows":\d+', http(f"{url}.json").decode())
