@@ -35,12 +35,20 @@ def test_a_study_with_a_mass_is_told_by_webhook_and_mail(millet, small_case, ser
     key = tmp_path / "key"
     key.write_text(KEY)
     to = f"http://127.0.0.1:{server.server_port}/hook"
-    hook = {"name": "ward", "kind": "webhook", "to": to, "tls": False, "key_file": str(key)}
+    hook = {
+        "name": "ward",
+        "kind": "webhook",
+        "to": to,
+        "tls": False,
+        "key_file": str(key),
+        "notify_from": "notable",
+    }
     mail = {
         "name": "desk",
         "kind": "mail",
         "to": f"127.0.0.1:{mailbox.port}",
         "tls": False,
+        "notify_from": "notable",
         "sender": "millet@hospital.example",
         "recipients": ["desk@hospital.example"],
     }
@@ -51,7 +59,7 @@ def test_a_study_with_a_mass_is_told_by_webhook_and_mail(millet, small_case, ser
     ((_, headers, body),) = server.came
     told = Webhook(KEY).verify(body, {name.lower(): value for name, value in headers.items()})["data"]
     assert (told["change"], told["before"], told["sequence"]) == ("raised", None, 1)
-    assert told["level"] in {"urgent", "critical"}
+    assert told["level"] in {"notable", "urgent", "critical"}
     assert all(reason["code"] for reason in told["reasons"])
     ((_, message),) = mailbox.came
     text = message.get_content()
