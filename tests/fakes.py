@@ -23,6 +23,7 @@ from millet.ports import (
     Arrived,
     Delivery,
     Entry,
+    Flag,
     Kept,
     KeptObject,
     Known,
@@ -232,6 +233,8 @@ class MemoryJournal:
         self._sent: list[_Sent] = []
         self._reports: dict[int, list[Predecessor]] = {}
         self._segments: dict[str, int] = {}
+        self.flags: dict[tuple[int, int], Flag | None] = {}
+        """Who must hear of a generation."""
 
     def state(self, series_id: int) -> str:
         """Where a series stands."""
@@ -386,9 +389,15 @@ class MemoryJournal:
         return max(earlier, key=lambda one: one.generation, default=None)
 
     def commit(
-        self, work: Work, analysis: Analysis, objects: Sequence[KeptObject], destinations: Sequence[str]
+        self,
+        work: Work,
+        analysis: Analysis,
+        objects: Sequence[KeptObject],
+        destinations: Sequence[str],
+        flag: Flag | None = None,
     ) -> bool:
         """Keep the first analysis."""
+        self.flags[work.series_id, work.generation] = flag
         made_by = analysis.provenance
         key = (work.series_id, work.generation, made_by.model_digest, made_by.configuration_digest)
         one = self._series[work.series_id - 1]

@@ -90,3 +90,51 @@ def test_a_destination_wants_what_it_asks_for_and_can_carry(change, wanted):
     """DICOM is never put into an HL7 frame."""
     section = DestinationSection(**(GOOD | change))
     assert {kind for kind in ("sr", "seg", "hl7-oru") if section.wants(kind)} == wanted
+
+
+HOOK = {"name": "ward", "kind": "webhook", "to": "https://a/hook", "key_file": Path("k")}
+MAIL = {
+    "name": "desk",
+    "kind": "mail",
+    "to": "mail.example:587",
+    "sender": "millet@a.example",
+    "recipients": ("ward@a.example",),
+}
+
+
+@pytest.mark.parametrize(
+    ("good", "change"),
+    [
+        (HOOK, {"key_file": None}),
+        (HOOK, {"to": "http://a/hook"}),
+        (HOOK, {"kinds": ("sr",)}),
+        (HOOK, {"notify_from": "unflagged"}),
+        (HOOK, {"identify": "name"}),
+        (HOOK, {"most_an_hour": 0}),
+        (HOOK, {"sender": "millet@a.example"}),
+        (GOOD, {"key_file": Path("k")}),
+        (GOOD, {"recipients": ("ward@a.example",)}),
+        (MAIL, {"to": "mail.example"}),
+        (MAIL, {"recipients": ()}),
+        (MAIL, {"recipients": ("Ward <ward@a.example>",)}),
+        (MAIL, {"sender": "millet@a.example\nBcc: x@y.example"}),
+        (MAIL, {"user": "millet"}),
+        (MAIL, {"user": "millet", "password_file": Path("p"), "tls": False}),
+        (MAIL, {"token_file": Path("t")}),
+        (MAIL, {"verify": "query"}),
+    ],
+)
+def test_a_wrong_recipient_of_notifications_is_refused(good, change):
+    """Each mistake is one."""
+    DestinationSection(**good)
+    with pytest.raises(ValueError, match=r"\w") as refused:
+        DestinationSection(**(good | change))
+    assert ";" not in str(refused.value)
+
+
+@pytest.mark.parametrize("section", [HOOK, MAIL])
+def test_a_recipient_of_notifications_is_sent_nothing_else(section):
+    """By default from urgent on, with no identifier."""
+    one = DestinationSection(**section)
+    assert not any(one.wants(kind) for kind in ("sr", "fhir", "hl7-oru", "notice-1", "nodules.json"))
+    assert (one.notifies, one.rule.least, one.rule.identify) == (True, "urgent", "none")

@@ -105,7 +105,9 @@ def test_whom_nobody_calls_over_tls_is_not_looked_at(authority):
     web = DestinationSection(name="WEB", kind="stow", to="https://web.example/dicom")
     mllp = DestinationSection(name="HL7", kind="mllp", to="127.0.0.1:2575")
     archive = ArchiveSection(name="VNA", kind="dicomweb", to="https://vna.example:8443/rs")
-    everything = {"destinations": (section, clear, web, mllp), "archive": (archive,)}
+    mail = {"kind": "mail", "sender": "a@b.example", "recipients": ("c@d.example",)}
+    asked = DestinationSection(name="MAIL", to="127.0.0.1:587", **mail)
+    everything = {"destinations": (section, clear, web, mllp, asked), "archive": (archive,)}
 
     def called(*roles: str) -> list[tuple[str, str, int]]:
         return [(name, host, port) for name, _, host, port in servers(Settings(roles=roles, **everything))]

@@ -29,6 +29,8 @@ def test_a_kind_says_what_its_bytes_are(kind, media, ending):
         ("dicom", {"sr"}),
         ("stow", {"sr"}),
         ("mllp", {"hl7-oru"}),
+        ("webhook", set()),
+        ("mail", set()),
     ],
 )
 def test_a_transport_carries_what_it_is_made_for(transport, carried):

@@ -11,6 +11,7 @@ from instances import received
 from millet import app
 from millet.core.assembler import Waits
 from millet.core.job import State
+from millet.core.language import Language, said
 from millet.errors import DetectorError, Interrupted, StoreError
 from millet.flow import work
 from millet.flow.batcher import Batcher
@@ -125,6 +126,17 @@ def test_reports_go_where_the_called_title_says(bench):
     replace(bench.analyser, routed=routed).run(1, 1)
     assert asked == [(received(0).source.called_ae, ("folder", "PACS"))]
     assert set(bench.journal.backlog()) == {"er-pacs"}
+
+
+def test_recipients_hear_of_what_is_routed_to_them(bench):
+    """With the reasons in the language of the reports, and their codes."""
+    told = replace(bench.analyser, recipients=frozenset({"PACS", "ward"}), language=Language.GERMAN)
+    told.run(1, 1)
+    flag = bench.journal.flags[1, 1]
+    assert flag.recipients == ("PACS",)
+    (made,) = bench.committed
+    assert [one.words for one in flag.grounds] == [said(one, Language.GERMAN) for one in made.triage.reasons]
+    assert [one.code for one in flag.grounds] == ["triage.not-analysed-detail"]
 
 
 def test_a_report_that_cannot_be_made_does_not_keep_a_series_from_ending(bench, monkeypatch):

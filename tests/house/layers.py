@@ -69,8 +69,8 @@ LAYERS = {
     ),
     "proto": _layer("proto", "google grpc"),
     "settings": _layer(
-        "errors core.bucket core.canary core.language core.manifest core.media core.peer core.doors "
-        "core.turns settings"
+        "errors core.bucket core.canary core.language core.manifest core.media core.notification core.peer "
+        "core.doors core.turns settings"
     ),
     "app": _layer(
         f"{EVERYTHING} app", "numpy torch threadpoolctl blake3 uvicorn grpc rich prometheus_client sqlalchemy"

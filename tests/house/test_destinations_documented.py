@@ -39,3 +39,13 @@ def test_the_example_is_a_configuration(page: str) -> None:
         for t in tables
     ]
     assert [one.kind for one in made] == ["dicom", "stow", "http"]
+
+
+def test_the_example_of_notifications_is_a_configuration(root: Path) -> None:
+    """As that of destinations."""
+    text = (root / "docs/how-to/notifications.md").read_text("utf-8")
+    tables = tomllib.loads(text.split("```toml\n")[1].split("```", maxsplit=1)[0])["destinations"]
+    for table in tables:
+        files = {name: Path(value) for name, value in table.items() if name.endswith("_file")}
+        lists = {name: tuple(value) for name, value in table.items() if isinstance(value, list)}
+        assert DestinationSection(**(table | files | lists)).notifies

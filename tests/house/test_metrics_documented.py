@@ -19,6 +19,7 @@ def declared() -> Iterator[tuple[str, str, frozenset[str]]]:
     telemetry.model("", "", "", "", "")
     telemetry.clock_skews({"": 0.0})
     telemetry.doors.certificate_left("server", 0)
+    telemetry.notices.planned(["ward"])
     telemetry.working.ready("", answers=True)
     Devices(registry, (0,), Nvml()).measure()
     for metric in registry.collect():

@@ -182,6 +182,7 @@ class Analysing:
             models=models,
             destinations={**{one.name: one.wants for one in self.destinations}, NAME: wants},
             routed=self.routed,
+            recipients=frozenset(one.name for one in self.destinations if one.notifies),
             committed=committed,
             faulty=faulty,
             drain=drain,

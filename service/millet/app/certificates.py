@@ -97,12 +97,13 @@ def files(chosen: Settings) -> Iterator[tuple[str, Path]]:
 
 
 def servers(chosen: Settings) -> Iterator[tuple[str, Section, str, int]]:
-    """Whom this process calls over TLS: name in metrics, section, host and port."""
+    """Whom this process calls over TLS: name in metrics, section, host and port.
+
+    Without mail servers that are asked for TLS (STARTTLS): their certificates are seen with each mail alone.
+    """
     called: list[tuple[str, Section]] = []
     if "deliver" in chosen.roles:
-        called += [
-            (f"destination {one.name}", one) for one in chosen.all_destinations if one.kind != "folder"
-        ]
+        called += [(f"destination {one.name}", one) for one in chosen.all_destinations if one.greets_by_tls]
     if "receive" in chosen.roles:
         called += [(f"archive {one.name}", one) for one in chosen.archive]
     for name, one in called:
@@ -114,7 +115,7 @@ def address(section: Section) -> tuple[str, int]:
     """Host and port of whoever is not a folder."""
     if section.kind in {"dicom", "dimse"}:
         return section.peer.host, section.peer.port
-    if isinstance(section, DestinationSection) and section.kind == "mllp":
+    if isinstance(section, DestinationSection) and section.kind in {"mllp", "mail"}:
         return section.address
     url = urlsplit(section.to)
     return url.hostname or "", url.port or (443 if url.scheme == "https" else 80)

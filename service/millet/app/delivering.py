@@ -6,12 +6,13 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from time import monotonic
 
 from millet.app.canary import Drawn, Returned
+from millet.app.notifying import notifying, rules_of
 from millet.app.tracing import Tracing
 from millet.core.canary import NAME
 from millet.core.retry import Patience
@@ -30,6 +31,7 @@ from millet.edge.telemetry import Events, Telemetry
 from millet.errors import StoreError
 from millet.flow.kept import Queries
 from millet.flow.lifecycle import Loop, Part
+from millet.flow.notify import Notifier
 from millet.flow.outbox import Outbox, Route
 from millet.ports import Archive, Clock, DeadLetters, Delivery, Destination, ObjectStore, Site, Verifier
 from millet.settings import DestinationSection, Settings
@@ -62,6 +64,7 @@ class Delivering:
         loops = [loop for section in self.chosen.all_destinations for loop in self._loops(section)]
         if self.drawn:
             loops += self._threads(self._canary(self.drawn), 1)
+        loops += self._notifies()
         for loop in loops:
             self.journal.watch(loop.wake)
 
@@ -84,6 +87,13 @@ class Delivering:
         self.telemetry.leaving.backlog(self.journal.backlog())
         for name, outbox in self._outboxes.items():
             self.telemetry.leaving.breaker(name, outbox.position)
+
+    def _notifies(self) -> Iterator[Loop]:
+        """One loop, where somebody wants to hear of levels."""
+        if rules := rules_of(self.chosen):
+            self.telemetry.notices.planned(tuple(rules))
+            notifier = Notifier(self.journal, self.objects, self.clock, rules, self.events.notified)
+            yield Loop("notify", notifier.step, OUTBOX_EVERY_S)
 
     @cached_property
     def _outboxes(self) -> dict[str, Outbox]:
@@ -114,7 +124,7 @@ class Delivering:
         return _Timed(to, self.clock, took)
 
     def _route(self, section: DestinationSection) -> Route:
-        made = self._timed(section.name, destination(section, self.chosen))
+        made = self._timed(section.name, destination(section, self.chosen, self.clock.utc))
         verifier = self._verifier(section)
         return Route(name=section.name, destination=made, patience=self._patience, verifier=verifier)
 
@@ -160,8 +170,10 @@ class _Timed:
             self.took(delivery, began_utc, error)
 
 
-def destination(section: DestinationSection, chosen: Settings) -> Destination:
-    """What a section of the settings describes."""
+def destination(
+    section: DestinationSection, chosen: Settings, now_utc: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Destination:
+    """What a section of the settings describes; the time is that of signatures and mails."""
     tls = _tls(section)
     door = Door(
         url=section.to,
@@ -183,6 +195,8 @@ def destination(section: DestinationSection, chosen: Settings) -> Destination:
             return StowDestination(door)
         case "http":
             return HttpDestination(door)
+        case "webhook" | "mail":
+            return notifying(section, chosen, door, now_utc)
         case "mllp":
             wanted = tls if section.tls else None
             return MllpDestination(*section.address, wanted, section.timeout_s, section.limit_s)

@@ -10,10 +10,18 @@ DICOM = "application/dicom"
 HL7 = "x-application/hl7-v2+er7"
 """As HL7 over HTTP names the encoding with bars and hats."""
 _BY_ENDING = {".png": "image/png", ".json": "application/json"}
-_BY_PREFIX = {"hl7": HL7, "fhir": "application/fhir+json"}
+NOTICE = "application/json"
+"""A notification."""
+_BY_PREFIX = {
+    "hl7": HL7,
+    "fhir": "application/fhir+json",
+    **dict.fromkeys(["notice", "urgent", "digest"], NOTICE),
+}
 _ENDINGS = {DICOM: ".dcm", HL7: ".hl7", "application/fhir+json": ".json"}
-TRANSPORTS = ("folder", "dicom", "stow", "http", "mllp")
-_ONLY = {"dicom": DICOM, "stow": DICOM, "mllp": HL7}
+NOTIFYING = ("webhook", "mail")
+"""Transports of notifications, which are sent nothing else."""
+TRANSPORTS = ("folder", "dicom", "stow", "http", "mllp", *NOTIFYING)
+_ONLY = {"dicom": DICOM, "stow": DICOM, "mllp": HL7, **dict.fromkeys(NOTIFYING, NOTICE)}
 """What a transport is made for; the others carry anything."""
 ON_REQUEST = frozenset(["labelmap", "cad"])
 """Kinds of DICOM objects that many archives do not know: they get them where they ask for them by name."""

@@ -312,4 +312,16 @@ PHRASES: Mapping[str, str] = {
     "guideline.assuming": " Angenommen: {told}.",
     "guideline.percent": "{percent} %",
     "guideline.least": "unter 0,1 %",
+    # notifications
+    "notice.first": "Studie {reference}: {level}",
+    "notice.raised": "Studie {reference}: angehoben von {before} auf {level}",
+    "notice.lowered": "Studie {reference}: gesenkt von {before} auf {level}",
+    "notice.withdrawn": "Studie {reference}: {before} zurückgenommen, jetzt {level}",
+    "notice.digest": "{count} Studien in einer Nachricht",
+    "notice.site": "Standort: {value}",
+    "notice.accession": "Anforderungsnummer: {value}",
+    "notice.study_uid": "Study Instance UID der Studie: {value}",
+    "notice.sequence": "Nachricht {n} zu dieser Studie; eine mit höherer Nummer ist neuer.",
+    "notice.never-normal": "Keine Nachricht sagt, dass eine Studie unauffällig ist. Alle stehen in "
+    "der Arbeitsliste.",
 }

@@ -306,4 +306,15 @@ PHRASES: Mapping[str, str] = {
     "guideline.assuming": " Assuming {told}.",
     "guideline.percent": "{percent} %",
     "guideline.least": "under 0.1 %",
+    # notifications
+    "notice.first": "study {reference}: {level}",
+    "notice.raised": "study {reference}: raised from {before} to {level}",
+    "notice.lowered": "study {reference}: lowered from {before} to {level}",
+    "notice.withdrawn": "study {reference}: {before} withdrawn, now {level}",
+    "notice.digest": "{count} studies in one message",
+    "notice.site": "Site: {value}",
+    "notice.accession": "Accession number: {value}",
+    "notice.study_uid": "Study Instance UID: {value}",
+    "notice.sequence": "Message {n} about this study; one with a higher number is newer.",
+    "notice.never-normal": "No message says that a study is normal. See the worklist for all of them.",
 }

@@ -87,3 +87,10 @@ def of_ack(code: str, error: str = "") -> Verdict:
     if error or code in {"AE", "CR"}:
         return Verdict.NEVER
     return Verdict.LATER
+
+
+def of_smtp(code: int) -> Verdict:
+    """What the answer of a mail server means (RFC 5321 4.2.1): 4yz may pass, 5yz stays."""
+    if 200 <= code < 300:
+        return Verdict.TAKEN
+    return Verdict.NEVER if code >= 500 else Verdict.LATER

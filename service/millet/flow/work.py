@@ -14,6 +14,7 @@ from millet.core.analysis import Analysis
 from millet.core.language import Language
 from millet.core.media import is_instance, is_sent
 from millet.core.nodule import Nodule
+from millet.core.notification import grounds
 from millet.core.reasons import Reason
 from millet.core.uids import object_uid
 from millet.errors import DetectorError, Interrupted, ServiceError
@@ -25,7 +26,7 @@ from millet.flow.precedence import Precedence
 from millet.flow.progress import Reached
 from millet.flow.seeking import Seeking
 from millet.flow.streaming import Streaming
-from millet.ports import JobQueue, KeptObject, ObjectStore, SeriesKey, Spool, Work
+from millet.ports import Flag, JobQueue, KeptObject, ObjectStore, SeriesKey, Spool, Work
 
 ATTEMPTS = 3
 """How often a fault of ours is tried again: one may be a passing lack of memory, three are not."""
@@ -62,6 +63,8 @@ class Analyser:
     earlier: Callable[[SeriesKey], Analysis | None] = lambda _key: None
     """The newest committed analysis of a series, of whichever generation."""
     routed: Routed = lambda _called_ae, destinations: destinations
+    recipients: frozenset[str] = frozenset()
+    """Destinations that hear of levels."""
     precedence: Precedence = field(default_factory=Precedence)
     language: Language = Language.ENGLISH
     """Of what is made."""
@@ -151,7 +154,11 @@ class Analyser:
     def _commit(self, work: Work, made: Made) -> None:
         kept = self._kept(made.analysis, made.objects)
         destinations = self.routed(work.called_ae, tuple(self.destinations))
-        if self.jobs.commit(work, made.analysis, kept, destinations):
+        flag = Flag(
+            recipients=tuple(name for name in destinations if name in self.recipients),
+            grounds=grounds(made.analysis.triage.reasons, self.language),
+        )
+        if self.jobs.commit(work, made.analysis, kept, destinations, flag):
             self.committed(work, made.analysis)
 
     def _kept(self, analysis: Analysis, objects: Mapping[str, bytes]) -> tuple[KeptObject, ...]:

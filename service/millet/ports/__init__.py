@@ -29,6 +29,7 @@ from millet.ports.deliveries import DeadLetters, DeliveryQueue, Later, Selection
 from millet.ports.detector import Detector, Peaks
 from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
 from millet.ports.habits import Habits, Sender
+from millet.ports.notices import Due, Message, NoticeLog, Settled
 from millet.ports.priors import PatientExams, PriorLog, Priors, UnderWay
 from millet.ports.provisional import Found, Provisional, ProvisionalLog
 from millet.ports.readers import About, ReaderLog, Taken
@@ -43,7 +44,7 @@ from millet.ports.stores import (
     Stored,
 )
 from millet.ports.verification import Verifier
-from millet.ports.work import Delivery, Destination, JobQueue, KeptObject, Work
+from millet.ports.work import Delivery, Destination, Flag, JobQueue, KeptObject, Work
 from millet.ports.worklist import (
     Board,
     Overview,
@@ -70,7 +71,9 @@ __all__ = [
     "DeliveryQueue",
     "Destination",
     "Detector",
+    "Due",
     "Entry",
+    "Flag",
     "Found",
     "FoundSeries",
     "FoundStudy",
@@ -84,6 +87,8 @@ __all__ = [
     "KeptObject",
     "Known",
     "Later",
+    "Message",
+    "NoticeLog",
     "ObjectStore",
     "Offer",
     "OpenSeries",
@@ -112,6 +117,7 @@ __all__ = [
     "SeriesName",
     "SeriesQuery",
     "SeriesStatus",
+    "Settled",
     "Shown",
     "Site",
     "SliceLog",

@@ -12,6 +12,7 @@ from millet.ports.worklist import SeriesKey
 
 if TYPE_CHECKING:
     from millet.core.analysis import Analysis, Predecessor
+    from millet.core.notification import Ground
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,14 @@ class KeptObject:
     """Destinations that did not ask for this kind."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """Who hears of a study's triage level, and the words of an analysis for it."""
+
+    recipients: tuple[str, ...] = ()
+    grounds: tuple[Ground, ...] = ()
+
+
 class JobQueue(Protocol):
     """The journal as a worker sees it. Each method is one transaction, blocks, raises StoreError."""
 
@@ -61,8 +70,12 @@ class JobQueue(Protocol):
         analysis: Analysis,
         objects: Sequence[KeptObject],
         destinations: Sequence[str],
+        flag: Flag | None = None,
     ) -> bool:
-        """Journal an analysis, its objects and their deliveries; the first commit wins, later say False."""
+        """Journal an analysis, its objects, their deliveries, and who must hear of its study.
+
+        The first commit wins, later say False.
+        """
 
     def park(self, series_id: int, generation: int, reason_code: str) -> None:
         """Give up until an operator looks; nothing happens if the generation ended or was replaced."""

@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from millet.core.media import TRANSPORTS, wanted
+from millet.core.media import NOTIFYING, TRANSPORTS, wanted
+from millet.core.notification import LEVELS, Identify, Rule
 from millet.core.peer import PORTS, Peer
 
 VERIFICATIONS = ("none", "query", "commitment")
+TLS_AT_ONCE = 465
+"""Port of mail servers on which nothing is said before TLS (RFC 8314)."""
+WEB = ("stow", "http", "webhook")
+ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}"
+"""A mail address as HTML has it, in ASCII: no name, nothing that is quoted."""
 OTHER = "other"
 """What metrics call destinations that are configured no longer."""
 
@@ -24,10 +30,11 @@ class DestinationSection:
     """Under which its deliveries are journalled, counted and replayed. Whoever renames a destination leaves
     what waits for it behind."""
     kind: str
-    """folder, dicom (C-STORE), stow (DICOMweb STOW-RS), http (a POST for each object) or mllp (HL7)."""
+    """folder, dicom (C-STORE), stow (DICOMweb STOW-RS), http (a POST for each object) or mllp (HL7); for
+    notifications webhook (a signed POST) or mail (SMTP): notifications.md."""
     to: str
     """Where it is: a path, `AET@HOST:PORT`, the URL of the DICOMweb service or of what is posted to, or
-    `HOST:PORT`."""
+    `HOST:PORT` (mllp, mail)."""
     kinds: tuple[str, ...] = ()
     """The kinds of objects that it wants, as listed below, or patterns of them (`sc-*`); empty for all that
     its transport is made for, but `labelmap` and `cad` over DICOM, which many archives do not know."""
@@ -46,7 +53,26 @@ class DestinationSection:
     key: Path | None = None
     """PEM file of that certificate's key."""
     token_file: Path | None = None
-    """File of the bearer token that we send it (stow, http)."""
+    """File of the bearer token that we send it (stow, http, webhook)."""
+    notify_from: str = "urgent"
+    """The triage level from which on it is notified of studies: notable, urgent or critical."""
+    identify: str = "none"
+    """How notifications name a study: none (no identifier at all), accession (Accession Number) or study
+    (Study Instance UID)."""
+    most_an_hour: int = 20
+    """Notifications that it gets within an hour; what is over it comes in one digest as soon as there is
+    room. Those of the highest level neither wait nor count."""
+    key_file: Path | None = None
+    """File of the key that signs (webhook): `whsec_` and 24 to 64 bytes in base64, one a line; of two, each
+    signs, so that a key can be changed."""
+    sender: str = ""
+    """Address that mails come from."""
+    recipients: tuple[str, ...] = ()
+    """Addresses that mails go to."""
+    user: str = ""
+    """Our name at the mail server; empty for one that asks for none."""
+    password_file: Path | None = None
+    """File of our password there."""
     concurrency: int = 1
     """How many objects are on their way to it at one time."""
     timeout_s: float = 30.0
@@ -58,9 +84,28 @@ class DestinationSection:
         if mistakes := list(_mistakes(self)):
             raise ValueError("; ".join(mistakes))
 
+    @property
+    def notifies(self) -> bool:
+        """Whether it is sent notifications, and nothing else."""
+        return self.kind in NOTIFYING
+
+    @property
+    def greets_by_tls(self) -> bool:
+        """Whether a connection to it begins with TLS, where it has any."""
+        return self.kind != "folder" and (self.kind != "mail" or self.address[1] == TLS_AT_ONCE)
+
+    @property
+    def rule(self) -> Rule:
+        """What it asked for, as a recipient of notifications."""
+        return Rule(
+            least=LEVELS[LEVELS.index(self.notify_from)],
+            most_an_hour=self.most_an_hour,
+            identify=Identify(self.identify),
+        )
+
     def wants(self, kind: str) -> bool:
         """Whether it is sent a kind of object."""
-        return wanted(self.kind, kind, self.kinds)
+        return not self.notifies and wanted(self.kind, kind, self.kinds)
 
     @property
     def peer(self) -> Peer:
@@ -69,7 +114,7 @@ class DestinationSection:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it is, for `mllp`. Raises ValueError."""
+        """Where it is, for `mllp` and `mail`. Raises ValueError."""
         host, _, port = self.to.rpartition(":")
         if not host or not port.isascii() or not port.isdigit() or int(port) not in PORTS:
             raise ValueError(f"{self.to!r} is not of the form HOST:PORT")
@@ -107,22 +152,52 @@ def _mistakes(section: DestinationSection) -> Iterator[str]:
         yield "concurrency must be within 1 to 64"
     if not 0 < section.timeout_s <= section.limit_s < float("inf"):
         yield "timeout_s must be above 0, and limit_s not below it"
+    yield from _notice_mistakes(section)
+
+
+def _notice_mistakes(section: DestinationSection) -> Iterator[str]:
+    if section.notify_from not in LEVELS:
+        yield f"notify_from {section.notify_from!r} is none of {', '.join(LEVELS)}"
+    if section.identify not in list(Identify):
+        yield f"identify {section.identify!r} is none of {', '.join(Identify)}"
+    if section.most_an_hour < 1:
+        yield "most_an_hour must be 1 or more"
+    if section.notifies and section.kinds:
+        yield f"kinds: {section.kind} is sent notifications only"
+    if (section.key_file is not None) != (section.kind == "webhook"):
+        yield "key_file: webhook needs one, and no other kind has one"
+    if section.kind == "mail":
+        yield from _mail_mistakes(section)
+    elif any((section.sender, section.recipients, section.user, section.password_file)):
+        yield "sender, recipients, user and password_file are for mail"
+
+
+def _mail_mistakes(section: DestinationSection) -> Iterator[str]:
+    addresses = (section.sender, *section.recipients)
+    if wrong := [one for one in addresses if not re.fullmatch(ADDRESS, one)]:
+        yield f"sender, recipients: {', '.join(map(repr, wrong))} is no mail address"
+    if not section.recipients:
+        yield "recipients: at least one is needed"
+    if bool(section.user) != (section.password_file is not None):
+        yield "user and password_file belong together"
+    if section.user and not section.tls:
+        yield "user: a password is not sent in the clear"
 
 
 def _place_mistakes(section: DestinationSection) -> Iterator[str]:
     try:
         if section.kind == "dicom":
             _ = section.peer
-        elif section.kind == "mllp":
+        elif section.kind in {"mllp", "mail"}:
             _ = section.address
-        elif section.kind in {"stow", "http"}:
+        elif section.kind in WEB:
             yield from _url_mistakes(section)
         elif not section.to.strip():
             yield "to: a folder is needed"
     except ValueError as error:
         yield f"to: {error}"
-    if section.token_file is not None and section.kind not in {"stow", "http"}:
-        yield "token_file is for stow and http"
+    if section.token_file is not None and section.kind not in WEB:
+        yield "token_file is for stow, http and webhook"
 
 
 def _url_mistakes(section: DestinationSection) -> Iterator[str]:

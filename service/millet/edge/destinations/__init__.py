@@ -1,20 +1,26 @@
-"""Where reports go: a folder, a DICOM peer, a DICOMweb server, an HTTP server, an HL7 listener."""
+"""Where reports and notifications go: folder, DICOM, DICOMweb, HTTP, HL7; webhook, mail."""
 
 from millet.edge.destinations.dicom import StorageScu
 from millet.edge.destinations.folder import FolderDestination
 from millet.edge.destinations.http import HttpDestination
+from millet.edge.destinations.mail import Letter, MailDestination, MailServer
 from millet.edge.destinations.mllp import MllpDestination
 from millet.edge.destinations.posting import Door, Poster
 from millet.edge.destinations.stow import StowDestination
 from millet.edge.destinations.tls import TlsFiles
+from millet.edge.destinations.webhook import WebhookDestination
 
 __all__ = [
     "Door",
     "FolderDestination",
     "HttpDestination",
+    "Letter",
+    "MailDestination",
+    "MailServer",
     "MllpDestination",
     "Poster",
     "StorageScu",
     "StowDestination",
     "TlsFiles",
+    "WebhookDestination",
 ]

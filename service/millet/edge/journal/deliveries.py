@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from millet.edge.journal.base import Base
 from millet.edge.journal.clock import now_utc
 from millet.edge.journal.database import bump
-from millet.edge.journal.jobs import PENDING
+from millet.edge.journal.outgoing import PENDING
 from millet.edge.journal.tables import analysis, made, series
 from millet.edge.journal.tables import delivery as deliveries
 from millet.ports import Delivery, Later, Selection

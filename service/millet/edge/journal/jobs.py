@@ -10,17 +10,15 @@ import sqlalchemy as sa
 from millet.codec import record
 from millet.core.analysis import Analysis, Outcome
 from millet.core.job import Event, State, advance
-from millet.edge.journal import studies
+from millet.edge.journal import notices, studies
 from millet.edge.journal.base import Base
-from millet.edge.journal.clock import now_utc
 from millet.edge.journal.generations import predecessor, raise_alert
+from millet.edge.journal.outgoing import insert, keep, send
 from millet.edge.journal.provisional import forget_provisional
-from millet.edge.journal.tables import ORDER, delivery, instance, made, series
+from millet.edge.journal.tables import ORDER, instance, series
 from millet.edge.journal.tables import analysis as analyses
-from millet.ports import KeptObject, SeriesKey, Work
+from millet.ports import Flag, KeptObject, SeriesKey, Work
 
-PENDING = "pending"
-"""State of a delivery that is still to be made."""
 WORKABLE = (State.QUEUED, State.ANALYSING)
 
 
@@ -58,8 +56,10 @@ class Jobs(Base):
         analysis: Analysis,
         objects: Sequence[KeptObject],
         destinations: Sequence[str],
+        flag: Flag | None = None,
     ) -> bool:
         """Journal an analysis, its objects and their deliveries; see `ports.JobQueue`."""
+        flag = flag or Flag()
         with self._changing() as (connection, revision):
             row = connection.execute(
                 sa.select(series).where(series.c.id == work.series_id).with_for_update()
@@ -67,19 +67,20 @@ class Jobs(Base):
             here = row.generation == work.generation
             if (here and row.state not in WORKABLE) or _committed(connection, work, analysis):
                 return False
-            analysis_id = _insert(connection, analyses, _analysis_values(work, analysis))
+            analysis_id = insert(connection, analyses, _analysis_values(work, analysis, flag))
             _sort(connection, work, analysis)
             for one in objects:
-                object_id = _keep(connection, analysis_id, one)
+                object_id = keep(connection, analysis_id, one)
                 for destination in destinations if one.deliver else ():
                     if destination not in one.unwanted_by:
-                        _send(connection, object_id, destination)
+                        send(connection, object_id, destination)
             if here:
                 refused = analysis.outcome is Outcome.NOT_ANALYSED
                 event = Event.REFUSE if refused else Event.FINISH
                 _move(connection, row, event, revision=revision, stage="")
                 studies.committed(connection, work.series_id, analysis)
             raise_alert(connection, work, analysis)
+            notices.concern(connection, row, flag.recipients, revision)
             forget_provisional(connection, work.series_id)
             return True
 
@@ -124,7 +125,7 @@ def _sort(connection: sa.Connection, work: Work, analysis: Analysis) -> None:
     connection.execute(here.values(triage_order=ORDER[analysis.triage.level]))
 
 
-def _analysis_values(work: Work, analysis: Analysis) -> dict[str, Any]:
+def _analysis_values(work: Work, analysis: Analysis, flag: Flag) -> dict[str, Any]:
     return {
         "series_id": work.series_id,
         "generation": work.generation,
@@ -138,20 +139,5 @@ def _analysis_values(work: Work, analysis: Analysis) -> dict[str, Any]:
         "document": record.encode(analysis),
         "created_utc": analysis.created_utc,
         "count_reliable": analysis.count_reliable,
+        "grounds": notices.written(flag.grounds),
     }
-
-
-def _keep(connection: sa.Connection, analysis_id: int, one: KeptObject) -> int:
-    facts = {"kind": one.kind, "path": one.path, "sop_instance_uid": one.sop_instance_uid}
-    return _insert(connection, made, {"analysis_id": analysis_id, **facts})
-
-
-def _send(connection: sa.Connection, object_id: int, destination: str) -> None:
-    """A delivery, due at once."""
-    times = {"created_utc": now_utc(), "next_try_utc": now_utc()}
-    facts = {"object_id": object_id, "destination": destination, "state": PENDING, "attempts": 0}
-    connection.execute(sa.insert(delivery).values(facts | times))
-
-
-def _insert(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> int:
-    return int(connection.execute(sa.insert(table).values(values).returning(table.c.id)).scalar_one())

@@ -21,6 +21,7 @@ from millet.edge.journal.generations import Alerts
 from millet.edge.journal.habits import SenderHabits
 from millet.edge.journal.instances import Instances
 from millet.edge.journal.jobs import Jobs
+from millet.edge.journal.notices import Notices
 from millet.edge.journal.priors import PatientPriors
 from millet.edge.journal.provisional import ProvisionalNodules
 from millet.edge.journal.readers import Readers
@@ -43,6 +44,7 @@ class SqlJournal(
     Commitments,
     Segments,
     PatientPriors,
+    Notices,
     Readers,
     ProvisionalNodules,
 ):
@@ -50,7 +52,8 @@ class SqlJournal(
 
     `InstanceLog`, `InstanceIndex`, `ArrivalLog`, `ProgressLog`, `JobQueue`, `DeliveryQueue`, `Worklist`,
     `Board`, `SliceLog`, `Habits`, `KeptLog`, `PromiseLog`,
-    `QuestionLog`, `SegmentLog`, `Priors`, `ReaderLog` and `ProvisionalLog`.
+    `QuestionLog`, `SegmentLog`, `Priors`, `ReaderLog`, `ProvisionalLog`
+    and `NoticeLog`.
     """
 
     def __init__(self, engine: sa.Engine, enqueue: Enqueue, objects: ObjectStore) -> None:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from millet.core.job import State
 from millet.edge.journal.base import Base
-from millet.edge.journal.jobs import PENDING
+from millet.edge.journal.outgoing import PENDING
 from millet.edge.journal.tables import analysis, delivery, instance, made, series
 from millet.ports.retention import SegmentUse
 

@@ -165,6 +165,7 @@ analysis = Table(
     Column("document", Text, nullable=False),
     Column("created_utc", Utc, nullable=False),
     Column("count_reliable", Boolean, nullable=True),
+    _text("grounds"),
     _text("triage_reason"),
     UniqueConstraint("series_id", "generation", "model_digest", "configuration_digest"),
 )
@@ -196,7 +197,21 @@ delivery = Table(
     Column("sent_utc", Utc),
     UniqueConstraint("object_id", "destination"),
     Index("ix_delivery_due", "state", "destination", "next_try_utc"),
+    Index("ix_delivery_created", "destination", "created_utc"),
 )
+
+recipient = Table(
+    "recipient",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("study_uid", String, primary_key=True),
+    Column("destination", String, primary_key=True),
+    _text("level"),
+    Column("told", Integer, nullable=False, server_default="0"),
+    Column("revision", BigInteger, nullable=False),
+    Index("ix_recipient_due", "destination", "revision"),
+)
+"""Who hears of a study: the level told last, how often, and the commit since; 0 once all is told."""
 
 alert = Table(
     "alert",

@@ -17,8 +17,8 @@ from millet.core.stated import expected
 from millet.edge.journal.base import Base
 from millet.edge.journal.clock import now_utc
 from millet.edge.journal.deliveries import DEAD
-from millet.edge.journal.jobs import PENDING
 from millet.edge.journal.listing import OF_PATIENTS, conditions, order
+from millet.edge.journal.outgoing import PENDING
 from millet.edge.journal.reader_tables import acknowledgement
 from millet.edge.journal.readers import acknowledgement_of
 from millet.edge.journal.tables import alert, analysis, counter, delivery, instance, made, series

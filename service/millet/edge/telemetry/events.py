@@ -9,6 +9,7 @@ from millet.core import canary
 from millet.core.analysis import Analysis
 from millet.core.assembler import ClosedBy
 from millet.core.makes import Kernel, Make
+from millet.core.notification import News, reference
 from millet.core.tag import series_tag
 from millet.core.trace import trace_of
 from millet.edge.telemetry.leaving import Delivered
@@ -122,6 +123,12 @@ class Events:
             "why": why,
         }
         log.log(level, "report %s", what, extra=facts)
+
+    def notified(self, recipient: str, news: News) -> None:
+        """A recipient is told of a study."""
+        self._telemetry.notices.told(recipient, news)
+        study = reference(news.standing.site, news.standing.study_uid)
+        log.info("notified %s", news.change, extra={"study": study, "destination": recipient})
 
     def _peer(self, calling_ae: str) -> Peer:
         if calling_ae == canary.TITLE:

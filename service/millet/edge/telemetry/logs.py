@@ -56,6 +56,7 @@ FIELDS = frozenset(
         "stage",
         "state",
         "status",
+        "study",
         "trace",
         "triage",
         "waited_s",
