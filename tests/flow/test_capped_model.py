@@ -17,8 +17,8 @@ from millet.core.lungs import lungs
 from millet.core.manifest import Graph, Level, Manifest
 from millet.core.nodule import NoduleClass
 from millet.core.reasons import Reason, Weight
+from millet.core.wording import words
 from millet.edge.openvino import OpenVinoDetector
-from millet.edge.web.application import words
 from millet.flow import detect
 from millet.flow.analyse import Order
 from millet.flow.model import Model
