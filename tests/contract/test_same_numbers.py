@@ -120,3 +120,34 @@ def test_hl7_tells_the_same_count_and_largest_lesion(analysis, source, expected)
     values = {fields[3].split("^")[0]: fields[5] for fields in lines}
     assert float(values["246206008"]) == len(expected)
     assert float(values["largest"]) == max(figures[0] for figures in expected.values())
+
+
+def test_criteria_and_the_comparison_are_the_same_words_everywhere(source):
+    """In SR, FHIR and HL7; FHIR tells of each nodule, too, what became of it."""
+    followed = characters.whole(5)
+    texts = {codes.CRITERIA.value: set(), codes.COMPARISON.value: set()}
+    for item in _items(pydicom.dcmread(io.BytesIO(sr.encode(followed, source)), force=True)):
+        for name in item.get("ConceptNameCodeSequence", ()):
+            texts.get(name.get("CodeValue", ""), set()).add(item.get("TextValue"))
+    assert all(texts.values())
+    parts = [
+        (part["code"]["coding"][0]["code"], part)
+        for entry in json.loads(fhir.encode(followed, source))["entry"]
+        for part in entry["resource"].get("component", ())
+    ]
+    for concept, words in texts.items():
+        assert {part["valueString"] for code, part in parts if code == concept} == words
+    message = oru.encode(followed, source).decode("utf-8")
+    rows = [segment.split("|") for segment in message.split("\r") if segment.startswith("OBX")]
+    for concept, words in texts.items():
+        assert {row[5] for row in rows if row[3].startswith(f"{concept}^")} == words
+    fates = [part["valueCodeableConcept"]["coding"][0]["code"] for code, part in parts if code == "fate"]
+    current = [one.fate for one in followed.change.nodules if one.number is not None]
+    assert fates == [codes.FATES[fate].value for fate in current]
+
+
+def _items(item):
+    """All content items."""
+    for one in item.get("ContentSequence", ()):
+        yield one
+        yield from _items(one)

@@ -19,8 +19,9 @@ from millet.codec.codes import Code, meaning
 from millet.codec.document import local
 from millet.codec.patient_study import PatientStudy, patient_study
 from millet.codec.source import Source
-from millet.core import advice_wording, rounding
+from millet.core import advice_wording, comparison_wording, judgement_wording, rounding
 from millet.core.analysis import Analysis, Effusion, Outcome
+from millet.core.change import NoduleChange
 from millet.core.character import Character
 from millet.core.language import Language, say
 from millet.core.nodule import Nodule
@@ -48,7 +49,8 @@ def encode(analysis: Analysis, source: Source) -> bytes:
     language, common = analysis.language, _common(about, at, analysis.language)
     device = _device(analysis)
     found = [_exam(analysis, common), *(_effusion(each, analysis, common) for each in analysis.effusions)]
-    found += [_nodule(nodule, analysis, common) for nodule in analysis.nodules]
+    changes = {one.number: one for one in analysis.change.nodules} if analysis.change else {}
+    found += [_nodule(nodule, changes.get(nodule.number), analysis, common) for nodule in analysis.nodules]
     for observation in found:
         observation["device"] = {"reference": _url(device)}
     report = {
@@ -111,6 +113,7 @@ def _exam(analysis: Analysis, common: Resource) -> Resource:
         _coded(language, codes.TRIAGE, codes.TRIAGE_LEVELS[analysis.triage.level]),
         *(_said(language, codes.TRIAGE_REASON, reason) for reason in analysis.triage.reasons),
         *_figures(analysis),
+        *_judged(analysis),
         *(_coded(language, codes.WEIGHTS[r.weight], codes.REASONS[r.reason]) for r in analysis.remarks),
         *(_said(language, codes.NOT_ASSESSED, words) for words in analysis.not_assessed),
     ]
@@ -142,6 +145,17 @@ def _figures(analysis: Analysis) -> Iterator[Resource]:
         yield _measured(language, codes.LUNG_VOLUME, rounding.volume_l(analysis.lungs.total_l), codes.LITRE)
 
 
+def _judged(analysis: Analysis) -> Iterator[Resource]:
+    """What criteria say, condition by condition, and what changed since a prior."""
+    language = analysis.language
+    for found in analysis.judgements:
+        yield _said(language, codes.CRITERIA, judgement_wording.verdict(found, language))
+        for words in judgement_wording.conditions(found, language):
+            yield _said(language, codes.CONDITION, words)
+    if analysis.change:
+        yield _said(language, codes.COMPARISON, comparison_wording.said(analysis.change, language))
+
+
 def _effusion(effusion: Effusion, analysis: Analysis, common: Resource) -> Resource:
     uid, language = object_uid(analysis, f"effusion-{effusion.side.value}"), analysis.language
     return {
@@ -153,8 +167,8 @@ def _effusion(effusion: Effusion, analysis: Analysis, common: Resource) -> Resou
     }
 
 
-def _nodule(nodule: Nodule, analysis: Analysis, common: Resource) -> Resource:
-    """One nodule: what it is, where, and its measurements.
+def _nodule(nodule: Nodule, change: NoduleChange | None, analysis: Analysis, common: Resource) -> Resource:
+    """One nodule: what it is, where, its measurements, and what became of it since the prior.
 
     Its tracking UID is the second identifier: exams of the same nodule share it, and a server that knows
     the one before must keep this one, too.
@@ -172,6 +186,8 @@ def _nodule(nodule: Nodule, analysis: Analysis, common: Resource) -> Resource:
     lobe = codes.LOBES[found.lobe] if found and found.lobe else codes.LUNG
     if found is not None:
         components += _character(found, language)
+    if change is not None:
+        components += _since(change, language)
     return {
         **observation,
         "bodySite": {"coding": [_coding(language, lobe), _coding(language, codes.SIDES[nodule.side])]},
@@ -191,6 +207,15 @@ def _character(found: Character, language: Language) -> Iterator[Resource]:
         yield _measured(language, codes.CORE, rounding.length_mm(found.core_mm), codes.MM)
     if found.at_resolution_limit:
         yield _coded(language, codes.DETECTABILITY, codes.RESOLUTION_LIMIT)
+
+
+def _since(change: NoduleChange, language: Language) -> Iterator[Resource]:
+    yield _coded(language, codes.FATE, codes.FATES[change.fate])
+    if change.volume_change is not None:
+        grown = rounding.percent(change.volume_change)
+        yield _measured(language, codes.VOLUME_CHANGE, grown, codes.PERCENT)
+    if change.doubling_days is not None:
+        yield _measured(language, codes.DOUBLING, rounding.days(change.doubling_days), codes.DAY)
 
 
 def _observation(uid: str, concept: Code, common: Resource) -> Resource:

@@ -15,7 +15,7 @@ from millet.codec.codes import Code, meaning
 from millet.codec.document import MANUFACTURER, local
 from millet.codec.patient_study import PatientStudy, patient_study
 from millet.codec.source import Source
-from millet.core import advice_wording, rounding
+from millet.core import advice_wording, comparison_wording, judgement_wording, rounding
 from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.core.language import Language, say
 from millet.core.uids import object_uid
@@ -125,6 +125,10 @@ def _figures(analysis: Analysis) -> Iterator[Sequence[str]]:
     for advice in analysis.advice:
         if advice.applies:
             yield _words(language, codes.GUIDELINES[advice.guideline], advice_wording.said(advice, language))
+    for found in analysis.judgements:
+        yield _words(language, codes.CRITERIA, judgement_wording.verdict(found, language))
+    if analysis.change:
+        yield _words(language, codes.COMPARISON, comparison_wording.said(analysis.change, language))
     for effusion in analysis.effusions:
         yield _number(language, codes.EFFUSION, effusion.volume_ml, codes.ML, codes.SIDES[effusion.side])
 
