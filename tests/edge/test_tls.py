@@ -107,8 +107,10 @@ def test_a_client_with_a_certificate_comes_in_and_is_recognised(door, authority,
     assert seen.sha256 != sha256
 
 
-def test_a_client_without_certificate_or_of_another_authority_stays_outside(door, authority, tmp_path):
-    """The handshake fails on the server's side; nothing it says is read."""
+def test_a_client_without_certificate_or_of_another_authority_stays_outside(
+    door, authority, scanner, tmp_path
+):
+    """The handshake fails on the server's side; nothing it says is read, and the next is served."""
     other = Authority(tmp_path / "other")
     foreign = other.issue("CT1")
     strangers = [
@@ -118,7 +120,10 @@ def test_a_client_without_certificate_or_of_another_authority_stays_outside(door
     for context in strangers:
         with pytest.raises(TURNED_AWAY):
             spoken(door.port, context)
-    assert door.seen == ["SSLError", "SSLCertVerificationError"]
+    spoken(door.port, scanner)
+    *outside, inside = door.seen
+    assert outside == ["SSLError", "SSLCertVerificationError"]
+    assert inside.common_name == "CT1"
 
 
 @pytest.mark.parametrize("ciphers", ["ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES256-SHA"])
