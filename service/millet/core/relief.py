@@ -175,9 +175,8 @@ def _stepped(costs: Floats32, step: Step) -> Floats32:
     ramp = (step.bend * np.arange(len(costs))).astype(np.float32).reshape(-1, 1, 1, 1)
     up = np.minimum.accumulate(costs - ramp) + ramp
     down = np.minimum.accumulate((costs + ramp)[::-1])[::-1] - ramp
-    cheapest = np.minimum(up, down, out=up)
-    cheapest -= costs.min(axis=0)
-    return np.minimum(cheapest, np.float32(step.jump), out=cheapest)
+    cheapest = np.minimum(up, down) - costs.min(axis=0)
+    return np.asarray(np.minimum(cheapest, np.float32(step.jump)), np.float32)
 
 
 def _judged(ridges: Ridges, surface: Floats) -> Relief:
