@@ -113,11 +113,10 @@ def test_a_missing_or_broken_file_is_a_mistake(tmp_path: Path) -> None:
 
 
 def test_the_destination_is_a_peer_or_the_folder() -> None:
-    """The folder has no peer; AET@HOST:PORT has one."""
-    assert Settings().destination_peer is None
-    peer = Settings(destination="PACS@10.0.0.1:104").destination_peer
-    assert peer is not None
-    assert (peer.ae_title, peer.host, peer.port) == ("PACS", "10.0.0.1", 104)
+    """The folder by default; AET@HOST:PORT is a peer that is sent to by C-STORE."""
+    (folder,) = Settings().all_destinations
+    (peer,) = Settings(destination="PACS@10.0.0.1:104").all_destinations
+    assert (folder.kind, peer.kind, peer.to) == ("folder", "dicom", "PACS@10.0.0.1:104")
 
 
 def test_one_process_has_all_roles_by_default() -> None:

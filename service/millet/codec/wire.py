@@ -65,11 +65,6 @@ def outcome_to_wire(outcome: Outcome | None) -> pb.Outcome.ValueType:
     return pb.Outcome.Value(f"OUTCOME_{outcome.name if outcome else 'UNSPECIFIED'}")
 
 
-def outcome_from_wire(number: int) -> Outcome | None:
-    """An outcome; raises ValueError for a number that this version does not know."""
-    return None if number == 0 else member(Outcome, number)
-
-
 def nodule_to_wire(nodule: Nodule) -> pb.Nodule:
     """One nodule."""
     return to_wire(nodule, pb.Nodule)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from millet.core.peer import Peer
 from millet.errors import SettingsError
 from millet.settings.archives import ArchiveSection
 from millet.settings.called import CalledSection
@@ -218,11 +217,6 @@ class Settings:
     def __post_init__(self) -> None:
         if mistakes := [*_field_mistakes(self), *_joint_mistakes(self)]:
             raise SettingsError(mistakes)
-
-    @property
-    def destination_peer(self) -> Peer | None:
-        """The destination as a peer, None for the folder and for none."""
-        return None if self.destination in {"folder", "none"} else Peer.parse(self.destination)
 
     @property
     def all_destinations(self) -> tuple[DestinationSection, ...]:
