@@ -9,6 +9,7 @@ import pytest
 import shown
 from analyses import analysis
 from browsers import DESK, PHONE, Looker, chromium
+from playwright.sync_api import expect
 from sites import NOW, Site, page_of
 from worklists import status, waiting
 
@@ -48,9 +49,14 @@ def look(browser, site):
         one.close()
 
 
+def numbers(page):
+    """Where the accession numbers of the list stand, from the top."""
+    return page.locator("table.worklist td strong").filter(has_text="ACC")
+
+
 def order(page) -> list[str]:
-    """The accession numbers of the list, from the top."""
-    return page.locator("table.worklist td strong").filter(has_text="ACC").all_inner_texts()
+    """The accession numbers of a list that has been loaded, from the top."""
+    return numbers(page).all_inner_texts()
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
@@ -116,24 +122,24 @@ def test_the_list_is_filtered_by_level_state_and_text(look):
     page = window.open("/")
     page.get_by_label("Level").select_option("urgent")
     page.wait_for_url("**level=urgent**")
-    assert order(page) == ["ACC0002"]
+    expect(numbers(page)).to_have_text(["ACC0002"])
     page.get_by_role("link", name="Show all").click()
     page.wait_for_url(window.url + "/")
     page.get_by_label("State").select_option("failed")
     page.wait_for_url("**state=failed**")
-    assert order(page) == ["ACC0009"]
+    expect(numbers(page)).to_have_text(["ACC0009"])
     window.open("/")
     page.keyboard.press("f")
     page.keyboard.type("acc0003")
     page.keyboard.press("Enter")
     page.wait_for_url("**q=acc0003**")
-    assert order(page) == ["ACC0003"]
+    expect(numbers(page)).to_have_text(["ACC0003"])
     page.keyboard.press("f")
     page.keyboard.press("Control+a")
     page.keyboard.type("0004")
     page.keyboard.press("Enter")
     page.wait_for_url("**q=0004**")
-    assert order(page) == ["ACC0004"]
+    expect(numbers(page)).to_have_text(["ACC0004"])
 
 
 def test_a_person_acknowledges_a_study_by_name(site, look):
@@ -282,14 +288,14 @@ def test_the_worklist_is_read_without_scripts(look):
     """List, filters and acknowledging work where scripts are off; the page comes anew by itself."""
     window = look(java_script_enabled=False)
     page = window.open("/", until="table.worklist")
-    assert len(order(page)) == 10
+    expect(numbers(page)).to_have_count(10)
     page.get_by_label("Level").select_option("critical")
     page.get_by_role("button", name="Filter").click()
-    assert order(page) == ["ACC0001"]
+    expect(numbers(page)).to_have_text(["ACC0001"])
     page.locator("a.acknowledge").click()
     page.get_by_label("Your name").fill("Dr Ben Roth")
     page.get_by_role("button", name="Acknowledge").click()
-    assert "Dr Ben Roth" in page.locator("table.worklist").inner_text()
+    expect(page.locator("table.worklist")).to_contain_text("Dr Ben Roth")
     page.goto(window.url + page_of(CRITICAL))
     page.locator("nav.parts a").last.click()
-    assert page.locator("table.nodules tbody tr td").first.inner_text() == "101"
+    expect(page.locator("table.nodules tbody tr td").first).to_have_text("101")
