@@ -177,16 +177,18 @@ def _report(report: Report, received: Collection[str]) -> str:
 
 
 def turnarounds(
-    wanted: Mapping[str, Mapping[str, Any]], reports: Collection[Report], received: Mapping[str, float]
+    wanted: Mapping[str, Mapping[str, Any]],
+    lines: Collection[Line],
+    reports: Collection[Report],
+    received: Mapping[str, float],
 ) -> list[float]:
-    """Seconds from each series' last slice to its newest report in the PACS."""
-    newest: dict[str, Report] = {}
-    for report in reports:
-        before = newest.get(report.series_uid)
-        if report.kind == "sr" and (before is None or before.generation < report.generation):
-            newest[report.series_uid] = report
+    """Seconds from each series' last slice to the report in the PACS that holds it."""
+    newest = {line.series_uid: line.generation for line in lines if line.state == "analysed"}
     return [
-        received[report.sop_instance_uid] - wanted[uid]["last_s"]
-        for uid, report in newest.items()
-        if uid in wanted and report.sop_instance_uid in received
+        received[report.sop_instance_uid] - wanted[report.series_uid]["last_s"]
+        for report in reports
+        if report.kind == "sr"
+        and report.series_uid in wanted
+        and report.generation == newest.get(report.series_uid)
+        and report.sop_instance_uid in received
     ]

@@ -89,9 +89,14 @@ def _load(evidence: Evidence) -> Iterator[Row]:
         )
 
 
-def _promises(evidence: Evidence) -> Iterator[Row]:
+def _wanted(evidence: Evidence) -> dict[str, Mapping[str, Any]]:
+    """The series that must have ended."""
     every = judging.acknowledged(evidence.sent)
-    wanted = {uid: line for uid, line in every.items() if line["last_s"] < evidence.settled_s}
+    return {uid: line for uid, line in every.items() if line["last_s"] < evidence.settled_s}
+
+
+def _promises(evidence: Evidence) -> Iterator[Row]:
+    wanted = _wanted(evidence)
     broken = judging.broken(wanted, evidence.lines, evidence.reports, evidence.received)
     told = "; ".join(broken[:3]) or f"{len(evidence.reports)} objects in the PACS"
     yield Row(
@@ -105,8 +110,8 @@ def _promises(evidence: Evidence) -> Iterator[Row]:
 
 
 def _turnaround(evidence: Evidence) -> Iterator[Row]:
-    wanted = judging.acknowledged(evidence.sent)
-    seconds = judging.turnarounds(wanted, evidence.reports, evidence.received)
+    wanted = _wanted(evidence)
+    seconds = judging.turnarounds(wanted, evidence.lines, evidence.reports, evidence.received)
     for share in (50, 95) if seconds else ():
         yield Row(
             name=f"soak: last slice to SR in the PACS, p{share}",
