@@ -7,7 +7,7 @@ PostgreSQL a receiver, an analyser, a deliverer and an API, with `DATABASE=sqlit
 
 Everything lies in a folder (`FOLDER`, build/bench/soak): a soak that was cut off goes on from there, with the
 same journal and spool, and says so. SIGTERM ends it early: what was sent is waited for, and judged.
-`JUDGE=1` judges one that runs, and leaves it alone.
+`JUDGE=1` judges one that runs, and leaves it alone, or one that has ended.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ from types import FrameType
 
 from soaking import modality, plan, sampling
 from soaking.books import Books
+from soaking.judging import Line, Report
 from soaking.lines import Lines
-from soaking.processes import PARTS, WHOLE, Pacs, Postgres, Server, Service
+from soaking.processes import PARTS, WHOLE, Pacs, Postgres, Server, Service, wait_gone
 from soaking.rows import Evidence, hours, rows
 from soaking.watching import Watchers
+from sqlalchemy.exc import OperationalError
 from table import OUT, ROOT, write
 
 SEED = 7
@@ -68,16 +70,27 @@ class Folder:
         self.samples, self.sent, self.received = (
             Lines(path / f"{name}.jsonl") for name in ("samples", "sent", "received")
         )
-        self.running = path / "running.json"
+        self.running, self.books = path / "running.json", path / "books.json"
+
+    def wait_alone(self) -> None:
+        """Wait until nothing runs on it any more, if it was cut off."""
+        if self.running.exists():
+            wait_gone(self.path, json.loads(self.running.read_text("utf-8"))["pids"])
 
     def evidence(self, books: Books, settled_s: float) -> Evidence:
-        """All of it, with the journal as it is now."""
+        """All of it, with the journal as it is now, of which a copy is kept."""
+        self.books.write_text(json.dumps({"lines": books.lines(), "reports": books.reports()}))
+        return self.kept(settled_s)
+
+    def kept(self, settled_s: float) -> Evidence:
+        """All of it, with the journal as it was when it was read last."""
+        told = json.loads(self.books.read_text("utf-8"))
         return Evidence(
             samples=list(self.samples),
             sent=list(self.sent),
             received={line["uid"]: line["at_s"] for line in self.received},
-            lines=books.lines(),
-            reports=books.reports(),
+            lines=[Line(*line) for line in told["lines"]],
+            reports=[Report(*report) for report in told["reports"]],
             settled_s=settled_s,
         )
 
@@ -87,6 +100,7 @@ class Soak:
 
     def __init__(self, asked: Asked, folder: Folder) -> None:
         self._asked, self._folder = asked, folder
+        folder.wait_alone()
         before = list(folder.samples)
         self._life = before[-1]["life"] + 1 if before else 1
         self._hours_before = hours(before) if before else 0.0
@@ -103,7 +117,9 @@ class Soak:
         service = Service(path, settings, PARTS if postgres else WHOLE)
         self._servers |= service.servers
         self._books = Books(url)
-        folder.running.write_text(json.dumps({"url": url, "pid": os.getpid()}))
+        folder.running.write_text(
+            json.dumps({"url": url, "pids": [one.pid for one in self._servers.values()]})
+        )
         self._watchers = Watchers(service.grpc_port, service.web_port, service.metrics_ports)
         self._modality = modality.Modality(service.dicom_port, asked.size, folder.sent, self.stop)
         self._begun_s = self._sampled_s = time.time()
@@ -182,8 +198,7 @@ def main() -> None:
     asked = _asked()
     folder = Folder(asked.folder)
     if os.environ.get("JUDGE"):
-        url = json.loads(folder.running.read_text("utf-8"))["url"]
-        write("soak", rows(folder.evidence(Books(url), time.time() - SETTLED_S)), out=asked.folder)
+        write("soak", rows(_told(folder)), out=asked.folder)
         return
     for kind in (plan.THIN, plan.THICK):
         for number in range(len(plan.CHESTS) * len(plan.ENCODINGS)):
@@ -204,6 +219,15 @@ def main() -> None:
         soak.end()
     for out in (asked.folder, OUT):
         write("soak", found, out=out)
+
+
+def _told(folder: Folder) -> Evidence:
+    """Of a soak that runs, what has settled; of one that has ended, all."""
+    url = json.loads(folder.running.read_text("utf-8"))["url"]
+    try:
+        return folder.evidence(Books(url), time.time() - SETTLED_S)
+    except OperationalError:
+        return folder.kept(time.time())
 
 
 def _asked() -> Asked:

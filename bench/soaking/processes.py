@@ -44,9 +44,13 @@ class Server:
                 stdout=file,
                 stderr=file,
                 cwd=log.parent,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - no thread runs yet
+                preexec_fn=self._end_with_parent,  # noqa: PLW1509 - no thread runs yet
                 **who,
             )
+
+    def _end_with_parent(self) -> None:
+        """Have the kernel tell this process to end when its parent ends."""
+        _C.prctl(PR_SET_PDEATHSIG, self._ends_by)
 
     @property
     def pid(self) -> int:
@@ -66,6 +70,22 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def wait_gone(folder: Path, pids: Sequence[int]) -> None:
+    """Wait until the processes of an earlier life on a folder have ended. Raises RuntimeError in the end."""
+    deadline = time.monotonic() + READY_WITHIN_S
+    while there := [pid for pid in pids if _is_of(folder, pid)]:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{folder} is in use by the processes {there}")
+        time.sleep(0.5)
+
+
+def _is_of(folder: Path, pid: int) -> bool:
+    try:
+        return str(folder).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def free_port() -> int:
@@ -176,8 +196,3 @@ class Service:
                 time.sleep(0.5)
             else:
                 return
-
-
-def _die_with_parent() -> None:
-    """Have the kernel tell this process to end when its parent ends."""
-    _C.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -61,6 +61,9 @@ def _load(evidence: Evidence) -> Iterator[Row]:
     series = judging.acknowledged(evidence.sent)
     instances = sum(line["instances"] for line in series.values())
     yield Row(name="soak: series acknowledged", unit="", value=len(series), note=f"{instances} instances")
+    if studies:
+        each = instances / studies
+        yield Row(name="soak: instances, a study", unit="", value=each, n=studies)
     refused = sum(line["event"] == "refused" for line in evidence.sent)
     taken = sum(line["event"] == "taken" for line in evidence.sent)
     yield Row(
