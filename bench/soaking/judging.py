@@ -24,6 +24,7 @@ AHEAD_HOURS = 72.0
 MAY_GROW_SHARE, MAY_GROW_MB, MAY_GROW_HANDLES = 0.25, 64.0, 32.0
 """What a process may gain in AHEAD_HOURS and be flat: the greater of a quarter and 64 MB; 32 handles."""
 FLAT, GROWS, UNDECIDED = "flat", "grows", "undecided"
+WAITING = frozenset({"receiving", "queued", "analysing"})
 ENDED = frozenset({"analysed", "not-analysed"})
 
 
@@ -137,7 +138,10 @@ def broken(
     reports: Collection[Report],
     received: Collection[str],
 ) -> list[str]:
-    """Every promise that was not kept: each acknowledged series ends once and is reported exactly once."""
+    """Every promise that was not kept: each acknowledged series ends once and is reported exactly once.
+
+    A series that waits still breaks none: see `waiting`.
+    """
     by_uid = {line.series_uid: line for line in lines}
     own = [report for report in reports if report.series_uid in wanted]
     reported = {(one.series_uid, one.generation) for one in own}
@@ -157,12 +161,19 @@ def broken(
     return [what for what in found if what]
 
 
+def waiting(wanted: Mapping[str, Mapping[str, Any]], lines: Collection[Line]) -> list[str]:
+    """The series that have not ended."""
+    return [line.series_uid for line in lines if line.series_uid in wanted and line.state in WAITING]
+
+
 def _series(uid: str, instances: int, line: Line | None) -> str:
     """What is wrong with a series; empty where it ended as it should."""
     if line is None:
         return f"{uid}: acknowledged, and not in the journal"
     if line.instances != instances:
         return f"{uid}: {instances} instances acknowledged, {line.instances} journalled"
+    if line.state in WAITING:
+        return ""
     if line.state not in ENDED:
         return f"{uid}: left {line.state}"
     return "" if line.analyses == 1 else f"{uid}: {line.analyses} outcomes of generation {line.generation}"

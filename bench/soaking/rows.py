@@ -110,6 +110,9 @@ def _promises(evidence: Evidence) -> Iterator[Row]:
         target=0,
         note=told,
     )
+    left = judging.waiting(wanted, evidence.lines)
+    note = "when it was judged, of n that were acknowledged before"
+    yield Row(name="soak: series that still waited", unit="", value=len(left), n=len(wanted), note=note)
 
 
 def _turnaround(evidence: Evidence) -> Iterator[Row]:

@@ -101,7 +101,6 @@ def told(**more: object) -> dict[str, dict[str, object]]:
         (("1.2", "analysed", 1, 3, 1), ("1.2", 1, "sr", "9.1", "done"), ["9.1"], None),
         (("1.3", "analysed", 1, 3, 1), None, [], "not in the journal"),
         (("1.2", "analysed", 1, 2, 1), ("1.2", 1, "sr", "9.1", "done"), ["9.1"], "2 journalled"),
-        (("1.2", "queued", 1, 3, 0), None, [], "left queued"),
         (("1.2", "parked", 1, 3, 0), None, [], "left parked"),
         (("1.2", "analysed", 2, 3, 2), ("1.2", 2, "sr", "9.1", "done"), ["9.1"], "2 outcomes"),
         (("1.2", "analysed", 1, 3, 1), None, [], "no report"),
@@ -116,6 +115,15 @@ def test_each_broken_promise_is_named(line, report, received, what) -> None:
 
     found = broken(told(), [Line(*line)], [Report(*report)] if report else [], received)
     assert found == [] if what is None else what in found[0]
+
+
+def test_a_series_that_waits_is_not_lost() -> None:
+    """What has not ended yet breaks no promise, and is told by itself."""
+    from soaking.judging import Line, broken, waiting
+
+    lines = [Line("1.2", "queued", 1, 3, 0)]
+    assert broken(told(), lines, [], []) == []
+    assert waiting(told(), lines) == ["1.2"]
 
 
 def test_two_objects_of_one_kind_are_noticed() -> None:
