@@ -29,19 +29,28 @@ _SQLITE_SIZES = """
 
 
 def process(pid: int) -> dict[str, float]:
-    """A process with its children, all together. Raises OSError when it has ended."""
-    found = [_one(one) for one in _tree(pid)]
+    """A process with its children, all together; those that end meanwhile count nothing.
+
+    Raises OSError when it has ended itself.
+    """
+    found = [_one(pid)]
+    for child in _below(pid):
+        try:
+            found.append(_one(child))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
     return {name: sum(each[name] for each in found) for name in found[0]}
 
 
-def _tree(pid: int) -> Iterator[int]:
-    yield pid
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            try:
-                yield from _tree(int(child))
-            except FileNotFoundError:
-                continue  # it has ended since
+def _below(pid: int) -> Iterator[int]:
+    """The children of a process, and theirs."""
+    try:
+        told = [(task / "children").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    except (FileNotFoundError, ProcessLookupError):
+        return
+    for child in " ".join(told).split():
+        yield int(child)
+        yield from _below(int(child))
 
 
 def _one(pid: int) -> dict[str, float]:
@@ -52,9 +61,9 @@ def _one(pid: int) -> dict[str, float]:
     }
     fields = _text(pid, "stat").rpartition(")")[2].split()
     return {
-        "pss_mb": kb["Pss"] / 1000,
-        "private_mb": (kb["Private_Clean"] + kb["Private_Dirty"]) / 1000,
-        "rss_mb": kb["Rss"] / 1000,
+        "pss_mb": kb.get("Pss", 0) / 1000,  # nothing is told of one that has ended and was not waited for
+        "private_mb": (kb.get("Private_Clean", 0) + kb.get("Private_Dirty", 0)) / 1000,
+        "rss_mb": kb.get("Rss", 0) / 1000,
         "handles": sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()),
         "threads": int(fields[17]),
         "processes": 1,

@@ -264,3 +264,18 @@ def test_gauges_are_read_from_what_prometheus_is_told() -> None:
         "b": 'millet_jobs_oldest_wait_seconds{priority="routine"} 4.5\nmillet_other 9.0\n',
     }
     assert sampling.gauges(pages) == {"millet_jobs_oldest_wait_seconds": 4.5}
+
+
+def test_children_that_end_meanwhile_count_nothing() -> None:
+    """A process whose children come and go all the time can be measured at any moment."""
+    from soaking import sampling
+
+    program = "import subprocess; print(1, flush=True)\nwhile True: subprocess.run(['true'])"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        found = [sampling.process(parent.pid) for _ in range(300)]
+        parent.kill()
+    assert {one["processes"] for one in found} <= {1, 2}
+    with pytest.raises(OSError, match=str(parent.pid)):
+        sampling.process(parent.pid)
