@@ -19,6 +19,7 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -27,7 +28,7 @@ from soaking import modality, plan, sampling
 from soaking.books import Books
 from soaking.judging import Line, Report
 from soaking.lines import Lines
-from soaking.processes import PARTS, WHOLE, Pacs, Postgres, Server, Service, wait_gone
+from soaking.processes import PARTS, WHOLE, Pacs, Postgres, Server, Service, named, wait_gone
 from soaking.rows import Evidence, hours, rows
 from soaking.watching import Watchers
 from sqlalchemy.exc import OperationalError
@@ -70,7 +71,9 @@ class Folder:
         self.samples, self.sent, self.received = (
             Lines(path / f"{name}.jsonl") for name in ("samples", "sent", "received")
         )
-        self.running, self.books = path / "running.json", path / "books.json"
+        self.running, self.books, self.objects = (
+            path / f"{name}.json" for name in ("running", "books", "objects")
+        )
 
     def wait_alone(self) -> None:
         """Wait until nothing runs on it any more, if it was cut off."""
@@ -80,7 +83,16 @@ class Folder:
     def evidence(self, books: Books, settled_s: float) -> Evidence:
         """All of it, with the journal as it is now, of which a copy is kept."""
         self.books.write_text(json.dumps({"lines": books.lines(), "reports": books.reports()}))
+        self.objects.write_text(json.dumps(books.objects(self.path / "state" / "objects")))
         return self.kept(settled_s)
+
+    def _in_the_pacs(self) -> dict[str, float]:
+        """Every object that came there, those included that nobody took out of it yet."""
+        lying: dict[str, float] = {}
+        for path in (self.path / "pacs" / "inbox").iterdir():
+            with suppress(FileNotFoundError):  # taken out meanwhile, and then among the others
+                lying[named(path)] = path.stat().st_mtime
+        return lying | {line["uid"]: line["at_s"] for line in self.received}
 
     def kept(self, settled_s: float) -> Evidence:
         """All of it, with the journal as it was when it was read last."""
@@ -88,9 +100,10 @@ class Folder:
         return Evidence(
             samples=list(self.samples),
             sent=list(self.sent),
-            received={line["uid"]: line["at_s"] for line in self.received},
+            received=self._in_the_pacs(),
             lines=[Line(*line) for line in told["lines"]],
             reports=[Report(*report) for report in told["reports"]],
+            objects=json.loads(self.objects.read_text("utf-8")) if self.objects.exists() else {},
             settled_s=settled_s,
         )
 

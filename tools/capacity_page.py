@@ -102,10 +102,10 @@ def load(a_day: int, results: Results) -> Load:
 
 def number(value: float) -> str:
     """A figure as people read it: two digits that count, whole from ten on."""
-    if value == 0:
-        return "0"
-    digits = max(1 - math.floor(math.log10(abs(value))), 0)
-    return f"{round(value, digits):,.{digits}f}" if abs(value) < 10 else f"{value:,.0f}"
+    shown = float(f"{value:.2g}") if abs(value) < 10 else value
+    if shown == 0 or abs(shown) >= 10:
+        return f"{shown:,.0f}"
+    return f"{shown:.{1 - math.floor(math.log10(abs(shown)))}f}"
 
 
 def table(head: Sequence[str], lines: Iterator[Sequence[str]]) -> str:
@@ -173,11 +173,32 @@ def study(results: Results) -> str:
     return table(["A study", "Takes", "n"], lines())
 
 
+def objects(results: Results) -> str:
+    """What each kind of object takes, the largest first."""
+    kinds = results.starting("soak", "soak: object ")
+
+    def lines() -> Iterator[Sequence[str]]:
+        for row in sorted(kinds, key=lambda row: -row["value"]):
+            name = row["name"].removeprefix("soak: object ").partition(",")[0]
+            yield [name, f"{row['value']:.3f} MB", str(row["n"])]
+
+    return table(["Object", "Each, the mean", "n"], lines())
+
+
 def analysing(results: Results) -> str:
     """What one analyser does."""
 
     def lines() -> Iterator[Sequence[str]]:
-        for start in ("series an hour", "burst", "between two reports", "processor time", "peak memory"):
+        for row in results.starting("capacity", "processor time a series"):
+            yield [row["name"], told(row), str(row["n"]), ""]
+            on = row["name"].partition(", ")[2]
+            yield [
+                f"series an hour for each free core, {on}",
+                number(3600 / row["value"]),
+                "",
+                "reckoned from it",
+            ]
+        for start in ("series an hour", "burst", "between two reports", "peak memory"):
             for row in results.starting("capacity", start):
                 yield [row["name"], told(row), str(row["n"]), row["note"]]
         names = ("series an hour, 400 raw slices, full path", "series an hour, on a GPU", "GPU time a scan")
@@ -257,9 +278,9 @@ def soak(results: Results) -> str:
     """What the soak found."""
 
     def lines() -> Iterator[Sequence[str]]:
-        per_study = ("processor time a study", ", a study", "peak memory")
+        elsewhere = ("processor time a study", ", a study", "peak memory", ", each")
         for row in results.starting("soak", "soak: "):
-            if not any(row["name"].endswith(end) for end in per_study):
+            if not any(row["name"].endswith(end) for end in elsewhere):
                 limit = "" if row["target"] is None else number(row["target"])
                 yield [row["name"].removeprefix("soak: "), told(row), str(row["n"] or ""), limit, row["note"]]
 
@@ -280,7 +301,8 @@ def sources(results: Results) -> str:
 
 
 BLOCKS: Mapping[str, Callable[[Results], str]] = {
-    one.__name__: one for one in (hardware, study, analysing, stages, memory, receiving, disk, soak, sources)
+    one.__name__: one
+    for one in (hardware, study, objects, analysing, stages, memory, receiving, disk, soak, sources)
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import sqlalchemy as sa
 
 from soaking.judging import Line, Report
@@ -17,6 +19,9 @@ _REPORTS = sa.text("""
     FROM delivery JOIN object ON delivery.object_id = object.id
     JOIN analysis ON object.analysis_id = analysis.id JOIN series ON analysis.series_id = series.id
     WHERE series.site = 'default' ORDER BY delivery.id""")
+_OBJECTS = sa.text("""
+    SELECT object.kind, object.path FROM object JOIN analysis ON object.analysis_id = analysis.id
+    JOIN series ON analysis.series_id = series.id WHERE series.site = 'default'""")
 _OPEN = sa.text("""
     SELECT (SELECT count(*) FROM series WHERE state NOT IN ('analysed', 'not-analysed', 'parked'))
         + (SELECT count(*) FROM delivery WHERE state NOT IN ('done', 'dead'))""")
@@ -37,6 +42,15 @@ class Books:
         """Every object that is delivered."""
         with self.engine.connect() as connection:
             return [Report(*row) for row in connection.execute(_REPORTS)]
+
+    def objects(self, folder: Path) -> dict[str, tuple[int, int]]:
+        """How many objects of each kind there are, and their bytes, where they lie."""
+        found: dict[str, tuple[int, int]] = {}
+        with self.engine.connect() as connection:
+            for kind, path in connection.execute(_OBJECTS):
+                count, size_bytes = found.get(kind, (0, 0))
+                found[kind] = count + 1, size_bytes + (folder / path).stat().st_size
+        return found
 
     def open(self) -> int:
         """How much is not done: series that have not ended, and deliveries that wait."""

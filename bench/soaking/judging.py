@@ -9,7 +9,7 @@ hundreds of megabytes and gives them back. The slope of these is Theil's and Sen
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ AHEAD_HOURS = 72.0
 MAY_GROW_SHARE, MAY_GROW_MB, MAY_GROW_HANDLES = 0.25, 64.0, 32.0
 """What a process may gain in AHEAD_HOURS and be flat: the greater of a quarter and 64 MB; 32 handles."""
 FLAT, GROWS, UNDECIDED = "flat", "grows", "undecided"
+DELIVERED = frozenset({"done", "dead"})
 WAITING = frozenset({"receiving", "queued", "analysing"})
 ENDED = frozenset({"analysed", "not-analysed"})
 
@@ -82,6 +83,13 @@ def last_life(samples: Sequence[Sample]) -> list[Sample]:
     begun_s, ended_s = lived[0]["at_s"], lived[-1]["at_s"]
     warm_s = min(WARM_UP_SHARE * (ended_s - begun_s), LONGEST_WARM_UP_S)
     return [one for one in lived if one["at_s"] >= begun_s + warm_s]
+
+
+def gained(samples: Sequence[Sample], of: Callable[[Sample], float]) -> float:
+    """What a figure that begins anew with each life gained, all lives together."""
+    lives = dict.fromkeys(one["life"] for one in samples)
+    lived = ([of(one) for one in samples if one["life"] == life] for life in lives)
+    return sum(values[-1] - values[0] for values in lived)
 
 
 def trend(points: Sequence[tuple[float, float]]) -> Trend | None:
@@ -161,9 +169,12 @@ def broken(
     return [what for what in found if what]
 
 
-def waiting(wanted: Mapping[str, Mapping[str, Any]], lines: Collection[Line]) -> list[str]:
-    """The series that have not ended."""
-    return [line.series_uid for line in lines if line.series_uid in wanted and line.state in WAITING]
+def waiting(
+    wanted: Mapping[str, Mapping[str, Any]], lines: Collection[Line], reports: Collection[Report]
+) -> set[str]:
+    """The series that have not ended, or with a report that waits to be delivered."""
+    unsent = {report.series_uid for report in reports if report.state not in DELIVERED}
+    return ({line.series_uid for line in lines if line.state in WAITING} | unsent) & wanted.keys()
 
 
 def _series(uid: str, instances: int, line: Line | None) -> str:
@@ -180,10 +191,12 @@ def _series(uid: str, instances: int, line: Line | None) -> str:
 
 
 def _report(report: Report, received: Collection[str]) -> str:
-    """What is wrong with a report; empty where it is in the PACS."""
+    """What is wrong with a report; empty where it is in the PACS, or waits."""
     name = f"{report.kind} of {report.series_uid}, generation {report.generation}"
-    if report.state != "done":
-        return f"{name}: left {report.state}"
+    if report.state not in DELIVERED:
+        return ""
+    if report.state == "dead":
+        return f"{name}: given up"
     return "" if report.sop_instance_uid in received else f"{name}: said to be delivered, and is not there"
 
 

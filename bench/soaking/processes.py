@@ -136,6 +136,11 @@ class Postgres:
                 time.sleep(0.2)
 
 
+def named(path: Path) -> str:
+    """The SOP Instance UID of a file of storescp, which names it MODALITY.UID."""
+    return path.name.partition(".")[2]
+
+
 class Pacs:
     """DCMTK's receiver, which keeps what it is sent as files; whoever looks may take them away."""
 
@@ -148,14 +153,11 @@ class Pacs:
         self.server = Server(["storescp", *told], folder / "log")
 
     def taken(self, older_s: float = 2.0) -> list[tuple[str, float]]:
-        """SOP Instance UID and arrival of each object since the last look; what is told is removed.
-
-        Its files are named MODALITY.UID.
-        """
+        """SOP Instance UID and arrival of each object since the last look; what is told is removed."""
         found = []
         for path in self.inbox.iterdir():
             if (at_s := path.stat().st_mtime) < time.time() - older_s:
-                found.append((path.name.partition(".")[2], at_s))
+                found.append((named(path), at_s))
                 path.unlink()
         return sorted(found, key=lambda one: one[1])
 

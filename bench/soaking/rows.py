@@ -12,6 +12,9 @@ from table import Row
 from soaking import judging
 from soaking.judging import Line, Report, Sample
 
+AFTERWARDS = ("analyser", "deliverer", "api", "service", "pacs")
+"""Whose work on a study begins when it has been sent."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
@@ -23,6 +26,8 @@ class Evidence:
     """SOP Instance UID and arrival at the PACS of each object, in seconds since 1970."""
     lines: Collection[Line]
     reports: Collection[Report]
+    objects: Mapping[str, tuple[int, int]]
+    """How many objects of each kind were made, and their bytes."""
     settled_s: float
     """What was sent before this must have ended, in seconds since 1970."""
 
@@ -110,7 +115,7 @@ def _promises(evidence: Evidence) -> Iterator[Row]:
         target=0,
         note=told,
     )
-    left = judging.waiting(wanted, evidence.lines)
+    left = judging.waiting(wanted, evidence.lines, evidence.reports)
     note = "when it was judged, of n that were acknowledged before"
     yield Row(name="soak: series that still waited", unit="", value=len(left), n=len(wanted), note=note)
 
@@ -130,34 +135,34 @@ def _turnaround(evidence: Evidence) -> Iterator[Row]:
 
 
 def _processes(evidence: Evidence) -> Iterator[Row]:
-    lived = judging.last_life(evidence.samples)
-    sent = [line for line in evidence.sent if line["event"] == "ended"]
-    span_s = (lived[0]["at_s"], lived[-1]["at_s"])
-    studies = sum(span_s[0] <= line["at_s"] <= span_s[1] for line in sent)
-    for name in lived[-1]["processes"]:
-        own = [(one["at_s"], one["processes"][name]) for one in lived]
+    rested = judging.last_life(evidence.samples)
+    sent, ran_h = _sent_between(evidence.samples), hours(evidence.samples)
+    done = _done_between(evidence)
+    for name in rested[-1]["processes"]:
+        own = [(one["at_s"], one["processes"][name]) for one in rested]
         yield _growth(f"soak: {name}, memory at rest", "MB/h", own, lambda one: one["private_mb"])
         yield _growth(f"soak: {name}, handles at rest", "1/h", own, lambda one: one["handles"])
-        peak = max(one["pss_mb"] for _, one in own)
-        least = min(one["pss_mb"] for _, one in own)
-        yield Row(
-            name=f"soak: {name}, peak memory",
-            unit="MB",
-            value=peak,
-            n=len(own),
-            note=f"at rest {least:.0f} MB",
-        )
-        spent_s = own[-1][1]["cpu_s"] - own[0][1]["cpu_s"]
-        cores = spent_s / max(span_s[1] - span_s[0], 1e-9)
-        if studies:
-            value = spent_s / studies
-            yield Row(
-                name=f"soak: {name}, processor time a study",
-                unit="s",
-                value=value,
-                n=studies,
-                note=f"{cores:.3f} cores",
-            )
+        ever = [one["processes"][name]["pss_mb"] for one in evidence.samples]
+        note = f"at rest {min(one['pss_mb'] for _, one in own):.0f} MB"
+        yield Row(name=f"soak: {name}, peak memory", unit="MB", value=max(ever), n=len(ever), note=note)
+        spent_s = judging.gained(evidence.samples, lambda one, name=name: one["processes"][name]["cpu_s"])
+        note = f"{spent_s / 3600 / max(ran_h, 1e-9):.3f} cores"
+        studies = done if name in AFTERWARDS else sent
+        each = spent_s / studies if studies else None
+        what = f"soak: {name}, processor time a study"
+        yield Row(name=what, unit="s", value=each, n=round(studies), note=note)
+
+
+def _done_between(evidence: Evidence) -> float:
+    """As many studies, but for the share of series that waited still when it was judged."""
+    every = judging.acknowledged(evidence.sent)
+    left = len(judging.waiting(every, evidence.lines, evidence.reports)) / max(len(every), 1)
+    return _sent_between(evidence.samples) * (1 - left)
+
+
+def _sent_between(samples: Sequence[Sample]) -> int:
+    """Studies that were sent between the first sample and the last."""
+    return int(samples[-1]["studies"] - samples[0]["studies"])
 
 
 def _growth(
@@ -188,10 +193,9 @@ def _growth(
 
 
 def _database(evidence: Evidence) -> Iterator[Row]:
-    lived = judging.last_life(evidence.samples)
-    studies = lived[-1]["studies"] - lived[0]["studies"]
+    studies = _sent_between(evidence.samples)
     try:
-        found = judging.explained(lived)
+        found = judging.explained(evidence.samples)
     except ValueError as why:
         yield Row(name="soak: database, a study", unit="kB", note=str(why))
         return
@@ -220,18 +224,15 @@ def _database(evidence: Evidence) -> Iterator[Row]:
 
 
 def _disk(evidence: Evidence) -> Iterator[Row]:
-    lived = judging.last_life(evidence.samples)
-    studies = max(lived[-1]["studies"] - lived[0]["studies"], 1)
-    kept = [one["disk"]["spool"] / 1e9 for one in lived]
-    yield Row(
-        name="soak: spool, most at once",
-        unit="GB",
-        value=max(kept),
-        low=min(kept),
-        high=max(kept),
-        n=len(kept),
-    )
-    for name in lived[-1]["disk"]:
+    samples, sent = evidence.samples, max(_sent_between(evidence.samples), 1)
+    kept = [one["disk"]["spool"] / 1e9 for one in samples]
+    name = "soak: spool, most at once"
+    yield Row(name=name, unit="GB", value=max(kept), low=min(kept), high=max(kept), n=len(kept))
+    for name in samples[-1]["disk"]:
         if name != "spool":
-            gained = lived[-1]["disk"][name] - lived[0]["disk"][name]
-            yield Row(name=f"soak: {name}, a study", unit="MB", value=gained / studies / 1e6, n=studies)
+            more = samples[-1]["disk"][name] - samples[0]["disk"][name]
+            studies = max(_done_between(evidence), 1) if name == "objects" else sent
+            value = more / studies / 1e6
+            yield Row(name=f"soak: {name}, a study", unit="MB", value=value, n=round(studies))
+    for kind, (count, size_bytes) in sorted(evidence.objects.items(), key=lambda one: -one[1][1]):
+        yield Row(name=f"soak: object {kind}, each", unit="MB", value=size_bytes / count / 1e6, n=count)

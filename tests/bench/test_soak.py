@@ -56,6 +56,14 @@ def test_growth_is_told_from_the_series_in_hand(mb_per_hour: float, hours: float
     assert found.low <= found.per_hour <= found.high
 
 
+def test_what_begins_anew_with_each_life_is_added_up() -> None:
+    """Processor time of a process that was started again is that of both."""
+    from soaking import judging
+
+    samples = [{"life": life, "cpu_s": cpu_s} for life, cpu_s in ((1, 5), (1, 9), (2, 2), (2, 8))]
+    assert judging.gained(samples, lambda one: one["cpu_s"]) == 10
+
+
 def test_too_few_samples_tell_no_trend() -> None:
     """Less than five blocks of five minutes say nothing."""
     from soaking import judging
@@ -105,7 +113,7 @@ def told(**more: object) -> dict[str, dict[str, object]]:
         (("1.2", "analysed", 2, 3, 2), ("1.2", 2, "sr", "9.1", "done"), ["9.1"], "2 outcomes"),
         (("1.2", "analysed", 1, 3, 1), None, [], "no report"),
         (("1.2", "analysed", 2, 3, 1), ("1.2", 1, "sr", "9.1", "done"), ["9.1"], "no report of generation 2"),
-        (("1.2", "analysed", 1, 3, 1), ("1.2", 1, "sr", "9.1", "dead"), [], "left dead"),
+        (("1.2", "analysed", 1, 3, 1), ("1.2", 1, "sr", "9.1", "dead"), [], "given up"),
         (("1.2", "analysed", 1, 3, 1), ("1.2", 1, "sr", "9.1", "done"), [], "is not there"),
     ],
 )
@@ -119,11 +127,14 @@ def test_each_broken_promise_is_named(line, report, received, what) -> None:
 
 def test_a_series_that_waits_is_not_lost() -> None:
     """What has not ended yet breaks no promise, and is told by itself."""
-    from soaking.judging import Line, broken, waiting
+    from soaking.judging import Line, Report, broken, waiting
 
     lines = [Line("1.2", "queued", 1, 3, 0)]
     assert broken(told(), lines, [], []) == []
-    assert waiting(told(), lines) == ["1.2"]
+    assert waiting(told(), lines, []) == {"1.2"}
+    unsent, done = [Report("1.2", 1, "sr", "9.1", "pending")], [Line("1.2", "analysed", 1, 3, 1)]
+    assert broken(told(), done, unsent, []) == []
+    assert waiting(told(), done, unsent) == {"1.2"}
 
 
 def test_two_objects_of_one_kind_are_noticed() -> None:
