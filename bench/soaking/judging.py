@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 from scipy import stats
 
 Sample = Mapping[str, Any]
-BLOCK_S = 300.0
+BLOCK_S, WHOLE_SHARE = 300.0, 0.8
+"""A block, and what of the last one must be there for it to count."""
 WARM_UP_SHARE, LONGEST_WARM_UP_S = 0.25, 3600.0
 """Of a life of the processes: pools, caches and the allocator's arenas fill first."""
 FEWEST_BLOCKS = 5
@@ -93,14 +94,16 @@ def gained(samples: Sequence[Sample], of: Callable[[Sample], float]) -> float:
 
 
 def trend(points: Sequence[tuple[float, float]]) -> Trend | None:
-    """Of times in seconds and values; None for less than FEWEST_BLOCKS blocks."""
-    blocks: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    """Of times in seconds and values; None for less than FEWEST_BLOCKS whole blocks."""
+    blocks: dict[int, list[float]] = defaultdict(list)
     for at_s, value in points:
-        blocks[int((at_s - points[0][0]) // BLOCK_S)].append((at_s, value))
-    rest = [min(block, key=lambda point: point[1]) for block in blocks.values()]
-    if len(rest) < FEWEST_BLOCKS:
+        blocks[int((at_s - points[0][0]) // BLOCK_S)].append(value)
+    if points[-1][0] - points[0][0] < max(blocks) * BLOCK_S + WHOLE_SHARE * BLOCK_S:
+        del blocks[max(blocks)]
+    if len(blocks) < FEWEST_BLOCKS:
         return None
-    hours, values = [at_s / 3600 for at_s, _ in rest], [value for _, value in rest]
+    hours = [number * BLOCK_S / 3600 for number in blocks]
+    values = [min(block) for block in blocks.values()]
     slope, _, low, high = stats.theilslopes(values, hours, alpha=0.95)
     return Trend(per_hour=float(slope), low=float(low), high=float(high), level=values[0], blocks=len(values))
 

@@ -56,6 +56,14 @@ def test_growth_is_told_from_the_series_in_hand(mb_per_hour: float, hours: float
     assert found.low <= found.per_hour <= found.high
 
 
+def test_a_block_that_has_only_begun_does_not_count() -> None:
+    """Its least is that of a moment: a series in hand then would look like growth."""
+    from soaking import judging
+
+    level = [(float(at_s), 400.0) for at_s in times(0.5)]
+    assert judging.trend([*level, (1815.0, 900.0)]) == judging.trend(level)
+
+
 def test_what_begins_anew_with_each_life_is_added_up() -> None:
     """Processor time of a process that was started again is that of both."""
     from soaking import judging
