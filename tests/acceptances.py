@@ -37,7 +37,9 @@ def series(number=1, level=TriageLevel.UNFLAGGED, **other):
     refused = other.get("reason_code", "")
     facts = {
         "digest": f"{number:064x}",
-        "standing": Candidate(series_uid=f"1.2.{number}", refusal=refused, extent_mm=300.0, slice_mm=1.0, slices=300),
+        "standing": Candidate(
+            series_uid=f"1.2.{number}", refusal=refused, extent_mm=300.0, slice_mm=1.0, slices=300
+        ),
         "outcome": Outcome.NOT_ANALYSED if refused else Outcome.NONE_FOUND,
         "reason_code": "",
         "level": TriageLevel.NOT_ASSESSED if refused else level,
@@ -70,7 +72,12 @@ def of_series(number, found, told=None, patient=None):
 def site(studies=240, seed=7):
     """A site's cases, drawn: four scanners, two kernels, some refused; a seventh of them positive."""
     rng = np.random.default_rng(seed)
-    scanners = ("SIEMENS SOMATOM Force", "GE MEDICAL SYSTEMS Revolution CT", "Philips iCT 256", "<b>Odd</b> & Co 1")
+    scanners = (
+        "SIEMENS SOMATOM Force",
+        "GE MEDICAL SYSTEMS Revolution CT",
+        "Philips iCT 256",
+        "<b>Odd</b> & Co 1",
+    )
     cases = []
     for number in range(1, studies + 1):
         positive = rng.uniform() < 1 / 7

@@ -81,7 +81,7 @@ def _keep_private(path: Path, head: Sequence[str], rows: Iterable[Sequence[str]]
 def show(console: Console, report: Report, out: Path) -> None:
     """The figures of a report."""
     summary, used = report.summary, report.in_place
-    _say(console, f"{len(summary.cases)} studies, {summary.patients} patients, {summary.series} series")
+    _say(console, ", ".join(words.size(summary)))
     _say(console, f"analysed: {words.share(summary.analysed)}")
     _say(console, f"raise an alert, {summary.asked.alert} or higher: {words.share(summary.alerts)}")
     for name, count in report.run.files.items():

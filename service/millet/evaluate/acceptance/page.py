@@ -41,7 +41,7 @@ def _studies(summary: Summary) -> Iterator[str]:
     asked = summary.asked
     yield markup.cards(
         (
-            ("studies", str(len(summary.cases)), f"{summary.patients} patients, {summary.series} series"),
+            ("studies", str(len(summary.cases)), ", ".join(words.size(summary)[1:])),
             ("analysed", words.percent(summary.analysed), words.ends(summary.analysed)),
             (
                 f"raise an alert ({asked.alert} or higher)",

@@ -1,9 +1,9 @@
 """What an alert is worth where positive studies are as frequent as somebody says.
 
 Predictive values follow from sensitivity, specificity and prevalence by Bayes' theorem; those of the cases
-themselves hold for the mixture of the cases alone. Intervals are the adjusted logit ones of Mercaldo, Lau
-and Zhou (Stat Med 26:2170, 2007), which also stand where all was right, and the patients drawn again; at
-either end the wider one counts.
+themselves hold for the mixture of the cases alone. Intervals are the logit ones of Mercaldo, Lau and Zhou
+(Stat Med 26:2170, 2007), adjusted as they say where a cell of the table is empty, and the patients drawn
+again; at either end the wider one counts.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _sums(some: Sequence[int], others: Sequence[int]) -> list[int]:
 
 
 _Formula = Callable[[float, float, float], float]
-_Ends = Callable[["_Adjusted", float], Interval]
+_Ends = Callable[["_Shares", float], Interval]
 
 
 def _at(cells: Floats, formula: _Formula, ends: _Ends, prevalence: float) -> Estimate:
@@ -149,7 +149,7 @@ def _at(cells: Floats, formula: _Formula, ends: _Ends, prevalence: float) -> Est
         return Estimate(value=None, low=None, high=None, n=n, cases=len(cells), method="")
     value = formula(hit / (hit + missed), quiet / (quiet + false), prevalence)
     drawn = _drawn(cells, formula, prevalence)
-    wider = hull(ends(_Adjusted.of(hit, missed, quiet, false), prevalence), drawn)
+    wider = hull(ends(_Shares.of(hit, missed, quiet, false), prevalence), drawn)
     known = None if math.isnan(value) else value
     low, high = wider if known is None else hull(wider, (known, known))
     method = "logit" if drawn == NO_INTERVAL else "logit or bootstrap"
@@ -167,8 +167,8 @@ def _drawn(cells: Floats, formula: _Formula, prevalence: float) -> Interval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Adjusted:
-    """Sensitivity and specificity with half of z squared added to right and wrong (Agresti and Coull)."""
+class _Shares:
+    """Sensitivity and specificity; where a cell is empty half of z squared is added to right and wrong."""
 
     sensitivity: float
     specificity: float
@@ -176,9 +176,9 @@ class _Adjusted:
     negatives: float
 
     @classmethod
-    def of(cls, hit: float, missed: float, quiet: float, false: float) -> _Adjusted:
+    def of(cls, hit: float, missed: float, quiet: float, false: float) -> _Shares:
         """Of counts."""
-        more = _Z * _Z
+        more = 0.0 if min(hit, missed, quiet, false) else _Z * _Z
         return cls(
             sensitivity=(hit + more / 2) / (hit + missed + more),
             specificity=(quiet + more / 2) / (quiet + false + more),
@@ -187,13 +187,13 @@ class _Adjusted:
         )
 
 
-def _ppv_logit(of: _Adjusted, prevalence: float) -> Interval:
+def _ppv_logit(of: _Shares, prevalence: float) -> Interval:
     se, sp = of.sensitivity, of.specificity
     variance = (1 - se) / (se * of.positives) + sp / ((1 - sp) * of.negatives)
     return _logit_ends(ppv(se, sp, prevalence), variance)
 
 
-def _npv_logit(of: _Adjusted, prevalence: float) -> Interval:
+def _npv_logit(of: _Shares, prevalence: float) -> Interval:
     se, sp = of.sensitivity, of.specificity
     variance = se / ((1 - se) * of.positives) + (1 - sp) / (sp * of.negatives)
     return _logit_ends(npv(se, sp, prevalence), variance)
@@ -204,7 +204,7 @@ def _logit_ends(value: float, variance: float) -> Interval:
     return float(expit(middle - half)), float(expit(middle + half))
 
 
-def _alerts_linear(of: _Adjusted, prevalence: float) -> Interval:
+def _alerts_linear(of: _Shares, prevalence: float) -> Interval:
     se, sp = of.sensitivity, of.specificity
     variance = prevalence**2 * se * (1 - se) / of.positives
     variance += (1 - prevalence) ** 2 * sp * (1 - sp) / of.negatives

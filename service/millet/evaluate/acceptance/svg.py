@@ -10,7 +10,7 @@ from html import escape
 from millet.evaluate.estimate import Estimate
 
 INK, FAINT, GRID, BLUE, PALE, ORANGE = "#212936", "#5b6675", "#dfe4ea", "#166996", "#d3e6f1", "#b3470f"
-_LEFT, _ACROSS, _RIGHT = 250, 330, 180
+_LEFT, _ACROSS, _RIGHT = 290, 330, 180
 _ROW, _TOP, _FOOT = 26, 8, 34
 _SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 LONGEST_NAME = 36

@@ -17,6 +17,20 @@ Cells = tuple[str, ...]
 ACCURACY_HEAD = ("against the truth", "value", "95 % interval", "n")
 
 
+def many(count: int, one: str, more: str = "") -> str:
+    """A number of things."""
+    return f"{count} {one if count == 1 else more or one + 's'}"
+
+
+def size(summary: Summary) -> tuple[str, str, str]:
+    """How many studies, patients and series."""
+    return (
+        many(len(summary.cases), "study", "studies"),
+        many(summary.patients, "patient"),
+        many(summary.series, "series", "series"),
+    )
+
+
 def percent(estimate: Estimate | None) -> str:
     """A share in percent."""
     return NOTHING if estimate is None or estimate.value is None else f"{estimate.value:.1%}"
@@ -39,7 +53,7 @@ def share(estimate: Estimate | None) -> str:
 
 def share_of(estimate: Estimate) -> str:
     """Both, and of how many."""
-    return f"{share(estimate)} of {estimate.n}"
+    return f"{share(estimate)} of{NARROW}{estimate.n}"
 
 
 def level_rows(summary: Summary) -> Iterator[Cells]:
