@@ -7,6 +7,7 @@ A fault of ours is tried again as often as in the service, and ends as it would 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 
 from millet.core.analysis import Analysis
@@ -46,16 +47,16 @@ class Shadow:
         """Analyse one series; `instances` are read anew for each attempt. Raises OSError of their reading."""
         fault = Reason.INTERNAL_ERROR
         for _ in range(ATTEMPTS):
-            ahead = Ahead(order.series_uid, self.model.readers, self.batcher)
-            read_all(ahead, instances())
-            try:
-                return _looked(ahead, finish(order, ahead, self.model, _silent))
-            except DetectorError as failure:
-                fault = Reason.DETECTOR_FAILED
-                self.faulty(failure)
-            except Exception as failure:  # noqa: BLE001 - one bad series must not stop the others
-                fault = Reason.INTERNAL_ERROR
-                self.faulty(failure)
+            with closing(Ahead(order.series_uid, self.model.readers, self.batcher)) as ahead:
+                read_all(ahead, instances())
+                try:
+                    return _looked(ahead, finish(order, ahead, self.model, _silent))
+                except DetectorError as failure:
+                    fault = Reason.DETECTOR_FAILED
+                    self.faulty(failure)
+                except Exception as failure:  # noqa: BLE001 - one bad series must not stop the others
+                    fault = Reason.INTERNAL_ERROR
+                    self.faulty(failure)
         return _looked(ahead, given_up(order, (), self.model, fault))
 
 
