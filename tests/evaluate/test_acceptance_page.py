@@ -6,6 +6,7 @@ from html import escape
 
 import pytest
 from acceptances import case, report, site
+from browsers import DESK, PHONE, Looker, chromium
 
 from millet.core.analysis import TriageLevel
 from millet.evaluate.acceptance import svg
@@ -96,3 +97,15 @@ def test_a_curve_runs_over_a_log_scale():
     steps = svg.steps()
     assert (steps[0], steps[-1]) == (pytest.approx(0.001), pytest.approx(0.5))
     assert steps[1] / steps[0] == pytest.approx(steps[-1] / steps[-2])
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_everybody_can_read_it(made, tmp_path, size):
+    """In a real browser: no barrier by axe, no word of complaint, nothing wider than the window."""
+    (tmp_path / "acceptance.html").write_text(page(made, FINGERPRINT), encoding="utf-8")
+    with chromium() as browser:
+        window = Looker(browser, tmp_path.as_uri(), size)
+        window.open("/acceptance.html", until="main")
+        window.keep("acceptance")
+        assert (window.barriers(), window.overflow(), window.faults) == ([], 0, [])
+        window.close()
