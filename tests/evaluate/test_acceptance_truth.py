@@ -48,6 +48,7 @@ def test_a_readers_level_is_positive_from_the_alert_on(level, positive):
         ("accession,truth\n,yes", "line 2: no accession"),
         ("accession,truth\nA1", "line 2: 1 cells under 2 columns"),
         ("accession,count\nA1,3", "say with --positive-from"),
+        (f"accession,truth\n{'A' * 200_000},yes", "line 2: field larger than field limit"),
         (
             "accession,level\nA1,not-assessed",
             "'not-assessed' is none of unflagged, notable, urgent, critical",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from millet.core.analysis import TriageLevel
@@ -57,8 +57,9 @@ def read(text: str, alert: TriageLevel, least_count: int | None = None) -> Truth
     """
     lines = text.removeprefix("\ufeff").splitlines()
     first = next((line for line in lines if line.strip()), "")
-    rows = csv.reader(io.StringIO("\n".join(lines)), delimiter=";" if ";" in first else ",")
-    names = [cell.strip().lower() for cell in next(rows, [])]
+    rows = _rows("\n".join(lines), ";" if ";" in first else ",")
+    _, head = next(rows, (1, []))
+    names = [cell.strip().lower() for cell in head]
     by, kind = _columns(names)
     if kind == "count" and least_count is None:
         raise ValueError(
@@ -66,10 +67,7 @@ def read(text: str, alert: TriageLevel, least_count: int | None = None) -> Truth
         )
     judge = _judge(kind, alert, least_count or 0)
     told: dict[str, Told] = {}
-    for row in rows:
-        if not any(cell.strip() for cell in row):
-            continue
-        line = rows.line_num
+    for line, row in rows:
         if len(row) != len(names):
             raise ValueError(f"line {line}: {len(row)} cells under {len(names)} columns")
         cells = dict(zip(names, (cell.strip() for cell in row), strict=True))
@@ -84,6 +82,17 @@ def read(text: str, alert: TriageLevel, least_count: int | None = None) -> Truth
     if not told:
         raise ValueError("no study in it")
     return Truth(by=by, kind=kind, told=told)
+
+
+def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Each row that is not empty, with the number of its line."""
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                yield reader.line_num, row
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num}: {error}") from error
 
 
 def _columns(names: Sequence[str]) -> tuple[str, str]:
