@@ -142,8 +142,8 @@ def test_it_is_held_against_the_truth(first):
     sorts = [(one["sort"], one["told"]) for one in found["truth"]["disagreements"]]
     assert sorts == [("not analysed", "positive"), ("alert", "negative")]
     assert "miliary" in found["truth"]["disagreements"][1]["said"]
-    assert "1 lines of the table name no study of the cases." in found["caveats"]
-    assert "1 files could not be read and are in no study." in found["caveats"]
+    assert "In the table, but no study of the cases: 1 line." in found["caveats"]
+    assert "Could not be read, and in no study: 1 file." in found["caveats"]
     assert "of 1,000 such studies, 20 of them positive" in said.lower()
 
 

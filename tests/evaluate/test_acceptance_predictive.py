@@ -41,6 +41,9 @@ def test_without_any_alert_there_is_no_share_of_them():
     """Nor of silences where all is alert."""
     assert math.isnan(ppv(0.0, 1.0, 0.1))
     assert math.isnan(npv(1.0, 0.0, 0.1))
+    all_alert = accuracy(table(3, 2, 0, 0), 0.1)
+    assert (all_alert.npv.value, all_alert.npv.low, all_alert.npv.n) == (None, None, 5)
+    assert all_alert.ppv.value == pytest.approx(0.1)
 
 
 def test_the_intervals_are_those_of_the_paper():

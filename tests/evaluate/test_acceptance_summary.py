@@ -124,14 +124,14 @@ def test_what_a_report_must_not_be_read_without():
     said = caveats(summarise(cases, ASKED), Beside(untold=1, unknown=2, faults=3, unread=4))
     for number, part in enumerate(
         (
-            "3 series ended by a fault of this machine",
+            "by a fault of this machine: 3 series",
             "25% of the studies were not analysed",
-            "4 files could not be read",
-            "3 studies were analysed: of fewer than 30",
-            "1 studies are not in the table",
-            "2 lines of the table name no study",
-            "3 positive studies were analysed",
-            "0 negative studies were analysed",
+            "Could not be read, and in no study: 4 files",
+            "Analysed: 3 studies. Of fewer than 30",
+            "Not in the table of the truth, and in no figure against it: 1 study",
+            "no study of the cases: 2 lines",
+            "Analysed: 3 positive studies",
+            "Analysed: 0 negative studies",
             "hold where 100% of the studies are positive",
             "by scanner, below 30: ACME One (3)",
         )

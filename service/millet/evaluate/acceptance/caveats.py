@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from millet.core.assembler import ClosedBy
 from millet.evaluate.acceptance.groups import FEWEST, Group
 from millet.evaluate.acceptance.summary import Summary
+from millet.evaluate.acceptance.words import many
 
 MANY_NOT_ANALYSED = 0.05
 """Share of the studies from which on it is said first."""
@@ -34,17 +35,17 @@ def caveats(summary: Summary, beside: Beside) -> tuple[str, ...]:
 
 def _of_studies(summary: Summary, beside: Beside) -> Iterator[str]:
     if beside.faults:
-        yield f"{beside.faults} series ended by a fault of this machine, not of the series: run again."
+        yield f"Ended by a fault of this machine: {beside.faults} series. Run it again."
     analysed = summary.analysed.value or 0.0
     if 1 - analysed > MANY_NOT_ANALYSED:
         yield f"{1 - analysed:.0%} of the studies were not analysed: see the reasons."
     if beside.unread:
-        yield f"{beside.unread} files could not be read and are in no study."
+        yield f"Could not be read, and in no study: {many(beside.unread, 'file')}."
     if gaps := summary.closed_by.get(ClosedBy.GAP_TIMEOUT, 0):
-        yield f"{gaps} series have gaps or are no stack: is the export complete?"
+        yield f"With gaps, or no stack at all: {gaps} series. Is the export complete?"
     seen = round(analysed * summary.analysed.n)
     if seen < FEWEST:
-        yield f"{seen} studies were analysed: of fewer than {FEWEST} nothing can be concluded."
+        yield f"Analysed: {_studies(seen)}. Of fewer than {FEWEST} nothing can be concluded."
 
 
 def _of_truth(summary: Summary, beside: Beside) -> Iterator[str]:
@@ -52,13 +53,13 @@ def _of_truth(summary: Summary, beside: Beside) -> Iterator[str]:
         yield "No truth was given: nothing is known of what the alerts are worth."
         return
     if beside.untold:
-        yield f"{beside.untold} studies are not in the table of the truth and are in no figure against it."
+        yield f"Not in the table of the truth, and in no figure against it: {_studies(beside.untold)}."
     if beside.unknown:
-        yield f"{beside.unknown} lines of the table name no study of the cases."
+        yield f"In the table, but no study of the cases: {many(beside.unknown, 'line')}."
     seen = held.accuracy.confusion
     for count, what in ((seen.positives, "positive"), (seen.negatives, "negative")):
         if count < FEWEST:
-            yield f"{count} {what} studies were analysed: fewer than {FEWEST}, so its intervals are wide."
+            yield f"Analysed: {_studies(count, what)}, fewer than {FEWEST}, so that intervals are wide."
     if held.accuracy.prevalence is None:
         share = seen.positives / max(seen.positives + seen.negatives, 1)
         yield f"PPV and NPV hold where {share:.0%} of the studies are positive, as here: say --prevalence."
@@ -73,3 +74,7 @@ def _of_groups(summary: Summary) -> Iterator[str]:
     for what, found in sorts.items():
         if few := [f"{one.name} ({one.analysed})" for one in found if one.few]:
             yield f"Too few studies to conclude anything by {what}, below {FEWEST}: {', '.join(few)}."
+
+
+def _studies(count: int, sort: str = "") -> str:
+    return many(count, f"{sort} study".strip(), f"{sort} studies".strip())

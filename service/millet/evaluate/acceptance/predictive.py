@@ -148,12 +148,13 @@ def _at(cells: Floats, formula: _Formula, ends: _Ends, prevalence: float) -> Est
     if not (hit + missed and quiet + false):
         return Estimate(value=None, low=None, high=None, n=n, cases=len(cells), method="")
     value = formula(hit / (hit + missed), quiet / (quiet + false), prevalence)
+    if math.isnan(value):
+        return Estimate(value=None, low=None, high=None, n=n, cases=len(cells), method="")
     drawn = _drawn(cells, formula, prevalence)
     wider = hull(ends(_Shares.of(hit, missed, quiet, false), prevalence), drawn)
-    known = None if math.isnan(value) else value
-    low, high = wider if known is None else hull(wider, (known, known))
+    low, high = hull(wider, (value, value))
     method = "logit" if drawn == NO_INTERVAL else "logit or bootstrap"
-    return Estimate(value=known, low=low, high=high, n=n, cases=len(cells), method=method)
+    return Estimate(value=value, low=low, high=high, n=n, cases=len(cells), method=method)
 
 
 def _drawn(cells: Floats, formula: _Formula, prevalence: float) -> Interval:
