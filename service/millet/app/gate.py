@@ -112,6 +112,7 @@ def api_doors(doors: Doors) -> ApiDoors:
     web = WebDoor(
         gate=gate,
         hosts=hosts(chosen),
+        origins=chosen.web_origins,
         tls=None if tls is None else tls.following(),
         certificate_of=peer_certificate,
     )

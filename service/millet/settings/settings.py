@@ -81,6 +81,9 @@ class Settings:
     web_hosts: tuple[str, ...] = ()
     """Names by which browsers may address the page; empty for those of loopback where it is bound to it,
     else for any."""
+    web_origins: tuple[str, ...] = ()
+    """Origins of other sites, such as https://viewer.hospital.example, whose pages may make the calls of
+    the gRPC API from a browser: docs/reference/browsers.md. None: those of this service alone may."""
     audit_dir: Path | None = None
     """Folder of the audit trail; empty for state_dir/audit. May lie on a volume of its own."""
     grpc_port: int = 50051

@@ -16,6 +16,7 @@ import grpc
 
 from millet.core.doors import Certificate
 from millet.core.roles import Open, Verdict, Who, needed_by_rpc
+from millet.edge.grpc_api.http_context import HttpContext
 from millet.edge.grpc_api.refusals import Refusal, refuse
 from millet.ports import Ask, Gate, Pems, Shown
 
@@ -90,7 +91,7 @@ class GateInterceptor(grpc.aio.ServerInterceptor):
         return self._behind(handler, admit)
 
     async def _admit(self, method: str, context: Context) -> tuple[Ask, Who | None]:
-        asked = Ask(door="grpc", what=method, needed=needed_by_rpc(method), shown=_shown(context))
+        asked = _asked(method, context)
         verdict, who = await asyncio.to_thread(self._gate.ask, asked)
         if verdict is not Verdict.ALLOWED:
             await refuse(context, Refusal(*REFUSED[verdict]))
@@ -123,6 +124,13 @@ class GateInterceptor(grpc.aio.ServerInterceptor):
         behaviour = many if inspect.isasyncgenfunction(inner) else one
         outer: Handler = made(behaviour, handler.request_deserializer, handler.response_serializer)
         return outer
+
+
+def _asked(method: str, context: Context | HttpContext) -> Ask:
+    needed = needed_by_rpc(method)
+    if isinstance(context, HttpContext):
+        return Ask(door="http", what=method, needed=needed, shown=context.shown)
+    return Ask(door="grpc", what=method, needed=needed, shown=_shown(context))
 
 
 def _shown(context: Context) -> Shown:
