@@ -80,6 +80,7 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
         ("SPOOL_URL", "s3://Bucket"),
         ("METRICS_PORT", "8080"),
         ("METRICS_PORT", "-1"),
+        ("KSERVE_PORT", "50051"),
         ("METRICS_HOST", " "),
         ("WEB_ORIGINS", "*"),
         ("WEB_ORIGINS", "https://viewer.example,viewer.example"),

@@ -106,6 +106,7 @@ CHECKS: Mapping[str, Callable[[Any], str]] = {
     "emergency_peers": _peer_titles,
     "oidc_role_claim": _not_blank,
     "grpc_port": _port,
+    "kserve_port": _port_or_none,
     "web_port": _port,
     "web_origins": _origins,
     "metrics_port": _port_or_none,

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import inspect
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from time import monotonic
 from typing import Any, TypeAlias
@@ -130,10 +130,11 @@ def _asked(method: str, context: Context | HttpContext) -> Ask:
     needed = needed_by_rpc(method)
     if isinstance(context, HttpContext):
         return Ask(door="http", what=method, needed=needed, shown=context.shown)
-    return Ask(door="grpc", what=method, needed=needed, shown=_shown(context))
+    return Ask(door="grpc", what=method, needed=needed, shown=shown(context))
 
 
-def _shown(context: Context) -> Shown:
+def shown(context: Context | grpc.ServicerContext) -> Shown:
+    """What a caller shows."""
     given = dict(context.invocation_metadata() or ())
     scheme, _, token = str(given.get("authorization", "")).partition(" ")
     return Shown(
@@ -149,10 +150,10 @@ def _address(peer: str) -> str:
     return rest.rpartition(":")[0].strip("[]") if kind in {"ipv4", "ipv6"} else ""
 
 
-def _certificate(context: Context) -> Certificate | None:
-    shown = context.auth_context()
-    if not (pem := next(iter(shown.get("x509_pem_cert", ())), b"")):
+def _certificate(context: Context | grpc.ServicerContext) -> Certificate | None:
+    told: Mapping[str, Any] = context.auth_context()
+    if not (pem := next(iter(told.get("x509_pem_cert", ())), b"")):
         return None
     der = ssl.PEM_cert_to_DER_cert(pem.decode("ascii"))
-    common_name = next(iter(shown.get("x509_common_name", ())), b"").decode("utf-8", "replace")
+    common_name = next(iter(told.get("x509_common_name", ())), b"").decode("utf-8", "replace")
     return Certificate(common_name=common_name, sha256=hashlib.sha256(der).hexdigest())

@@ -114,7 +114,7 @@ class GrpcServer:
         self._criteria = CriteriaService(sources.criteria, sources.telemetry)
         self._health = health.HealthServicer()
         registered = Registered(self._interceptors)
-        offer(cast("grpc.aio.Server", registered), self._service, self._criteria, self._health)
+        self._offer_to(cast("grpc.aio.Server", registered))
         self.calls = Connect(registered, most_calls=MOST_CALLS)
         """The same calls for browsers, to be served over HTTP on the event loop of this server."""
         self._healthy_s = -HEALTH_S
@@ -129,7 +129,7 @@ class GrpcServer:
         server = grpc.aio.server(
             interceptors=self._interceptors, options=OPTIONS, maximum_concurrent_rpcs=MOST_CALLS
         )
-        offer(server, self._service, self._criteria, self._health)
+        self._offer_to(server)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             if self._credentials is None:
@@ -161,6 +161,9 @@ class GrpcServer:
         self._recent.bell.ring()
         await self._server.stop(grace_s)
         self._server = None
+
+    def _offer_to(self, server: grpc.aio.Server) -> None:
+        offer(server, self._service, self._criteria, self._health)
 
     async def _follow(self) -> None:
         while not self._watching.stopping:
