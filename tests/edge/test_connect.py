@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import re
+import socket
 import struct
 import subprocess
 import threading
@@ -33,6 +34,7 @@ from millet.edge.grpc_api.connect import MOST_BYTES, Connect
 from millet.edge.grpc_api.registered import Registered
 from millet.edge.telemetry import Telemetry
 from millet.edge.web import WebDoor
+from millet.edge.web.server import KEEP_ALIVE, _keep_alive
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 
 ROOT = Path(__file__).parents[2]
@@ -185,6 +187,24 @@ def test_a_watch_tells_a_change_while_it_is_open_and_ends_with_its_reader(site, 
     answer.close()
     line.close()
     site.wait(nobody_watches(site))
+
+
+def test_a_stream_ends_with_its_deadline(line):
+    """Whatever came before, the end says why."""
+    kind = {"kind": "application/connect+json", "connect_timeout_ms": "200"}
+    answer = sent(line, f"{SERVICE}/WatchAnalyses", framed(b"{}"), **kind)
+    flags, end = frames(answer.body)[-1]
+    assert (flags, json.loads(end)["error"]["code"]) == (2, "deadline_exceeded")
+
+
+def test_a_caller_that_is_silent_is_asked_after():
+    """By the kernel, at every connection: a watch of a page whose machine is gone ends."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        _keep_alive(listener)
+        with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            idle_s = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+            assert idle_s == KEEP_ALIVE["TCP_KEEPIDLE"]
 
 
 def watchers(site) -> float | None:
