@@ -11,13 +11,14 @@ import struct
 import subprocess
 import threading
 from base64 import b64decode
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
 import grpc
 import pytest
-from analyses import analysis
+from analyses import analysis, spread
 from browsers import chromium
 from gates import MemoryGate
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
@@ -187,6 +188,37 @@ def test_a_watch_tells_a_change_while_it_is_open_and_ends_with_its_reader(site, 
     answer.close()
     line.close()
     site.wait(nobody_watches(site))
+
+
+def test_a_reader_that_never_reads_holds_up_nobody(site, line):
+    """It holds what fits into its connection; others are answered, and it is let go when it goes."""
+    many = replace(analysis(2), nodules=tuple(spread(60_000)))
+    key = site.worklist.put(status(9), many).key
+    body = framed(json.dumps({"site": key.site, "seriesUid": key.series_uid}).encode())
+    head = f"POST {SERVICE}/StreamAnalysis HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {len(body)}\r\n"
+    head += "content-type: application/connect+json\r\nauthorization: Bearer viewer-token\r\n\r\n"
+    with socket.socket() as lazy:
+        lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # else the kernel may take it all
+        lazy.connect(("127.0.0.1", site.port))
+        lazy.sendall(head.encode() + body)
+        assert lazy.recv(12) == b"HTTP/1.1 200"
+        for _ in range(20):
+            assert called(line, "GetAnalysis", SERIES).status == 200
+        assert not streams(site)
+    site.wait(let_go(site))
+
+
+def streams(site) -> float | None:
+    """How many streams were let go before their end."""
+    return site.registry.get_sample_value(
+        "millet_grpc_handled_total", {"method": "StreamAnalysis", "code": "CANCELLED"}
+    )
+
+
+async def let_go(site) -> None:
+    """Return when one was."""
+    while not streams(site):
+        await asyncio.to_thread(int)
 
 
 def test_a_stream_ends_with_its_deadline(line):
