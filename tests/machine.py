@@ -55,7 +55,7 @@ class Machine:
     """One machine with one shell, in which commands run one after the other."""
 
     def __init__(self, *needed: Path, variables: Mapping[str, str]) -> None:
-        """Start one; `needed` are paths that may lie on other file systems than the root's."""
+        """Start one. `needed` are paths that may lie on other file systems than the root's."""
         self._folder = tempfile.TemporaryDirectory(prefix="millet-machine-", dir="/tmp")
         self.shared = Path(self._folder.name) / "shared"
         """Its /shared, seen from here."""
@@ -112,11 +112,16 @@ class Machine:
         return int(answer)
 
 
+def places() -> tuple[Path, ...]:
+    """Where this checkout lies, and the Python that it runs on."""
+    return Path(__file__).resolve().parents[1], Path(sys.prefix).resolve(), Path(sys.base_prefix)
+
+
 def main() -> int:
     """0 where a machine can be had."""
     try:
-        with Machine(variables={"PATH": os.environ["PATH"]}) as machine:
-            return machine.run("touch /etc/millet-was-here").status
+        with Machine(*places(), variables={"PATH": os.environ["PATH"]}) as machine:
+            return machine.run(f"touch /etc/millet-was-here && {sys.executable} -c 'import millet'").status
     except OSError as failure:
         sys.stderr.write(f"{failure}\n")
         return 1

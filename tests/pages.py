@@ -14,9 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", ROOT / "models/README.md", *sorted((ROOT / "docs").rglob("*.md")))
-LANGUAGES = frozenset(
-    {"sh", "python", "toml", "yaml", "json", "protobuf", "proto", "javascript", "html", "text"}
-)
+LANGUAGES = frozenset({"sh", "python", "toml", "yaml", "json", "protobuf", "proto", "js", "html", "text"})
 MARKS = ("takes", "needs", "until Ctrl-C")
 """Long; something that is not everywhere; a program that stays, with the ports it listens on."""
 _BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>.*)\n(?P<text>(?:.*\n)*?)(?P=indent)```$", re.MULTILINE)

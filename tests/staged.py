@@ -14,7 +14,7 @@ import bundles
 from certificates import Authority, Pair
 from fakes import MemoryObjects
 from instances import START_UTC, entry
-from machine import SHARED, Machine
+from machine import SHARED, Machine, places
 from pages import ROOT, Block, blocks
 
 from millet.edge.journal import SqlJournal, open_engine, sqlite_url
@@ -48,7 +48,7 @@ def machine() -> Machine:
         "HOME": "/root",
         "SYSTEMD_OFFLINE": "1",  # units are enabled, none is started
     }
-    made = Machine(ROOT, VENV.resolve(), Path(sys.base_prefix), variables=variables)
+    made = Machine(*places(), variables=variables)
     typed(made, f"cd {ROOT} && rm -rf build && touch .venv/installed-cpu")
     return made
 

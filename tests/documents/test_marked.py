@@ -61,6 +61,12 @@ def install(words: list[str]) -> None:
     assert any((ROOT / word).is_file() for word in words if word.endswith(".sh"))
 
 
+def pip(words: list[str]) -> None:
+    """What it installs is this folder, or packages that pyproject.toml knows."""
+    known = (ROOT / "pyproject.toml").read_text("utf-8")
+    assert [one for one in words[2:] if one[0] not in "-." and f'"{one}' not in known] == []
+
+
 def unit(words: list[str]) -> None:
     """It is one of the template that is installed, which tests/deploy has systemd itself look at."""
     assert (ROOT / "deploy/systemd" / re.sub(r"@.*", "@.service", words[2])).is_file()
@@ -80,6 +86,7 @@ PROGRAMS: Mapping[str, Callable[[list[str]], None]] = {
     "python": script,
     "sh": install,
     "mv": install,
+    "pip": pip,
     "tritonserver": foreign,
     "systemctl": unit,
     "journalctl": unit,
