@@ -13,7 +13,7 @@ ELSEWHERE = {
     "docs/getting-started.md": ("make demo",),
     "docs/how-to/client.md": (".venv/bin/python - ",),
     "docs/reference/browsers.md": ("buf curl ", "curl "),
-    "docs/reference/grpc.md": ("buf curl ", "for f in series/"),
+    "docs/reference/grpc.md": ("buf curl ", "for f in series/", ".venv/bin/python - "),
 }
 """What of a page is tried elsewhere, by how it begins: with the README, or by tests of calls and clients."""
 
