@@ -26,6 +26,7 @@ from millet.core.refusal import of_dimse
 from millet.edge.destinations.answers import away, broken, judge
 from millet.edge.destinations.limit import Limit
 from millet.edge.destinations.tls import Tls
+from millet.edge.replies import leave_replies
 from millet.errors import DeliveryError
 from millet.ports import Delivery
 
@@ -113,6 +114,7 @@ class StorageScu:
         return association
 
     def _opened(self, event: Any, limit: Limit) -> None:
+        leave_replies(event.assoc)
         connected = event.assoc.dul.socket.socket
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.settimeout(self._timeout_s)  # pynetdicom's own sends and receives would wait for ever
