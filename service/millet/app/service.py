@@ -10,6 +10,7 @@ import logging
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import cached_property
 
 from prometheus_client import CollectorRegistry
@@ -44,6 +45,8 @@ from millet.settings.security import rules
 log = logging.getLogger(__name__)
 
 CLOCK_EVERY_S = 60.0
+DAY = timedelta(days=1)
+"""Of which acknowledged studies are counted."""
 """How often the database is asked for its time; in between this host counts on."""
 
 
@@ -273,8 +276,10 @@ class Service:
         self._telemetry.working.oldest_waits(self._journal.oldest_waits_s())
         self._telemetry.jobs({State(state): count for state, count in states.items()})
         self._telemetry.triage_changes(self._journal.triage_changes())
-        late = patience(self._settings).overdue_before(self._clock.utc())
+        now_utc = self._clock.utc()
+        late = patience(self._settings).overdue_before(now_utc)
         self._telemetry.waiting.overdue(self._journal.overview(late).overdue)
+        self._telemetry.waiting.flagged(self._journal.flagged(now_utc - DAY))
         self._telemetry.series_open(states.get(State.RECEIVING.value, 0))
         if "receive" in self._settings.roles:
             self._telemetry.associations_open(self._receiving.associations)
