@@ -32,6 +32,7 @@ from millet.app.tracing import Tracing
 from millet.core import canary
 from millet.core.doors import USUAL
 from millet.core.job import State
+from millet.core.language import Language
 from millet.core.trace import Span
 from millet.edge import malloc
 from millet.edge.journal import DurableWork, JournalClock, SqlJournal, journal_url, migrate_apart, open_engine
@@ -95,7 +96,7 @@ class Service:
             clock=self._clock,
             titles=(USUAL, *self._doors.rules.models),
         )
-        self._journal = SqlJournal(self._engine, self._work.enqueue, self._objects)
+        self._journal = SqlJournal(self._engine, self._work.enqueue, self._objects, Language(chosen.language))
         self._certificates = Certificates(
             chosen=chosen, metrics=self._telemetry.doors, now_utc=self._clock.utc
         )

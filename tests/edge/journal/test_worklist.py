@@ -12,6 +12,7 @@ from readers import seen, taken_back
 from millet.core.analysis import Outcome, Triage, TriageLevel
 from millet.core.canary import NAME, TITLE
 from millet.core.geometry import PointMm
+from millet.core.language import Language
 from millet.core.nodule import Candidate
 from millet.edge.journal import SqlJournal, open_engine
 from millet.ports import About, KeptObject, Selection, SeriesKey, Site, WorklistQuery
@@ -396,3 +397,10 @@ def test_the_longest_wait_is_told_by_urgency(bench):
         bench.journal.close(bench.journal.record(came).series_id, 1, closed)
     waits = bench.journal.oldest_waits_s()
     assert {urgency: round(waited, -1) for urgency, waited in waits.items()} == {0: 90, 1: 10}
+
+
+def test_codes_are_told_in_the_language_of_the_service(bench):
+    """By whoever shows a line: the journal says which it is."""
+    german = SqlJournal(bench.engine, lambda *_: None, bench.objects, Language.GERMAN)
+    assert {one.language for one in german.series(WorklistQuery())} == {Language.GERMAN}
+    assert {one.language for one in bench.journal.series(WorklistQuery())} == {Language.ENGLISH}

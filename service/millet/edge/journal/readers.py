@@ -75,7 +75,8 @@ class Readers(Base):
             .where(*of, analysis.c.generation == generation)
         )
         with self._reading() as connection:
-            return connection.execute(query).scalar_one()
+            found: datetime | None = connection.execute(query).scalar_one()
+            return found
 
     def _said(self, table: sa.Table, key: SeriesKey, made: Callable[[Mapping[str, Any]], T]) -> Sequence[T]:
         of = series.c.site == key.site, series.c.series_uid == key.series_uid
