@@ -138,6 +138,12 @@ def test_a_study_that_is_flagged_again_gets_a_new_task(manager):
     assert manager.states == [("MEDIUM", CANCELED), ("HIGH", CANCELED)]
 
 
+def test_a_task_whose_withdrawal_was_passed_over_is_taken_up_again(manager):
+    """The message that says so was replaced before it could be sent: nothing is asked for twice."""
+    tell(manager, FIRST, news(CRITICAL, Change.RAISED, told=2))
+    assert manager.states == [("HIGH", SCHEDULED)]
+
+
 def test_a_change_reaches_the_task_of_a_message_long_before(manager):
     """The newest that there is, by the names of the messages before."""
     tell(manager, FIRST, RAISED, news(URGENT, Change.LOWERED, CRITICAL, told=5))

@@ -52,7 +52,7 @@ class ReviewDestination:
             if told.change is Change.WITHDRAWN:
                 for sequence in review.earlier(told.sequence):
                     ask.cancel(sequence)
-            elif told.before is None or review.needs_another(told.change, _changed(ask, told)):
+            elif review.needs_another(told.change, _changed(ask, told)):
                 ask.create(self._images(delivery))
 
     @contextmanager
