@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from millet.app.doors import Doors
 from millet.app.gate import api_doors
 from millet.app.patience import patience
-from millet.app.readers import AuditedReaders
+from millet.app.readers import AuditedReaders, CountedReaders
 from millet.core.roles import Role
 from millet.edge import criteria
 from millet.edge.grpc_api import GrpcServer, GrpcSources
@@ -18,7 +18,7 @@ from millet.edge.web import Sources, Stow, WatchServer, WebServer
 from millet.flow.event_loop import EventLoop
 from millet.flow.lifecycle import Part
 from millet.flow.pull import Door
-from millet.ports import Clock, Site
+from millet.ports import Clock, ReaderLog, Site
 from millet.settings import Settings
 
 GRPC_ENDS_WITHIN_S = 2.0
@@ -66,7 +66,7 @@ class Answering:
             gate=doors.gate,
             credentials=doors.grpc_credentials,
         )
-        web = WebServer(self._sources(), doors.web)
+        web = WebServer(replace(self._sources(), calls=grpc.calls), doors.web)
         self.journal.watch(grpc.wake)
         self.journal.watch(web.wake)
 
@@ -83,10 +83,17 @@ class Answering:
 
         return Part(name="api", start=start, stop=stop)
 
+    @property
+    def _readers(self) -> ReaderLog:
+        counted = CountedReaders(
+            log=self.journal, told_utc=self.journal.told_utc, metrics=self.telemetry.readers
+        )
+        return AuditedReaders(log=counted, record=self.doors.record)
+
     def _grpc_sources(self) -> GrpcSources:
         return GrpcSources(
             worklist=self.journal,
-            readers=AuditedReaders(log=self.journal, record=self.doors.record),
+            readers=self._readers,
             ready=self.ready,
             telemetry=self.telemetry,
             utc=self.clock.utc,
@@ -98,7 +105,7 @@ class Answering:
         return Sources(
             worklist=self.journal,
             board=self.journal,
-            readers=AuditedReaders(log=self.journal, record=self.doors.record),
+            readers=self._readers,
             ready=self.ready,
             metrics=self.metrics,
             show_patient=chosen.show_patient,
