@@ -39,7 +39,7 @@ class Server:
         self._ends_by = ends_by
         who: dict[str, object] = {"user": user, "group": user, "extra_groups": []} if user else {}
         with log.open("ab") as file:
-            self.process = subprocess.Popen(  # type: ignore[call-overload]
+            self.process = subprocess.Popen(
                 command,
                 stdout=file,
                 stderr=file,
@@ -113,7 +113,7 @@ class Postgres:
                 os.chown(folder, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
             command = [str(POSTGRES / "initdb"), "-D", str(data), "-U", "millet", "-A", "trust", "-E", "UTF8"]
             who: dict[str, object] = {"user": user, "group": user, "extra_groups": []} if user else {}
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, **who)  # type: ignore[call-overload]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, **who)
         told = ["-p", str(port), "-k", "", "-c", "listen_addresses=127.0.0.1"]
         command = [str(POSTGRES / "postgres"), "-D", str(data), *told]
         self.server = Server(command, folder / "log", ends_by=signal.SIGINT, user=user)
