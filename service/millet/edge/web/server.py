@@ -18,7 +18,7 @@ from millet.edge.web.application import application, watching
 from millet.edge.web.feed import Feed
 from millet.edge.web.gate import CERTIFICATE
 from millet.edge.web.sources import Sources
-from millet.ports import Gate
+from millet.ports import Gate, SignsIn
 
 GRACE_S = 3
 """How long a stop waits for answers that are being sent."""
@@ -47,6 +47,7 @@ class WebDoor:
     """Who may come in, and how what is said stays between both ends."""
 
     gate: Gate | None = None
+    issuer: SignsIn | None = None
     hosts: Collection[str] = ()
     tls: ssl.SSLContext | None = None
     """One that gives each connection the newest certificate."""
@@ -96,7 +97,9 @@ class WebServer(_Serving):
 
     def __init__(self, sources: Sources, door: WebDoor = WebDoor()) -> None:
         self._feed = Feed(sources)
-        super().__init__(application(sources, self._feed, gate=door.gate, hosts=door.hosts), door)
+        super().__init__(
+            application(sources, self._feed, gate=door.gate, issuer=door.issuer, hosts=door.hosts), door
+        )
         self.sources = sources
 
     async def start(self, host: str, port: int) -> int:
