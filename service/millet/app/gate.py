@@ -21,6 +21,7 @@ from millet.edge.tls import client_context, peer_certificate
 from millet.edge.web import WebDoor
 from millet.errors import SettingsError
 from millet.ports import Answer, Ask, Shown
+from millet.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -104,29 +105,27 @@ class ApiDoors:
     grpc_credentials: grpc.ServerCredentials | None
 
 
-def api_doors(doors: Doors) -> ApiDoors:
-    """Read files and keys, and stand before the servers. Raises SettingsError."""
-    chosen, access, issuer, code = doors.settings, None, None, None
+def api_gate(doors: Doors) -> ApiGate:
+    """Read the file of who may call, and the issuer's keys. Raises SettingsError."""
+    chosen, access, issuer = doors.settings, None, None
     if chosen.access_file is not None:
         access = AccessFile(chosen.access_file, doors.renewal(SecretFile.ACCESS))
     if chosen.oidc_issuer:
-        trusted = Issuer(
-            issuer=chosen.oidc_issuer,
-            audience=chosen.oidc_audience,
-            keys=chosen.oidc_keys,
-            role_claim=chosen.oidc_role_claim,
-            client_id=chosen.oidc_client_id,
-            client_secret=_secret(chosen.oidc_client_secret_file),
-        )
-        context = client_context(None, None, None)
-        issuer = Oidc(trusted, context)
-        code = Code(trusted, issuer, context) if chosen.oidc_client_id else None
-    gate = ApiGate(doors=doors, access=access, issuer=issuer)
-    tls = doors.tls(require=False)
+        issuer = Oidc(_trusted(chosen), client_context(None, None, None))
+    return ApiGate(doors=doors, access=access, issuer=issuer)
+
+
+def api_doors(doors: Doors) -> ApiDoors:
+    """Read files and keys, and stand before the servers. Raises SettingsError."""
+    chosen, gate, tls = doors.settings, api_gate(doors), doors.tls(require=False)
+    code = None
+    if gate.issuer is not None and chosen.oidc_client_id:
+        code = Code(_trusted(chosen), gate.issuer, client_context(None, None, None))
     web = WebDoor(
         gate=gate,
         issuer=code,
         hosts=hosts(chosen),
+        origins=chosen.web_origins,
         tls=None if tls is None else tls.following(),
         certificate_of=peer_certificate,
     )
@@ -134,6 +133,17 @@ def api_doors(doors: Doors) -> ApiDoors:
         return ApiDoors(gate=gate, web=web, grpc_credentials=None)
     asks = chosen.grpc_client_certificates
     return ApiDoors(gate=gate, web=web, grpc_credentials=credentials(tls.pems, require=asks))
+
+
+def _trusted(chosen: Settings) -> Issuer:
+    return Issuer(
+        issuer=chosen.oidc_issuer,
+        audience=chosen.oidc_audience,
+        keys=chosen.oidc_keys,
+        role_claim=chosen.oidc_role_claim,
+        client_id=chosen.oidc_client_id,
+        client_secret=_secret(chosen.oidc_client_secret_file),
+    )
 
 
 def _secret(path: Path | None) -> str:

@@ -14,6 +14,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from millet.edge.web.acknowledging import Acknowledging
+from millet.edge.web.calls import Calls
 from millet.edge.web.described import described
 from millet.edge.web.elsewhere import BEGIN, END, Elsewhere
 from millet.edge.web.feed import Feed
@@ -39,6 +40,7 @@ def application(
     gate: Gate | None = None,
     issuer: SignsIn | None = None,
     hosts: Collection[str] = (),
+    origins: Collection[str] = (),
 ) -> Starlette:
     """The application over its sources.
 
@@ -48,7 +50,9 @@ def application(
         gate: who may see it; None for everybody.
         issuer: who signs people in on pages of its own; None for nobody.
         hosts: names by which it may be addressed; none for any.
+        origins: of other sites, whose pages may make calls.
     """
+    calls = [Middleware(Calls, answer=sources.calls, origins=origins)] if sources.calls else []
     pages, pictures = Pages(sources), Pictures(sources)
     acknowledging = Acknowledging(sources, pages)
     probes = Probes(sources.ready, sources.metrics)
@@ -81,6 +85,7 @@ def application(
             Middleware(RequestName),
             Middleware(SecurityHeaders),
             Middleware(HostCheck, hosts=hosts),
+            *calls,  # which have a gate and limits of their own
             Middleware(SameSite),
             Middleware(BodyLimit),
             *keeper,

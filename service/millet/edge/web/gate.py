@@ -46,7 +46,7 @@ class GateKeeper:
             await self._app(scope, receive, send)
             return
         what = f"{scope['method']} {route or 'a path that is none'}"
-        asked = Ask(door="http", what=what, needed=needed, shown=_shown(scope))
+        asked = Ask(door="http", what=what, needed=needed, shown=shown(scope))
         verdict, who = await asyncio.to_thread(self._gate.ask, asked)
         if verdict is Verdict.UNKNOWN:
             answer = await self._unknown(Request(scope))
@@ -72,7 +72,8 @@ def _by_cookie(scope: Scope) -> bool:
     return "authorization" not in Headers(scope=scope) and bool(_cookie(scope))
 
 
-def _shown(scope: Scope) -> Shown:
+def shown(scope: Scope) -> Shown:
+    """What a caller shows."""
     scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
     return Shown(
         address=(scope.get("client") or ("",))[0],
