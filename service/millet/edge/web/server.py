@@ -110,8 +110,15 @@ class WebServer(_Serving):
 
     def __init__(self, sources: Sources, door: WebDoor = WebDoor()) -> None:
         self._feed = Feed(sources)
-        facts = {"gate": door.gate, "issuer": door.issuer, "hosts": door.hosts, "origins": door.origins}
-        super().__init__(application(sources, self._feed, **facts), door)
+        served = application(
+            sources,
+            self._feed,
+            gate=door.gate,
+            issuer=door.issuer,
+            hosts=door.hosts,
+            origins=door.origins,
+        )
+        super().__init__(served, door)
         self.sources = sources
 
     async def start(self, host: str, port: int) -> int:
