@@ -9,12 +9,13 @@ from millet.app.doors import Doors
 from millet.app.gate import api_doors
 from millet.app.patience import patience
 from millet.app.readers import AuditedReaders, CountedReaders
+from millet.core.language import Language
 from millet.core.roles import Role
 from millet.edge import criteria
 from millet.edge.grpc_api import GrpcServer, GrpcSources
 from millet.edge.journal import SqlJournal
 from millet.edge.telemetry import Telemetry
-from millet.edge.web import Sources, Stow, WatchServer, WebServer
+from millet.edge.web import Sources, Stow, Voice, WatchServer, WebServer
 from millet.flow.event_loop import EventLoop
 from millet.flow.lifecycle import Part
 from millet.flow.pull import Door
@@ -114,6 +115,7 @@ class Answering:
             now_utc=self.clock.utc,
             slices=self.journal,
             read=self.read,
+            voice=Voice(Language(chosen.language)),
             destination=", ".join(one.name for one in chosen.all_destinations),
             stow=self._stow(),
         )
