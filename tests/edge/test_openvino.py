@@ -21,6 +21,31 @@ os.kill(os.getpid(), signal.SIGUSR1)
 """
 
 
+_MANY_SHAPES = """
+import itertools, re, sys, torch
+from pathlib import Path
+from millet.edge import malloc, models
+from millet.edge.openvino import OpenVinoDetector
+malloc.give_back_large()
+detector = OpenVinoDetector(models.load(models.bundled() / "millet/1")[1]["fine"], threads=1)
+def own_mb():
+    text = Path("/proc/self/smaps_rollup").read_text()
+    return sum(map(int, re.findall(r"^Private_\\w+: +(\\d+)", text, re.MULTILINE))) / 1000
+sides = itertools.product((24, 32), range(64, 96, 4), range(64, 96, 4))
+for number, shape in enumerate(itertools.islice(sides, 110)):
+    detector.detect(torch.full((1, *shape), -800.0))
+    if number == 49:
+        before = own_mb()
+print(own_mb() - before)
+"""
+
+
+def test_windows_of_other_shapes_take_no_more_memory():
+    """Each chest has windows of its own shapes; after some, sixty shapes more take less than 50 MB."""
+    told = subprocess.run([sys.executable, "-c", _MANY_SHAPES], capture_output=True, text=True, check=True)
+    assert float(told.stdout) < 50
+
+
 def test_signals_are_handled_after_detectors_have_gone():
     """In whatever order they went: a request to stop is one."""
     command = [sys.executable, "-c", _ONE_AFTER_THE_OTHER, str(models.bundled() / "log/1/model.onnx")]

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from stacks import AXES, grid, noise, turned
 
 from millet.core.geometry import Grid, PointMm, Vector
-from millet.core.placing import Frame, slice_grid
+from millet.core.placing import Frame, between, slice_grid
 from millet.core.resample import Box, lattice_box, lattice_grid, resample
 from millet.core.slices import FEWEST, HOLE, Layer
 from millet.core.volume import Volume, canonical
-from millet.flow.planes import BLOCK, Planes, layers
+from millet.flow.planes import BLOCK, PICTURE, Planes, layers
 
 LATTICES_MM = (1.0, 2.0, 4.0)
 SLICES_MM = (0.6, 2.5, 5.0)
@@ -254,6 +254,20 @@ def test_whole_hu_and_floats_give_the_same_bits():
     again = Volume(hu=volume.hu.astype(np.float32), grid=volume.grid)
     for spacing_mm in LATTICES_MM:
         assert np.array_equal(made(volume, spacing_mm, INSIDE), made(again, spacing_mm, INSIDE))
+
+
+def test_what_will_be_made_is_foreseen():
+    """Before a plane is made it is known what all will take, but for what blocks add at their ends."""
+    volume = noise(grid())
+    for spacing_mm in ((1.0, 1.0, 1.0), (2.0, 2.0, 2.0)):
+        planes = Planes.of(volume)
+        heights = planes.slices.heights_mm
+        whole = between(float(heights[0]), float(heights[-1]), spacing_mm[0])
+        coming = planes.coming_bytes([spacing_mm])
+        planes.volume(spacing_mm, whole)
+        count = whole[1] - whole[0]
+        assert 0.8 * coming <= planes.held_bytes <= coming * (count + 2 * BLOCK) / count
+    assert Planes(planes.frame).coming_bytes([PICTURE]) == 0
 
 
 def test_what_was_made_is_counted():

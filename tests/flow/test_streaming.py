@@ -22,7 +22,7 @@ from millet.flow.batcher import Batcher
 from millet.flow.model import Model
 from millet.flow.offline import analyse
 from millet.flow.progress import ARRIVING
-from millet.flow.streaming import FORGOTTEN_S, Station, Streaming
+from millet.flow.streaming import FORGOTTEN_S, SLICE_BYTES, Station, Streaming
 from millet.ports import Entry
 
 SPACING_MM = (2.5, 4.0, 4.0)
@@ -219,6 +219,29 @@ def test_a_series_for_which_there_is_no_memory_waits_and_is_analysed_all_the_sam
     bench.step()
     assert bench.arriving(other[0])[0] == 10
     assert_is_of(bench.analyse(bench.close(*other)), second)
+
+
+def test_what_is_not_read_yet_takes_room_too(benches):
+    """Of series that come at once, no more is begun than there is memory for when all of it is done."""
+    bench = benches(most_bytes=50 * SLICE_BYTES)
+    came = [bench.receive(slices(f"1.2.{number}"))[0] for number in (3, 4, 5)]
+    bench.step()
+    assert [bench.arriving(one) and bench.arriving(one)[0] for one in came] == [40, 10, None]
+
+
+def test_planes_that_are_not_made_yet_take_room_too(benches):
+    """A series that was only read leaves no more room than it will once it is looked at."""
+    bench = benches()
+    bench.receive(slices())
+    bench.streaming.step()
+    [one] = bench.in_hand
+    for each in one.reading:
+        each.result(PATIENCE_S)
+    assert one.ahead.coming_bytes > one.ahead.held_bytes
+    coming = one.ahead.coming_bytes
+    bench.step()
+    assert one.ahead.held_bytes > 0.5 * coming
+    assert bench.streaming.coming_bytes >= coming
 
 
 def test_an_emergency_is_begun_although_memory_is_short(benches):

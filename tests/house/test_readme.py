@@ -26,7 +26,14 @@ def test_the_readme_says_what_millet_is_not(readme: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/getting-started.md", "docs/architecture.md", "docs/how-to/evaluate.md"]
+    "page",
+    [
+        "README.md",
+        "docs/capacity.md",
+        "docs/getting-started.md",
+        "docs/architecture.md",
+        "docs/how-to/evaluate.md",
+    ],
 )
 def test_links_lead_somewhere(root: Path, page: str) -> None:
     """Every relative link of a page is a file of the repository."""

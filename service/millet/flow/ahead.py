@@ -307,6 +307,13 @@ class Ahead:
         with self._lock:
             return self.shelf.held_bytes + (self._planes.held_bytes if self._planes else 0)
 
+    @property
+    def coming_bytes(self) -> int:
+        """Memory of the slices that were read, and of all planes that are made of them in the end."""
+        with self._lock:
+            planes = self._planes.coming_bytes(self._spacings) if self._planes else 0
+            return max(self.shelf.held_bytes + planes, self.held_bytes)
+
     def _complete(self) -> Planes:
         if self._planes is None:
             raise RuntimeError("the series is not complete")

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from millet.core.placing import Frame, Range, in_plane, rimmed, slice_grid
+from millet.core.placing import Frame, Range, between, in_plane, rimmed, slice_grid
 from millet.core.resample import Box
 from millet.core.slices import Layer, Made, Slices
 from millet.core.upload import upload
@@ -31,6 +31,8 @@ FINE_MM = 1.5
 """Blocks of planes that lie closer are let go when windows have gone on; the others are a tenth of them."""
 MOST_FINE_BYTES = 192 * 2**20
 """Of fine blocks at once: what the windows of one slab see on two lattices of a large chest, and some."""
+FLOAT_BYTES, ROUNDED_BYTES = 4, 2
+"""A voxel of a plane, and of one that is kept in whole HU."""
 MOST_SLICES = 24
 """Slices that are in float at once, 1 MB each."""
 
@@ -131,6 +133,21 @@ class Planes:
         with self._lock:
             rounded = sum(block.nbytes for _, block in self._rounded.values())
             return rounded + sum(block.nbytes for _, block in self._blocks.values())
+
+    def coming_bytes(self, spacings_mm: Iterable[Spacing]) -> int:
+        """Memory once every plane between the outermost slices is made on these lattices."""
+        heights = self._slices.heights_mm
+        if not len(heights):
+            return 0
+        fine = others = 0
+        for spacing_mm in spacings_mm:
+            first, last = between(float(heights[0]), float(heights[-1]), spacing_mm[0])
+            ranges = [rimmed(self.frame.lattice(spacing_mm[1 + axis], axis)) for axis in (0, 1)]
+            voxels = (last - first) * math.prod(stop - start for start, stop in ranges)
+            fine += FLOAT_BYTES * voxels * (spacing_mm[0] < FINE_MM)
+            others += FLOAT_BYTES * voxels * (spacing_mm[0] >= FINE_MM)
+            others += ROUNDED_BYTES * voxels * (spacing_mm == PICTURE)
+        return min(fine, MOST_FINE_BYTES) + others
 
     def _block(self, slices: Slices, spacing_mm: Spacing, number: int) -> torch.Tensor:
         """(BLOCK, y, x) with a rim; two threads that ask at once may both make it, of the same bits."""
