@@ -25,7 +25,7 @@ from millet.flow.completion import Completion
 from millet.flow.intake import Fact, Intake
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.pull import Door
-from millet.flow.reception import Receptions
+from millet.flow.reception import Reception, Receptions
 from millet.ports import Clock, Policy, Received, Site
 from millet.ports.retention import ReceiverSpool
 from millet.settings import Settings
@@ -110,6 +110,11 @@ class Receiving:
         return Door(site=self.chosen.site, admit=self._admit, ended=self._ended, number=self._number)
 
     @cached_property
+    def _open(self) -> dict[int, Reception]:
+        """What such a source sends, by its number: its segment and its buffer are for all its instances."""
+        return {}
+
+    @cached_property
     def _numbers(self) -> Iterator[int]:
         return count(-1, -1)
 
@@ -122,7 +127,9 @@ class Receiving:
         """As for an association, counted too."""
         began_s, status, why = perf_counter(), OUT_OF_RESOURCES, "it could not be made durable"
         try:
-            self.receptions.admit(received, association)
+            reception = self._open.get(association) or self.receptions.associated()
+            self._open[association] = reception
+            reception.take(received, association)
             status, why = 0x0000, ""
         except RefusedInstance as refusal:
             status, why = refusal.status, str(refusal)
@@ -159,6 +166,8 @@ class Receiving:
         self._intake.association_began(association)
 
     def _ended(self, association: int) -> None:
+        if reception := self._open.pop(association, None):
+            reception.close()
         self.tracing.association_ended(association)
         self._intake.association_ended(association)
         self._loop.wake()
