@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import time
@@ -9,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from subprocess import Popen
+from typing import NamedTuple
 
 import grpc
 from dimse import messages
@@ -26,7 +28,16 @@ BARE = {
     "dropping": "bare grpcio that drops them",
     "writing": "bare grpcio that writes and flushes each",
 }
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 Process = Callable[..., AbstractContextManager[Popen[str]]]
+
+
+class _Taken(NamedTuple):
+    """One upload."""
+
+    rate_per_s: float
+    cpu_ms: float
+    """Of the server, for each instance, whatever it does beside it."""
 
 
 def requests(folder: Path, seed: str) -> list[bytes]:
@@ -68,29 +79,28 @@ async def rows(
     folder: Path, series: Path, rounds: int, process: Process, port_of: Callable[..., str]
 ) -> list[Row]:
     """How fast each is, and ours over both."""
-    taken: dict[str, list[float]] = {name: [] for name in ("ours", *BARE)}
-    cpu_ms = []
+    taken: dict[str, list[_Taken]] = {name: [] for name in ("ours", *BARE)}
     service = Millet(folder / "millet", {"roles": ["receive", "api"]})
     with ExitStack() as ends:
         ends.callback(service.kill)
-        addresses = {"ours": f"127.0.0.1:{service.grpc_port}"}
+        servers = {"ours": (f"127.0.0.1:{service.grpc_port}", service.process.pid)}
         for name in BARE:
-            addresses[name] = port_of(ends.enter_context(process(name, folder)))
+            running = ends.enter_context(process(name, folder))
+            servers[name] = port_of(running), running.pid
         for number in range(rounds + 1):
-            for name, address in addresses.items():
+            for name, (address, pid) in servers.items():
                 encoded = requests(series, f"{name}/{number}")
-                before_s = _cpu_s(service.process.pid)
+                before_s = _cpu_s(pid)
                 took_s = await sent(address, encoded)
-                if number:  # the first warms
-                    taken[name].append(len(encoded) / took_s)
-                if name == "ours" and number:
-                    cpu_ms.append(1000 * (_cpu_s(service.process.pid) - before_s) / len(encoded))
-    ours = statistics.median(taken["ours"])
-    return [_row(name, taken, f"{ours:.0f} instances a second") for name in BARE]
+                cpu_ms = 1000 * (_cpu_s(pid) - before_s) / len(encoded)
+                taken[name] += [_Taken(len(encoded) / took_s, cpu_ms)] if number else []  # the first warms
+    return [_row(name, taken["ours"], taken[name]) for name in BARE]
 
 
-def _row(name: str, taken: dict[str, list[float]], note: str) -> Row:
-    ratios = [ours / bare for ours, bare in zip(taken["ours"], taken[name], strict=True)]
+def _row(name: str, ours: Sequence[_Taken], bare: Sequence[_Taken]) -> Row:
+    ratios = [one.rate_per_s / other.rate_per_s for one, other in zip(ours, bare, strict=True)]
+    both = [[statistics.median(column) for column in zip(*taken, strict=True)] for taken in (ours, bare)]
+    (rate_per_s, cpu_ms), (bare_per_s, bare_ms) = both
     return Row(
         name=f"a series of slices uploaded: rate over {BARE[name]}",
         unit="ratio",
@@ -100,10 +110,11 @@ def _row(name: str, taken: dict[str, list[float]], note: str) -> Row:
         n=len(ratios),
         target=RATE,
         higher_is_better=True,
-        note=f"{note} against {statistics.median(taken[name]):.0f}",
+        note=f"{rate_per_s:.0f} against {bare_per_s:.0f} instances a second, "
+        f"{cpu_ms:.1f} against {bare_ms:.1f} ms of processor each",
     )
 
 
 def _cpu_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) / 100
+    return sum(map(int, fields[11:13])) / TICKS_PER_S

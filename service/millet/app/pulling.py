@@ -88,7 +88,7 @@ def puller(chosen: Settings, kept: KeptLog, door: Door, clock: Clock) -> Puller:
 def fetching(chosen: Settings, kept: KeptLog, door: Door, clock: Clock) -> Fetching:
     """Where callers of this process ask for pulls."""
     hands = Hands("pull", chosen.grpc_pulls)
-    return Fetching(archives(chosen), puller(chosen, kept, door, clock), kept, door.site, hands, _pulled)
+    return Fetching(archives(chosen), puller(chosen, kept, door, clock), hands, tell=_pulled)
 
 
 def _pulled(told: Pulled) -> None:

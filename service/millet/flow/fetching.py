@@ -19,7 +19,6 @@ from millet.flow.pull import Pulled, Puller
 from millet.ports import (
     Archive,
     Asked,
-    KeptLog,
     PulledSeries,
     PullEnd,
     PullOrder,
@@ -29,7 +28,6 @@ from millet.ports import (
 )
 
 MOST_WAITING = 100
-"""Pulls that are under way or wait."""
 MOST_KEYS = 10_000
 """That are remembered; the longest known are forgotten first."""
 
@@ -42,27 +40,25 @@ class Fetching:
     Args:
         archives: by name.
         puller: pulls from them.
-        kept: the journal, for how far a pull is.
-        site: the hospital whose instances are counted.
         hands: who does it.
         tell: told of each series that was pulled.
+        most_waiting: pulls that are under way or wait.
     """
 
     def __init__(
         self,
         archives: Mapping[str, Archive],
         puller: Puller,
-        kept: KeptLog,
-        site: str,
         hands: Hands,
+        *,
         tell: Tell = lambda _pulled: None,
+        most_waiting: int = MOST_WAITING,
     ) -> None:
         self._archives = archives
         self._puller = puller
-        self._kept = kept
-        self._site = site
         self._hands = hands
         self._tell = tell
+        self._most_waiting = most_waiting
         self._lock = threading.Lock()
         self._known: OrderedDict[str, _Pull] = OrderedDict()
         self._waiting = 0
@@ -80,18 +76,15 @@ class Fetching:
                 return Asked.OTHER_ORDER, None
             if known and known.end in {None, PullEnd.COMPLETE}:
                 return Asked.AGAIN, known
-            if self._waiting >= MOST_WAITING:
+            if self._waiting >= self._most_waiting:
                 return Asked.TOO_MANY, None
             self._waiting += 1
-            made = self._known[key] = _Pull(order, self._here)
+            made = self._known[key] = _Pull(order, self._puller.here)
             self._known.move_to_end(key)
             if len(self._known) > MOST_KEYS:
                 self._known.popitem(last=False)
         self._hands.do(lambda: self._do(made))
         return Asked.NEW, made
-
-    def _here(self, wanted: frozenset[str]) -> int:
-        return len(self._kept.kept(self._site, wanted)) if wanted else 0
 
     def _do(self, pull: _Pull) -> None:
         try:

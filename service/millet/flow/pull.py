@@ -104,6 +104,10 @@ class Puller:
         here = self._settled(wanted, retrieved)
         return self._told(name, wanted, before, here, retrieved)
 
+    def here(self, wanted: frozenset[str]) -> int:
+        """How many of these instances the journal knows. Raises StoreError."""
+        return len(self._kept.kept(self._door.site, wanted)) if wanted else 0
+
     def _archive(self, archive: str) -> Archive:
         if archive not in self._archives:
             raise ArchiveError(f"no archive is named {archive!r}")
