@@ -22,6 +22,15 @@ from millet.ports import Answer, Ask, Shown
 log = logging.getLogger(__name__)
 
 METRICS = "GET /metrics"
+BRINGING = frozenset(
+    {
+        "/millet.v1.SubmissionService/SubmitInstances",
+        "/millet.v1.SubmissionService/PullSeries",
+        "POST /studies",
+        "POST /studies/{study_uid}",
+    }
+)
+"""Calls that give out nothing, and bring instances."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +59,7 @@ class ApiGate:
             return
         self.doors.record_once(
             Event(
-                kind=Kind.RETRIEVED if series_uid else Kind.LISTED,
+                kind=_kind(asked.what, series_uid),
                 who=who.name if who else "",
                 role=str(who.role) if who else "",
                 address=asked.shown.address,
@@ -83,6 +92,12 @@ class ApiGate:
                 what=asked.what,
             )
         )
+
+
+def _kind(what: str, series_uid: str) -> Kind:
+    if what in BRINGING:
+        return Kind.ASSOCIATION
+    return Kind.RETRIEVED if series_uid else Kind.LISTED
 
 
 @dataclass(frozen=True, kw_only=True)

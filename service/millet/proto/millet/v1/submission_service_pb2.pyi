@@ -168,8 +168,8 @@ Global___SubmitInstancesResponse: _TypeAlias = SubmitInstancesResponse  # noqa: 
 
 @_typing.final
 class PullSeriesRequest(_message.Message):
-    """PullSeriesRequest names a series, or what holds it: one of study_uid, series_uid and accession at least. All
-    CT series that match are fetched.
+    """PullSeriesRequest names a series, or what holds it: one of study_uid, series_uid and accession at least.
+    All CT series that match are fetched.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

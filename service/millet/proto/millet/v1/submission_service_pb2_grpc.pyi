@@ -40,8 +40,9 @@ class SubmissionServiceStub:
     """SubmitInstances takes DICOM files, one after the other, and answers each as soon as it is durable or
     refused. What is accepted is never lost, however the call ends; what was not answered is to be sent
     again, and the same instance twice is one. An instance that is refused costs the others nothing. Answers
-    are to be read while instances are sent: who does not read is not read from. The end of the call is to
-    the series what the end of an association is: it may be taken for complete.
+    come by number, and may overtake each other; they are to be read while instances are sent: who does not
+    read is not read from. The end of the call is to the series what the end of an association is: it may be
+    taken for complete.
 
     INVALID_ARGUMENT: a message is none of this call.
     RESOURCE_EXHAUSTED: as many callers as are taken are submitting, or a message is larger than 4 MiB.
@@ -75,8 +76,9 @@ class SubmissionServiceAsyncStub(SubmissionServiceStub):
     """SubmitInstances takes DICOM files, one after the other, and answers each as soon as it is durable or
     refused. What is accepted is never lost, however the call ends; what was not answered is to be sent
     again, and the same instance twice is one. An instance that is refused costs the others nothing. Answers
-    are to be read while instances are sent: who does not read is not read from. The end of the call is to
-    the series what the end of an association is: it may be taken for complete.
+    come by number, and may overtake each other; they are to be read while instances are sent: who does not
+    read is not read from. The end of the call is to the series what the end of an association is: it may be
+    taken for complete.
 
     INVALID_ARGUMENT: a message is none of this call.
     RESOURCE_EXHAUSTED: as many callers as are taken are submitting, or a message is larger than 4 MiB.
@@ -113,8 +115,9 @@ class SubmissionServiceServicer(metaclass=_abc_1.ABCMeta):
         """SubmitInstances takes DICOM files, one after the other, and answers each as soon as it is durable or
         refused. What is accepted is never lost, however the call ends; what was not answered is to be sent
         again, and the same instance twice is one. An instance that is refused costs the others nothing. Answers
-        are to be read while instances are sent: who does not read is not read from. The end of the call is to
-        the series what the end of an association is: it may be taken for complete.
+        come by number, and may overtake each other; they are to be read while instances are sent: who does not
+        read is not read from. The end of the call is to the series what the end of an association is: it may be
+        taken for complete.
 
         INVALID_ARGUMENT: a message is none of this call.
         RESOURCE_EXHAUSTED: as many callers as are taken are submitting, or a message is larger than 4 MiB.
