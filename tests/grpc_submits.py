@@ -27,7 +27,7 @@ class Receiver:
         self.over = threading.Semaphore(0)
         self.numbers = count(-1, -1)
         self.held: threading.Event | None = None
-        """Until it is set no instance begins."""
+        """Until it is set the next instance that begins does not go on."""
         self.waits = threading.Semaphore(0)
         self.error: Exception | None = None
 
@@ -48,9 +48,10 @@ class Receiver:
         return [self.spool.read(path) for path in self.spool.paths()]
 
     def _reception(self) -> Reception:
-        if self.held is not None:
+        held, self.held = self.held, None
+        if held is not None:
             self.waits.release()
-            assert self.held.wait(30)
+            assert held.wait(30)
         if self.error:
             raise self.error
         return self.receptions.associated()

@@ -182,6 +182,21 @@ def test_an_instance_of_another_patient_or_study_is_refused(door, receiver, expe
     assert len(receiver.kept()) == (0 if differing else 2)
 
 
+def test_an_instance_that_takes_long_holds_up_no_other(door, receiver):
+    """Those behind it are answered before it."""
+    held = receiver.held = threading.Event()
+
+    async def test(_stub):
+        call = door.stub.SubmitInstances(each([whole(ct_file(n)) for n in (1, 2, 3)]))
+        assert sorted([(await call.read()).number, (await call.read()).number]) == [2, 3]
+        held.set()
+        assert (await call.read()).number == 1
+        assert await call.read() is grpc.aio.EOF
+
+    door.run(test)
+    assert len(receiver.kept()) == 3
+
+
 def test_what_cannot_be_kept_now_may_come_again(door, receiver):
     """A full disk and a store that fails are told as such; the next instance may be taken again."""
 
@@ -328,7 +343,7 @@ def test_what_is_no_message_ends_its_call_alone(door, receiver):
 
 def test_a_stop_answers_what_was_read(door, receiver):
     """And then says so; what was not answered may be sent to another."""
-    receiver.held = threading.Event()
+    held = receiver.held = threading.Event()
 
     async def test(_stub):
         async def requests():
@@ -339,7 +354,7 @@ def test_a_stop_answers_what_was_read(door, receiver):
         assert await asyncio.to_thread(receiver.waits.acquire, timeout=WAIT_S)
         stopping = asyncio.create_task(door.server.stop(WAIT_S))
         await asyncio.sleep(0)
-        receiver.held.set()
+        held.set()
         assert (await call.read()).accepted
         assert await refused(call) == ("UNAVAILABLE", "STOPPING")
         await stopping
