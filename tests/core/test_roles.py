@@ -24,6 +24,10 @@ from millet.edge.grpc_api.server import offer
 from millet.edge.web import Stow
 from millet.edge.web.application import application
 from millet.edge.web.feed import Feed
+from millet.proto.inference.grpc_service_pb2_grpc import (
+    GRPCInferenceServiceServicer,
+    add_GRPCInferenceServiceServicer_to_server,
+)
 from millet.proto.millet.v1 import analysis_service_pb2, submission_service_pb2
 from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceServicer, CriteriaServiceServicer
 from millet.proto.millet.v1.submission_service_pb2_grpc import SubmissionServiceServicer
@@ -50,6 +54,7 @@ def methods() -> set[str]:
     register = Register()
     ours = (AnalysisServiceServicer(), CriteriaServiceServicer(), SubmissionServiceServicer())
     offer(register, *ours, health.HealthServicer())
+    add_GRPCInferenceServiceServicer_to_server(GRPCInferenceServiceServicer(), register)  # on its own port
     return register.methods
 
 
@@ -89,7 +94,8 @@ def test_patients_data_is_never_open():
         "/openapi.json",
         "/static/{file}",
     }
-    assert all(name.startswith("/grpc.health.") for name, role in RPCS.items() if role is Open.TO_ALL)
+    health = ("/grpc.health.", "/inference.GRPCInferenceService/Server")
+    assert all(name.startswith(health) for name, role in RPCS.items() if role is Open.TO_ALL)
 
 
 @pytest.mark.parametrize(("role", "needed"), list(product([None, *Role], [None, Open.TO_ALL, *Role])))

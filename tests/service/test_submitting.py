@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import queue
+import re
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import pytest
@@ -18,6 +21,9 @@ from millet.proto.millet.v1.submission_service_pb2_grpc import SubmissionService
 
 pb = submission_service_pb2
 MANY = 400
+ROOT = Path(__file__).parents[2]
+BUF = ROOT / ".tools" / "node_modules" / ".bin" / "buf"
+PAGE = ROOT / "docs" / "reference" / "grpc.md"
 
 
 @pytest.fixture
@@ -71,6 +77,21 @@ def test_a_series_is_submitted_and_watched_while_others_send_nonsense(receiver):
         assert all(one.accepted for one in stub.SubmitInstances(whole(range(2, 13)), timeout=60))
         assert next(told for told in watch if told.series.instances == 12).series.sender == "GRPC"
         watch.cancel()
+
+
+def test_the_documented_command_submits_a_folder(receiver, tmp_path):
+    """With the real `buf curl`, through reflection."""
+    if not BUF.is_file():
+        pytest.skip("buf is not installed (make check)")
+    (tmp_path / "series").mkdir()
+    for number in (1, 2, 3):
+        (tmp_path / "series" / f"{number}.dcm").write_bytes(ct_file(number))
+    (command,) = re.findall(r"^for f in .*SubmitInstances$", PAGE.read_text("utf-8"), re.MULTILINE)
+    command = command.replace("50051", str(receiver.grpc_port)).replace("| buf ", f"| {BUF} ")
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout.count('"accepted": true')) == (0, 3), done.stderr
 
 
 def test_what_was_accepted_is_there_after_a_kill(receiver):
