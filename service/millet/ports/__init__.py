@@ -29,7 +29,7 @@ from millet.ports.deliveries import DeadLetters, DeliveryQueue, Later, Selection
 from millet.ports.detector import Detector, Peaks
 from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
 from millet.ports.habits import Habits, Sender
-from millet.ports.notices import Due, Message, NoticeLog, Settled
+from millet.ports.notices import Due, ImageReference, Message, NoticeLog, Settled
 from millet.ports.priors import PatientExams, PriorLog, Priors, UnderWay
 from millet.ports.provisional import Found, Provisional, ProvisionalLog
 from millet.ports.pulls import Asked, AskedPull, PullDesk, PulledSeries, PullEnd, PullOrder, PullState
@@ -82,6 +82,7 @@ __all__ = [
     "FoundStudy",
     "Gate",
     "Habits",
+    "ImageReference",
     "InstanceIndex",
     "InstanceLog",
     "JobQueue",

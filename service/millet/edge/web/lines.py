@@ -151,7 +151,7 @@ def findings(status: SeriesStatus) -> str:
 
 def _found(status: SeriesStatus) -> str:
     if status.reason_code:
-        return words(status.reason_code)
+        return words(status.reason_code, status.language)
     if status.nodules is None:
         return _so_far(status)
     count = {0: "no nodule reported", 1: "1 nodule"}.get(status.nodules, f"{status.nodules} nodules")
