@@ -187,7 +187,13 @@ def test_an_instance_that_takes_long_holds_up_no_other(door, receiver):
     held = receiver.held = threading.Event()
 
     async def test(_stub):
-        call = door.stub.SubmitInstances(each([whole(ct_file(n)) for n in (1, 2, 3)]))
+        async def requests():
+            yield whole(ct_file(1))
+            assert await asyncio.to_thread(receiver.waits.acquire, timeout=WAIT_S)
+            yield whole(ct_file(2))
+            yield whole(ct_file(3))
+
+        call = door.stub.SubmitInstances(requests())
         assert sorted([(await call.read()).number, (await call.read()).number]) == [2, 3]
         held.set()
         assert (await call.read()).number == 1

@@ -11,12 +11,13 @@ from millet.app.patience import patience
 from millet.app.pulling import fetching
 from millet.app.readers import AuditedReaders, CountedReaders
 from millet.app.receiving import Receiving
+from millet.core.language import Language
 from millet.core.roles import Role
 from millet.edge import criteria
 from millet.edge.grpc_api import GrpcServer, GrpcSources, Inward, Submissions
 from millet.edge.journal import SqlJournal
 from millet.edge.telemetry import Telemetry
-from millet.edge.web import Sources, Stow, WatchServer, WebServer
+from millet.edge.web import Sources, Stow, Voice, WatchServer, WebServer
 from millet.flow.event_loop import EventLoop
 from millet.flow.lifecycle import Part
 from millet.ports import Clock, ReaderLog, Site
@@ -137,6 +138,7 @@ class Answering:
             now_utc=self.clock.utc,
             slices=self.journal,
             read=self.read,
+            voice=Voice(Language(chosen.language)),
             destination=", ".join(one.name for one in chosen.all_destinations),
             stow=self._stow(),
         )

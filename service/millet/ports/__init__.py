@@ -27,7 +27,7 @@ from millet.ports.arrivals import (
 from millet.ports.commitment import Commitment, Promise, PromiseLog, QuestionLog, Requester
 from millet.ports.deliveries import DeadLetters, DeliveryQueue, Later, Selection
 from millet.ports.detector import Detector, Peaks
-from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
+from millet.ports.doors import Answer, Ask, Begun, Gate, Pems, Shown, SignsIn
 from millet.ports.habits import Habits, Sender
 from millet.ports.notices import Due, ImageReference, Message, NoticeLog, Settled
 from millet.ports.priors import PatientExams, PriorLog, Priors, UnderWay
@@ -66,6 +66,7 @@ __all__ = [
     "Ask",
     "Asked",
     "AskedPull",
+    "Begun",
     "Board",
     "Clock",
     "Commitment",
@@ -128,6 +129,7 @@ __all__ = [
     "SeriesStatus",
     "Settled",
     "Shown",
+    "SignsIn",
     "Site",
     "SliceLog",
     "Spool",
