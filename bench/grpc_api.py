@@ -4,6 +4,8 @@ Servers run in processes of their own: ours over a real journal (SQLite), and on
 messages that ours gave, kept ready in memory. Both are asked by turns; a figure is the median of the rounds.
 For the delay this process commits analyses into the journal, as an analyser on the same machine does, while
 watchers in another process wait for them over the server: from the return of the commit to each message.
+Uploads go to the whole service, journal and all, and to bare grpcio that drops the same messages, or writes
+and flushes each before it answers: what is accepted is durable, and that is part of what is compared.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +31,12 @@ from table import Row, write
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import analyses
+import uploading.bare
 from characters import character
 from fakes import MemoryObjects
+from inferring import series
 from instances import START_UTC, entry
+from uploading import contest
 
 from millet.core.analysis import Triage, TriageLevel
 from millet.edge.grpc_api import GrpcServer, GrpcSources
@@ -262,7 +268,7 @@ def _all(heard: Iterator[Any], series_uid: str, watchers: int) -> list[float]:
 def main() -> None:
     """Measure and write the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--role", default="", choices=["", "ours", "bare", "watch"])
+    parser.add_argument("--role", default="", choices=["", "ours", "bare", "watch", *contest.BARE])
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--address", default="")
     parser.add_argument("--nodules", type=int, default=20_000)
@@ -270,9 +276,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--watchers", type=int, default=200)
     parser.add_argument("--commits", type=int, default=20)
+    parser.add_argument("--uploads", type=int, default=7)
+    parser.add_argument("--slices", type=int, default=400)
     chosen = parser.parse_args()
     roles = {"ours": lambda: serve(chosen.folder), "bare": lambda: serve_bare(chosen.folder)}
     roles["watch"] = lambda: watch(chosen.address, chosen.watchers)
+    for kind in contest.BARE:
+        roles[kind] = partial(uploading.bare.serve, kind, chosen.folder)
     if chosen.role:
         asyncio.run(roles[chosen.role]())
         return
@@ -286,7 +296,10 @@ def main() -> None:
         for number in range(2, chosen.series + 1):
             analysed(journal, number)
         rows = asyncio.run(rates(folder, chosen))
-        write("grpc_api", [*rows, delays(folder, chosen)])
+        rows.append(delays(folder, chosen))
+        sent = series.phantom("case", chosen.slices, seed=0)
+        rows += asyncio.run(contest.rows(folder, sent, chosen.uploads, process, port_of))
+        write("grpc_api", rows)
 
 
 if __name__ == "__main__":

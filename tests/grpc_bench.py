@@ -15,7 +15,7 @@ from worklists import MemoryWorklist
 from millet.core.analysis import TriageLevel
 from millet.core.criteria import CriteriaSet
 from millet.core.readers import Acknowledgement, Person
-from millet.edge.grpc_api import GrpcServer, GrpcSources
+from millet.edge.grpc_api import GrpcServer, GrpcSources, Inward
 from millet.edge.telemetry import Telemetry
 from millet.ports import Gate, SeriesKey
 from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
@@ -24,11 +24,11 @@ from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
 class Bench:
     """A running server, its worklist and what readers said, and a channel to it."""
 
-    def __init__(self, criteria: tuple[CriteriaSet, ...] = ()) -> None:
+    def __init__(self, criteria: tuple[CriteriaSet, ...] = (), inward: Inward | None = None) -> None:
         self.worklist, self.readers = MemoryWorklist(), MemoryReaders()
         self.reasons = {"journal": "", "model": ""}
         self.registry = CollectorRegistry()
-        self.criteria = criteria
+        self.criteria, self.inward = criteria, inward or Inward()
         self.key = SeriesKey(site="default", series_uid="1.2.826.0.1.1")
         self.behind(None)
 
@@ -41,6 +41,7 @@ class Bench:
             telemetry=Telemetry(self.registry if gate is None else CollectorRegistry(), "0.1.0"),
             utc=lambda: START_UTC,
             criteria=self.criteria,
+            inward=self.inward,
         )
         self.server = GrpcServer(sources, gate=gate, poll_s=0.02)
 

@@ -3,6 +3,7 @@
 ServiceError
 ├── SettingsError        the configuration is wrong; every mistake is named at once, nothing starts
 ├── RefusedInstance      the sender is told now, with a DIMSE status (PS3.4 B.2.3)
+│   └── TooLarge         it will not be taken later either
 ├── UnfitSeries          stored, but not analysable; never retried; carries its coded Reason
 ├── ModelError           the model's files are missing, altered or of another contract; nothing starts
 ├── DetectorError        the model failed on a window; retried, then parked
@@ -45,6 +46,10 @@ class RefusedInstance(ServiceError):  # noqa: N818 - named for what the sender i
     def __init__(self, status: int, why: str) -> None:
         self.status = status
         super().__init__(why)
+
+
+class TooLarge(RefusedInstance):
+    """An instance is larger than what is taken."""
 
 
 class UnfitSeries(ServiceError):  # noqa: N818 - a verdict on the series, not a fault of ours

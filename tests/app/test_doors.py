@@ -26,7 +26,9 @@ from millet.edge.telemetry import DoorMetrics
 from millet.edge.tls import client_context
 from millet.errors import SettingsError
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
+from millet.proto.millet.v1 import submission_service_pb2 as submission
 from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
+from millet.proto.millet.v1.submission_service_pb2_grpc import SubmissionServiceStub
 from millet.settings import Settings
 from millet.settings.called import CalledSection
 from millet.settings.peers import PeerSection
@@ -276,7 +278,14 @@ def test_a_first_trial_on_one_machine_needs_nothing_and_is_still_kept(tmp_path):
         assert house.get("/")[0] == 200
         assert house.get("/metrics")[0] == 200
         assert house.get("/nothing")[0] == 404
-    assert ("", "Query") in [(line["who"], line["meaning"]) for line in house.trail()]
+        with grpc.insecure_channel(f"127.0.0.1:{house.settings.grpc_port}") as channel:
+            sent = iter([submission.SubmitInstancesRequest(data=ct_file(2))])
+            (answer,) = SubmissionServiceStub(channel).SubmitInstances(sent, timeout=20)
+    assert (answer.accepted, answer.site) == (True, house.settings.site)
+    told = [(line["who"], line["meaning"], line["what"]) for line in house.trail()]
+    assert ("", "Query", "GET /") in told
+    what = "/millet.v1.SubmissionService/SubmitInstances"
+    assert ("", "Begin Transferring DICOM Instances", what) in told
 
 
 def test_the_configuration_that_runs_is_in_the_trail_by_its_digest(tmp_path):

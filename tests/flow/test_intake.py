@@ -58,7 +58,7 @@ class Bench:
         """Slices by number, and a step."""
         self.begin(association)
         for number in numbers:
-            self.receptions.admit(received(number), association)
+            self.receptions.associated().take(received(number), association)
         self.intake.step()
 
     def after(self, seconds):
@@ -79,7 +79,7 @@ def bench():
 
 def test_an_instance_is_durable_when_admitted_and_journalled_by_a_step(bench):
     """When admit returns, the bytes are in the spool; with the next step the row is in the journal."""
-    bench.receptions.admit(received(1))
+    bench.receptions.associated().take(received(1))
     assert (len(bench.spool.paths()), bench.journal.known_paths()) == (1, frozenset())
     bench.intake.step()
     assert set(bench.spool.paths()) == bench.journal.known_paths()
@@ -173,7 +173,7 @@ def test_open_series_are_taken_up_after_a_restart(bench):
 def test_what_a_crash_left_unjournalled_becomes_part_of_its_series(bench):
     """An instance that was durable, and perhaps acknowledged, is journalled by the next process."""
     bench.send(*range(1, 10))
-    bench.receptions.admit(received(10))
+    bench.receptions.associated().take(received(10))
     bench.spool.restart()
     again = Bench(bench.spool, bench.journal)
     assert again.told == [("instance", {"result": "new"})]
@@ -247,7 +247,7 @@ def test_a_commit_that_was_taken_for_failed_is_no_loss(bench):
 def test_what_is_no_instance_is_refused(bench, encoded, status):
     """Bytes that are not the instance the request names are refused with their status, and not kept."""
     with pytest.raises(RefusedInstance) as refused:
-        bench.receptions.admit(received(1, encoded or b" "), 1)
+        bench.receptions.associated().take(received(1, encoded or b" "), 1)
     assert refused.value.status == status
     assert bench.spool.paths() == []
 
@@ -287,7 +287,7 @@ def test_one_series_that_fails_does_not_hold_up_the_others(bench):
     """The journal's failure to close one series is told after the others were closed."""
     other = f"{SERIES}.7"
     bench.send(1)
-    bench.receptions.admit(received(1, ct_file(1, other), other), 1)
+    bench.receptions.associated().take(received(1, ct_file(1, other), other), 1)
     bench.intake.step()
     close = bench.journal.close
 
@@ -310,7 +310,7 @@ def test_slices_over_parallel_associations_all_count(bench):
         bench.intake.association_began(association)
         start.wait(20)
         for number in range(association, 41, 4):
-            bench.receptions.admit(received(number), association)
+            bench.receptions.associated().take(received(number), association)
         bench.intake.association_ended(association)
 
     threads = [threading.Thread(target=send, args=(n,)) for n in range(1, 5)]
@@ -339,7 +339,7 @@ def test_a_restart_with_the_real_journal_and_spool(tmp_path):
 
     first, engine = process()
     first.send(*range(1, 10))
-    first.receptions.admit(received(10))
+    first.receptions.associated().take(received(10))
     first.spool.let_go()
     engine.dispose()
     second, engine = process()
@@ -390,7 +390,9 @@ def send_one(bench, series_uid, numbers, association, sender="SCANNER"):
     bench.begin(association)
     for number in numbers:
         told = received(number, ct_file(number, series_uid), series_uid)
-        bench.receptions.admit(replace(told, source=told.source._replace(calling_ae=sender)), association)
+        bench.receptions.associated().take(
+            replace(told, source=told.source._replace(calling_ae=sender)), association
+        )
     bench.intake.step()
     bench.intake.association_ended(association)
     bench.after(0)
@@ -441,7 +443,7 @@ def test_a_stated_count_that_is_reached_closes_at_once(bench):
         made = ct_dataset(number)
         made.ImagesInAcquisition = 30
         bench.begin(1)
-        bench.receptions.admit(received(number, file_of(made)), 1)
+        bench.receptions.associated().take(received(number, file_of(made)), 1)
         bench.after(0)
     assert bench.journal.jobs == [(1, 1)]
     assert bench.closed_by() == ["count"]

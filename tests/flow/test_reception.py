@@ -106,7 +106,7 @@ def test_large_private_elements_do_not_hide_the_series():
     made.save_as(buffer, enforce_file_format=True)
     assert len(buffer.getvalue()) > 3 * HEAD_BYTES > len(encoded)
     bench = Bench()
-    bench.receptions.admit(received(1, buffer.getvalue()))
+    bench.receptions.associated().take(received(1, buffer.getvalue()))
     assert len(bench.spool.paths()) == 1
     without = buffer.getvalue().replace(b"\x20\x00\x0e\x00UI", b"\x20\x00\x0f\x00UI")
     assert Bench().refused(without) == 0xC000
@@ -132,8 +132,8 @@ def test_an_instance_is_the_same_bytes_whichever_way_it_came():
     sent.file_meta.SourceApplicationEntityTitle = "ARCHIVE"
     buffer = BytesIO()
     sent.save_as(buffer, enforce_file_format=True)
-    bench.receptions.admit(received(1, buffer.getvalue()))
-    bench.receptions.admit(received(1))
+    bench.receptions.associated().take(received(1, buffer.getvalue()))
+    bench.receptions.associated().take(received(1))
     (path,) = {bench.spool.read(path) for path in bench.spool.paths()}
     data_set = ct_file(1)[data_set_start(ct_file(1)) :]
     assert path == preface(**_words(named)) + data_set

@@ -47,7 +47,7 @@ class Bench:
         intake = Intake(self.spool, self.journal, completion, clock, lambda *_: None, lambda _: judged)
         receptions = Receptions(self.spool, clock, lambda: None, most_bytes=10**9)
         for number in range(3):
-            receptions.admit(received(number))
+            receptions.associated().take(received(number))
         intake.step()
         clock.now_s = 2
         intake.step()

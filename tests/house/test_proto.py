@@ -10,6 +10,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTO = "millet/proto/millet/v1/analysis_service.proto"
+SUBMISSION = "millet/proto/millet/v1/submission_service.proto"
 PUBLIC = "millet/proto/inference/grpc_service.proto"
 """The KServe v2 protocol, which others number."""
 NUMBERED = {
@@ -65,9 +66,9 @@ def protoc(*options: str) -> None:
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory) -> dict[str, FileDescriptorProto]:
-    """Both contracts with their comments."""
+    """All contracts with their comments."""
     found = tmp_path_factory.mktemp("proto") / "set"
-    protoc(f"--descriptor_set_out={found}", "--include_source_info", PROTO, PUBLIC)
+    protoc(f"--descriptor_set_out={found}", "--include_source_info", PROTO, SUBMISSION, PUBLIC)
     return {file.name: file for file in FileDescriptorSet.FromString(found.read_bytes()).file}
 
 
@@ -80,10 +81,10 @@ def contract(described) -> FileDescriptorProto:
 def test_the_committed_modules_are_what_the_contracts_generate(tmp_path):
     """A change of a contract without `make proto` fails here."""
     kinds = ("python_out", "grpc_python_out", "mypy_out", "mypy_grpc_out")
-    protoc(*(f"--{kind}={tmp_path}" for kind in kinds), PROTO, PUBLIC)
+    protoc(*(f"--{kind}={tmp_path}" for kind in kinds), PROTO, SUBMISSION, PUBLIC)
     made = {p.relative_to(tmp_path): p.read_text() for p in tmp_path.rglob("*") if p.is_file()}
     committed = {p: (ROOT / "service" / p).read_text() for p in made}
-    assert len(made) == 8
+    assert len(made) == 12
     assert made == committed
 
 
@@ -141,22 +142,28 @@ def test_a_missing_comment_is_noticed(contract):
     assert {"Nodule.score", "AnalysisService.GetAnalysis", "TriageLevel"} <= set(undocumented(bare))
 
 
-def test_every_rpc_has_a_request_and_a_response_of_its_own(contract):
+@pytest.fixture(scope="module", params=[PROTO, SUBMISSION])
+def ours(described, request) -> FileDescriptorProto:
+    """Each contract of our own."""
+    return described[request.param]
+
+
+def test_every_rpc_has_a_request_and_a_response_of_its_own(ours):
     """No two rpcs share a message, so each can grow by itself."""
-    for method in (method for service in contract.service for method in service.method):
+    for method in (method for service in ours.service for method in service.method):
         assert method.input_type == f".millet.v1.{method.name}Request"
         assert method.output_type == f".millet.v1.{method.name}Response"
 
 
-def test_the_names_follow_the_usual_rules(contract):
+def test_the_names_follow_the_usual_rules(ours):
     """Versioned package, suffixed service, prefixed values with a zero: what buf's standard rules ask."""
-    assert contract.package == "millet.v1"
-    assert all(service.name.endswith("Service") for service in contract.service)
-    for enum in contract.enum_type:
+    assert ours.package == "millet.v1"
+    assert all(service.name.endswith("Service") for service in ours.service)
+    for enum in ours.enum_type:
         prefix = "".join(f"_{c}" if c.isupper() else c.upper() for c in enum.name).removeprefix("_")
         assert enum.value[0].name == f"{prefix}_UNSPECIFIED"
         assert all(value.name.startswith(f"{prefix}_") for value in enum.value)
-    names = [field.name for message in contract.message_type for field in message.field]
+    names = [field.name for message in ours.message_type for field in message.field]
     assert all(name == name.lower() for name in names)
 
 

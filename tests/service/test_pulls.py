@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import urllib.request
 
+import grpc
 import pytest
 from archives import CT, NAME, uid
+from google.rpc import status_pb2
+from google.rpc.error_details_pb2 import ErrorInfo
 from instances import ct_file
 from peers import Millet, Orthanc, storescu, until
 from pydicom.dataset import Dataset
@@ -14,13 +17,18 @@ from typer.testing import CliRunner
 
 from millet import app, cli
 from millet.ports import SeriesQuery
+from millet.proto.millet.v1 import submission_service_pb2 as pb
+from millet.proto.millet.v1.submission_service_pb2_grpc import SubmissionServiceStub
 from millet.settings import load
 
 NUMBERS = range(1, 13)
 SERIES = {way: f"{NAME.series_uid}.{n}" for n, way in enumerate(("get", "move", "wado"), start=1)}
 
+ASKED = {way: f"{NAME.series_uid}.{n}" for n, way in enumerate(SERIES, start=4)}
+"""Those that are asked for over gRPC."""
 HOLED = f"{NAME.series_uid}.9"
 """Of which not all is sent."""
+ALL = (*SERIES.values(), *ASKED.values(), HOLED)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +39,7 @@ def pacs(tmp_path_factory):
         Plugins=["/usr/share/orthanc/plugins"],
         DicomWeb={"Enable": True, "Root": "/dicom-web/"},
     )
-    for series_uid in (*SERIES.values(), HOLED):
+    for series_uid in ALL:
         for number in NUMBERS:
             made.post("instances", ct_file(number, series_uid))
     yield made
@@ -43,7 +51,9 @@ def receiver(tmp_path_factory, pacs):
     """A service that only receives, with Orthanc as its archive in each way, and known to Orthanc."""
     dimse = {"kind": "dimse", "to": f"ORTHANC@127.0.0.1:{pacs.dicom_port}", "tls": False}
     web = {"kind": "dicomweb", "to": f"http://127.0.0.1:{pacs.http_port}/dicom-web", "tls": False}
-    archives = [{"name": "get", "completes": True, **dimse}, {"name": "move", "retrieve": "move", **dimse}]
+    gone = {**dimse, "name": "gone", "to": "GONE@127.0.0.1:9", "timeout_s": 2.0}
+    moving = {**dimse, "name": "move", "retrieve": "move"}
+    archives = [{"name": "get", "completes": True, **dimse}, moving, gone]
     service = Millet(
         tmp_path_factory.mktemp("service") / "millet",
         {
@@ -69,6 +79,52 @@ def test_a_series_is_pulled_by_name(receiver, way):
         (pulled,) = app.pull(chosen, way, wanted, told.append)
         assert (pulled.wanted, pulled.here, pulled.new, pulled.refused, pulled.why) == (12, 12, new, 0, "")
     assert SERIES[way] in {status.series_uid for status in receiver.series()}
+
+
+def asked_for(receiver, **fields):
+    """Over gRPC: how far it was each time, and with what it ended."""
+    told = []
+    with grpc.insecure_channel(f"127.0.0.1:{receiver.grpc_port}") as channel:
+        try:
+            told.extend(SubmissionServiceStub(channel).PullSeries(pb.PullSeriesRequest(**fields), timeout=60))
+        except grpc.RpcError as error:
+            trailing = dict(error.trailing_metadata() or ())
+            status, info = status_pb2.Status.FromString(trailing["grpc-status-details-bin"]), ErrorInfo()
+            assert status.details[0].Unpack(info)
+            return told, f"{error.code().name} {info.reason}"
+    return told, ""
+
+
+@pytest.mark.parametrize("way", ASKED)
+def test_a_series_is_pulled_over_grpc(receiver, way):
+    """Until all of it is here; the same request again is answered at once, another one not under its key."""
+    whose = pb.ExpectedOrigin(patient_id="P1", study_uid=NAME.study_uid, accession="A1")
+    asked = {"archive": way, "series_uid": ASKED[way], "study_uid": NAME.study_uid, "idempotency_key": way}
+    for again in (False, True):
+        told, why = asked_for(receiver, **asked, expected=whose)
+        assert (why, told[-1].here, told[-1].wanted, told[-1].complete) == ("", 12, 12, True)
+        assert told[-1].repeated_request is again
+    assert ASKED[way] in {status.series_uid for status in receiver.series()}
+    assert asked_for(receiver, **asked) == ([], "ALREADY_EXISTS KEY_OF_ANOTHER_REQUEST")
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"archive": "gone"}, "UNAVAILABLE ARCHIVE_UNAVAILABLE"),
+        ({"archive": "other"}, "NOT_FOUND NO_SUCH_ARCHIVE"),
+        ({"series_uid": "1.2.3"}, "NOT_FOUND NO_SUCH_SERIES"),
+        ({"expected": pb.ExpectedOrigin(patient_id="P2")}, "FAILED_PRECONDITION NOT_AS_EXPECTED"),
+        ({"expected": pb.ExpectedOrigin(accession="A2")}, "FAILED_PRECONDITION NOT_AS_EXPECTED"),
+        ({"expected": pb.ExpectedOrigin(patient_id="P1", issuer="X")}, "FAILED_PRECONDITION NOT_AS_EXPECTED"),
+    ],
+    ids=["dead archive", "unknown archive", "unknown series", "patient", "accession", "issuer"],
+)
+def test_what_cannot_be_pulled_has_its_reason(receiver, request, fields, why):
+    """Nothing is fetched, and nothing told but why."""
+    asked = {"archive": "get", "series_uid": ASKED["get"], "study_uid": NAME.study_uid}
+    key = {"idempotency_key": request.node.name}
+    assert asked_for(receiver, **{**asked, **key, **fields}) == ([], why)
 
 
 def test_what_a_sender_left_out_is_pulled(receiver, tmp_path):
@@ -98,10 +154,10 @@ def test_the_command_line_says_what_came(receiver):
 
     found = millet("find", "get", "--study", NAME.study_uid)
     rows = sorted(line.split("\t")[:2] for line in found.stdout.splitlines())
-    assert rows == [[NAME.study_uid, series_uid] for series_uid in (*SERIES.values(), HOLED)]
+    assert rows == [[NAME.study_uid, series_uid] for series_uid in ALL]
     pulled = millet("pull", "get", "--study", NAME.study_uid)
     assert pulled.exit_code == 0
-    assert len(pulled.stdout.splitlines()) == 4
+    assert len(pulled.stdout.splitlines()) == len(ALL)
     assert all("12 of 12 instances here" in line for line in pulled.stdout.splitlines())
     nothing = millet("pull", "get", "--study", "1.2.3")
     assert (nothing.exit_code, str(nothing.exception)) == (1, "the archive has no such series")
@@ -147,3 +203,11 @@ def test_orthanc_is_promised_what_the_service_keeps(receiver, pacs):
 
     told = until("Orthanc has the answer", ended, 30, pacs.process)
     assert (told["Status"], len(told["Success"])) == ("Success", 2)
+
+
+def test_an_accession_is_pulled_series_by_series(receiver):
+    """All that the archive has under it."""
+    told, why = asked_for(receiver, archive="get", accession="A1", idempotency_key="accession")
+    assert why == ""
+    assert {one.series_uid for one in told if one.complete} == set(ALL)
+    assert {one.series for one in told} == {len(ALL)}

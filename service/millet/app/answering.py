@@ -8,23 +8,26 @@ from dataclasses import dataclass, replace
 from millet.app.doors import Doors
 from millet.app.gate import api_doors
 from millet.app.patience import patience
+from millet.app.pulling import fetching
 from millet.app.readers import AuditedReaders, CountedReaders
+from millet.app.receiving import Receiving
 from millet.core.language import Language
 from millet.core.roles import Role
 from millet.edge import criteria
-from millet.edge.grpc_api import GrpcServer, GrpcSources
+from millet.edge.grpc_api import GrpcServer, GrpcSources, Inward, Submissions
 from millet.edge.journal import SqlJournal
 from millet.edge.telemetry import Telemetry
 from millet.edge.web import Sources, Stow, Voice, WatchServer, WebServer
 from millet.flow.event_loop import EventLoop
 from millet.flow.lifecycle import Part
-from millet.flow.pull import Door
 from millet.ports import Clock, ReaderLog, Site
 from millet.settings import Settings
 
 GRPC_ENDS_WITHIN_S = 2.0
 STOW_TITLE = "STOW-RS"
 """As what instances that come over HTTP are journalled, where a calling AE title stands for others."""
+GRPC_TITLE = "GRPC"
+"""Likewise, over gRPC."""
 
 
 def watched(chosen: Settings, ready: Callable[[], Mapping[str, str]], metrics: Callable[[], bytes]) -> Part:
@@ -56,8 +59,8 @@ class Answering:
     telemetry: Telemetry
     ready: Callable[[], Mapping[str, str]]
     metrics: Callable[[], bytes]
-    door: Door | None
-    """Where instances go that come over HTTP; None where this process does not receive."""
+    receiving: Receiving | None
+    """Where instances go that come over HTTP and gRPC; None where this process does not receive."""
 
     def part(self) -> Part:
         """Make the part."""
@@ -99,6 +102,26 @@ class Answering:
             telemetry=self.telemetry,
             utc=self.clock.utc,
             criteria=criteria.read(self.chosen.criteria_dir),
+            inward=self._inward(),
+        )
+
+    def _inward(self) -> Inward:
+        chosen, receiving = self.chosen, self.receiving
+        if receiving is None:
+            return Inward()
+        door = receiving.door
+        submissions = Submissions(
+            source=Site(chosen.site, GRPC_TITLE, chosen.ae_title),
+            reception=receiving.receptions.associated,
+            number=door.number,
+            ended=door.ended,
+            came=receiving.events.stored,
+            most=chosen.grpc_submits,
+        )
+        return Inward(
+            site=chosen.site,
+            submissions=submissions if chosen.grpc_submits else None,
+            pulls=fetching(chosen, self.journal, door, self.clock),
         )
 
     def _sources(self) -> Sources:
@@ -121,9 +144,10 @@ class Answering:
         )
 
     def _stow(self) -> Stow | None:
-        chosen, door = self.chosen, self.door
-        if not chosen.stow or door is None:
+        chosen = self.chosen
+        if not chosen.stow or self.receiving is None:
             return None
+        door = self.receiving.door
         return Stow(
             source=lambda _request: Site(chosen.site, STOW_TITLE, chosen.ae_title),
             admit=door.admit,

@@ -26,6 +26,15 @@ from millet.settings import Settings
 log = logging.getLogger(__name__)
 
 METRICS = "GET /metrics"
+BRINGING = frozenset(
+    {
+        "/millet.v1.SubmissionService/SubmitInstances",
+        "/millet.v1.SubmissionService/PullSeries",
+        "POST /studies",
+        "POST /studies/{study_uid}",
+    }
+)
+"""Calls that give out nothing, and bring instances."""
 SIGNS: Mapping[str, Kind] = {
     "POST /signin": Kind.SIGNED_IN,
     "GET /signin/back": Kind.SIGNED_IN,
@@ -58,7 +67,7 @@ class ApiGate:
         if asked.what == METRICS:
             return
         event = Event(
-            kind=SIGNS.get(asked.what, Kind.RETRIEVED if series_uid else Kind.LISTED),
+            kind=_kind(asked.what, series_uid),
             who=who.name if who else "",
             role=str(who.role) if who else "",
             address=asked.shown.address,
@@ -94,6 +103,12 @@ class ApiGate:
                 what=asked.what,
             )
         )
+
+
+def _kind(what: str, series_uid: str) -> Kind:
+    if what in BRINGING:
+        return Kind.ASSOCIATION
+    return SIGNS.get(what, Kind.RETRIEVED if series_uid else Kind.LISTED)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,8 @@ from millet.edge.query import (
 from millet.errors import ArchiveError
 from millet.flow.asking import Named
 from millet.flow.elsewhere import FETCHED, MOST_BYTES, PriorArchive
+from millet.flow.fetching import Fetching
+from millet.flow.hands import Hands
 from millet.flow.pull import Door, Pulled, Puller
 from millet.flow.reception import CT_CLASSES
 from millet.ports import Archive, Clock, FoundSeries, KeptLog, SeriesName, SeriesQuery, Site
@@ -81,6 +83,17 @@ def find(chosen: Settings, archive: str, wanted: SeriesQuery) -> Sequence[FoundS
 def puller(chosen: Settings, kept: KeptLog, door: Door, clock: Clock) -> Puller:
     """Pulls from every configured archive, into a door."""
     return Puller(archives(chosen), kept, door, clock, time.sleep)
+
+
+def fetching(chosen: Settings, kept: KeptLog, door: Door, clock: Clock) -> Fetching:
+    """Where callers of this process ask for pulls."""
+    hands = Hands("pull", chosen.grpc_pulls)
+    return Fetching(archives(chosen), puller(chosen, kept, door, clock), hands, tell=_pulled)
+
+
+def _pulled(told: Pulled) -> None:
+    facts = {"series": series_tag(told.name.series_uid), "count": told.new, "why": told.why}
+    log.info("series pulled", extra=facts)
 
 
 def completing(chosen: Settings, kept: KeptLog, door: Callable[[], Door], clock: Clock) -> ArchiveDesk | None:

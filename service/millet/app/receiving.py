@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
+from threading import Lock
 from time import perf_counter
 
 from millet.app.asking import ArchiveDesk
@@ -37,6 +38,25 @@ dozen times an instance, and Python's 5 ms each time would be longer than the in
 GATHER_S = 0.1
 """How long instances are gathered to be journalled together; the end of an association does not wait."""
 OUT_OF_RESOURCES = 0xA700
+
+
+class _Source:
+    """One reception for all that a source sends: a segment and a buffer as an association has them."""
+
+    def __init__(self, receptions: Receptions) -> None:
+        self._reception = receptions.associated()
+        self._lock = Lock()
+        """A request that is cut off may end before its last instance does."""
+
+    def take(self, received: Received, number: int) -> None:
+        """Make an instance durable. Raises RefusedInstance or StoreError."""
+        with self._lock:
+            self._reception.take(received, number)
+
+    def close(self) -> None:
+        """No more come."""
+        with self._lock:
+            self._reception.close()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +134,11 @@ class Receiving:
         return Door(site=self.chosen.site, admit=self._admit, ended=self._ended, number=self._number)
 
     @cached_property
+    def _open(self) -> dict[int, _Source]:
+        """Those sources, by their numbers."""
+        return {}
+
+    @cached_property
     def _numbers(self) -> Iterator[int]:
         return count(-1, -1)
 
@@ -126,7 +151,7 @@ class Receiving:
         """As for an association, counted too."""
         began_s, status, why = perf_counter(), OUT_OF_RESOURCES, "it could not be made durable"
         try:
-            self.receptions.admit(received, association)
+            self._open.setdefault(association, _Source(self.receptions)).take(received, association)
             status, why = 0x0000, ""
         except RefusedInstance as refusal:
             status, why = refusal.status, str(refusal)
@@ -163,6 +188,8 @@ class Receiving:
         self._intake.association_began(association)
 
     def _ended(self, association: int) -> None:
+        if source := self._open.pop(association, None):
+            source.close()
         self.tracing.association_ended(association)
         self._intake.association_ended(association)
         self._loop.wake()

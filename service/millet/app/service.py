@@ -250,7 +250,7 @@ class Service:
             telemetry=self._telemetry,
             ready=self._ready,
             metrics=self._metrics,
-            door=self._receiving.door if "receive" in self._settings.roles else None,
+            receiving=self._receiving if "receive" in self._settings.roles else None,
         ).part()
 
     def _ready(self) -> Mapping[str, str]:

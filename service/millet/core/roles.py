@@ -14,7 +14,7 @@ class Role(IntEnum):
     VIEWER = 1
     """Reads worklist and analyses."""
     READER = 2
-    """Acknowledges what it has seen, and says what it thinks of a nodule."""
+    """Acknowledges what it has seen, says what it thinks of a nodule, has series pulled from an archive."""
     OPS = 3
     """Reads metrics, replays, sends instances: what keeps the service going."""
     ADMIN = 4
@@ -52,6 +52,8 @@ RPCS: Mapping[str, Role | Open] = {
     "/millet.v1.AnalysisService/WithdrawAcknowledgement": Role.READER,
     "/millet.v1.AnalysisService/GiveFeedback": Role.READER,
     "/millet.v1.CriteriaService/EvaluateCriteria": Role.VIEWER,
+    "/millet.v1.SubmissionService/SubmitInstances": Role.OPS,
+    "/millet.v1.SubmissionService/PullSeries": Role.READER,
     "/inference.GRPCInferenceService/ServerLive": Open.TO_ALL,
     "/inference.GRPCInferenceService/ServerReady": Open.TO_ALL,
     "/inference.GRPCInferenceService/ServerMetadata": Role.VIEWER,

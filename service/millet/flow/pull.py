@@ -23,6 +23,8 @@ LOOK_EVERY_S = 0.2
 
 Admit = Callable[[Received, int], None]
 """As `Intake.admit`: an instance and the number of its association."""
+Begun = Callable[[frozenset[str]], None]
+"""Told, before any comes, which instances the archive has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +91,11 @@ class Puller:
         self._wait = wait
         self._settle_s = settle_s
 
-    def pull(self, archive: str, name: SeriesName) -> Pulled:
+    def pull(self, archive: str, name: SeriesName, begun: Begun = lambda _wanted: None) -> Pulled:
         """Fetch what is missing of a series. Raises ArchiveError, StoreError, ValueError for no series."""
         source = self._archive(archive)
         wanted = source.instances(name.checked())
+        begun(wanted)
         before = self._kept.kept(self._door.site, wanted)
         missing = wanted - before
         if not missing:
@@ -100,6 +103,10 @@ class Puller:
         retrieved = self._retrieve(source, name, missing, only=missing if before else frozenset())
         here = self._settled(wanted, retrieved)
         return self._told(name, wanted, before, here, retrieved)
+
+    def here(self, wanted: frozenset[str]) -> int:
+        """How many of these instances the journal knows. Raises StoreError."""
+        return len(self._kept.kept(self._door.site, wanted)) if wanted else 0
 
     def _archive(self, archive: str) -> Archive:
         if archive not in self._archives:

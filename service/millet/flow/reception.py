@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from millet.codec import ct
 from millet.codec.elements import data_set_start
 from millet.codec.part10 import preface
-from millet.errors import RefusedInstance, StoreError, UnfitSeries
+from millet.errors import RefusedInstance, StoreError, TooLarge, UnfitSeries
 from millet.ports import Clock, Offer, Received, Spool
 
 OUT_OF_RESOURCES = 0xA700
@@ -36,7 +36,7 @@ LONGEST_HEAD_BYTES = 1 << 24
 
 
 class Receptions:
-    """Makes a `Reception` for each association, and takes in what came by other ways."""
+    """Makes a `Reception` for each association, and for each source that sends in another way."""
 
     def __init__(
         self,
@@ -56,28 +56,6 @@ class Receptions:
     def associated(self) -> Reception:
         """For one association, of one thread."""
         return Reception(self._spool, self._clock, self._came, self._classes, self._most_bytes)
-
-    def admit(self, received: Received, association: int = 0) -> None:
-        """Make an instance durable; success may be told when this returns.
-
-        Raises:
-            RefusedInstance: it is not taken, with the status that says why.
-            StoreError: it could not be made durable.
-        """
-        reception = self.associated()
-        offer = Offer(
-            received.source,
-            received.sop_class_uid,
-            received.sop_instance_uid,
-            received.transfer_syntax_uid,
-            association,
-        )
-        try:
-            reception.begin(offer)
-            reception.write(memoryview(received.encoded)[data_set_start(received.encoded) :])
-            reception.end()
-        finally:
-            reception.close()
 
 
 class Reception:
@@ -129,7 +107,7 @@ class Reception:
         """Some of its bytes; see `ports.Reception`."""
         self._bytes += len(piece)
         if self._bytes > self._most_bytes:
-            raise RefusedInstance(OUT_OF_RESOURCES, f"it is larger than {self._most_bytes} bytes")
+            raise TooLarge(OUT_OF_RESOURCES, f"it is larger than {self._most_bytes} bytes")
         if len(self._head) < self._head_bytes:
             self._keep(piece)
         self._writer.write(piece)
@@ -142,6 +120,23 @@ class Reception:
         self._writer.commit(ct.head_of(bytes(self._head)))
         self._offer = None
         self._came()
+
+    def take(self, received: Received, association: int = 0) -> None:
+        """Make an instance durable that came whole. Raises RefusedInstance or StoreError."""
+        offer = Offer(
+            received.source,
+            received.sop_class_uid,
+            received.sop_instance_uid,
+            received.transfer_syntax_uid,
+            association,
+        )
+        try:
+            self.begin(offer)
+            self.write(memoryview(received.encoded)[data_set_start(received.encoded) :])
+            self.end()
+        except BaseException:
+            self.abandon()
+            raise
 
     def abandon(self) -> None:
         """It is not taken; see `ports.Reception`."""

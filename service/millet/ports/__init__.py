@@ -32,6 +32,7 @@ from millet.ports.habits import Habits, Sender
 from millet.ports.notices import Due, ImageReference, Message, NoticeLog, Settled
 from millet.ports.priors import PatientExams, PriorLog, Priors, UnderWay
 from millet.ports.provisional import Found, Provisional, ProvisionalLog
+from millet.ports.pulls import Asked, AskedPull, PullDesk, PulledSeries, PullEnd, PullOrder, PullState
 from millet.ports.readers import About, ReaderLog, Taken
 from millet.ports.stores import (
     Clock,
@@ -63,6 +64,8 @@ __all__ = [
     "ArrivalLog",
     "Arrived",
     "Ask",
+    "Asked",
+    "AskedPull",
     "Begun",
     "Board",
     "Clock",
@@ -106,6 +109,11 @@ __all__ = [
     "PromiseLog",
     "Provisional",
     "ProvisionalLog",
+    "PullDesk",
+    "PullEnd",
+    "PullOrder",
+    "PullState",
+    "PulledSeries",
     "QuestionLog",
     "ReaderLog",
     "Received",

@@ -118,6 +118,8 @@ CHECKS: Mapping[str, Callable[[Any], str]] = {
     "prior_wait_s": _not_negative,
     "stow_body_bytes": _positive,
     "stow_requests": _positive,
+    "grpc_submits": _not_negative,
+    "grpc_pulls": _positive,
     "model": model_mistake,
     "model_precision": _one_of(*PRECISIONS, "bf16", "auto"),
     "language": _one_of(*Language),

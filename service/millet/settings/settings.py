@@ -133,7 +133,13 @@ class Settings:
     stow_body_bytes: int = 16_000_000_000
     """Longest body of one such request: some senders put whole studies into one."""
     stow_requests: int = 4
-    """Such requests at once; each holds one instance in memory. Further ones are told to come again."""
+    """Such requests at once; each holds two instances in memory. Further ones are told to come again."""
+    grpc_submits: int = 4
+    """Callers that submit instances over gRPC at once, in a process that has the roles receive and api; each
+    holds a few messages in memory. Further ones are told to come again; with 0 none are taken."""
+    grpc_pulls: int = 2
+    """Pulls that are asked for over gRPC and run at once, so that an archive is not asked for everything at
+    the same time. Further ones wait."""
     model: str = "millet/1"
     """Folder below the models' root: name/version. The trained network that comes with Millet. A called title
     may name another one."""

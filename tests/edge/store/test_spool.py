@@ -134,6 +134,20 @@ def test_below_the_reserve_instances_are_refused(tmp_path):
     spool.let_go()
 
 
+def test_nothing_is_durable_once_the_folder_is_let_go(spool):
+    """Neither an instance that was begun before, nor the next: another receiver may have the folder."""
+    writer = spool.writer()
+    put(writer, 1)
+    writer.begin(offer(2), START_UTC)
+    spool.let_go()
+    for attempt in (writer.commit, lambda: writer.begin(offer(3), START_UTC)):
+        with pytest.raises(StoreError, match="closed"):
+            attempt()
+    writer.close()
+    spool.hold()
+    assert [one.offer.sop_instance_uid for one in everything(spool)] == ["1.2.1"]
+
+
 def test_a_disk_that_fills_while_an_instance_comes_loses_no_other(spool, monkeypatch):
     """An instance that could not be written is dropped; the ones before and after it are kept."""
     writer = spool.writer()

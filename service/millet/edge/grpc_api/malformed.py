@@ -27,10 +27,12 @@ class MalformedInterceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """The handler of a single request, which reads it with care; others are left as they are."""
+        """The handler, which reads each request with care."""
         handler = await continuation(handler_call_details)
-        if handler is None or handler.request_streaming or handler.request_deserializer is None:
+        if handler is None or handler.request_deserializer is None:
             return handler
+        if handler.request_streaming:
+            return _careful_of_each(handler)
         return _careful(handler)
 
 
@@ -53,6 +55,30 @@ def _careful(handler: Handler) -> Handler:
     return outer
 
 
+def _careful_of_each(handler: Handler) -> Handler:
+    """A handler of a stream; one that runs in a thread, as reflection does, is left as it is."""
+    inner: Any = handler.stream_stream
+    if not inspect.isasyncgenfunction(inner):
+        return handler
+
+    async def many(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+        async for answer in inner(_checked(requests), context):
+            yield answer
+
+    outer: Handler = grpc.stream_stream_rpc_method_handler(
+        many, _reader(handler.request_deserializer), handler.response_serializer
+    )
+    return outer
+
+
+async def _checked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """The requests, until one is none; that ends the call where it is read."""
+    async for request in requests:
+        if isinstance(request, _Malformed):
+            raise _refusal()
+        yield request
+
+
 def _reader(read: Any) -> Callable[[bytes], Any]:
     def careful(sent: bytes) -> Any:
         try:
@@ -65,5 +91,9 @@ def _reader(read: Any) -> Callable[[bytes], Any]:
 
 async def _check(request: Any, context: Context) -> None:
     if isinstance(request, _Malformed):
-        why = "the request is no message of this call"
-        await refuse(context, Refusal(grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED", why))
+        await refuse(context, _refusal())
+
+
+def _refusal() -> Refusal:
+    why = "the request is no message of this call"
+    return Refusal(grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED", why)

@@ -57,6 +57,18 @@ def unmet(reason: str, why: str, fields: Sequence[str] = ()) -> Refusal:
     return Refusal(grpc.StatusCode.FAILED_PRECONDITION, reason, why, *details)
 
 
+def not_offered() -> Refusal:
+    """This process does not have what the call needs."""
+    why = "this process does not receive, or is configured not to take instances in this way"
+    return Refusal(grpc.StatusCode.UNIMPLEMENTED, "NOT_OFFERED", why)
+
+
+def stopped() -> Refusal:
+    """The service stops."""
+    why = "the service stops; call again with what was not accepted"
+    return Refusal(grpc.StatusCode.UNAVAILABLE, "STOPPING", why)
+
+
 @contextmanager
 def answering() -> Iterator[None]:
     """Turn what can go wrong while a call is answered into refusals."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
 from typing import cast
@@ -27,17 +27,20 @@ from millet.edge.grpc_api.registered import Registered
 from millet.edge.grpc_api.requests import RequestInterceptor
 from millet.edge.grpc_api.saying import Saying
 from millet.edge.grpc_api.service import AnalysisService
+from millet.edge.grpc_api.submission import Inward, SubmissionService
 from millet.edge.grpc_api.watching import Watching
 from millet.edge.telemetry import Telemetry
 from millet.ports import Gate, ReaderLog, Worklist
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 from millet.proto.millet.v1 import analysis_service_pb2_grpc as rpc
+from millet.proto.millet.v1 import submission_service_pb2, submission_service_pb2_grpc
 
 log = logging.getLogger(__name__)
 
 SERVICE, CRITERIA = (
     pb.DESCRIPTOR.services_by_name[name].full_name for name in ("AnalysisService", "CriteriaService")
 )
+SUBMISSION = submission_service_pb2.DESCRIPTOR.services_by_name["SubmissionService"].full_name
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 HEALTH_S = 0.5
 """How often it is asked whether all is ready."""
@@ -56,13 +59,15 @@ def offer(
     server: grpc.aio.Server,
     service: rpc.AnalysisServiceServicer,
     criteria: rpc.CriteriaServiceServicer,
+    submission: submission_service_pb2_grpc.SubmissionServiceServicer,
     healthy: health.HealthServicer,
 ) -> None:
     """Register everything that is served; each method stands in the table of roles."""
     rpc.add_AnalysisServiceServicer_to_server(service, server)
     rpc.add_CriteriaServiceServicer_to_server(criteria, server)
+    submission_service_pb2_grpc.add_SubmissionServiceServicer_to_server(submission, server)
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    names = (SERVICE, CRITERIA, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+    names = (SERVICE, CRITERIA, SUBMISSION, "grpc.health.v1.Health", reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
 
 
@@ -79,6 +84,8 @@ class GrpcSources:
     utc: Callable[[], datetime]
     criteria: Sequence[CriteriaSet] = ()
     """A site's own sets, beside ours."""
+    inward: Inward = field(default_factory=Inward)
+    """How series come in."""
 
 
 class GrpcServer:
@@ -112,6 +119,7 @@ class GrpcServer:
         saying = Saying(reading, readers, sources.utc)
         self._service = AnalysisService(reading, self._watching, saying, sources.telemetry)
         self._criteria = CriteriaService(sources.criteria, sources.telemetry)
+        self._submission = SubmissionService(sources.inward, sources.telemetry)
         self._health = health.HealthServicer()
         registered = Registered(self._interceptors)
         self._offer_to(cast("grpc.aio.Server", registered))
@@ -155,6 +163,7 @@ class GrpcServer:
         if not self._server or not self._watch:
             return
         self._watching.stopping = True
+        self._submission.stop()
         self._woken.set()
         await self._watch  # asked, not cancelled: `wait_for` of Python 3.11 can swallow a cancellation
         await self._health.enter_graceful_shutdown()
@@ -163,7 +172,7 @@ class GrpcServer:
         self._server = None
 
     def _offer_to(self, server: grpc.aio.Server) -> None:
-        offer(server, self._service, self._criteria, self._health)
+        offer(server, self._service, self._criteria, self._submission, self._health)
 
     async def _follow(self) -> None:
         while not self._watching.stopping:
@@ -188,5 +197,5 @@ class GrpcServer:
         await self._set_health(NOT_SERVING if any(reasons.values()) else SERVING)
 
     async def _set_health(self, answer: health_pb2.HealthCheckResponse.ServingStatus) -> None:
-        for name in ("", SERVICE, CRITERIA):
+        for name in ("", SERVICE, CRITERIA, SUBMISSION):
             await self._health.set(name, answer)

@@ -103,20 +103,8 @@ class AnalysisService(rpc.AnalysisServiceServicer):
     async def _unary(self, method: Rpc, context: Context, answer: Callable[[], T]) -> T:
         return await answered(self._telemetry, method, context, answer)
 
-    async def _stream(self, method: Rpc, context: Context, answers: AsyncIterator[T]) -> AsyncIterator[T]:
-        code = GrpcCode.CANCELLED
-        try:
-            async for one in answers:
-                yield one
-            code = GrpcCode.OK
-        except Refusal as refusal:
-            code = GrpcCode[refusal.code.name]
-            await refuse(context, refusal)
-        except Exception:
-            code = GrpcCode.UNKNOWN
-            raise
-        finally:
-            self._telemetry.rpc(method, code)
+    def _stream(self, method: Rpc, context: Context, answers: AsyncIterator[T]) -> AsyncIterator[T]:
+        return streamed(self._telemetry, method, context, answers)
 
 
 async def answered(telemetry: Telemetry, method: Rpc, context: Context, answer: Callable[[], T]) -> T:
@@ -134,3 +122,22 @@ async def answered(telemetry: Telemetry, method: Rpc, context: Context, answer: 
     finally:
         telemetry.rpc(method, code)
     return made
+
+
+async def streamed(
+    telemetry: Telemetry, method: Rpc, context: Context, answers: AsyncIterator[T]
+) -> AsyncIterator[T]:
+    """The answers of a call, or the refusal that ends them; counted."""
+    code = GrpcCode.CANCELLED
+    try:
+        async for one in answers:
+            yield one
+        code = GrpcCode.OK
+    except Refusal as refusal:
+        code = GrpcCode[refusal.code.name]
+        await refuse(context, refusal)
+    except Exception:
+        code = GrpcCode.UNKNOWN
+        raise
+    finally:
+        telemetry.rpc(method, code)

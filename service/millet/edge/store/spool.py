@@ -191,18 +191,22 @@ class LogSpool:
 
     def followed_by(self, writer: SegmentWriter | None) -> SegmentWriter:
         """The writer given while its segment has room, else one with a new segment."""
+        self.check_held()
         if writer is not None and writer.end < self._segment_bytes:
             return writer
         name = f"{self._owner}/{uuid.uuid4().hex}"
-        with self._lock:
-            if self._held is None:
-                raise StoreError("the spool is closed")
         self._written.add(name)  # before it is there: it must not be taken for one that was left behind
         fresh = SegmentWriter(self._root, name, self._committed, self._fresh, self._flushed)
         self._committed(name, fresh.end)
         if writer is not None:
             self.given_up(writer)
         return fresh
+
+    def check_held(self) -> None:
+        """Raise StoreError once the folder is let go: whoever has it then may have read it to its end."""
+        with self._lock:
+            if self._held is None:
+                raise StoreError("the spool is closed")
 
     def lend(self, *, is_proven: bool) -> memoryview:
         """A buffer for one association; one of the few large ones if it has sent an instance already.
@@ -268,6 +272,7 @@ class _Writer:
 
     def commit(self, head: bytes = b"") -> Stored:
         """Make it durable; see `ports.SpoolWriter`."""
+        self._spool.check_held()
         stored = self._ours().commit(head)
         self._begun = False
         if not self._is_proven:

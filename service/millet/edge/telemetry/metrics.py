@@ -86,6 +86,8 @@ class Rpc(StrEnum):
     GIVE_FEEDBACK = "GiveFeedback"
     LIST_FEEDBACK = "ListFeedback"
     EVALUATE_CRITERIA = "EvaluateCriteria"
+    SUBMIT_INSTANCES = "SubmitInstances"
+    PULL_SERIES = "PullSeries"
 
 
 class GrpcCode(StrEnum):

@@ -1,9 +1,9 @@
 """STOW-RS: instances over HTTP, into the same durable intake as C-STORE (PS3.18 10.5).
 
-The body is read piece by piece and each part is handed on as soon as it is whole: one part of a request is
-in memory at a time, and so many requests at once. What the answer calls stored is durable. A request that
-breaks off, or grows too long, stores what came whole until then; the sender, who gets no success for it,
-sends it again, and the same bytes twice are one instance.
+The body is read piece by piece; each part is handed on as soon as it is whole, and while it is written the
+next is read: two parts of a request are in memory at a time, and so many requests at once. What the answer
+calls stored is durable. A request that breaks off, or grows too long, stores what came whole until then; the
+sender, who gets no success for it, sends it again, and the same bytes twice are one instance.
 """
 
 from __future__ import annotations
@@ -106,11 +106,15 @@ class _Request:
         self._source = stow.source(request)
         self._study_uid: str = request.path_params.get("study_uid", "")
         self._outcomes: list[Outcome] = []
+        self._writing: asyncio.Task[Outcome] | None = None
 
     async def answer(self) -> Response:
         """Read it to its end, and say what became of each part."""
         try:
-            await self._read()
+            try:
+                await self._read()
+            finally:
+                await self._written()
         except _Ended as ended:
             if not self._outcomes:
                 return _told(ended.status, str(ended))
@@ -134,7 +138,14 @@ class _Request:
             if size_bytes > self._stow.body_bytes:
                 raise _Ended(TOO_LONG, "the body is longer than what is taken")
             for part in _fed(self._multipart, piece):
-                self._outcomes.append(await asyncio.to_thread(self._store, part))
+                await self._written()
+                self._writing = asyncio.create_task(asyncio.to_thread(self._store, part))
+
+    async def _written(self) -> None:
+        """Wait for the part that is being written."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            self._outcomes.append(await writing)
 
     def _store(self, part: Part) -> Outcome:
         """One part, as C-STORE would; whatever goes wrong becomes a failure reason."""

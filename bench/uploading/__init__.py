@@ -1,0 +1,1 @@
+"""The upload part of `bench/grpc_api.py`."""
