@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from millet.core.audit import Event, Kind
 from millet.core.readers import Acknowledgement, Feedback, Person
-from millet.ports import About, ReaderLog, SeriesKey, Taken
+from millet.ports import About, Acknowledged, ReaderLog, SeriesKey, Taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,16 +17,20 @@ class AuditedReaders:
     log: ReaderLog
     record: Callable[[Event], None]
 
-    def acknowledge(self, about: About, said: Acknowledgement) -> Taken:
-        """See `ports.ReaderLog`."""
-        verb = "took back having seen" if said.withdrawn else "has seen"
-        what = f"{verb} {said.level or 'no analysis'} of generation {said.generation}"
-        return self._told(about, said.by, what, self.log.acknowledge(about, said))
+    def acknowledge(self, about: About, said: Acknowledgement) -> Acknowledged:
+        """See `ports.ReaderLog`; each series of the study has a line of its own."""
+        done = self.log.acknowledge(about, said)
+        if done.taken is Taken.NEW:
+            for key, one in ((about.key, said), *done.others):
+                self._tell(key, one.by, _seen(one))
+        return done
 
     def give_feedback(self, about: About, said: Feedback) -> Taken:
         """See `ports.ReaderLog`."""
-        what = f"{said.opinion} a nodule of generation {said.generation}"
-        return self._told(about, said.by, what, self.log.give_feedback(about, said))
+        taken = self.log.give_feedback(about, said)
+        if taken is Taken.NEW:
+            self._tell(about.key, said.by, f"{said.opinion} a nodule of generation {said.generation}")
+        return taken
 
     def acknowledgements(self, key: SeriesKey) -> Sequence[Acknowledgement]:
         """See `ports.ReaderLog`."""
@@ -36,9 +40,11 @@ class AuditedReaders:
         """See `ports.ReaderLog`."""
         return self.log.feedback(key)
 
-    def _told(self, about: About, by: Person, what: str, taken: Taken) -> Taken:
-        if taken is Taken.NEW:
-            said = what if by.recognised else f"{what} (named by the caller)"
-            event = Event(kind=Kind.ANSWERED, who=by.name, what=said, series_uid=about.key.series_uid)
-            self.record(event)
-        return taken
+    def _tell(self, key: SeriesKey, by: Person, what: str) -> None:
+        told = what if by.recognised else f"{what} (named by the caller)"
+        self.record(Event(kind=Kind.ANSWERED, who=by.name, what=told, series_uid=key.series_uid))
+
+
+def _seen(said: Acknowledgement) -> str:
+    verb = "took back having seen" if said.withdrawn else "has seen"
+    return f"{verb} {said.level or 'no analysis'} of generation {said.generation}"

@@ -32,7 +32,7 @@ from millet.ports.habits import Habits, Sender
 from millet.ports.notices import Due, Message, NoticeLog, Settled
 from millet.ports.priors import PatientExams, PriorLog, Priors, UnderWay
 from millet.ports.provisional import Found, Provisional, ProvisionalLog
-from millet.ports.readers import About, ReaderLog, Taken
+from millet.ports.readers import About, Acknowledged, ReaderLog, Taken
 from millet.ports.stores import (
     Clock,
     Kept,
@@ -58,6 +58,7 @@ from millet.ports.worklist import (
 
 __all__ = [
     "About",
+    "Acknowledged",
     "Answer",
     "Archive",
     "ArrivalLog",

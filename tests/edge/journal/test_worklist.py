@@ -206,10 +206,11 @@ def test_a_line_says_who_has_seen_it_and_whether_its_level_rose_since(bench):
     """Acknowledged, until the level is more urgent than what was seen; taken back, nobody has seen it."""
     (line,) = bench.journal.series(WorklistQuery(series_uid="1.2.1"))
     assert (line.analysed_generation, line.acknowledgement, line.is_acknowledged) == (1, None, False)
-    said = seen(TriageLevel.NOTABLE)
+    said, before = seen(TriageLevel.NOTABLE), bench.journal.revision()
     bench.journal.acknowledge(About(key(1), "a"), said)
-    (told,) = bench.journal.changed(max(one.revision for one in bench.journal.changed(0)) - 1)
+    told, calmer = bench.journal.changed(before)
     assert (told.key, told.acknowledgement) == (key(1), said)
+    assert (calmer.key, calmer.acknowledgement) == (key(3), seen(TriageLevel.UNFLAGGED))
     assert (told.is_acknowledged, told.risen_since_acknowledged) == (True, False)
     late = bench.journal.record(entry(10, source=Site("north", "CT1", "MILLET"), series_uid="1.2.1"))
     bench.analyse(late, TriageLevel.URGENT)
@@ -242,10 +243,11 @@ def test_what_was_acknowledged_comes_last_and_what_waits_for_long_rises(bench):
     (oldest,) = [s for s in bench.journal.series(WorklistQuery()) if s.key == key(1)]
     later = oldest.first_received_utc + timedelta(days=1)
     assert bench.uids(aged_before_utc=later) == [2, 1, 3, 4]
-    bench.journal.acknowledge(About(key(1), "a"), seen(TriageLevel.NOTABLE))
     bench.journal.acknowledge(About(key(2), "b"), seen(TriageLevel.CRITICAL))
-    assert bench.uids(acknowledged_last=True) == [3, 4, 2, 1]
-    assert bench.uids(aged_before_utc=oldest.first_received_utc, acknowledged_last=True) == [3, 4, 2, 1]
+    assert bench.uids(acknowledged_last=True) == [1, 3, 4, 2]
+    assert bench.uids(aged_before_utc=oldest.first_received_utc, acknowledged_last=True) == [1, 3, 4, 2]
+    bench.journal.acknowledge(About(key(1), "a"), seen(TriageLevel.NOTABLE))
+    assert bench.uids(acknowledged_last=True) == [4, 2, 1, 3]
 
 
 def test_an_old_unflagged_series_overtakes_a_new_notable_one(bench):
