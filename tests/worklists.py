@@ -114,9 +114,11 @@ class MemoryWorklist:
         found = self.analyses.get(key)
         return None if found is None else str(id(found))
 
-    def object_bytes(self, key: SeriesKey, kind: str) -> bytes | None:
-        """See the port."""
+    def object_bytes(self, key: SeriesKey, kind: str, generation: int = 0) -> bytes | None:
+        """See the port; objects are of the analysis that is there."""
         self._check()
+        if generation not in {0, self.statuses[key].analysed_generation}:
+            return None
         return self.objects.get((key, kind))
 
     def overview(self, overdue_before_utc: Mapping[TriageLevel, datetime]) -> Overview:

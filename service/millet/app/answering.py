@@ -91,6 +91,8 @@ class Answering:
             telemetry=self.telemetry,
             utc=self.clock.utc,
             criteria=criteria.read(self.chosen.criteria_dir),
+            slices=self.journal,
+            read=self.read,
         )
 
     def _sources(self) -> Sources:

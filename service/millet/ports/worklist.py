@@ -154,8 +154,8 @@ class Worklist(Protocol):
     def analysis_mark(self, key: SeriesKey) -> str | None:
         """What tells the newest committed analysis of a series from any other; quickly told."""
 
-    def object_bytes(self, key: SeriesKey, kind: str) -> bytes | None:
-        """A stored object of the newest analysis: "sr", "seg", "mip-axial.png", "mip-coronal.png"."""
+    def object_bytes(self, key: SeriesKey, kind: str, generation: int = 0) -> bytes | None:
+        """A stored object ("sr", "mip-axial.png", "masks.pb") of the newest analysis, or a generation's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,6 +154,8 @@ def test_the_newest_analysis_is_told(bench):
     made = bench.analyse(late, TriageLevel.URGENT)
     assert bench.journal.analysis(key(3)) == made
     assert bench.journal.object_bytes(key(3), "sr") == b"urgent"
+    told = [bench.journal.object_bytes(key(3), "sr", generation) for generation in (1, 2, 3)]
+    assert told == [b"unflagged", b"urgent", None]
 
 
 def test_what_is_not_there_is_none(bench):

@@ -19,6 +19,8 @@ from millet.core.criteria import CriteriaSet
 from millet.edge.grpc_api.criteria import CriteriaService
 from millet.edge.grpc_api.gate import GateInterceptor
 from millet.edge.grpc_api.malformed import MalformedInterceptor
+from millet.edge.grpc_api.picture_service import PictureService
+from millet.edge.grpc_api.picturing import Kept, Picturing
 from millet.edge.grpc_api.reading import Reading
 from millet.edge.grpc_api.recent import Recent
 from millet.edge.grpc_api.requests import RequestInterceptor
@@ -26,15 +28,17 @@ from millet.edge.grpc_api.saying import Saying
 from millet.edge.grpc_api.service import AnalysisService
 from millet.edge.grpc_api.watching import Watching
 from millet.edge.telemetry import Telemetry
-from millet.ports import Gate, ReaderLog, Worklist
+from millet.ports import Gate, ReaderLog, SliceLog, Worklist
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 from millet.proto.millet.v1 import analysis_service_pb2_grpc as rpc
+from millet.proto.millet.v1 import picture_service_pb2, picture_service_pb2_grpc
 
 log = logging.getLogger(__name__)
 
 SERVICE, CRITERIA = (
     pb.DESCRIPTOR.services_by_name[name].full_name for name in ("AnalysisService", "CriteriaService")
 )
+PICTURES = picture_service_pb2.DESCRIPTOR.services_by_name["PictureService"].full_name
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 HEALTH_S = 0.5
 """How often it is asked whether all is ready."""
@@ -53,13 +57,15 @@ def offer(
     server: grpc.aio.Server,
     service: rpc.AnalysisServiceServicer,
     criteria: rpc.CriteriaServiceServicer,
+    pictures: picture_service_pb2_grpc.PictureServiceServicer,
     healthy: health.HealthServicer,
 ) -> None:
     """Register everything that is served; each method stands in the table of roles."""
     rpc.add_AnalysisServiceServicer_to_server(service, server)
     rpc.add_CriteriaServiceServicer_to_server(criteria, server)
+    picture_service_pb2_grpc.add_PictureServiceServicer_to_server(pictures, server)
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    names = (SERVICE, CRITERIA, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+    names = (SERVICE, CRITERIA, PICTURES, "grpc.health.v1.Health", reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
 
 
@@ -76,6 +82,10 @@ class GrpcSources:
     utc: Callable[[], datetime]
     criteria: Sequence[CriteriaSet] = ()
     """A site's own sets, beside ours."""
+    slices: SliceLog | None = None
+    """Which instances are behind an analysis; None shows none of them."""
+    read: Callable[[str], bytes] = lambda _path: b""
+    """The bytes of one of them, from the spool; may block."""
 
 
 class GrpcServer:
@@ -109,6 +119,8 @@ class GrpcServer:
         saying = Saying(reading, readers, sources.utc)
         self._service = AnalysisService(reading, self._watching, saying, sources.telemetry)
         self._criteria = CriteriaService(sources.criteria, sources.telemetry)
+        kept = Kept(worklist, sources.slices, sources.read)
+        self._pictures = PictureService(Picturing(reading, kept), sources.telemetry)
         self._health = health.HealthServicer()
         self._healthy_s = -HEALTH_S
         self._woken = asyncio.Event()
@@ -122,7 +134,7 @@ class GrpcServer:
         server = grpc.aio.server(
             interceptors=self._interceptors, options=OPTIONS, maximum_concurrent_rpcs=MOST_CALLS
         )
-        offer(server, self._service, self._criteria, self._health)
+        offer(server, self._service, self._criteria, self._pictures, self._health)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             if self._credentials is None:
@@ -178,5 +190,5 @@ class GrpcServer:
         await self._set_health(NOT_SERVING if any(reasons.values()) else SERVING)
 
     async def _set_health(self, answer: health_pb2.HealthCheckResponse.ServingStatus) -> None:
-        for name in ("", SERVICE, CRITERIA):
+        for name in ("", SERVICE, CRITERIA, PICTURES):
             await self._health.set(name, answer)

@@ -78,9 +78,10 @@ class Worklist(Base):
             number = connection.execute(query).scalars().first()
         return None if number is None else str(number)
 
-    def object_path(self, key: SeriesKey, kind: str) -> str | None:
-        """Where an object of the newest analysis lies in the object store."""
-        newest = _newest(key, analysis.c.id).scalar_subquery()
+    def object_path(self, key: SeriesKey, kind: str, generation: int = 0) -> str | None:
+        """Where an object of the newest analysis, of a generation or of all, lies in the object store."""
+        of = (analysis.c.generation == generation,) if generation else ()
+        newest = _newest(key, analysis.c.id).where(*of).scalar_subquery()
         query = sa.select(made.c.path).where(made.c.analysis_id == newest, made.c.kind == kind)
         with self._reading() as connection:
             return connection.execute(query).scalars().first()

@@ -85,6 +85,9 @@ class Rpc(StrEnum):
     GIVE_FEEDBACK = "GiveFeedback"
     LIST_FEEDBACK = "ListFeedback"
     EVALUATE_CRITERIA = "EvaluateCriteria"
+    STREAM_MASKS = "StreamMasks"
+    LIST_PICTURES = "ListPictures"
+    GET_PICTURE = "GetPicture"
 
 
 class GrpcCode(StrEnum):

@@ -10,10 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from millet.codec.slice_picture import WINDOWS, picture
-from millet.core import gate
-from millet.core.choice import choose
+from millet.core.looked_at import volume_of
 from millet.core.series import SliceHeader
-from millet.core.split import split
 from millet.core.stack import Stack
 from millet.edge.web.sources import Sources
 from millet.errors import UnfitSeries
@@ -64,12 +62,7 @@ class Pictures:
     def _stack(self, key: SeriesKey) -> Stack | None:
         """The volume that was analysed, None where there was none or it is not single slices."""
         stored = self._sources.slices.slices(key) if self._sources.slices else ()
-        headers = {one.header.sop_instance_uid: one.header for one in stored}
-        try:
-            stack = choose(split(gate.admit([*headers.values()]).headers), lambda *_: True).stack
-        except UnfitSeries:
-            return None
-        return stack if all(one.frames == 1 for one in stack.slices) else None
+        return volume_of([one.header for one in stored])
 
 
 def _told(slices: Sequence[SliceHeader]) -> dict[str, Any]:
