@@ -93,6 +93,12 @@ class MemoryWorklist:
         newer = (line for line in self.statuses.values() if line.revision > after_revision)
         return sorted(newer, key=lambda line: line.revision)[: limit or None]
 
+    def revisions(self, after_revision: int, limit: int) -> Sequence[int]:
+        """See the port."""
+        self._check()
+        newer = (line.revision for line in self.statuses.values() if line.revision > after_revision)
+        return sorted(newer)[:limit]
+
     def expected_instances(self, key: SeriesKey) -> int | None:
         """See the port."""
         self._check()

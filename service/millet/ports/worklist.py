@@ -142,6 +142,9 @@ class Worklist(Protocol):
     def changed(self, after_revision: int, limit: int = 0) -> Sequence[SeriesStatus]:
         """Series changed after a revision, oldest change first; at most so many, 0 for all."""
 
+    def revisions(self, after_revision: int, limit: int) -> Sequence[int]:
+        """Those of what `changed` would tell, quickly told; a line is another one under another revision."""
+
     def expected_instances(self, key: SeriesKey) -> int | None:
         """How many instances the tags of a series state; None where they state none, or fewer than came."""
 

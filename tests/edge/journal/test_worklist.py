@@ -135,6 +135,9 @@ def test_a_watcher_sees_each_change_after_its_revision(bench):
     (line,) = bench.journal.changed(seen[-1].revision)
     assert (line.key, line.deliveries_pending) == (key(1), 0)
     assert bench.journal.changed(line.revision) == []
+    for after, limit in ((0, 10), (0, 2), (seen[1].revision, 10), (line.revision, 10)):
+        told = [one.revision for one in bench.journal.changed(after, limit)]
+        assert bench.journal.revisions(after, limit) == told
 
 
 def test_a_delivery_that_was_given_up_is_counted_apart(bench):

@@ -51,6 +51,13 @@ class Worklist(Base):
         newer = _series_statuses().where(series.c.revision > after_revision, OF_PATIENTS)
         return self._statuses(newer.order_by(series.c.revision).limit(limit or None))
 
+    def revisions(self, after_revision: int, limit: int) -> Sequence[int]:
+        """Those of what `changed` would tell."""
+        newer = sa.select(series.c.revision).where(series.c.revision > after_revision, OF_PATIENTS)
+        with self._reading() as connection:
+            found = connection.execute(newer.order_by(series.c.revision).limit(limit))
+            return [int(one) for one in found.scalars()]
+
     def expected_instances(self, key: SeriesKey) -> int | None:
         """How many instances the tags of a series say that it has; see `ports.Worklist`."""
         last = (
