@@ -97,8 +97,8 @@ def flat(number, lesion):
     )
 
 
-def report(groups, kind=Comprehensive3DSR):
-    """A report around groups, as a file."""
+def report(groups, kind=Comprehensive3DSR, evidence=EVIDENCE):
+    """A report around groups, as a file; of the patient and study of its evidence."""
     observer = DeviceObserverIdentifyingAttributes(uid=highdicom.UID(), name="other")
     content = MeasurementReport(
         observation_context=ObservationContext(ObserverContext(known.DCM.Device, observer)),
@@ -107,7 +107,7 @@ def report(groups, kind=Comprehensive3DSR):
     )
     return as_file(
         kind(
-            evidence=EVIDENCE,
+            evidence=evidence,
             content=content[0],
             series_number=1,
             series_instance_uid=highdicom.UID(),

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from instances import header
 
-from millet.core.assembler import ArchiveSays, Arrival, ClosedBy, Waits, closed, planes, whole
+from millet.core.assembler import REPORTS, ArchiveSays, Arrival, ClosedBy, Waits, closed, planes, whole
 from millet.core.geometry import PointMm
 
 WAITS = Waits(settle_s=2.0, quiet_s=10.0, gap_wait_s=60.0)
 WHOLE = tuple(header(n) for n in range(1, 9))
+REPORT = (replace(header(1), sop_class_uid=min(REPORTS)),)
 HOLED = tuple(h for h in WHOLE if h.instance_number != 4)
 
 
@@ -26,6 +27,9 @@ CASES = [
     pytest.param(HOLED, 0, 100.0, 160.0, ClosedBy.GAP_TIMEOUT, id="holed, given up"),
     pytest.param((), 0, 100.0, 160.0, ClosedBy.GAP_TIMEOUT, id="nothing readable"),
     pytest.param(WHOLE[:1], 0, 100.0, 110.0, None, id="a single slice"),
+    pytest.param(REPORT, 0, 100.0, 101.9, None, id="a report, not settled"),
+    pytest.param(REPORT, 0, 100.0, 102.0, ClosedBy.GEOMETRY, id="a report, settled"),
+    pytest.param(REPORT + WHOLE[:1], 0, 100.0, 110.0, None, id="a report beside a single slice"),
 ]
 
 

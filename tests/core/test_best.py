@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import analyses
 import pytest
+from characters import JUDGEMENT
 from hypothesis import given
 from hypothesis import strategies as st
 from instances import header
 
+from millet.core.analysis import Outcome
 from millet.core.best import Candidate, Standing, candidate, examined, judge
 from millet.core.geometry import PointMm
 from millet.core.reasons import Reason, Remark, Weight
@@ -177,5 +179,7 @@ def test_an_analysis_knows_better_than_headers():
     """No lung in it after all, or the lungs cut off; or neither, where headers could not tell."""
     assert examined(GOOD, analyses.refused(Reason.NO_LUNG)).refusal == "no-lung"
     assert examined(replace(GOOD, lungs_cut=True), analyses.analysis()) == GOOD
+    report = replace(analyses.analysis(0), outcome=Outcome.JUDGED, judgements=(JUDGEMENT,))
+    assert examined(replace(GOOD, refusal="not-ct"), report).refusal == "not-ct"
     cut = Remark(reason=Reason.PARTIAL_LUNG, weight=Weight.OUTSIDE_USE)
     assert examined(GOOD, replace(analyses.analysis(), remarks=(cut,))).lungs_cut

@@ -169,6 +169,12 @@ def test_a_called_title_may_name_a_model():
     assert (Rules().model_title("MILLET"), Rules().models) == (USUAL, {})
 
 
+def test_a_called_title_may_take_reports_to_be_judged():
+    """No other does, nor what came by other ways."""
+    rules = Rules(called=(Called(ae_title="MILLET"), Called(ae_title="JUDGE", judges=True)))
+    assert [title for title in ("MILLET", "JUDGE", "ELSEWHERE", "") if rules.judges(title)] == ["JUDGE"]
+
+
 def test_urgency_comes_from_the_peer_the_title_or_the_list():
     """The most urgent of the three counts, also for a title that is not there any more."""
     rules = Rules(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from millet.core import pattern, triage
 from millet.core.analysis import Effusion, Pattern, TriageLevel
+from millet.core.judgement import Condition, Judgement, Standing
 from millet.core.nodule import Side
 from millet.core.reasons import Reason, Remark, Weight
 from millet.core.spread import Randomness
@@ -160,3 +161,44 @@ def test_nodules_that_no_guideline_may_be_asked_about_are_never_unflagged():
     )
     none = triage.Exam(nodules=(), pattern=pattern.judge([]), effusions=(), remarks=(outside,))
     assert triage.judge(none).level is TriageLevel.UNFLAGGED
+
+
+ASKED = Condition(
+    name="any", observed=None, relation=">", threshold=1, holds=False, standing=Standing.PROPOSAL
+)
+
+
+def lung(level, unknown=""):
+    """What the lung's criteria say of lesions of others."""
+    return Judgement(
+        criteria="lung-miliary",
+        version="1",
+        organ="lung",
+        standing=Standing.PROPOSAL,
+        source="a proposal",
+        level=level,
+        meaning="this or that",
+        conditions=(ASKED,),
+        not_evaluated=unknown,
+    )
+
+
+@pytest.mark.parametrize(
+    ("judgements", "level"),
+    [
+        ([lung(3)], TriageLevel.CRITICAL),
+        ([lung(2, "volumes")], TriageLevel.CRITICAL),
+        ([lung(1)], TriageLevel.URGENT),
+        ([replace(lung(2), criteria="brain-miliary-mr")], TriageLevel.NOTABLE),
+        ([lung(0, "sides")], TriageLevel.NOTABLE),
+        ([replace(lung(0, "criteria for CT, an exam by MR"), conditions=())], TriageLevel.UNFLAGGED),
+        ([lung(0)], TriageLevel.UNFLAGGED),
+        ([replace(lung(1), criteria="own"), lung(3), lung(0)], TriageLevel.CRITICAL),
+    ],
+)
+def test_lesions_of_others_are_as_urgent_as_ours(judgements, level):
+    """The lung's pattern by its level, another set's worth a look, and so is what is not known."""
+    told = triage.judged(judgements, 40)
+    assert told.level is level
+    assert told.reasons[0].startswith("40 lesions of somebody else's report")
+    assert "normal" not in " ".join(told.reasons)

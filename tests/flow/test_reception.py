@@ -67,6 +67,16 @@ def test_what_is_no_ct_is_refused_before_it_comes():
     assert refusal.value.status == 0x0122
 
 
+def test_reports_are_taken_where_they_are_judged():
+    """By the title that was called; elsewhere they are refused as ever."""
+    report = "1.2.840.10008.5.1.4.1.1.88.33"
+    bench = Bench(classes=lambda called_ae: {CT, report} if called_ae == SOURCE.called_ae else {CT})
+    bench.receptions.associated().begin(of(1, report))
+    with pytest.raises(RefusedInstance) as refusal:
+        bench.receptions.associated().begin(of(1, report)._replace(source=SOURCE._replace(called_ae="OTHER")))
+    assert refusal.value.status == 0x0122
+
+
 def test_the_disk_is_asked_before_it_comes():
     """A disk that is too full is told before any byte is written."""
     bench = Bench()

@@ -16,6 +16,7 @@ from millet.codec.seg import SEGMENTATION
 from millet.codec.sr import COMPREHENSIVE_3D_SR
 from millet.codec.sr_region import Flaw
 from millet.codec.summary_sr import COMPREHENSIVE_SR
+from millet.core.assembler import REPORTS
 from millet.core.commitment import PUSH_MODEL
 from millet.edge.query import dimse
 from millet.edge.scp import negotiation, server, storing
@@ -44,7 +45,7 @@ def test_the_statement_names_what_is_decoded_and_stored(rows: list[str]) -> None
         TRUE_COLOR_CAPTURE,
     }
     services = {negotiation.VERIFICATION, PUSH_MODEL, dimse.FIND, dimse.MOVE, dimse.GET}
-    assert named - {context} == {*TRANSFER_SYNTAXES, *reception.CT_CLASSES, *sent, *services}
+    assert named - {context} == {*TRANSFER_SYNTAXES, *reception.CT_CLASSES, *REPORTS, *sent, *services}
 
 
 @pytest.mark.parametrize(

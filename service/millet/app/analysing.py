@@ -189,6 +189,7 @@ class Analysing:
             told=told,
             language=Language(self.chosen.language),
             earlier=self.journal.analysis,
+            paths=self.journal.paths,
         )
 
     def _seeking(self, models: Models, streaming: Streaming, precedence: Precedence, drain: Drain) -> Seeking:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
@@ -14,7 +14,7 @@ from millet.app.certificates import Certificates
 from millet.app.doors import Doors
 from millet.app.tracing import Tracing
 from millet.core import doors
-from millet.core.assembler import Waits
+from millet.core.assembler import REPORTS, Waits
 from millet.core.canary import NAME, TITLE
 from millet.core.doors import Certificate
 from millet.edge.journal import SqlJournal
@@ -25,7 +25,7 @@ from millet.flow.completion import Completion
 from millet.flow.intake import Fact, Intake
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.pull import Door
-from millet.flow.reception import Receptions
+from millet.flow.reception import CT_CLASSES, Receptions
 from millet.ports import Clock, Policy, Received, Site
 from millet.ports.retention import ReceiverSpool
 from millet.settings import Settings
@@ -101,8 +101,12 @@ class Receiving:
             self.spool,
             self.clock,
             lambda: self._loop.wake(hurry=False),
+            classes=self._classes,
             most_bytes=self.chosen.most_instance_bytes,
         )
+
+    def _classes(self, called_ae: str) -> Collection[str]:
+        return CT_CLASSES | REPORTS if self.doors.rules.judges(called_ae) else CT_CLASSES
 
     @property
     def door(self) -> Door:

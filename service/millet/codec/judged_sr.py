@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import NamedTuple
 
 from millet.codec import codes
 from millet.codec.codes import Code
@@ -47,16 +48,24 @@ class Judged:
             raise ValueError("created_utc must be timezone-aware")
 
 
-def encode(judged: Judged, source: Source) -> bytes:
+class Names(NamedTuple):
+    """What the object and its series are called."""
+
+    series_uid: str
+    sop_instance_uid: str
+
+
+def encode(judged: Judged, source: Source, names: Names | None = None) -> bytes:
     """Encode it as a DICOM file; `source` is the report that is judged. Equal arguments give equal bytes."""
     pen, image = pen_in(judged.language, source), source.images[0]
-    names = _uid(judged, source, "judged-series"), _uid(judged, source, "judged")
+    if names is None:
+        names = Names(_uid(judged, source, "judged-series"), _uid(judged, source, "judged"))
     said = Head(
         kind="judged",
         sop_class_uid=COMPREHENSIVE_3D_SR,
         modality="SR",
-        series_uid=names[0],
-        sop_instance_uid=names[1],
+        series_uid=names.series_uid,
+        sop_instance_uid=names.sop_instance_uid,
         created_utc=judged.created_utc,
         software=(judged.software_version,),
         serial=judged.configuration_digest,
@@ -72,7 +81,7 @@ def encode(judged: Judged, source: Source) -> bytes:
     return part10(
         {**headed(said, source, pen), **about, **content},
         sop_class_uid=COMPREHENSIVE_3D_SR,
-        sop_instance_uid=names[1],
+        sop_instance_uid=names.sop_instance_uid,
     )
 
 

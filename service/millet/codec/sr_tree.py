@@ -8,7 +8,7 @@ length that cannot be, is read as far as it goes; `Tree.whole` tells.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import isfinite
@@ -44,7 +44,11 @@ ReferencedFrameOfReferenceUID ReferencedSOPSequence ReferencedSOPClassUID Refere
 ReferencedSegmentNumber CodeValue LongCodeValue URNCodeValue CodingSchemeDesignator CodeMeaning
 ContentTemplateSequence TemplateIdentifier
 """
+_EVIDENCE = ("CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenceSequence")
 _TAGS = {tag_of(keyword): keyword for keyword in _WANTED.split()}
+_TAGS_OF_EVIDENCE = {
+    tag_of(keyword): keyword for keyword in (*_EVIDENCE, "ReferencedSeriesSequence", "SeriesInstanceUID")
+}
 
 Value = bytes | list["Found"]
 Found = dict[str, Value]
@@ -85,7 +89,7 @@ class Node:
     @property
     def children(self) -> Sequence[Node]:
         """The items of its content."""
-        return [Node(found, self.charset) for found in self._items("ContentSequence")]
+        return self.below("ContentSequence")
 
     @property
     def measured(self) -> tuple[float, Code | None] | None:
@@ -121,6 +125,10 @@ class Node:
         """Template Identifier of a container."""
         return Node(self.first("ContentTemplateSequence"), self.charset).word("TemplateIdentifier")
 
+    def below(self, keyword: str) -> Sequence[Node]:
+        """The items of a sequence."""
+        return [Node(found, self.charset) for found in self._items(keyword)]
+
     def _items(self, keyword: str) -> list[Found]:
         value = self.found.get(keyword)
         return value if isinstance(value, list) else []
@@ -146,6 +154,24 @@ def read(encoded: bytes) -> Tree:
     Raises:
         ValueError: It is no data set, or larger than any report.
     """
+    root, whole = _read(encoded, _TAGS)
+    return Tree(root=Node(root.found, root.word("SpecificCharacterSet")), whole=whole)
+
+
+def evidence(encoded: bytes) -> Sequence[str]:
+    """The series that a report names as its evidence (PS3.3 C.17.2.3); its content is passed over.
+
+    Raises:
+        ValueError: As `read` does.
+    """
+    root, _ = _read(encoded, _TAGS_OF_EVIDENCE)
+    studies = [study for keyword in _EVIDENCE for study in root.below(keyword)]
+    series = [one for study in studies for one in study.below("ReferencedSeriesSequence")]
+    return list(dict.fromkeys(uid for one in series if (uid := one.word("SeriesInstanceUID"))))
+
+
+def _read(encoded: bytes, tags: Mapping[int, str]) -> tuple[Node, bool]:
+    """The elements of an instance, and whether all of it could be read."""
     syntax_uid, start = transfer_syntax(encoded), data_set_start(encoded)
     data = encoded
     if syntax_uid == DEFLATED:
@@ -153,12 +179,11 @@ def read(encoded: bytes) -> Tree:
     if len(data) > MOST_BYTES:
         raise Excessive(f"a report has no more than {MOST_BYTES} bytes")
     explicit = data[start + 4 : start + 6] in VR_NAMES
-    walk = _Walk(data, Syntax(explicit, ">" if syntax_uid == EXPLICIT_BIG else "<"))
+    walk = _Walk(data, Syntax(explicit, ">" if syntax_uid == EXPLICIT_BIG else "<"), tags)
     found, _ = walk.item(start, len(data))
     if not found:
         raise ValueError("the bytes are no data set")
-    charset = Node(found, "").word("SpecificCharacterSet")
-    return Tree(root=Node(found, charset), whole=walk.whole)
+    return Node(found, ""), walk.whole
 
 
 def nodes(node: Node) -> Iterator[Node]:
@@ -171,7 +196,8 @@ def nodes(node: Node) -> Iterator[Node]:
 class _Walk:
     """One data set being read, each element and nesting paid for."""
 
-    def __init__(self, data: bytes, syntax: Syntax) -> None:
+    def __init__(self, data: bytes, syntax: Syntax, tags: Mapping[int, str]) -> None:
+        self._tags = tags
         self._data = data
         self._syntax = syntax
         self._budget = Budget()
@@ -196,7 +222,7 @@ class _Walk:
 
     def _element(self, found: Found, tag: int, vr: str, start: int, length: int, end: int) -> int:
         """Keep one element if it is asked for; where the next begins."""
-        keyword = _TAGS.get(tag)
+        keyword = self._tags.get(tag)
         after = start + length
         if length != UNDEFINED and after > end:
             self.whole = False

@@ -21,6 +21,8 @@ class Outcome(StrEnum):
     FINDINGS = "findings"
     NONE_FOUND = "none-found"
     NOT_ANALYSED = "not-analysed"
+    JUDGED = "judged"
+    """It is a report of somebody else, whose lesions criteria judged; nothing was looked for."""
 
 
 class TriageLevel(StrEnum):
@@ -188,6 +190,13 @@ class Analysis:
         refused = any(remark.weight is Weight.REFUSES for remark in self.remarks)
         if (self.outcome is Outcome.NOT_ANALYSED) != refused:
             raise ValueError("a series is not analysed exactly when a remark refuses it")
+        if self.outcome is Outcome.JUDGED and not self.judgements:
+            raise ValueError("a report was judged by nothing")
+
+    @property
+    def looked(self) -> bool:
+        """Whether nodules were looked for."""
+        return self.outcome in {Outcome.FINDINGS, Outcome.NONE_FOUND}
 
     @property
     def doubts(self) -> tuple[Remark, ...]:
@@ -196,8 +205,8 @@ class Analysis:
 
     @property
     def count_reliable(self) -> bool:
-        """Whether the series was analysed and nothing speaks against the number of its nodules."""
-        return self.outcome is not Outcome.NOT_ANALYSED and not self.doubts
+        """Whether nodules were looked for and nothing speaks against their number."""
+        return self.looked and not self.doubts
 
     @property
     def reason_code(self) -> str:

@@ -18,7 +18,8 @@ The settling time is there because many senders open an association for each ins
 many: a prefix of a series has no holes either. A sender whose one association carried a whole stack is
 not waited for, until it once has come back with more. Slices at one place are no step: a few are resends;
 where some places are held twice and others not yet, a second pass over them is under way. A multi-frame
-object is a stack in itself; parts of a concatenation belong together (PS3.3 C.7.6.16.2.2.4).
+object is a stack in itself, and so is a report; parts of a concatenation belong together
+(PS3.3 C.7.6.16.2.2.4).
 
 A count that is wrong and an archive that lags behind never hold a series beyond `gap_wait_s`, and what is
 closed too early is no error: a slice that comes after closing opens the series' next generation. Nothing
@@ -45,6 +46,10 @@ FEWEST_FOR_A_STACK = 3
 """Two slices have one step, and one step is neither regular nor irregular."""
 MULTI_FRAME = frozenset(("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"))
 """Enhanced CT and Legacy Converted Enhanced CT Image Storage."""
+
+
+REPORTS = frozenset(f"1.2.840.10008.5.1.4.1.1.88.{kind}" for kind in ("22", "33", "34"))
+"""Enhanced, Comprehensive and Comprehensive 3D SR, which hold TID 1500."""
 
 
 class ClosedBy(StrEnum):
@@ -128,7 +133,7 @@ def whole(headers: Sequence[SliceHeader]) -> bool:
     frames = [header for header in headers if header.sop_class_uid in MULTI_FRAME]
     stacks = [s for s in split(headers) if len(s.slices) >= FEWEST_FOR_A_STACK]
     if not (frames or stacks):
-        return False
+        return bool(headers) and all(header.sop_class_uid in REPORTS for header in headers)
     return _joined(frames) and not any(_lacks(steps_mm(stack)) for stack in stacks)
 
 

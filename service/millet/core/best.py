@@ -90,6 +90,8 @@ def candidate(series_uid: str, headers: Sequence[SliceHeader]) -> Candidate:
 
 def examined(known: Candidate, analysis: Analysis) -> Candidate:
     """What an analysis adds to it: whether it was refused after all, and whether the lungs are whole."""
+    if analysis.outcome is Outcome.JUDGED:  # a report: no series to be read first
+        return known
     refused = analysis.outcome is Outcome.NOT_ANALYSED
     cut = any(remark.reason is Reason.PARTIAL_LUNG for remark in analysis.remarks)
     return replace(known, refusal=analysis.reason_code if refused else "", lungs_cut=cut)

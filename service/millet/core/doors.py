@@ -119,6 +119,8 @@ class Called:
     """AE titles of the peers that may call it; empty for every known one."""
     model: str = ""
     """Name of the model that analyses what is sent to it; empty for the usual one."""
+    judges: bool = False
+    """Whether reports that are sent to it are judged by criteria; else none is taken."""
 
     def __post_init__(self) -> None:
         if self.ae_title != ANY and (mistake := ae_title_mistake(self.ae_title)):
@@ -172,6 +174,11 @@ class Rules:
         """Which of `models` is that of series that were sent to a title, or `USUAL`."""
         policy = self.of(called_ae)
         return policy.ae_title if policy is not None and policy.model else USUAL
+
+    def judges(self, called_ae: str) -> bool:
+        """Whether reports that are sent to a title are judged."""
+        policy = self.of(called_ae)
+        return policy is not None and policy.judges
 
     @property
     def models(self) -> Mapping[str, str]:

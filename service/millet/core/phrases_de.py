@@ -28,6 +28,7 @@ PHRASES: Mapping[str, str] = {
     "uncalibrated.sizes": "unter {low:g} oder über {high:g} mm",
     "calibration": "Wahrscheinlichkeiten gelten einem Rundherd, nicht Krebs: Kalibrierung {version}, "
     "angepasst an {fitted_on}; Prävalenz: {prevalence}.",
+    "not-assessed.images": "Bilder: beurteilt wurde ein Bericht, gesucht wurde nichts",
     "not-assessed.everything": "alles: die Serie wurde nicht ausgewertet",
     "version.software": "Software",
     "version.model": "Modell",
@@ -88,6 +89,10 @@ PHRASES: Mapping[str, str] = {
     "triage.doubt": "{reason} ({detail})",
     "triage.nothing": "nichts gefunden, was die Dringlichkeit erhöht; dies schließt nichts aus",
     "triage.unflagged": "{count}, nichts, was die Dringlichkeit erhöht",
+    "triage.judged": "{lesions} Läsionen eines fremden Berichts: {criteria}, Stufe {level}, {meaning}",
+    "triage.judged-unknown": "{lesions} Läsionen eines fremden Berichts: {criteria} nicht ausgewertet, {why}",
+    "triage.judged-nothing": "{lesions} Läsionen eines fremden Berichts; keine Kriterien sind erfüllt, "
+    "was nichts ausschließt",
     # what is remarked
     "remark": "{reason}: {detail}",
     "set-aside": "nicht verwendet: {what}",

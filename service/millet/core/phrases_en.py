@@ -27,6 +27,7 @@ PHRASES: Mapping[str, str] = {
     "uncalibrated.sizes": "of less than {low:g} or more than {high:g} mm",
     "calibration": "Probabilities are of being a nodule, not of cancer: calibration {version}, "
     "fitted on {fitted_on}; prevalence: {prevalence}.",
+    "not-assessed.images": "images: a report was judged, nothing was looked for",
     "not-assessed.everything": "everything: the series was not analysed",
     "version.software": "software",
     "version.model": "model",
@@ -87,6 +88,10 @@ PHRASES: Mapping[str, str] = {
     "triage.doubt": "{reason} ({detail})",
     "triage.nothing": "nothing found that raises the priority; this rules nothing out",
     "triage.unflagged": "{count}, nothing that raises the priority",
+    "triage.judged": "{lesions} lesions of somebody else's report: {criteria}, level {level}, {meaning}",
+    "triage.judged-unknown": "{lesions} lesions of somebody else's report: {criteria} not evaluated, {why}",
+    "triage.judged-nothing": "{lesions} lesions of somebody else's report; no criteria hold, which rules "
+    "nothing out",
     # what is remarked
     "remark": "{reason}: {detail}",
     "set-aside": "set aside: {what}",

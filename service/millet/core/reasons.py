@@ -53,6 +53,9 @@ class Reason(StrEnum):
     UNSUPPORTED_TRANSFER_SYNTAX = "unsupported-transfer-syntax"
     UNREADABLE_OBJECT = "unreadable-object"
     FOREIGN_OBJECT = "foreign-object"
+    # what a report is that was sent to be judged
+    OWN_REPORT = "own-report"
+    REPORT_UNFIT = "report-unfit"
     # what the model cannot do
     COUNT_LIMIT = "count-limit"
     COUNT_LIMIT_REACHED = "count-limit-reached"

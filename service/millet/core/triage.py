@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from millet.core import pattern as patterns
 from millet.core.analysis import Effusion, Pattern, Triage, TriageLevel
+from millet.core.judgement import Judgement
 from millet.core.language import coded, listed, phrase
 from millet.core.nodule import Nodule, NoduleClass, Side
 from millet.core.reasons import UNRELIABLE_COUNT, Reason, Remark, Weight
@@ -55,6 +56,36 @@ def not_assessed(remark: Remark) -> Triage:
         else phrase("triage.not-analysed", reason=reason)
     )
     return Triage(level=TriageLevel.NOT_ASSESSED, reasons=(told,))
+
+
+def judged(judgements: Sequence[Judgement], lesions: int) -> Triage:
+    """The triage of lesions that somebody else found: the lung's pattern counts as one of ours does.
+
+    Any other level that is reached, and what could not be evaluated, is worth a look.
+    """
+    told = [found for one in judgements if (found := _judged(one, lesions))]
+    if not told:
+        quiet = phrase("triage.judged-nothing", lesions=lesions)
+        return Triage(level=TriageLevel.UNFLAGGED, reasons=(quiet,))
+    told.sort(key=lambda found: _SOONEST.index(found[0]))
+    return Triage(level=told[0][0], reasons=tuple(words for _, words in told))
+
+
+def _judged(found: Judgement, lesions: int) -> tuple[TriageLevel, str] | None:
+    """How soon one judgement asks for somebody, and why; None where it does not."""
+    said: dict[str, object] = {"lesions": lesions, "criteria": found.criteria}
+    if found.level:
+        ours = found.criteria == patterns.PROPOSAL.identifier
+        level = _OF_PATTERN[min(found.level, patterns.PROBABLE)] if ours else TriageLevel.NOTABLE
+        return level, phrase("triage.judged", **said, level=found.level, meaning=found.meaning)
+    if found.conditions and found.not_evaluated:
+        return TriageLevel.NOTABLE, phrase("triage.judged-unknown", **said, why=found.not_evaluated)
+    return None
+
+
+_OF_PATTERN = {1: TriageLevel.URGENT, patterns.PROBABLE: TriageLevel.CRITICAL}
+"""By the level of the lung's pattern, as in `RULES`."""
+_SOONEST = tuple(reversed(TriageLevel))
 
 
 def _miliary(exam: Exam) -> str:

@@ -53,8 +53,8 @@ from millet.flow.read import ReadSeries, read
 from millet.flow.slabs import GRID
 from millet.flow.surroundings import Surroundings, shown, surroundings
 
-UNREPORTED = frozenset({Reason.IDENTITY_CONFLICT})
-"""No object is made: it would be filed under one of several patients. gRPC, page and metric tell it."""
+UNREPORTED = frozenset({Reason.IDENTITY_CONFLICT, Reason.OWN_REPORT})
+"""No object is made: it would be filed under one of several patients, or come back to us in its turn."""
 NOT_ASSESSED = (
     phrase("not-assessed.lymph-nodes"),
     phrase("not-assessed.bones-abdomen"),
@@ -119,7 +119,7 @@ def finish(order: Order, ahead: Ahead, model: Model, progress: Progress, haste: 
         return _examined(base, series, ahead, model, progress, order)
     except UnfitSeries as verdict:
         remark = Remark(reason=verdict.reason, weight=Weight.REFUSES, detail=verdict.detail)
-        return _refused(base, [taken.head for taken in instances], remark)
+        return refused(base, [taken.head for taken in instances], remark)
 
 
 def _blank(order: Order, model: Model) -> Analysis:
@@ -172,18 +172,16 @@ def _told(base: Analysis, series: ReadSeries) -> Analysis:
 def given_up(order: Order, instances: Iterable[bytes], model: Model, fault: Reason) -> Made:
     """The end of a series that could not be analysed for a fault of ours."""
     remark = Remark(reason=fault, weight=Weight.REFUSES, detail=phrase("given-up"))
-    return _refused(_blank(order, model), instances, remark)
+    return refused(_blank(order, model), instances, remark)
 
 
-def _refused(base: Analysis, instances: Iterable[bytes], remark: Remark) -> Made:
-    refused = replace(
-        base,
-        outcome=Outcome.NOT_ANALYSED,
-        remarks=(remark, *base.remarks),
-        triage=triage.not_assessed(remark),
-        not_assessed=(phrase("not-assessed.everything"),),
+def refused(base: Analysis, instances: Iterable[bytes], remark: Remark) -> Made:
+    """What becomes of instances that are not analysed."""
+    ended = replace(base, outcome=Outcome.NOT_ANALYSED, remarks=(remark, *base.remarks))
+    told = replace(
+        ended, triage=triage.not_assessed(remark), not_assessed=(phrase("not-assessed.everything"),)
     )
-    analysis = worded(refused)
+    analysis = worded(told)
     source = None if remark.reason in UNREPORTED else Source.any_of(instances)
     objects = reports_of(analysis, source, masks=False) if source else {}
     return Made(analysis=analysis, objects=objects, candidates=())

@@ -13,13 +13,11 @@ from millet.codec.outline import planes
 from millet.codec.reported import Asked, reported
 from millet.codec.source import Source
 from millet.core import digest
+from millet.core.assembler import REPORTS
 from millet.core.brought import judgements, sets_for
 from millet.core.criteria import CriteriaSet
 from millet.core.language import Language
 from millet.errors import UnfitSeries
-
-REPORTS = frozenset(f"1.2.840.10008.5.1.4.1.1.88.{kind}" for kind in ("22", "33", "34"))
-"""SOP classes that hold TID 1500: Enhanced, Comprehensive and Comprehensive 3D SR."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

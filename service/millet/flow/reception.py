@@ -27,6 +27,8 @@ CT_CLASSES = frozenset(
 )
 """What is taken. Everything else is refused with 0x0122: a sender that still needs the object stored
 must not be told that we did, and our own reports must not come back as work."""
+Classes = Callable[[str], Collection[str]]
+"""The SOP classes that are taken at a called AE title; it is empty for what came by other ways."""
 HEAD_BYTES = 8192
 """Of an instance, kept to be read before it is acknowledged, and when it is journalled; more where private
 elements fill that."""
@@ -42,7 +44,7 @@ class Receptions:
         clock: Clock,
         came: Callable[[], None],
         *,
-        classes: Collection[str] = CT_CLASSES,
+        classes: Classes = lambda _called_ae: CT_CLASSES,
         most_bytes: int,
     ) -> None:
         self._spool = spool
@@ -86,7 +88,7 @@ class Reception:
         spool: Spool,
         clock: Clock,
         came: Callable[[], None],
-        classes: Collection[str],
+        classes: Classes,
         most_bytes: int,
     ) -> None:
         self._spool = spool
@@ -104,7 +106,7 @@ class Reception:
 
     def begin(self, offer: Offer) -> None:
         """An instance is coming; see `ports.Reception`."""
-        if offer.sop_class_uid not in self._classes:
+        if offer.sop_class_uid not in self._classes(offer.source.called_ae):
             raise RefusedInstance(SOP_CLASS_NOT_SUPPORTED, "objects of this SOP class are not taken")
         if not offer.sop_instance_uid:
             raise RefusedInstance(CANNOT_UNDERSTAND, "a C-STORE without a SOP Instance UID")

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
+from millet.codec.shortened import without_pixels
 from millet.core.analysis import Analysis
 from millet.core.language import Language
 from millet.core.media import is_instance, is_sent
@@ -17,10 +19,13 @@ from millet.core.nodule import Nodule
 from millet.core.notification import grounds
 from millet.core.reasons import Reason
 from millet.core.uids import object_uid
-from millet.errors import DetectorError, Interrupted, ServiceError
+from millet.errors import DetectorError, Interrupted, ServiceError, StoreError
+from millet.flow import judged_report
 from millet.flow.ahead import Haste
 from millet.flow.analyse import Made, Order, Progress, finish, given_up
 from millet.flow.drain import Drain
+from millet.flow.foreign import Bench
+from millet.flow.judged_report import holds_reports
 from millet.flow.model import Model, Models
 from millet.flow.precedence import Precedence
 from millet.flow.progress import Reached
@@ -62,6 +67,8 @@ class Analyser:
     """Who looks for earlier exams of a patient; None where nobody does."""
     earlier: Callable[[SeriesKey], Analysis | None] = lambda _key: None
     """The newest committed analysis of a series, of whichever generation."""
+    paths: Callable[[SeriesKey], Sequence[str]] = lambda _key: ()
+    """Where the instances lie that the newest analysis of a series was made of."""
     routed: Routed = lambda _called_ae, destinations: destinations
     recipients: frozenset[str] = frozenset()
     """Destinations that hear of levels."""
@@ -102,6 +109,8 @@ class Analyser:
         for _ in range(ATTEMPTS):
             try:
                 ahead = self.streaming.complete(work)
+                if holds_reports(ahead.shelf.all()):
+                    return self._judged(work, model)
                 return finish(order, ahead, model, self._progress(work), _haste(work))
             except DetectorError as failure:
                 fault = Reason.DETECTOR_FAILED
@@ -113,6 +122,20 @@ class Analyser:
                 fault = Reason.INTERNAL_ERROR
                 self.faulty(work, failure)
         return self._given_up(work, model, fault)
+
+    def _judged(self, work: Work, model: Model) -> Made:
+        bench = Bench(further=model.criteria, language=self.language)
+        return judged_report.finish(
+            self._order(work), [*self._instances(work)], partial(self._images, work), bench
+        )
+
+    def _images(self, work: Work, series_uid: str) -> list[bytes]:
+        """The images of an analysed series of the same site, without pixels; none where they are gone."""
+        key = SeriesKey(site=work.key.site, series_uid=series_uid)
+        try:
+            return [without_pixels(self.spool.read(path)) for path in self.paths(key)]
+        except StoreError:
+            return []
 
     def _before(self, work: Work) -> tuple[Nodule, ...]:
         """The nodules of an earlier generation; none where there was none, or it cannot be read any more."""

@@ -23,6 +23,8 @@ class CalledSection:
     """AE titles of the peers that may call it; empty for every known one."""
     model: str = ""
     """Which model analyses what is sent here, name/version; empty for that of the setting `model`."""
+    judges: bool = False
+    """Whether structured reports that are sent here, too, are taken, and their lesions judged by criteria."""
 
     def __post_init__(self) -> None:
         if self.model and (mistake := model_mistake(self.model)):
@@ -37,6 +39,7 @@ class CalledSection:
             destinations=self.destinations,
             peers=self.peers,
             model=self.model,
+            judges=self.judges,
         )
 
 

@@ -50,8 +50,9 @@ class Settings:
     peer: tuple[PeerSection, ...] = ()
     """Who may send, by AE title, addresses and certificate, and where each is called back (`[[peer]]`)."""
     called: tuple[CalledSection, ...] = ()
-    """Our AE titles, each with its urgency, model, destinations and peers (`[[called]]`). Empty: every called
-    title is taken, since senders often have another and it protects nothing."""
+    """Our AE titles, each with its urgency, model, destinations and peers, and whether it judges reports
+    (`[[called]]`). Empty: every called title is taken, since senders often have another and it protects
+    nothing."""
     dicom_tls: bool = False
     """Whether the DICOM port speaks TLS, and nothing but TLS; senders then must show a certificate. Those
     that cannot need a second receive process on a port of its own."""

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import analyses
 import pytest
+from characters import JUDGEMENT
 from fakes import MemoryObjects
 from instances import START_UTC, entry
 
+from millet.core.analysis import Outcome
 from millet.core.prior import choose
 from millet.core.reasons import Reason
 from millet.edge.journal import SqlJournal, open_engine
@@ -86,6 +88,14 @@ def test_of_each_series_the_newest_analysis_counts(bench):
     assert bench.journal.close(again.series_id, again.generation, START_UTC)
     bench.analyse(again, analyses.refused(Reason.GANTRY_TILT), digest="cd" * 32)
     assert [(one.model_digest, one.analysed) for one in bench.exams(2).others] == [("cd" * 32, False)]
+
+
+def test_a_judged_report_is_no_prior(bench):
+    """Nobody looked for nodules there."""
+    judged = replace(analyses.analysis(0), outcome=Outcome.JUDGED, judgements=(JUDGEMENT,))
+    bench.analyse(bench.receive(1, "20250101"), judged)
+    bench.receive(2, "20260101")
+    assert [one.analysed for one in bench.exams(2).others] == [False]
 
 
 def test_nobody_and_nothing_have_no_other_exams(bench):

@@ -115,7 +115,7 @@ def _others(row: sa.Row[Any], site: str) -> sa.Select[Any]:
 
 
 def _read(row: sa.Row[Any]) -> Facts:
-    analysed = row.outcome != Outcome.NOT_ANALYSED
+    analysed = row.outcome in {Outcome.FINDINGS, Outcome.NONE_FOUND}
     return _facts(row).read_by(row.model_digest, analysed=analysed)
 
 

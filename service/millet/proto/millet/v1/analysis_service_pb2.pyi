@@ -79,6 +79,8 @@ class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome.Value
     """Analysed; none found."""
     OUTCOME_NOT_ANALYSED: _Outcome.ValueType  # 3
     """Not analysed, for the reason that is given."""
+    OUTCOME_JUDGED: _Outcome.ValueType  # 4
+    """A report of somebody else, whose lesions criteria judged; nothing was looked for."""
 
 class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
     """Outcome says how a series ended."""
@@ -91,6 +93,8 @@ OUTCOME_NONE_FOUND: Outcome.ValueType  # 2
 """Analysed; none found."""
 OUTCOME_NOT_ANALYSED: Outcome.ValueType  # 3
 """Not analysed, for the reason that is given."""
+OUTCOME_JUDGED: Outcome.ValueType  # 4
+"""A report of somebody else, whose lesions criteria judged; nothing was looked for."""
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
 class _Side:

@@ -1,0 +1,127 @@
+"""A report that was sent to be judged, from its bytes to an analysis and the SR that is made of it.
+
+    report -> lesions, and the images it names as far as they are here -> criteria -> Analysis -> SR
+
+A report that cannot be judged is not analysed, with its coded reason, as any series. One of our own that
+comes back is not judged and told of nowhere, else it would go round in circles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from millet import __version__
+from millet.codec import judged_sr
+from millet.codec.document import MANUFACTURER
+from millet.codec.elements import read_elements, tag_of
+from millet.codec.judged_sr import Names
+from millet.codec.reported import Asked
+from millet.codec.sr_tree import evidence
+from millet.core import digest, triage
+from millet.core.analysis import Analysis, Outcome, Provenance, Triage, TriageLevel
+from millet.core.assembler import REPORTS
+from millet.core.language import phrase
+from millet.core.reasons import Reason, Remark, Weight
+from millet.core.uids import object_uid
+from millet.core.worded import worded
+from millet.errors import UnfitSeries
+from millet.flow.analyse import Made, Order, refused
+from millet.flow.foreign import Bench, judge
+from millet.flow.shelf import Taken
+
+MADE_BY = "criteria"
+"""In place of a model's name: nothing was looked for."""
+NOTHING_LOOKED_FOR = phrase("not-assessed.images")
+
+Images = Callable[[str], Iterable[bytes]]
+"""The instances of a series that is here; none of one that is not, or not whole yet."""
+
+
+def holds_reports(instances: Sequence[Taken]) -> bool:
+    """Whether a series is of reports that are judged, and of nothing else."""
+    return bool(instances) and all(one.image and one.image.sop_class_uid in REPORTS for one in instances)
+
+
+def finish(order: Order, reports: Sequence[bytes], images: Images, bench: Bench) -> Made:
+    """Judge the last of the reports of a series, in the order in which they came.
+
+    Lesions are held against the images where the report names one series of them that is here.
+    """
+    last, blank = reports[-1], _blank(order, bench)
+    try:
+        _must_be_foreign(last)
+        judged, source = judge(last, _named(last, images), Asked(), order.created_utc, bench)
+    except UnfitSeries as verdict:
+        return _refused(blank, reports, verdict)
+    except ValueError as why:
+        return _refused(blank, reports, UnfitSeries(Reason.REPORT_UNFIT, str(why)))
+    found = judged.reported
+    earlier = (phrase("judged.earlier", count=len(reports) - 1),) if len(reports) > 1 else ()
+    analysis = worded(
+        replace(
+            blank,
+            outcome=Outcome.JUDGED,
+            judgements=judged.judgements,
+            triage=triage.judged(judged.judgements, found.brought.told),
+            not_assessed=(NOTHING_LOOKED_FOR, *found.told, *earlier),
+            provenance=_provenance(judged.configuration_digest),
+        )
+    )
+    names = Names(object_uid(analysis, "sr-series"), object_uid(analysis, "sr"))
+    return Made(analysis=analysis, objects={"sr": judged_sr.encode(judged, source, names)}, candidates=())
+
+
+def _blank(order: Order, bench: Bench) -> Analysis:
+    """An analysis of nothing yet."""
+    return Analysis(
+        site=order.site,
+        study_uid=order.study_uid,
+        series_uid=order.series_uid,
+        frame_of_reference_uid="",
+        generation=order.generation,
+        created_utc=order.created_utc,
+        outcome=Outcome.NONE_FOUND,
+        remarks=(),
+        volumes=(),
+        nodules=(),
+        triage=Triage(level=TriageLevel.NOT_ASSESSED, reasons=()),
+        pattern=None,
+        lungs=None,
+        effusions=(),
+        not_assessed=(NOTHING_LOOKED_FOR,),
+        provenance=_provenance(digest.judging(bench.further, __version__, bench.language)),
+        predecessor=order.predecessor,
+        language=order.language,
+    )
+
+
+def _provenance(configuration_digest: str) -> Provenance:
+    return Provenance(
+        software_version=__version__,
+        model_name=MADE_BY,
+        model_version=__version__,
+        model_digest="",
+        configuration_digest=configuration_digest,
+        provider="",
+        precision="",
+    )
+
+
+def _refused(blank: Analysis, reports: Sequence[bytes], verdict: UnfitSeries) -> Made:
+    """With an SR alone: messages and CAD are of a chest CT."""
+    remark = Remark(reason=verdict.reason, weight=Weight.REFUSES, detail=verdict.detail)
+    made = refused(blank, reports, remark)
+    return replace(made, objects={kind: made.objects[kind] for kind in {"sr"} & made.objects.keys()})
+
+
+def _must_be_foreign(report: bytes) -> None:
+    found = read_elements(report, {tag_of("Manufacturer")}).get(tag_of("Manufacturer"))
+    if found is not None and found.ascii == MANUFACTURER:
+        raise UnfitSeries(Reason.OWN_REPORT, phrase("judged.own"))
+
+
+def _named(report: bytes, images: Images) -> list[bytes]:
+    """The images of the one series that a report names and that is here."""
+    here = [instances for uid in evidence(report) if (instances := list(images(uid)))]
+    return here[0] if len(here) == 1 else []

@@ -1,0 +1,142 @@
+"""Reports of others that were sent to be judged."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from io import BytesIO
+
+import foreign_reports
+import pytest
+from brains import brain
+from pydicom import dcmread
+from reports import SERIES, analysis, ct_series, nodules
+from validators import assert_dciodvfy, assert_dsrdump
+
+from millet.codec import record, sr
+from millet.codec.source import Source
+from millet.core.analysis import Outcome, TriageLevel
+from millet.core.language import Language
+from millet.core.reasons import Reason
+from millet.core.uids import object_uid
+from millet.flow.analyse import Order
+from millet.flow.foreign import Bench
+from millet.flow.judged_report import finish
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ORDER = Order(site="default", study_uid="1.2", series_uid="1.2.3", generation=1, created_utc=NOW)
+GERMAN = Language.GERMAN
+MANY = foreign_reports.of(brain({3: 20, 9: 20}))
+FEW = foreign_reports.of(brain({3: 2}))
+
+
+def here(_series_uid):
+    """The images that the reports name."""
+    return foreign_reports.MR
+
+
+def nowhere(_series_uid):
+    """No images."""
+    return ()
+
+
+def judged(*reports, images=here, order=ORDER):
+    """What becomes of reports."""
+    return finish(order, reports, images, Bench(language=order.language))
+
+
+def written(made, folder):
+    """The SR as a file."""
+    assert set(made.objects) == {"sr"}
+    path = folder / "sr.dcm"
+    path.write_bytes(made.objects["sr"])
+    return path
+
+
+def test_lesions_of_others_are_judged_and_told(tmp_path):
+    """The level reaches the worklist, and the SR has the name that the journal knows it by."""
+    made = judged(MANY)
+    found = made.analysis
+    assert (found.outcome, found.triage.level) == (Outcome.JUDGED, TriageLevel.NOTABLE)
+    level = "brain-miliary-mr, level 1, miliary metastasis by these criteria"
+    assert found.triage.reasons[0] == f"40 lesions of somebody else's report: {level}"
+    assert (found.nodules, found.looked, found.count_reliable) == ((), False, False)
+    report = dcmread(BytesIO(made.objects["sr"]))
+    assert report.SOPInstanceUID == object_uid(found, "sr")
+    path = written(made, tmp_path)
+    assert_dciodvfy(path)
+    assert "brain-miliary-mr" in assert_dsrdump(path)
+    assert record.decode(record.encode(found)) == found
+
+
+def test_the_same_report_makes_the_same_objects():
+    """A work that is done twice is sent once."""
+    assert judged(MANY).objects == judged(MANY).objects
+
+
+def test_criteria_that_do_not_hold_rule_nothing_out():
+    """No level is the absence of one, and never the word normal."""
+    found = judged(FEW).analysis
+    assert found.triage.level is TriageLevel.UNFLAGGED
+    assert "rules nothing out" in found.triage.reasons[0]
+
+
+def test_what_could_not_be_evaluated_is_worth_a_look():
+    """Without the images nobody knows how many lie on one."""
+    found = judged(MANY, images=nowhere).analysis
+    assert found.triage.level is TriageLevel.NOTABLE
+    assert "not evaluated" in found.triage.reasons[0]
+    assert any("modality" in said for said in found.not_assessed)
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_it_speaks_the_language_of_the_service(language):
+    """Reasons, what was not assessed, and the report."""
+    order = Order(
+        site="default", study_uid="1.2", series_uid="1.2.3", generation=1, created_utc=NOW, language=language
+    )
+    made = judged(MANY, order=order)
+    said = made.analysis.triage.reasons[0], made.analysis.not_assessed[0]
+    assert all(("eines fremden Berichts" in one or "Bilder" in one) is (language is GERMAN) for one in said)
+
+
+def test_the_last_of_several_reports_counts():
+    """The ones before it are counted, not judged."""
+    found = judged(MANY, FEW).analysis
+    assert found.triage.level is TriageLevel.UNFLAGGED
+    assert "earlier reports of the same series: 1" in found.not_assessed
+
+
+CUT = MANY[: len(MANY) // 3]
+SITELESS = foreign_reports.group(1, brain({3: 1}).lesions[0], site=foreign_reports.LESION)
+
+
+@pytest.mark.parametrize(
+    "report", [CUT, foreign_reports.report([SITELESS])], ids=["cut off", "of no known organ"]
+)
+def test_a_report_that_cannot_be_judged_is_not_analysed(report, tmp_path):
+    """With its coded reason, and in a report of its own where one can be made."""
+    made = judged(report)
+    found = made.analysis
+    assert (found.outcome, found.reason_code) == (Outcome.NOT_ANALYSED, Reason.REPORT_UNFIT)
+    assert found.triage.level is TriageLevel.NOT_ASSESSED
+    assert_dciodvfy(written(made, tmp_path))
+
+
+def test_our_own_report_does_not_go_round_in_circles():
+    """It is refused, and nothing is made that could come back in its turn."""
+    ours = sr.encode(analysis(nodules(3)), Source.read(ct_series()))
+    made = judged(ours)
+    assert made.analysis.reason_code == Reason.OWN_REPORT
+    assert made.objects == {}
+
+
+def test_images_of_several_series_are_not_chosen_from():
+    """Where a report names one that is here, its images count; of an unknown one, none."""
+    asked = []
+
+    def images(series_uid):
+        asked.append(series_uid)
+        return foreign_reports.MR
+
+    judged(MANY, images=images)
+    assert asked == [SERIES]
