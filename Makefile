@@ -6,7 +6,7 @@ EXTRA ?= $(patsubst .venv/installed-%,%,$(firstword $(wildcard .venv/installed-*
 BIN := .venv/bin
 STAMP := .venv/installed-$(EXTRA)
 BENCHES := $(filter-out table,$(basename $(notdir $(wildcard bench/*.py))))
-SOURCES := service tests bench tools
+SOURCES := service tests bench tools docs/examples
 
 .PHONY: help install demo serve test fuzz check check-deploy bench faults proto docs clean
 .DEFAULT_GOAL := help

@@ -24,8 +24,13 @@ from millet.edge.grpc_api.server import offer
 from millet.edge.web import Stow
 from millet.edge.web.application import application
 from millet.edge.web.feed import Feed
-from millet.proto.millet.v1 import analysis_service_pb2
+from millet.proto.inference.grpc_service_pb2_grpc import (
+    GRPCInferenceServiceServicer,
+    add_GRPCInferenceServiceServicer_to_server,
+)
+from millet.proto.millet.v1 import analysis_service_pb2, picture_service_pb2
 from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceServicer, CriteriaServiceServicer
+from millet.proto.millet.v1.picture_service_pb2_grpc import PictureServiceServicer
 
 
 class Register:
@@ -47,7 +52,9 @@ class Register:
 def methods() -> set[str]:
     """The full name of every method of every service that the server registers."""
     register = Register()
-    offer(register, AnalysisServiceServicer(), CriteriaServiceServicer(), health.HealthServicer())
+    ours = AnalysisServiceServicer(), CriteriaServiceServicer(), PictureServiceServicer()
+    offer(register, *ours, health.HealthServicer())
+    add_GRPCInferenceServiceServicer_to_server(GRPCInferenceServiceServicer(), register)  # on its own port
     return register.methods
 
 
@@ -68,7 +75,8 @@ def test_every_rpc_of_the_contract_has_its_role():
 
 def test_every_rpc_of_the_contract_is_offered():
     """The whole descriptor is among them."""
-    services = analysis_service_pb2.DESCRIPTOR.services_by_name.values()
+    files = analysis_service_pb2, picture_service_pb2
+    services = [one for file in files for one in file.DESCRIPTOR.services_by_name.values()]
     assert methods() >= {f"/{one.full_name}/{method.name}" for one in services for method in one.methods}
 
 
@@ -86,7 +94,8 @@ def test_patients_data_is_never_open():
         "/openapi.json",
         "/static/{file}",
     }
-    assert all(name.startswith("/grpc.health.") for name, role in RPCS.items() if role is Open.TO_ALL)
+    health = ("/grpc.health.", "/inference.GRPCInferenceService/Server")
+    assert all(name.startswith(health) for name, role in RPCS.items() if role is Open.TO_ALL)
 
 
 @pytest.mark.parametrize(("role", "needed"), list(product([None, *Role], [None, Open.TO_ALL, *Role])))

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from millet.app.canary import wants
+from millet.app.doors import Doors
+from millet.app.lending import LentDetectors
 from millet.app.loading import STREAMS, WINDOWS, load_models, prove
 from millet.app.pulling import prior_archives
 from millet.app.tracing import Tracing
@@ -63,6 +65,7 @@ class Analysing:
     events: Events
     telemetry: Telemetry
     tracing: Tracing
+    doors: Doors
 
     def part(self) -> Part:
         """Load and prove the models, and make the part. Raises ModelError."""
@@ -73,6 +76,7 @@ class Analysing:
         for model in _each(devices[0]):
             self._say(model)
         stations = [self._station(models) for models in devices]
+        lent = LentDetectors(self.doors, stations[0].batcher, _each(devices[0]))
         board, drain = ProgressBoard(self.journal), Drain()
         found = ProvisionalBoard(self.journal)
         decoders = Decoders(MOST_DECODERS)
@@ -102,8 +106,10 @@ class Analysing:
             self.work.start(analyser.run, analyser.give_up)
             for loop in loops:
                 loop.start()
+            lent.start()
 
         def stop(within_s: float) -> bool:
+            lent.stop()
             for loop in loops:
                 loop.stop(1.0)
             drained = drain.stop(within_s)

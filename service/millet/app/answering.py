@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from millet.app.doors import Doors
 from millet.app.gate import api_doors
@@ -66,7 +66,7 @@ class Answering:
             gate=doors.gate,
             credentials=doors.grpc_credentials,
         )
-        web = WebServer(self._sources(), doors.web)
+        web = WebServer(replace(self._sources(), calls=grpc.calls), doors.web)
         self.journal.watch(grpc.wake)
         self.journal.watch(web.wake)
 

@@ -146,7 +146,8 @@ def check(settings: Settings, destinations: Collection[str]) -> None:
 
 def exposure(settings: Settings) -> str:
     """Why gRPC and HTTP must not be opened as they are configured; empty if they may."""
-    if "api" not in settings.roles or settings.insecure or _is_loopback(settings.host):
+    answers = "api" in settings.roles or ("analyse" in settings.roles and settings.kserve_port)
+    if not answers or settings.insecure or _is_loopback(settings.host):
         return ""
     missing = []
     if settings.tls_certificate is None:

@@ -94,8 +94,8 @@ class ApiDoors:
     grpc_credentials: grpc.ServerCredentials | None
 
 
-def api_doors(doors: Doors) -> ApiDoors:
-    """Read files and keys, and stand before the servers. Raises SettingsError."""
+def api_gate(doors: Doors) -> ApiGate:
+    """Read the file of who may call, and the issuer's keys. Raises SettingsError."""
     chosen, access, issuer = doors.settings, None, None
     if chosen.access_file is not None:
         access = AccessFile(chosen.access_file, doors.renewal(SecretFile.ACCESS))
@@ -107,11 +107,16 @@ def api_doors(doors: Doors) -> ApiDoors:
             role_claim=chosen.oidc_role_claim,
         )
         issuer = Oidc(trusted, client_context(None, None, None))
-    gate = ApiGate(doors=doors, access=access, issuer=issuer)
-    tls = doors.tls(require=False)
+    return ApiGate(doors=doors, access=access, issuer=issuer)
+
+
+def api_doors(doors: Doors) -> ApiDoors:
+    """Read files and keys, and stand before the servers. Raises SettingsError."""
+    chosen, gate, tls = doors.settings, api_gate(doors), doors.tls(require=False)
     web = WebDoor(
         gate=gate,
         hosts=hosts(chosen),
+        origins=chosen.web_origins,
         tls=None if tls is None else tls.following(),
         certificate_of=peer_certificate,
     )

@@ -190,6 +190,7 @@ class Service:
             events=self._events,
             telemetry=self._telemetry,
             tracing=self._tracing,
+            doors=self._doors,
         ).part()
 
     # deliver: to each destination by itself

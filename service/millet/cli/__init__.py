@@ -20,6 +20,7 @@ COMMANDS = {
     "phantom": "phantom",
     "models": "models",
     "audit": "audit",
+    "accept": "accept",
     "evaluate": "evaluate",
     "evaluate-luna16": "evaluate_luna16",
     "train": "train",

@@ -25,6 +25,11 @@ def contents(files: tuple[Path, ...]) -> Iterator[bytes]:
     return (path.read_bytes() for path in files)
 
 
+def is_dicom(begin: bytes) -> bool:
+    """Whether a file that begins so carries the prefix."""
+    return begin[_PREFIX_AT : _PREFIX_AT + len(_PREFIX)] == _PREFIX
+
+
 def _is_dicom(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(_PREFIX_AT + 4)[_PREFIX_AT:] == _PREFIX
+        return is_dicom(file.read(_PREFIX_AT + len(_PREFIX)))

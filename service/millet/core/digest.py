@@ -44,6 +44,11 @@ def judging(criteria: Sequence[CriteriaSet], software_version: str, language: La
     return _sha256(facts)
 
 
+def criteria_set(criteria: CriteriaSet) -> str:
+    """SHA-256 in hex over one set of criteria; another threshold is another set."""
+    return _sha256(_set(criteria))
+
+
 def _set(criteria: CriteriaSet) -> dict[str, Any]:
     facts = asdict(criteria)
     if not criteria.modality:  # which none had once: their objects keep their names

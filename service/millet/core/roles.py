@@ -55,6 +55,12 @@ RPCS: Mapping[str, Role | Open] = {
     "/millet.v1.PictureService/StreamMasks": Role.VIEWER,
     "/millet.v1.PictureService/ListPictures": Role.VIEWER,
     "/millet.v1.PictureService/GetPicture": Role.VIEWER,
+    "/inference.GRPCInferenceService/ServerLive": Open.TO_ALL,
+    "/inference.GRPCInferenceService/ServerReady": Open.TO_ALL,
+    "/inference.GRPCInferenceService/ServerMetadata": Role.VIEWER,
+    "/inference.GRPCInferenceService/ModelReady": Role.VIEWER,
+    "/inference.GRPCInferenceService/ModelMetadata": Role.VIEWER,
+    "/inference.GRPCInferenceService/ModelInfer": Role.VIEWER,
     "/grpc.health.v1.Health/Check": Open.TO_ALL,
     "/grpc.health.v1.Health/Watch": Open.TO_ALL,
     "/grpc.health.v1.Health/List": Open.TO_ALL,
@@ -107,8 +113,15 @@ def needed_by_rpc(method: str) -> Needed:
     return RPCS.get(method)
 
 
+def is_rpc(path: str) -> bool:
+    """Whether an HTTP path is the full name of a gRPC method, `/package.Service/Method`, of us or not."""
+    return _RPC.fullmatch(path) is not None
+
+
 def route_of(path: str) -> str:
-    """Which of `ROUTES` an HTTP path is of; empty for none. Names no series, unlike the path."""
+    """Which of `ROUTES` or `RPCS` an HTTP path is of; empty for none. Names no series, unlike the path."""
+    if path in RPCS:
+        return path
     return next((route for pattern, route in _ROUTES if pattern.fullmatch(path)), "")
 
 
@@ -133,4 +146,5 @@ def _pattern(route: str) -> re.Pattern[str]:
     return re.compile("".join("[^/]+" if part.startswith("{") else re.escape(part) for part in parts))
 
 
+_RPC = re.compile(r"/[A-Za-z]\w*(\.\w+)+/\w+", re.ASCII)
 _ROUTES = tuple((_pattern(route), route) for route in ROUTES)

@@ -133,7 +133,7 @@ def _blank(order: Order, model: Model) -> Analysis:
             model_name=model.manifest.name,
             model_version=model.manifest.version,
             model_digest=model.digest,
-            configuration_digest=_configuration(model, order.language),
+            configuration_digest=configuration(model, order.language),
             provider=model.provider,
             precision=model.precision,
         ),
@@ -142,7 +142,8 @@ def _blank(order: Order, model: Model) -> Analysis:
     )
 
 
-def _configuration(model: Model, language: Language) -> str:
+def configuration(model: Model, language: Language) -> str:
+    """The digest of all but the model that changes a result, as every report tells it."""
     second = model.second.looks_with if model.second else None
     return digest.configuration(model.manifest, PROPOSAL, __version__, second, model.criteria, language)
 

@@ -83,6 +83,11 @@ def _device(device: str) -> str:
     return f"{device!r} is none of {', '.join(DEVICES)}, cuda:N"
 
 
+def _origins(origins: tuple[str, ...]) -> str:
+    wrong = [one for one in origins if not re.fullmatch(r"https?://[^/@\s*]+", one)]
+    return f"{wrong[0]!r} is not of the form http[s]://HOST[:PORT]" if wrong else ""
+
+
 def _roles(roles: tuple[str, ...]) -> str:
     unknown = [role for role in roles if role not in ROLES]
     if unknown or not roles:
@@ -101,7 +106,9 @@ CHECKS: Mapping[str, Callable[[Any], str]] = {
     "emergency_peers": _peer_titles,
     "oidc_role_claim": _not_blank,
     "grpc_port": _port,
+    "kserve_port": _port_or_none,
     "web_port": _port,
+    "web_origins": _origins,
     "metrics_port": _port_or_none,
     "metrics_host": _not_blank,
     "canary_every_s": _not_negative,

@@ -82,10 +82,16 @@ class Settings:
     web_hosts: tuple[str, ...] = ()
     """Names by which browsers may address the page; empty for those of loopback where it is bound to it,
     else for any."""
+    web_origins: tuple[str, ...] = ()
+    """Origins of other sites, such as https://viewer.hospital.example, whose pages may make the calls of
+    the gRPC API from a browser: docs/reference/browsers.md. None: those of this service alone may."""
     audit_dir: Path | None = None
     """Folder of the audit trail; empty for state_dir/audit. May lie on a volume of its own."""
     grpc_port: int = 50051
     """gRPC port, the customary one."""
+    kserve_port: int = 0
+    """gRPC port on which a process with the role analyse lends its detectors to others, by the KServe v2
+    protocol; 0 for none. Their windows go behind all work of its own: docs/how-to/remote-detector.md."""
     web_port: int = 8080
     """HTTP port: page, metrics and health. Above 1024, which needs no root."""
     metrics_port: int = 0
@@ -235,9 +241,9 @@ def _field_mistakes(settings: Settings) -> Iterator[str]:
 
 def _joint_mistakes(settings: Settings) -> Iterator[str]:
     ports = [settings.dicom_port, settings.grpc_port, settings.web_port]
-    ports += [settings.metrics_port] if settings.metrics_port else []
+    ports += [port for port in (settings.metrics_port, settings.kserve_port) if port]
     if len(set(ports)) < len(ports):
-        yield "dicom_port, grpc_port, web_port, metrics_port: each needs a port of its own"
+        yield "dicom_port, grpc_port, web_port, metrics_port, kserve_port: each needs a port of its own"
     if settings.retry_longest_s < settings.retry_first_s:
         yield "retry_longest_s: must not be below retry_first_s"
     yield from security_mistakes(settings)

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import inspect
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from time import monotonic
 from typing import Any, TypeAlias
@@ -16,6 +16,7 @@ import grpc
 
 from millet.core.doors import Certificate
 from millet.core.roles import Open, Verdict, Who, needed_by_rpc
+from millet.edge.grpc_api.http_context import HttpContext
 from millet.edge.grpc_api.refusals import Refusal, refuse
 from millet.ports import Ask, Gate, Pems, Shown
 
@@ -90,7 +91,7 @@ class GateInterceptor(grpc.aio.ServerInterceptor):
         return self._behind(handler, admit)
 
     async def _admit(self, method: str, context: Context) -> tuple[Ask, Who | None]:
-        asked = Ask(door="grpc", what=method, needed=needed_by_rpc(method), shown=_shown(context))
+        asked = _asked(method, context)
         verdict, who = await asyncio.to_thread(self._gate.ask, asked)
         if verdict is not Verdict.ALLOWED:
             await refuse(context, Refusal(*REFUSED[verdict]))
@@ -125,7 +126,15 @@ class GateInterceptor(grpc.aio.ServerInterceptor):
         return outer
 
 
-def _shown(context: Context) -> Shown:
+def _asked(method: str, context: Context | HttpContext) -> Ask:
+    needed = needed_by_rpc(method)
+    if isinstance(context, HttpContext):
+        return Ask(door="http", what=method, needed=needed, shown=context.shown)
+    return Ask(door="grpc", what=method, needed=needed, shown=shown(context))
+
+
+def shown(context: Context | grpc.ServicerContext) -> Shown:
+    """What a caller shows."""
     given = dict(context.invocation_metadata() or ())
     scheme, _, token = str(given.get("authorization", "")).partition(" ")
     return Shown(
@@ -141,10 +150,10 @@ def _address(peer: str) -> str:
     return rest.rpartition(":")[0].strip("[]") if kind in {"ipv4", "ipv6"} else ""
 
 
-def _certificate(context: Context) -> Certificate | None:
-    shown = context.auth_context()
-    if not (pem := next(iter(shown.get("x509_pem_cert", ())), b"")):
+def _certificate(context: Context | grpc.ServicerContext) -> Certificate | None:
+    told: Mapping[str, Any] = context.auth_context()
+    if not (pem := next(iter(told.get("x509_pem_cert", ())), b"")):
         return None
     der = ssl.PEM_cert_to_DER_cert(pem.decode("ascii"))
-    common_name = next(iter(shown.get("x509_common_name", ())), b"").decode("utf-8", "replace")
+    common_name = next(iter(told.get("x509_common_name", ())), b"").decode("utf-8", "replace")
     return Certificate(common_name=common_name, sha256=hashlib.sha256(der).hexdigest())

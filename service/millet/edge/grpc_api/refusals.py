@@ -32,6 +32,10 @@ class Refusal(Exception):  # noqa: N818 - an answer to the caller, not a fault
         self.details = (ErrorInfo(reason=reason, domain=DOMAIN), *details)
         super().__init__(why)
 
+    def packed(self) -> list[Packed]:
+        """The details as a status carries them."""
+        return [_packed(detail) for detail in self.details]
+
 
 def bad(field: str, why: str) -> Refusal:
     """A field of the request makes no sense."""
@@ -67,8 +71,7 @@ def answering() -> Iterator[None]:
 
 async def refuse(context: Context, refusal: Refusal) -> NoReturn:
     """End a call."""
-    packed = [_packed(detail) for detail in refusal.details]
-    status = Status(code=refusal.code.value[0], message=str(refusal), details=packed)
+    status = Status(code=refusal.code.value[0], message=str(refusal), details=refusal.packed())
     trailing = ((DETAILS, status.SerializeToString()),)
     await context.abort(refusal.code, str(refusal), trailing_metadata=trailing)
     raise AssertionError  # abort does not return

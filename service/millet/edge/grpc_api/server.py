@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
+from typing import cast
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -16,6 +17,7 @@ from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
 from millet.core.criteria import CriteriaSet
+from millet.edge.grpc_api.connect import Connect
 from millet.edge.grpc_api.criteria import CriteriaService
 from millet.edge.grpc_api.gate import GateInterceptor
 from millet.edge.grpc_api.malformed import MalformedInterceptor
@@ -23,6 +25,7 @@ from millet.edge.grpc_api.picture_service import PictureService
 from millet.edge.grpc_api.picturing import Kept, Picturing
 from millet.edge.grpc_api.reading import Reading
 from millet.edge.grpc_api.recent import Recent
+from millet.edge.grpc_api.registered import Registered
 from millet.edge.grpc_api.requests import RequestInterceptor
 from millet.edge.grpc_api.saying import Saying
 from millet.edge.grpc_api.service import AnalysisService
@@ -122,6 +125,10 @@ class GrpcServer:
         kept = Kept(worklist, sources.slices, sources.read)
         self._pictures = PictureService(Picturing(reading, kept), sources.telemetry)
         self._health = health.HealthServicer()
+        registered = Registered(self._interceptors)
+        self._offer_to(cast("grpc.aio.Server", registered))
+        self.calls = Connect(registered, most_calls=MOST_CALLS)
+        """The same calls for browsers, to be served over HTTP on the event loop of this server."""
         self._healthy_s = -HEALTH_S
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -134,7 +141,7 @@ class GrpcServer:
         server = grpc.aio.server(
             interceptors=self._interceptors, options=OPTIONS, maximum_concurrent_rpcs=MOST_CALLS
         )
-        offer(server, self._service, self._criteria, self._pictures, self._health)
+        self._offer_to(server)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             if self._credentials is None:
@@ -166,6 +173,9 @@ class GrpcServer:
         self._recent.bell.ring()
         await self._server.stop(grace_s)
         self._server = None
+
+    def _offer_to(self, server: grpc.aio.Server) -> None:
+        offer(server, self._service, self._criteria, self._pictures, self._health)
 
     async def _follow(self) -> None:
         while not self._watching.stopping:

@@ -9,6 +9,7 @@ import grpc
 
 from millet.core.manifest import Manifest
 from millet.edge.kserve.contract import served_name
+from millet.edge.kserve.guard import Guard
 from millet.edge.kserve.probe import probe_window
 from millet.edge.kserve.service import InferenceService, Served
 from millet.edge.kserve.transport import LIMITS, Tls
@@ -28,18 +29,27 @@ def catalogue(manifest: Manifest, detectors: Mapping[str, Detector]) -> dict[str
 
 
 class KServeServer:
-    """One server. Whoever reaches its port may use it: on another host than loopback give it TLS.
+    """One server. Whoever reaches its port may use it, but for a guard: on another host give it TLS.
 
     Args:
         models: what is served, by name.
-        threads: calls that are worked on at a time; further ones wait.
+        threads: calls that are worked on at a time, and whose windows are held; further ones wait.
         tls: None for none.
+        guard: who may call; None for everybody.
     """
 
-    def __init__(self, models: Mapping[str, Served], *, threads: int = 4, tls: Tls | None = None) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, Served],
+        *,
+        threads: int = 4,
+        tls: Tls | grpc.ServerCredentials | None = None,
+        guard: Guard | None = None,
+    ) -> None:
         self._models = models
         self._threads = threads
         self._tls = tls
+        self._guard = guard
         self._server: grpc.Server | None = None
 
     def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
@@ -48,10 +58,15 @@ class KServeServer:
         Blocks; raises DetectorError where a model cannot run, OSError where the port is taken,
         SettingsError where a PEM file cannot be read.
         """
-        credentials = self._tls.server() if self._tls else None
+        credentials = self._tls.server() if isinstance(self._tls, Tls) else self._tls
         service = InferenceService(self._models)
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="kserve")
-        server = grpc.server(self._pool, options=(*LIMITS, ("grpc.so_reuseport", 0)))
+        limits = LIMITS if self._guard is None else self._guard.limits
+        server = grpc.server(
+            self._pool,
+            interceptors=[self._guard] if self._guard else [],
+            options=(*limits, ("grpc.so_reuseport", 0)),
+        )
         rpc.add_GRPCInferenceServiceServicer_to_server(service, server)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:

@@ -2,11 +2,12 @@
 
 NOT_FOUND: no such model or version. INVALID_ARGUMENT: tensors that do not fit the metadata.
 RESOURCE_EXHAUSTED: the device has no memory for so many windows. INTERNAL: the detector failed.
+UNAVAILABLE: the service stops.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +20,18 @@ from numpy.typing import NDArray
 from millet import __version__
 from millet.edge.kserve import contract
 from millet.edge.kserve.contract import INPUT, OUTPUTS, WINDOW
-from millet.errors import DetectorError, OutOfMemory
+from millet.errors import DetectorError, Interrupted, OutOfMemory
 from millet.ports import Detector, Peaks
 from millet.proto.inference import grpc_service_pb2 as pb
 from millet.proto.inference import grpc_service_pb2_grpc as rpc
 
 Context = grpc.ServicerContext
 Code = grpc.StatusCode
+
+
+Looking = Callable[[torch.Tensor, Callable[[Callable[[], None]], bool]], Sequence[Peaks]]
+"""Finds the peaks of each of N windows (N, D, H, W) on the CPU. The second argument is told what to do when
+the caller is gone; it says whether it will, since the caller may be gone by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +44,8 @@ class Served:
     """SHA-256 of its file in hex."""
     first: torch.Tensor
     """A window (D, H, W) that it is run on once before it is called ready."""
+    look: Looking | None = None
+    """How windows of callers are looked at, where others have their turn on the device; None: at once."""
 
 
 class _Refusal(Exception):  # noqa: N818 - an answer to the caller, not a fault
@@ -61,6 +69,8 @@ def _answering(context: Context) -> Iterator[None]:
         context.abort(Code.RESOURCE_EXHAUSTED, str(error))
     except DetectorError as error:
         context.abort(Code.INTERNAL, str(error))
+    except Interrupted:
+        context.abort(Code.UNAVAILABLE, "the service stops, or nobody waits for the answer")
 
 
 class InferenceService(rpc.GRPCInferenceServiceServicer):
@@ -113,9 +123,12 @@ class InferenceService(rpc.GRPCInferenceServiceServicer):
         with _answering(context):
             served = self._named(request.model_name, request.model_version)
             wanted = self._wanted(request)
-            windows = torch.from_numpy(_windows(request)).to(served.detector.device)
-            found = _joined(served.detector.detect(windows), wanted)
-        detector = served.detector
+            detector, windows = served.detector, torch.from_numpy(_windows(request))
+            if served.look is None:
+                looked = detector.detect(windows.to(detector.device))
+            else:
+                looked = served.look(windows, context.add_callback)
+            found = _joined(looked, wanted)
         facts = {
             contract.DIGEST: served.digest,
             contract.PRECISION: detector.precision,

@@ -14,6 +14,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from millet.edge.web.acknowledging import Acknowledging
+from millet.edge.web.calls import Calls
 from millet.edge.web.described import described
 from millet.edge.web.feed import Feed
 from millet.edge.web.gate import GateKeeper
@@ -36,6 +37,7 @@ def application(
     *,
     gate: Gate | None = None,
     hosts: Collection[str] = (),
+    origins: Collection[str] = (),
 ) -> Starlette:
     """The application over its sources.
 
@@ -44,7 +46,9 @@ def application(
         feed: what open pages are told.
         gate: who may see it; None for everybody.
         hosts: names by which it may be addressed; none for any.
+        origins: of other sites, whose pages may make calls.
     """
+    calls = [Middleware(Calls, answer=sources.calls, origins=origins)] if sources.calls else []
     pages, pictures = Pages(sources), Pictures(sources)
     acknowledging = Acknowledging(sources, pages)
     probes = Probes(sources.ready, sources.metrics)
@@ -68,6 +72,7 @@ def application(
             Middleware(RequestName),
             Middleware(SecurityHeaders),
             Middleware(HostCheck, hosts=hosts),
+            *calls,  # which have a gate and limits of their own
             Middleware(SameSite),
             Middleware(BodyLimit),
             *([Middleware(GateKeeper, gate=gate)] if gate else []),

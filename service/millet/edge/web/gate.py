@@ -32,7 +32,7 @@ class GateKeeper:
             await self._app(scope, receive, send)
             return
         what = f"{scope['method']} {route or 'a path that is none'}"
-        asked = Ask(door="http", what=what, needed=needed, shown=_shown(scope))
+        asked = Ask(door="http", what=what, needed=needed, shown=shown(scope))
         verdict, who = await asyncio.to_thread(self._gate.ask, asked)
         if verdict is Verdict.UNKNOWN:
             words, headers = "Show a bearer token or a certificate.", {"www-authenticate": "Bearer"}
@@ -50,7 +50,8 @@ class GateKeeper:
             await self._app(scope, receive, sending)
 
 
-def _shown(scope: Scope) -> Shown:
+def shown(scope: Scope) -> Shown:
+    """What a caller shows."""
     scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
     return Shown(
         address=(scope.get("client") or ("",))[0],

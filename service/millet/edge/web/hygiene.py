@@ -107,7 +107,7 @@ class SameSite:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or 403."""
-        if scope["method"] in SAFE_METHODS or _is_own(Headers(scope=scope)):
+        if scope["method"] in SAFE_METHODS or is_own(Headers(scope=scope)):
             await self._app(scope, receive, send)
         else:
             await PlainTextResponse("Another site may not send this.", 403)(scope, receive, send)
@@ -153,7 +153,8 @@ def _host(header: str) -> str:
         return ""
 
 
-def _is_own(headers: Headers) -> bool:
+def is_own(headers: Headers) -> bool:
+    """Whether a request comes from a page of ours, or from no page."""
     if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         return False
     origin = headers.get("origin")

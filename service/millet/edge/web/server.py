@@ -22,6 +22,8 @@ from millet.ports import Gate
 
 GRACE_S = 3
 """How long a stop waits for answers that are being sent."""
+KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3}
+"""Seconds of silence, seconds between two questions, questions without an answer. Connections inherit it."""
 
 
 class _Server(uvicorn.Server):
@@ -48,6 +50,8 @@ class WebDoor:
 
     gate: Gate | None = None
     hosts: Collection[str] = ()
+    origins: Collection[str] = ()
+    """Of other sites, whose pages may make calls."""
     tls: ssl.SSLContext | None = None
     """One that gives each connection the newest certificate."""
     certificate_of: Callable[[ssl.SSLObject], Certificate | None] = lambda _connection: None
@@ -67,6 +71,7 @@ class _Serving:
         listener = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
         )
+        _keep_alive(listener)
         door = self._door
         protocol = type("Protocol", (_Protocol,), {"certificate_of": staticmethod(door.certificate_of)})
         tls = door.tls
@@ -91,12 +96,21 @@ class _Serving:
             await self._task
 
 
+def _keep_alive(listener: socket.socket) -> None:
+    """Have the kernel ask after callers that are silent, so that streams to machines that are gone end."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEP_ALIVE.items():
+        if hasattr(socket, option):  # they have other names elsewhere than on Linux
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
 class WebServer(_Serving):
     """The page, `/metrics` and the probes."""
 
     def __init__(self, sources: Sources, door: WebDoor = WebDoor()) -> None:
         self._feed = Feed(sources)
-        super().__init__(application(sources, self._feed, gate=door.gate, hosts=door.hosts), door)
+        served = application(sources, self._feed, gate=door.gate, hosts=door.hosts, origins=door.origins)
+        super().__init__(served, door)
         self.sources = sources
 
     async def start(self, host: str, port: int) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from starlette.types import ASGIApp
+
 from millet.core.roles import Role, Who
 from millet.core.waiting import Patience
 from millet.edge.web.stow import Stow
@@ -39,6 +41,8 @@ class Sources:
     """Where reports go, in words."""
     stow: Stow | None = None
     """Where instances go that come over HTTP; None takes none."""
+    calls: ASGIApp | None = None
+    """Who answers calls of the gRPC contract; None answers none."""
 
     def names(self, who: Who | None) -> bool:
         """Whether patients are named to somebody, or to nobody known."""

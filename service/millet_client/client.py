@@ -1,0 +1,226 @@
+"""What a viewer asks of Millet, call by call."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+import grpc
+
+from millet.proto.millet.v1 import analysis_service_pb2 as pb
+from millet.proto.millet.v1 import analysis_service_pb2_grpc as rpc
+from millet_client.errors import Incomplete
+from millet_client.transport import Tls, Token, Transport
+
+PAGE = 500
+BUILT_IN = Tls()
+"""The roots that come with gRPC."""
+
+
+class OfSeries(Protocol):
+    """What names a series: a line of the worklist, an analysis, or `Series`."""
+
+    @property
+    def site(self) -> str:
+        """The hospital."""
+
+    @property
+    def series_uid(self) -> str:
+        """Series Instance UID."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The name of a series."""
+
+    site: str
+    series_uid: str
+
+
+class Client:
+    """A connection to one Millet, opened when it is first used. Thread-safe; a context manager.
+
+    Every method raises MilletError (`millet_client.errors`). `expected` of a call is compared with the series
+    before anything is told or kept; where a line of the worklist is given, its patient and study are.
+
+    Args:
+        address: host:port of the gRPC port.
+        tls: how the connection is secured; None sends everything in the clear, for loopback alone.
+        token: bearer token, or what gives the newest one; empty where a certificate is shown, or none asked.
+        timeout_s: for each call that is no watch; while the service is away it is tried again until then.
+    """
+
+    def __init__(
+        self, address: str, *, tls: Tls | None = BUILT_IN, token: Token = "", timeout_s: float = 30.0
+    ) -> None:
+        self.transport = Transport(address, tls=tls, token=token, timeout_s=timeout_s)
+        """For what has no method here: `client.transport.ask(Stub(client.channel).Method, request)`."""
+        self._stub = rpc.AnalysisServiceStub(self.channel)
+
+    @property
+    def channel(self) -> grpc.Channel:
+        """The channel, for stubs of other services of the contract."""
+        return self.transport.channel
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every call, from any thread; watches end as if there were no more."""
+        self.transport.close()
+
+    def worklist(self, which: pb.AnalysisFilter | None = None) -> list[pb.SeriesStatus]:
+        """Every series that matches, most urgent first, then longest waiting."""
+        found, token = [], ""
+        while True:
+            request = pb.ListAnalysesRequest(filter=which, page_size=PAGE, page_token=token)
+            page = self.transport.ask(self._stub.ListAnalyses, request)
+            found += page.series
+            if not (token := page.next_page_token):
+                return found
+
+    def watch(
+        self, which: pb.AnalysisFilter | None = None, *, resume_token: str = "", tell_left: bool = False
+    ) -> Iterator[pb.WatchAnalysesResponse]:
+        """Every series that matches, then each change, across lost connections, without a gap or a double.
+
+        Args:
+            which: a filter; None for all.
+            resume_token: that of the last message that was seen, to go on after it.
+            tell_left: whether to tell (`left`) of a series that does not match any more.
+        """
+        request = pb.WatchAnalysesRequest(filter=which, resume_token=resume_token, tell_left=tell_left)
+        return self.transport.followed(self._stub.WatchAnalyses, request)
+
+    def watch_series(
+        self, series: OfSeries, *, expected: pb.Expected | None = None, resume_token: str = ""
+    ) -> Iterator[pb.WatchSeriesResponse]:
+        """How one series arrives and is analysed, across lost connections; what it finds is provisional."""
+        request = pb.WatchSeriesRequest(
+            site=series.site,
+            series_uid=series.series_uid,
+            expected=_expected(series, expected),
+            resume_token=resume_token,
+        )
+        return self.transport.followed(self._stub.WatchSeries, request)
+
+    def analysis(self, series: OfSeries, *, expected: pb.Expected | None = None) -> pb.Analysis:
+        """The newest analysis of a series, whole, of any size."""
+        request = pb.StreamAnalysisRequest(
+            site=series.site, series_uid=series.series_uid, expected=_expected(series, expected)
+        )
+        return _joined(self.transport.whole(self._stub.StreamAnalysis, request))
+
+    def acknowledge(
+        self, line: pb.SeriesStatus, *, person: str = "", key: str = ""
+    ) -> pb.AcknowledgeSeriesResponse:
+        """A person has seen the level that a line of the worklist has.
+
+        Args:
+            line: as it was shown; if the series has changed since, `Unmet` is raised.
+            person: who; empty for whoever the token or certificate names.
+            key: idempotency key, by default a new one; the same for a request that is made again.
+        """
+        request = pb.AcknowledgeSeriesRequest(
+            site=line.site,
+            series_uid=line.series_uid,
+            generation=line.analysed_generation,
+            level=line.triage,
+            person=person,
+            idempotency_key=key or uuid.uuid4().hex,
+            expected=_expected(line, None),
+        )
+        answer: pb.AcknowledgeSeriesResponse = self.transport.ask(self._stub.AcknowledgeSeries, request)
+        return answer
+
+    def withdraw(
+        self, line: pb.SeriesStatus, *, person: str = "", key: str = ""
+    ) -> pb.WithdrawAcknowledgementResponse:
+        """Take back what `line.acknowledgement` says."""
+        seen = line.acknowledgement
+        request = pb.WithdrawAcknowledgementRequest(
+            site=line.site,
+            series_uid=line.series_uid,
+            generation=seen.generation,
+            level=seen.level,
+            person=person,
+            idempotency_key=key or uuid.uuid4().hex,
+            expected=_expected(line, None),
+        )
+        answer: pb.WithdrawAcknowledgementResponse = self.transport.ask(
+            self._stub.WithdrawAcknowledgement, request
+        )
+        return answer
+
+    def accept(
+        self, of: pb.Analysis, nodule: pb.Nodule, *, person: str = "", comment: str = "", key: str = ""
+    ) -> pb.GiveFeedbackResponse:
+        """A nodule of the newest analysis is one."""
+        said = pb.GiveFeedbackRequest(opinion=pb.OPINION_ACCEPTED, nodule_id=nodule.nodule_id)
+        return self._give(of, said, person, comment, key)
+
+    def reject(
+        self, of: pb.Analysis, nodule: pb.Nodule, *, person: str = "", comment: str = "", key: str = ""
+    ) -> pb.GiveFeedbackResponse:
+        """A nodule of the newest analysis is none."""
+        said = pb.GiveFeedbackRequest(opinion=pb.OPINION_REJECTED, nodule_id=nodule.nodule_id)
+        return self._give(of, said, person, comment, key)
+
+    def missed(
+        self, of: pb.Analysis, place_mm: pb.PointMm, *, person: str = "", comment: str = "", key: str = ""
+    ) -> pb.GiveFeedbackResponse:
+        """There is a nodule that the analysis lacks, in LPS mm of its frame of reference."""
+        said = pb.GiveFeedbackRequest(opinion=pb.OPINION_MISSED, place_mm=place_mm)
+        return self._give(of, said, person, comment, key)
+
+    def feedback(self, series: OfSeries) -> list[pb.Feedback]:
+        """What was said of the nodules of a series, oldest first."""
+        found, token = [], ""
+        while True:
+            request = pb.ListFeedbackRequest(
+                site=series.site,
+                series_uid=series.series_uid,
+                page_size=PAGE,
+                page_token=token,
+                expected=_expected(series, None),
+            )
+            page = self.transport.ask(self._stub.ListFeedback, request)
+            found += page.feedback
+            if not (token := page.next_page_token):
+                return found
+
+    def _give(
+        self, of: pb.Analysis, said: pb.GiveFeedbackRequest, person: str, comment: str, key: str
+    ) -> pb.GiveFeedbackResponse:
+        said.site, said.series_uid, said.generation = of.site, of.series_uid, of.generation
+        said.person, said.comment, said.idempotency_key = person, comment, key or uuid.uuid4().hex
+        answer: pb.GiveFeedbackResponse = self.transport.ask(self._stub.GiveFeedback, said)
+        return answer
+
+
+def _expected(series: OfSeries, given: pb.Expected | None) -> pb.Expected | None:
+    """What was given, or the patient and study of a line of the worklist."""
+    if given is not None or not isinstance(series, pb.SeriesStatus):
+        return given
+    return pb.Expected(patient_id=series.patient_id, issuer=series.issuer, study_uid=series.study_uid)
+
+
+def _joined(parts: Sequence[pb.StreamAnalysisResponse]) -> pb.Analysis:
+    """An analysis of the messages that it came in. Raises Incomplete."""
+    head = parts[0] if parts else pb.StreamAnalysisResponse()
+    made = head.analysis
+    for part in parts[1:]:
+        made.nodules.extend(part.nodules)
+        if part.changes:
+            made.change.nodules.extend(part.changes)
+    if not parts or (len(made.nodules), len(made.change.nodules)) != (head.total_nodules, head.total_changes):
+        raise Incomplete("the analysis broke off")
+    return made
