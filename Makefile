@@ -59,8 +59,9 @@ proto: install  ## regenerate the gRPC code from proto/
 		--python_out=service --grpc_python_out=service --mypy_out=quiet:service --mypy_grpc_out=quiet:service \
 		$(patsubst proto/%,millet/proto/%,$(wildcard proto/millet/v1/*.proto proto/inference/*.proto))
 
-docs: install  ## rewrite the generated part of the README (code map)
+docs: install  ## rewrite what is generated of the documents: the README's code map, the picture of the architecture
 	@$(BIN)/python tools/code_map.py
+	@$(BIN)/python tools/architecture.py
 
 clean:  ## remove what was built or installed here
 	rm -rf .venv .tools build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

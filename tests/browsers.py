@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[1]
 AXE = ROOT / ".tools" / "axe" / "package" / "axe.min.js"
 """Where `tools/axe.sh` leaves it."""
 DESK, PHONE = (1280, 900), (390, 844)
+WAIT_MS = 60_000
+"""What guards against hanging where a test waits for something to be seen; machines are slow at times."""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -27,8 +29,9 @@ def pictures() -> Path:
 @contextmanager
 def chromium() -> Iterator:
     """A browser; skips where there is none."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as play:
         made = play.chromium.launch(executable_path=ohif.chromium(), args=list(ohif.FLAGS))
         yield made
@@ -43,6 +46,7 @@ class Looker:
         self.context = browser.new_context(
             viewport=dict(zip(("width", "height"), size, strict=True)), **context
         )
+        self.context.set_default_timeout(WAIT_MS)
         self.page = self.context.new_page()
         self.width = size[0]
         self.faults: list[str] = []
@@ -52,7 +56,7 @@ class Looker:
     def open(self, path: str, *, until: str = 'body[data-state="live"]'):
         """A page, once it is there and hears of changes."""
         self.page.goto(self.url + path)
-        self.page.wait_for_selector(until, timeout=30_000)
+        self.page.wait_for_selector(until)
         return self.page
 
     def keep(self, name: str) -> bytes:

@@ -15,7 +15,10 @@ def standing(
     return Standing(
         site="default",
         study_uid=study,
+        series_uid=f"{study}.4",
         accession="A-77",
+        patient_id="P^1",
+        issuer="NORTH",
         before=before,
         told=told,
         level=level,
@@ -23,6 +26,12 @@ def standing(
     )
 
 
-def news(level: TriageLevel, change: Change, before: TriageLevel | None = None, study: str = "1.2.3") -> News:
+def news(
+    level: TriageLevel,
+    change: Change,
+    before: TriageLevel | None = None,
+    study: str = "1.2.3",
+    told: int = 0,
+) -> News:
     """What a recipient is told of a study."""
-    return News(change=change, standing=standing(level, before, study))
+    return News(change=change, standing=standing(level, before, study, told))

@@ -13,16 +13,18 @@ echo "== alert rules"
 
 echo "== chart, unit, image and compose files"
 sh tools/helm.sh
-.venv/bin/python -m pytest -q tests/deploy
+sh tools/alone.sh .venv/bin/python -m pytest -q tests/deploy
 
 echo "== the image's install steps"
+unset PYTHONPATH # what is installed must do by itself
 # The same files that the Dockerfile copies, in a folder of their own.
 mkdir $out/src
 git ls-files -z pyproject.toml README.md LICENSE service models deploy/install.sh |
     xargs -0 cp --parents -t $out/src
 (cd $out/src && sh deploy/install.sh ../venv)
 (cd $out && venv/bin/millet models verify)
-rm -rf $out/venv $out/src
+MILLET_STATE_DIR=$out/state sh tools/alone.sh $out/venv/bin/millet doctor
+rm -rf $out/venv $out/src $out/state
 # The image for CUDA takes several GB: that its packages fit together is asked, not installed.
 .venv/bin/uv pip compile --quiet --extra gpu pyproject.toml -o $out/gpu.txt
 grep -q '^nvidia-cudnn-cu' $out/gpu.txt

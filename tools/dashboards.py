@@ -166,6 +166,33 @@ RESULTS = Dashboard(
                 asks={"changed": "sum(max by (before, after) (millet_triage_changes))"},
             ),
         ),
+        "Readers": (
+            Panel(
+                title="Studies told of, a day",
+                unit="short",
+                asks=counts('millet_notifications_total{change="raised"}', "destination, level", "1d"),
+            ),
+            Panel(
+                title="Flagged studies acknowledged, of a day",
+                unit="percentunit",
+                asks={"{{level}}": "millet:acknowledged_studies:ratio"},
+            ),
+            Panel(
+                title="Not acknowledged in time",
+                unit="short",
+                asks={"{{level}}": "max by (level) (millet_series_overdue)"},
+            ),
+            Panel(
+                title="Until acknowledged",
+                unit="s",
+                asks=quantiles("millet_acknowledgement_delay_seconds", "level", "1d"),
+            ),
+            Panel(
+                title="Nodules judged, a day",
+                unit="short",
+                asks=counts("millet_feedback_total", "opinion", "1d"),
+            ),
+        ),
         "Drift": (
             Panel(
                 title="Nodules a series, mean of a day",

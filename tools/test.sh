@@ -15,6 +15,7 @@ deselect() {
 }
 [ -d "$MILLET_TEST_DATA" ] || deselect real_data "no folder $MILLET_TEST_DATA (MILLET_TEST_DATA)"
 PYTHONPATH=tests .venv/bin/python -m faults.disk || deselect loop_devices "no loop device can be mounted (root)"
+PYTHONPATH=tests .venv/bin/python -m machine || deselect machine "no machine to try commands in (root, overlays)"
 sh tools/axe.sh || echo "== tests of accessibility skip and say so"
 sh tools/ohif.sh || deselect viewer "OHIF is not to be had"
 sh tools/helm.sh || deselect helm "Helm is not to be had"

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.cookiejar import CookieJar
 
 import grpc
 import pytest
@@ -237,6 +238,34 @@ def test_grpc_and_http_over_tls_answer_whom_the_access_file_names(tmp_path, auth
         ("viewer", "viewer", "GET /"),
         ("console", "admin", "GET /"),
     ]
+
+
+def test_signing_in_and_out_with_a_browser_is_in_the_trail(tmp_path, authority, caplog):
+    """Over TLS the cookie is the host's own; who, when, and each time; no token is in log or trail."""
+    settings = {**tls_settings(authority), **access(tmp_path, viewer="v-token")}
+    context = client_context(authority.roots, None, None)
+    with House(tmp_path, **settings).open() as house:
+        url = f"https://127.0.0.1:{house.settings.web_port}"
+        opener = urllib.request.build_opener(
+            urllib.request.HTTPSHandler(context=context),
+            urllib.request.HTTPCookieProcessor(jar := CookieJar()),
+        )
+        for _ in range(2):
+            with opener.open(f"{url}/signin", b"token=v-token&back=/", timeout=20) as page:
+                assert "Signed in as viewer" in page.read().decode()
+            (cookie,) = jar
+            assert (cookie.name, cookie.secure) == ("__Host-millet", True)
+            with opener.open(f"{url}/signout", b"", timeout=20) as page:
+                assert page.url == f"{url}/signin"
+            assert not list(jar)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            opener.open(f"{url}/signin", b"token=guessed", timeout=20)
+        refused.value.close()
+    told = [(line["who"], line["meaning"]) for line in house.trail() if "sign" in line["what"]]
+    assert told == [("viewer", "Login"), ("viewer", "Logout")] * 2 + [("", "Security Alert")]
+    for secret in ("v-token", "guessed"):
+        assert secret not in caplog.text
+        assert secret not in json.dumps(house.trail())
 
 
 def test_a_first_trial_on_one_machine_needs_nothing_and_is_still_kept(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import threading
 from dataclasses import replace
 from time import monotonic
@@ -10,15 +11,17 @@ from time import monotonic
 import analyses
 import pytest
 from fakes import MemoryObjects
+from hl7_listener import Ris
 from instances import START_UTC, entry
 from notices import CRITICAL, NOT_ASSESSED, NOTABLE, UNFLAGGED, URGENT
 from prometheus_client import CollectorRegistry
 from standardwebhooks.webhooks import Webhook
+from ups import CANCELED, SCHEDULED, Manager
 from web_server import Server
 
 from millet.app.delivering import Delivering, destination
 from millet.app.tracing import Tracing
-from millet.edge.destinations import MailDestination, WebhookDestination
+from millet.edge.destinations import MailDestination, ReviewDestination, Rewritten, WebhookDestination
 from millet.edge.journal import JournalClock, SqlJournal, open_engine, sqlite_url
 from millet.edge.journal.migrating import migrate
 from millet.edge.telemetry import Events, Telemetry
@@ -132,18 +135,29 @@ def hook(server, tmp_path):
     return make
 
 
+def worklist(to, **more):
+    """A section of the settings that keeps a worklist."""
+    told = {"name": "lists", "kind": "ups", "tls": False, "identify": "study", "archive_ae": "PACS"}
+    return DestinationSection(**told | {"to": to, "notify_from": "notable"} | more)
+
+
 def got(server, path="/ward"):
     """What a receiver got, verified."""
     lower = [(p, {k.lower(): v for k, v in headers.items()}, body) for p, headers, body in server.came]
     return [Webhook(KEY).verify(body, headers) for p, headers, body in lower if p == path]
 
 
-def until(is_so, within_s=20.0):
+def until(is_so, within_s=60.0):
     """Wait for something to be so."""
     ends_s = monotonic() + within_s
     while not is_so():
         assert monotonic() < ends_s
         threading.Event().wait(0.02)
+
+
+def told_all(one, recipient):
+    """Whether nothing is due, and then nothing on its way."""
+    return not one.journal.due(recipient) and not one.journal.backlog()
 
 
 def changes(server, path="/ward"):
@@ -157,6 +171,14 @@ def test_each_kind_has_its_transport(hook):
     mail = DestinationSection(
         name="mail", kind="mail", to="mail.example:587", sender="a@b.example", recipients=("c@d.example",)
     )
+    oru = DestinationSection(name="ris", kind="oru", to="ris.example:2575")
+    fhir = DestinationSection(name="fhir", kind="fhir", to="https://fhir.example/r4")
+    for section, kind in (
+        (oru, Rewritten),
+        (fhir, Rewritten),
+        (worklist("LISTS@10.0.0.5:104"), ReviewDestination),
+    ):
+        assert isinstance(destination(section, Settings()), kind)
     assert isinstance(destination(hook(), Settings()), WebhookDestination)
     assert isinstance(destination(mail, Settings()), MailDestination)
 
@@ -252,3 +274,93 @@ def test_over_the_ceiling_the_highest_level_still_goes_out_at_once(bench, hook, 
     assert digest["type"] == "studies.digest"
     assert [study["level"] for study in digest["data"]["studies"]] == ["urgent"] * 4
     assert not wider.journal.due("ward")
+
+
+LEVELS = (URGENT, CRITICAL, NOTABLE)
+
+
+def test_an_information_system_hears_of_every_change_by_hl7(bench):
+    """Raised and lowered as preliminary results, withdrawn as a wrong one; each acknowledged."""
+    with Ris() as ris:
+        one = bench(DestinationSection(name="ris", kind="oru", to=f"127.0.0.1:{ris.port}", tls=False))
+        one.start()
+        for number, level in enumerate(LEVELS, start=1):
+            one.commit(level)
+            until(lambda number=number: len(ris.taken) == number and not one.journal.backlog())
+    results = [(obr[25], obx[5].split("^")[0], obx[11]) for obr, obx in map(ris.result, ris.taken)]
+    assert results == [("P", "t-urgent", "P"), ("P", "t-critical", "P"), ("C", "t-critical", "W")]
+    assert len({obr[3] for obr, _ in map(ris.result, ris.taken)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("refusal", "dead"),
+    [(("AE", "207"), False), (("AR", ""), False), (("AE", "101"), True)],
+    ids=["internal error", "not now", "wrong message"],
+)
+def test_what_an_information_system_refuses_is_retried_or_a_dead_letter(bench, refusal, dead):
+    """As its acknowledgement says, with one control ID in every try."""
+    with Ris() as ris:
+        ris.refusals.append(refusal)
+        one = bench(DestinationSection(name="ris", kind="oru", to=f"127.0.0.1:{ris.port}", tls=False))
+        one.start()
+        one.commit(URGENT)
+        if dead:
+            until(lambda: one.journal.backlog() and one.journal.backlog()["ris"].dead)
+            assert one.journal.replay(Selection(destination="ris")) == 1
+        until(lambda: told_all(one, "ris"))
+    assert len(ris.came) == 2
+    assert ris.came[0] == ris.came[1]
+
+
+def test_a_message_that_a_newer_one_replaced_never_comes_after_it(bench):
+    """A level that could not be told at once would else undo the one that was told meanwhile."""
+    with Ris() as ris:
+        ris.never.append(b"t-urgent")
+        one = bench(DestinationSection(name="ris", kind="oru", to=f"127.0.0.1:{ris.port}", tls=False))
+        one.start()
+        one.commit(URGENT)
+        until(lambda: ris.came)
+        one.commit(CRITICAL)
+        until(lambda: ris.taken)
+        ris.never.clear()
+        until(lambda: told_all(one, "ris"))
+    assert [b"t-critical" in message for message in ris.taken] == [True]
+
+
+def test_a_server_of_fhir_has_one_alert_for_a_study(bench, server):
+    """Each message is put in its place, the last one as entered in error."""
+    to = f"http://127.0.0.1:{server.server_port}/fhir"
+    one = bench(DestinationSection(name="fhir", kind="fhir", to=to, tls=False, identify="study"))
+    one.start()
+    for number, level in enumerate(LEVELS, start=1):
+        one.commit(level)
+        until(lambda number=number: len(server.came) == number and not one.journal.backlog())
+    entries = [json.loads(body)["entry"][0] for _, _, body in server.came]
+    assert [one["resource"]["status"] for one in entries] == ["completed", "completed", "entered-in-error"]
+    assert len({one["request"]["url"] for one in entries}) == 1
+    assert {headers["Content-Type"] for _, headers, _ in server.came} == {"application/fhir+json"}
+
+
+def test_a_worklist_has_one_task_for_a_study(bench):
+    """Its priority follows the level, and it is cancelled in the end; no ceiling holds anything."""
+    manager = Manager()
+    try:
+        one = bench(worklist(f"LISTS@127.0.0.1:{manager.peer.port}", most_an_hour=1))
+        one.start()
+        states = []
+        for level in (URGENT, NOTABLE, CRITICAL, NOT_ASSESSED):
+            one.commit(level)
+            until(lambda: told_all(one, "lists"))
+            states += manager.states
+    finally:
+        manager.end()
+    assert states == [
+        ("MEDIUM", SCHEDULED),
+        ("LOW", SCHEDULED),
+        ("HIGH", SCHEDULED),
+        ("HIGH", CANCELED),
+    ]
+    assert not manager.wrong
+    (task,) = manager.tasks.values()
+    assert len(task.InputInformationSequence[0].ReferencedSOPSequence) == 1
+    assert task.InputInformationSequence[0].SeriesInstanceUID == "1.2.1.1"

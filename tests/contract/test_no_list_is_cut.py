@@ -10,7 +10,7 @@ from analyses import analysis, spread
 
 from millet.codec import record, sr, tables, wire
 from millet.codec.source import Source
-from millet.edge.web import found
+from millet.edge.web import Voice, found
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 
 COUNT = 10_000
@@ -48,7 +48,7 @@ def test_the_report_holds_all():
 
 def test_the_page_shows_all(many):
     """What its table is made from holds each, and without a script each is behind a link to the next part."""
-    held, start = json.loads(found.encoded(many, None))["nodules"], 1
+    held, start = json.loads(found.encoded(many, None, Voice()))["nodules"], 1
     assert {len(column) for column in held.values()} == {COUNT}
     seen = []
     while (part := found.part(many, str(start))).nodules:

@@ -26,7 +26,9 @@ SAME = {
     *("comma", "joined", "remark", "criteria.missing", "triage.doubt", "reliability.disagree", "dominant"),
     *("gsps.sized", "guideline.percent", "guideline.said", "split.part", "split.energy", "comparison.count"),
     *("split.axial", "split.sagittal", "pattern.mm", "pattern.cv", "picture.axial", "value.p95"),
-    *("mark.juxtapleural", "mark.perifissural", "judged.counted", "judged.code"),
+    *("page.accession", "page.axial", "page.column.patient", "page.column.triage", "page.generation"),
+    *("page.nodule.score", "page.patient", "page.prior-of.alone", "page.script.live", "page.signin.token"),
+    *("page.zone", "mark.juxtapleural", "mark.perifissural", "judged.counted", "judged.code"),
 }
 """Read alike in English and German: names, figures, and words that both have."""
 ONLY_CODED = ("organ", "standing", "relation", "fate", "limited", "prior", "left-out", "condition")
@@ -70,6 +72,19 @@ def test_every_code_that_a_report_tells_has_words(language):
     assert told == wanted
 
 
+def _asked_by_pages() -> set[str]:
+    """Keys in templates, and how keys begin that are put together there."""
+    held = (Path(millet.__file__).parent / "edge" / "web" / "pages").glob("*.html")
+    return {key for path in held for key in re.findall(r'"([a-z0-9.-]+)"', path.read_text("utf-8"))}
+
+
+def _asked_by_scripts() -> set[str]:
+    """The same of scripts; a view is said under its own name."""
+    held = (Path(millet.__file__).parent / "edge" / "web" / "static").glob("*.js")
+    found = {key for path in held for key in re.findall(r't\(["`]([a-z.]+)', path.read_text("utf-8"))}
+    return {*found, "axial", "coronal"}
+
+
 def test_every_phrase_is_said_somewhere():
     """No key of the tables is dead."""
     keys, starts = set(), set()
@@ -82,7 +97,12 @@ def test_every_phrase_is_said_somewhere():
                     starts.add(start)
                 case ast.Constant(value=str(text)):
                     keys.add(text)
-    kinds = ("reason.", "weight.", "advice.")  # asked for by kind and code
+    pages, scripts = _asked_by_pages(), _asked_by_scripts()
+    keys |= {f"page.{key}" for key in {*keys, *pages}} | {f"page.script.{key}" for key in scripts}
+    starts.discard("page.")  # where any of them is said
+    starts |= {f"page.{start}" for start in {*starts, *pages} if start.endswith(".")}
+    starts |= {f"page.script.{start}" for start in scripts if start.endswith(".")}
+    kinds = ("reason.", "weight.", "advice.", "page.class.")  # asked for by kind and code
     asked = (*kinds, *(start for start in starts if re.fullmatch(r"[a-z.-]+\.[a-z-]*", start)))
     assert not [key for key in PHRASES[ENGLISH] if key not in keys and not key.startswith(asked)]
 

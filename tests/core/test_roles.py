@@ -86,13 +86,16 @@ def test_every_route_has_its_role():
 
 
 def test_patients_data_is_never_open():
-    """Open are probes, health and what lies still."""
+    """Open are probes, health, what lies still, and the ways to sign in."""
     assert {route for route, role in ROUTES.items() if role is Open.TO_ALL} == {
         "/healthz",
         "/readyz",
         "/startupz",
         "/openapi.json",
         "/static/{file}",
+        "/signin",
+        "/signin/issuer",
+        "/signin/back",
     }
     health = ("/grpc.health.", "/inference.GRPCInferenceService/Server")
     assert all(name.startswith(health) for name, role in RPCS.items() if role is Open.TO_ALL)

@@ -269,6 +269,32 @@ CASES = (
         every="1d",
     ),
     Case(
+        alert="MilletCriticalUnseen",
+        fires={
+            'millet_series_overdue{level="critical"}': "0x20 1x20",
+            'millet_acknowledgement_delay_seconds_count{level="urgent"}': "0x9 3x40",
+        },
+        quiet={
+            'millet_series_overdue{level="critical"}': "0x20 1x20",
+            'millet_acknowledgement_delay_seconds_count{level="urgent"}': "0x40",
+        },
+        labels={"level": "critical"},
+    ),
+    Case(
+        alert="MilletCriticalUnseen",
+        fires={
+            'millet_series_overdue{level="critical", instance="a:1"}': "2x40",
+            'millet_series_overdue{level="critical", instance="b:1"}': "2x40",
+            'millet_acknowledgement_delay_seconds_count{level="critical"}': "0+1x40",
+        },
+        quiet={
+            'millet_series_overdue{level="critical"}': "1x3 0x40",
+            'millet_series_overdue{level="urgent"}': "5x40",
+            'millet_acknowledgement_delay_seconds_count{level="critical"}': "0+1x40",
+        },
+        labels={"level": "critical"},
+    ),
+    Case(
         alert="MilletCertificateExpires",
         fires={'millet_certificate_left_seconds{certificate="server"}': f"{13 * 86400}x40"},
         quiet={

@@ -309,6 +309,15 @@ def test_a_library_that_brings_its_own_handler_finds_ours(written):
     assert [line["logger"] for line in lines(written)] == ["dbos"]
 
 
+def test_flagged_studies_are_told_by_level_and_acknowledgement(metrics):
+    """Of each there is a number from the start, and none is left over from the last time."""
+    name = "millet_flagged_studies"
+    for counts, expected in (({(TriageLevel.URGENT, True): 3}, 3), ({}, 0)):
+        metrics.telemetry.waiting.flagged(counts)
+        assert metrics.value(name, level="urgent", acknowledged="yes") == expected
+        assert metrics.value(name, level="critical", acknowledged="no") == 0
+
+
 def test_what_is_overdue_is_told_by_level(metrics):
     """From the start, and nought again once somebody acknowledged it."""
     assert metrics.value("millet_series_overdue", level="critical") == 0

@@ -338,3 +338,14 @@ def test_an_answer_names_its_request_and_so_does_the_log(site):
     (told,) = [line for line in lines if line.get("request") == "page-7"]
     assert (told["route"], told["status"]) == ("/series/{site}/{series_uid}", 404)
     assert "1.2.3.4711" not in stream.getvalue()
+
+
+def test_that_nothing_was_compared_is_said_once(site):
+    """Under the prior, and not again among what was not assessed."""
+    left_out = ("lymph nodes", "change since a prior study")
+    site.put(status(1), replace(analysis(2), not_assessed=left_out))
+    site.start()
+    html = site.get(page_of(status(1))).text
+    assert "No prior was asked for" in html
+    assert "lymph nodes" in html
+    assert "change since a prior study" not in html

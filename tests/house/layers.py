@@ -83,8 +83,8 @@ LAYERS = {
     "cli": _layer(f"{EVERYTHING} app cli phantom evaluate train", "numpy typer rich pydicom pynetdicom grpc"),
     "__main__": _layer("cli"),
 }
-COMMON = ("telemetry", "tls")
-"""What all edges may know: what is told of them, and how their connections are secured."""
+COMMON = ("replies", "telemetry", "tls")
+"""What all edges may know: what is told of them, how connections are secured, and who gets an answer."""
 MAY_USE_PROTO = ("codec.", "edge.grpc_api.", "edge.kserve.", "proto.", "cli.")
 
 

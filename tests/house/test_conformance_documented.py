@@ -16,6 +16,7 @@ from millet.codec.seg import SEGMENTATION
 from millet.codec.sr import COMPREHENSIVE_3D_SR
 from millet.codec.sr_region import Flaw
 from millet.codec.summary_sr import COMPREHENSIVE_SR
+from millet.codec.workitem import UPS_PULL, UPS_PUSH
 from millet.core.assembler import REPORTS
 from millet.core.commitment import PUSH_MODEL
 from millet.edge.query import dimse
@@ -44,7 +45,8 @@ def test_the_statement_names_what_is_decoded_and_stored(rows: list[str]) -> None
         KEY_OBJECT_SELECTION,
         TRUE_COLOR_CAPTURE,
     }
-    services = {negotiation.VERIFICATION, PUSH_MODEL, dimse.FIND, dimse.MOVE, dimse.GET}
+    worklist = {UPS_PUSH, UPS_PULL}
+    services = {negotiation.VERIFICATION, PUSH_MODEL, dimse.FIND, dimse.MOVE, dimse.GET, *worklist}
     assert named - {context} == {*TRANSFER_SYNTAXES, *reception.CT_CLASSES, *REPORTS, *sent, *services}
 
 

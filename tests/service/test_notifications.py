@@ -1,4 +1,4 @@
-"""The whole service with real receivers: a webhook that verifies, and a mail server."""
+"""The whole service with real receivers: a webhook, a mail server, an HL7 listener, a DICOM worklist."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import base64
 
 import pydicom
 import pytest
+from hl7_listener import Ris
 from mail_server import Mailbox
 from peers import storescu, until
 from standardwebhooks.webhooks import Webhook
+from ups import Manager
 from web_server import Server
 
 KEY = "whsec_" + base64.b64encode(b"k" * 32).decode()
@@ -30,8 +32,40 @@ def mailbox():
     made.end()
 
 
-def test_a_study_with_a_mass_is_told_by_webhook_and_mail(millet, small_case, server, mailbox, tmp_path):
-    """Once each, in the language of the service, and without an identifier."""
+@pytest.fixture
+def ris():
+    """An HL7 listener."""
+    with Ris() as made:
+        yield made
+
+
+@pytest.fixture
+def manager():
+    """A worklist manager that heard nothing wrong until its end."""
+    made = Manager()
+    yield made
+    made.end()
+    assert not made.wrong
+
+
+def listing(ris, manager):
+    """Sections of the settings for systems that keep an entry for each study."""
+    told = {"tls": False, "notify_from": "notable"}
+    oru = {"name": "ris", "kind": "oru", "to": f"127.0.0.1:{ris.port}"}
+    ups = {
+        "name": "lists",
+        "kind": "ups",
+        "to": f"LISTS@127.0.0.1:{manager.peer.port}",
+        "identify": "study",
+        "archive_ae": "PACS",
+    }
+    return [oru | told, ups | told]
+
+
+def test_a_study_with_a_mass_is_told_to_whoever_asked(
+    millet, small_case, server, mailbox, ris, manager, tmp_path
+):
+    """Once each, in the language of the service; no patient is named, and no study but to the worklist."""
     key = tmp_path / "key"
     key.write_text(KEY)
     to = f"http://127.0.0.1:{server.server_port}/hook"
@@ -52,9 +86,13 @@ def test_a_study_with_a_mass_is_told_by_webhook_and_mail(millet, small_case, ser
         "sender": "millet@hospital.example",
         "recipients": ["desk@hospital.example"],
     }
-    service = millet(destinations=[hook, mail], language="de")
+    service = millet(destinations=[hook, mail, *listing(ris, manager)], language="de")
     storescu(small_case, service.dicom_port)
-    until("both are told", lambda: (server.came and mailbox.came) or None, 400, service.process)
+
+    def told_all():
+        return all((server.came, mailbox.came, ris.taken, manager.tasks)) or None
+
+    until("all are told", told_all, 400, service.process)
 
     ((_, headers, body),) = server.came
     told = Webhook(KEY).verify(body, {name.lower(): value for name, value in headers.items()})["data"]
@@ -67,7 +105,12 @@ def test_a_study_with_a_mass_is_told_by_webhook_and_mail(millet, small_case, ser
     assert told["reasons"][0]["words"] in text.replace("\r\n", "\n")
     assert "Standort" in text
     counted = [x for x in service.page("metrics").splitlines() if x.startswith("millet_notifications_total")]
-    assert len([line for line in counted if 'change="raised"' in line and line.endswith(" 1.0")]) == 2
+    assert len([line for line in counted if 'change="raised"' in line and line.endswith(" 1.0")]) == 4
     one = pydicom.dcmread(next(small_case.glob("*.dcm")), stop_before_pixels=True)
     for secret in (one.PatientID, str(one.PatientName), one.StudyInstanceUID, one.SeriesInstanceUID):
-        assert str(secret) not in body.decode() + text
+        assert str(secret) not in body.decode() + text + ris.taken[0].decode()
+    (task,) = manager.tasks.values()
+    references = task.InputInformationSequence[0].ReferencedSOPSequence
+    assert len(references) == len(list(small_case.glob("*.dcm")))
+    assert (task.StudyInstanceUID, task.PatientID) == (one.StudyInstanceUID, "")
+    assert told["reasons"][0]["words"] in task.CommentsOnTheScheduledProcedureStep

@@ -13,6 +13,7 @@ from browsers import Looker, chromium
 from dense_masks import dense_of
 from peers import http, storescu
 from PIL import Image
+from playwright.sync_api import expect
 
 from millet.proto.millet.v1 import picture_service_pb2 as pb
 from millet.proto.millet.v1.picture_service_pb2_grpc import PictureServiceStub
@@ -34,7 +35,7 @@ def test_a_case_appears_is_opened_and_acknowledged(opened, small_case):
     """From the first instance to the name in its row, without a key that loads the page anew."""
     service, window, head = opened
     page = window.page
-    assert "No series has arrived" in page.locator("main").inner_text()
+    expect(page.locator("main")).to_contain_text("No series has arrived")
     storescu(small_case, service.dicom_port)
     page.locator("tbody tr", has_text=head.AccessionNumber).wait_for(timeout=30_000)
     page.locator("tbody tr.critical, tbody tr.urgent, tbody tr.notable").wait_for(timeout=120_000)
@@ -42,7 +43,10 @@ def test_a_case_appears_is_opened_and_acknowledged(opened, small_case):
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.wait_for_selector("body[data-ready]", timeout=60_000)
-    page.wait_for_selector("#slice[data-drawn]", timeout=30_000)
+    expect(page.locator(".facts").first).to_contain_text(
+        "delivered · folder"
+    )  # what comes later loads the page
+    page.wait_for_selector("#axial canvas[data-drawn]")
     window.keep("service-series")
     assert window.overflow() <= 0
     assert window.barriers() == []
@@ -50,30 +54,34 @@ def test_a_case_appears_is_opened_and_acknowledged(opened, small_case):
     page.keyboard.press("a")
     page.get_by_label("Your name").fill("Dr Anna Weiß")
     page.keyboard.press("Enter")
-    page.get_by_text("Dr Anna Weiß (as typed)").wait_for()
+    expect(page.locator(".acknowledged")).to_contain_text("Dr Anna Weiß (as typed)", timeout=30_000)
     assert window.faults == []
     slices_are_the_scanner_s(service, head, small_case)
     viewers_get_the_same_pictures(service, head)
 
 
 def slices_follow_the_nodules(window) -> None:
-    """A chosen nodule is circled in its own slice; leafing and the other window change the picture."""
-    page, canvas = window.page, window.page.locator("#slice")
-    page.keyboard.press("j")
-    at = canvas.get_attribute("data-at")
-    page.locator(f'#slice[data-drawn="{at}"]').wait_for()
-    window.keep("service-chosen")
-    seen = canvas.screenshot()
-    pixels = np.asarray(Image.open(io.BytesIO(seen)).convert("RGB")).astype(int)
-    white_ring = (pixels > 245).all(axis=2).sum()
-    assert white_ring > 50
-    page.keyboard.press(".")
-    page.locator(f'#slice[data-drawn="{int(at) + 1}"]').wait_for()
-    assert canvas.screenshot() != seen
-    before = canvas.screenshot()
+    """A chosen nodule is circled in its own planes; leafing and the other window change the picture."""
+    page = window.page
+    for view, key in (("axial", "."), ("coronal", "b")):
+        canvas = page.locator(f"#{view} canvas")
+        canvas.scroll_into_view_if_needed()
+        expect(canvas).to_have_attribute("data-drawn", re.compile(r"\d"), timeout=60_000)
+        page.keyboard.press("k")
+        at = canvas.get_attribute("data-at")
+        expect(canvas).to_have_attribute("data-drawn", at, timeout=30_000)
+        window.keep(f"service-chosen-{view}")
+        seen = canvas.screenshot()
+        pixels = np.asarray(Image.open(io.BytesIO(seen)).convert("RGB")).astype(int)
+        assert (pixels > 245).all(axis=2).sum() > 50
+        page.keyboard.press(key)
+        expect(canvas).to_have_attribute("data-drawn", str(int(at) + 1), timeout=30_000)
+        assert canvas.screenshot() != seen
     page.keyboard.press("w")
-    page.wait_for_timeout(1000)
-    assert canvas.screenshot() != before
+    for view in ("axial", "coronal"):
+        canvas = page.locator(f"#{view} canvas")
+        expect(canvas).to_have_attribute("data-window", "soft", timeout=60_000)
+    assert window.overflow() <= 0
 
 
 def viewers_get_the_same_pictures(service, head) -> None:

@@ -42,7 +42,7 @@ def page(pacs, millet, small_case):
     storescu(small_case, service.dicom_port)
     head = pydicom.dcmread(next(iter(sorted(small_case.glob("*.dcm")))), stop_before_pixels=True)
     assert service.ended(head.SeriesInstanceUID).state == "analysed"
-    until("all is in the PACS", lambda: len(pacs.get("series")) == SENT or None, 60, service.process)
+    until("all is in the PACS", lambda: len(pacs.get("series")) == SENT or None, 180, service.process)
     from playwright.sync_api import sync_playwright
 
     with ohif.Viewer(f"http://127.0.0.1:{pacs.http_port}") as viewer, sync_playwright() as play:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import grpc
 import pydicom
@@ -55,6 +58,18 @@ class Unready(Millet):
     def health(self, probe: str) -> str:
         """It lives, whatever it says of being ready."""
         return super().health("healthz" if probe == "readyz" else probe)
+
+
+class Blinded(Millet):
+    """A process on a machine whose GPUs are gone, which is not expected to stay."""
+
+    environment = MappingProxyType({"CUDA_VISIBLE_DEVICES": "-1"})
+
+    def start(self) -> None:
+        """Start it, and wait for nothing."""
+        command = [sys.executable, "-m", "millet", "serve", "--config", str(self.folder / "millet.toml")]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self.variables)
 
 
 class Watched(Millet):
@@ -130,6 +145,22 @@ def test_a_dead_pacs_raises_its_alert(millet, prometheus, small_case):
     storescu(small_case, service.dicom_port)
     watcher.until_firing("MilletDestinationAway", 120)
     assert watcher.query("max(millet_outbox_deliveries)")[0]["value"][1] != "0"
+
+
+def test_an_analyser_without_its_gpu_raises_alerts(millet, prometheus, small_case, tmp_path):
+    """It ends with the reason and is down; nobody analyses; what is sent meanwhile is received, and waits."""
+    receiver = millet(roles=["receive", "deliver", "api"])
+    analyser = Blinded(
+        tmp_path / "analyser", {"roles": ["analyse"], "device": "cuda", "metrics_port": free_port()}
+    )
+    assert analyser.process.wait(120) != 0
+    assert "CUDA" in analyser.log.read_text()
+    prometheus(int(analyser.health_port)).until_firing("MilletDown", 60)
+    watcher = prometheus(receiver.web_port)
+    watcher.until_firing("MilletNobodyAnalyses", 60)
+    storescu(small_case, receiver.dicom_port)
+    receiver.in_state("queued")
+    assert "MilletRefusesInstances" not in watcher.firing()
 
 
 def test_a_process_of_any_role_tells_metrics_and_health(millet, tmp_path):

@@ -8,17 +8,18 @@ from dataclasses import dataclass, replace
 from millet.app.doors import Doors
 from millet.app.gate import api_doors
 from millet.app.patience import patience
-from millet.app.readers import AuditedReaders
+from millet.app.readers import AuditedReaders, CountedReaders
+from millet.core.language import Language
 from millet.core.roles import Role
 from millet.edge import criteria
 from millet.edge.grpc_api import GrpcServer, GrpcSources
 from millet.edge.journal import SqlJournal
 from millet.edge.telemetry import Telemetry
-from millet.edge.web import Sources, Stow, WatchServer, WebServer
+from millet.edge.web import Sources, Stow, Voice, WatchServer, WebServer
 from millet.flow.event_loop import EventLoop
 from millet.flow.lifecycle import Part
 from millet.flow.pull import Door
-from millet.ports import Clock, Site
+from millet.ports import Clock, ReaderLog, Site
 from millet.settings import Settings
 
 GRPC_ENDS_WITHIN_S = 2.0
@@ -83,10 +84,17 @@ class Answering:
 
         return Part(name="api", start=start, stop=stop)
 
+    @property
+    def _readers(self) -> ReaderLog:
+        counted = CountedReaders(
+            log=self.journal, told_utc=self.journal.told_utc, metrics=self.telemetry.readers
+        )
+        return AuditedReaders(log=counted, record=self.doors.record)
+
     def _grpc_sources(self) -> GrpcSources:
         return GrpcSources(
             worklist=self.journal,
-            readers=AuditedReaders(log=self.journal, record=self.doors.record),
+            readers=self._readers,
             ready=self.ready,
             telemetry=self.telemetry,
             utc=self.clock.utc,
@@ -100,7 +108,7 @@ class Answering:
         return Sources(
             worklist=self.journal,
             board=self.journal,
-            readers=AuditedReaders(log=self.journal, record=self.doors.record),
+            readers=self._readers,
             ready=self.ready,
             metrics=self.metrics,
             show_patient=chosen.show_patient,
@@ -109,6 +117,7 @@ class Answering:
             now_utc=self.clock.utc,
             slices=self.journal,
             read=self.read,
+            voice=Voice(Language(chosen.language)),
             destination=", ".join(one.name for one in chosen.all_destinations),
             stow=self._stow(),
         )

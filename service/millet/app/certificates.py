@@ -113,9 +113,9 @@ def servers(chosen: Settings) -> Iterator[tuple[str, Section, str, int]]:
 
 def address(section: Section) -> tuple[str, int]:
     """Host and port of whoever is not a folder."""
-    if section.kind in {"dicom", "dimse"}:
+    if section.kind in {"dicom", "ups", "dimse"}:
         return section.peer.host, section.peer.port
-    if isinstance(section, DestinationSection) and section.kind in {"mllp", "mail"}:
+    if isinstance(section, DestinationSection) and section.kind in {"mllp", "mail", "oru"}:
         return section.address
     url = urlsplit(section.to)
     return url.hostname or "", url.port or (443 if url.scheme == "https" else 80)

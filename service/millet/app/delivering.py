@@ -15,11 +15,13 @@ from millet.app.canary import Drawn, Returned
 from millet.app.notifying import notifying, rules_of
 from millet.app.tracing import Tracing
 from millet.core.canary import NAME
+from millet.core.media import NOTIFYING
 from millet.core.retry import Patience
 from millet.edge.destinations import (
     Door,
     FolderDestination,
     HttpDestination,
+    Images,
     MllpDestination,
     StorageScu,
     StowDestination,
@@ -31,7 +33,7 @@ from millet.edge.telemetry import Events, Telemetry
 from millet.errors import StoreError
 from millet.flow.kept import Queries
 from millet.flow.lifecycle import Loop, Part
-from millet.flow.notify import Notifier
+from millet.flow.notify import Newest, Notifier
 from millet.flow.outbox import Outbox, Route
 from millet.ports import Archive, Clock, DeadLetters, Delivery, Destination, ObjectStore, Site, Verifier
 from millet.settings import DestinationSection, Settings
@@ -124,7 +126,10 @@ class Delivering:
         return _Timed(to, self.clock, took)
 
     def _route(self, section: DestinationSection) -> Route:
-        made = self._timed(section.name, destination(section, self.chosen, self.clock.utc))
+        to = destination(section, self.chosen, self.clock.utc, self.journal.images)
+        if section.keeps_entries:
+            to = Newest(to, self.journal)
+        made = self._timed(section.name, to)
         verifier = self._verifier(section)
         return Route(name=section.name, destination=made, patience=self._patience, verifier=verifier)
 
@@ -171,9 +176,12 @@ class _Timed:
 
 
 def destination(
-    section: DestinationSection, chosen: Settings, now_utc: Callable[[], datetime] = lambda: datetime.now(UTC)
+    section: DestinationSection,
+    chosen: Settings,
+    now_utc: Callable[[], datetime] = lambda: datetime.now(UTC),
+    images: Images = lambda _: (),
 ) -> Destination:
-    """What a section of the settings describes; the time is that of signatures and mails."""
+    """What a section of the settings describes; signatures and mails need the time, tasks their images."""
     tls = _tls(section)
     door = Door(
         url=section.to,
@@ -195,8 +203,8 @@ def destination(
             return StowDestination(door)
         case "http":
             return HttpDestination(door)
-        case "webhook" | "mail":
-            return notifying(section, chosen, door, now_utc)
+        case kind if kind in NOTIFYING:
+            return notifying(section, chosen, door, now_utc, images)
         case "mllp":
             wanted = tls if section.tls else None
             return MllpDestination(*section.address, wanted, section.timeout_s, section.limit_s)

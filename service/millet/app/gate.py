@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 
@@ -13,15 +15,22 @@ from millet.core.doors import is_loopback
 from millet.core.roles import Verdict, Who, verdict
 from millet.edge.access import AccessFile
 from millet.edge.grpc_api import credentials
-from millet.edge.oidc import Issuer, Oidc
+from millet.edge.oidc import Code, Issuer, Oidc
 from millet.edge.telemetry import ApiDoor, SecretFile
 from millet.edge.tls import client_context, peer_certificate
 from millet.edge.web import WebDoor
+from millet.errors import SettingsError
 from millet.ports import Answer, Ask, Shown
+from millet.settings import Settings
 
 log = logging.getLogger(__name__)
 
 METRICS = "GET /metrics"
+SIGNS: Mapping[str, Kind] = {
+    "POST /signin": Kind.SIGNED_IN,
+    "GET /signin/back": Kind.SIGNED_IN,
+    "POST /signout": Kind.SIGNED_OUT,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +57,18 @@ class ApiGate:
         """Record that results were given out; see `ports.Gate`."""
         if asked.what == METRICS:
             return
-        self.doors.record_once(
-            Event(
-                kind=Kind.RETRIEVED if series_uid else Kind.LISTED,
-                who=who.name if who else "",
-                role=str(who.role) if who else "",
-                address=asked.shown.address,
-                what=asked.what,
-                series_uid=series_uid,
-            )
+        event = Event(
+            kind=SIGNS.get(asked.what, Kind.RETRIEVED if series_uid else Kind.LISTED),
+            who=who.name if who else "",
+            role=str(who.role) if who else "",
+            address=asked.shown.address,
+            what=asked.what,
+            series_uid=series_uid,
         )
+        if asked.what in SIGNS:
+            self.doors.record(event)
+        else:
+            self.doors.record_once(event)
 
     def _recognised(self, shown: Shown) -> Who | None:
         who = None
@@ -100,21 +111,19 @@ def api_gate(doors: Doors) -> ApiGate:
     if chosen.access_file is not None:
         access = AccessFile(chosen.access_file, doors.renewal(SecretFile.ACCESS))
     if chosen.oidc_issuer:
-        trusted = Issuer(
-            issuer=chosen.oidc_issuer,
-            audience=chosen.oidc_audience,
-            keys=chosen.oidc_keys,
-            role_claim=chosen.oidc_role_claim,
-        )
-        issuer = Oidc(trusted, client_context(None, None, None))
+        issuer = Oidc(_trusted(chosen), client_context(None, None, None))
     return ApiGate(doors=doors, access=access, issuer=issuer)
 
 
 def api_doors(doors: Doors) -> ApiDoors:
     """Read files and keys, and stand before the servers. Raises SettingsError."""
     chosen, gate, tls = doors.settings, api_gate(doors), doors.tls(require=False)
+    code = None
+    if gate.issuer is not None and chosen.oidc_client_id:
+        code = Code(_trusted(chosen), gate.issuer, client_context(None, None, None))
     web = WebDoor(
         gate=gate,
+        issuer=code,
         hosts=hosts(chosen),
         origins=chosen.web_origins,
         tls=None if tls is None else tls.following(),
@@ -124,3 +133,22 @@ def api_doors(doors: Doors) -> ApiDoors:
         return ApiDoors(gate=gate, web=web, grpc_credentials=None)
     asks = chosen.grpc_client_certificates
     return ApiDoors(gate=gate, web=web, grpc_credentials=credentials(tls.pems, require=asks))
+
+
+def _trusted(chosen: Settings) -> Issuer:
+    return Issuer(
+        issuer=chosen.oidc_issuer,
+        audience=chosen.oidc_audience,
+        keys=chosen.oidc_keys,
+        role_claim=chosen.oidc_role_claim,
+        client_id=chosen.oidc_client_id,
+        client_secret=_secret(chosen.oidc_client_secret_file),
+    )
+
+
+def _secret(path: Path | None) -> str:
+    """What a file holds, without its end; empty for none. Raises SettingsError."""
+    try:
+        return path.read_text("utf-8").strip() if path else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"oidc_client_secret_file {path}: {error}"]) from error

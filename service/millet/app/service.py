@@ -10,6 +10,7 @@ import logging
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import cached_property
 
 from prometheus_client import CollectorRegistry
@@ -31,6 +32,7 @@ from millet.app.tracing import Tracing
 from millet.core import canary
 from millet.core.doors import USUAL
 from millet.core.job import State
+from millet.core.language import Language
 from millet.core.trace import Span
 from millet.edge import malloc
 from millet.edge.journal import DurableWork, JournalClock, SqlJournal, journal_url, migrate_apart, open_engine
@@ -44,6 +46,8 @@ from millet.settings.security import rules
 log = logging.getLogger(__name__)
 
 CLOCK_EVERY_S = 60.0
+DAY = timedelta(days=1)
+"""Of which acknowledged studies are counted."""
 """How often the database is asked for its time; in between this host counts on."""
 
 
@@ -92,7 +96,7 @@ class Service:
             clock=self._clock,
             titles=(USUAL, *self._doors.rules.models),
         )
-        self._journal = SqlJournal(self._engine, self._work.enqueue, self._objects)
+        self._journal = SqlJournal(self._engine, self._work.enqueue, self._objects, Language(chosen.language))
         self._certificates = Certificates(
             chosen=chosen, metrics=self._telemetry.doors, now_utc=self._clock.utc
         )
@@ -274,8 +278,10 @@ class Service:
         self._telemetry.working.oldest_waits(self._journal.oldest_waits_s())
         self._telemetry.jobs({State(state): count for state, count in states.items()})
         self._telemetry.triage_changes(self._journal.triage_changes())
-        late = patience(self._settings).overdue_before(self._clock.utc())
+        now_utc = self._clock.utc()
+        late = patience(self._settings).overdue_before(now_utc)
         self._telemetry.waiting.overdue(self._journal.overview(late).overdue)
+        self._telemetry.waiting.flagged(self._journal.flagged(now_utc - DAY))
         self._telemetry.series_open(states.get(State.RECEIVING.value, 0))
         if "receive" in self._settings.roles:
             self._telemetry.associations_open(self._receiving.associations)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from millet.codec import codes
 from millet.codec.codes import Code, meaning
 from millet.codec.document import local
+from millet.codec.fhir_values import SYSTEMS, Resource, codeable, coding, oid, patient, study
 from millet.codec.patient_study import PatientStudy, patient_study
 from millet.codec.source import Source
 from millet.core import advice_wording, comparison_wording, judgement_wording, rounding
@@ -28,19 +28,9 @@ from millet.core.nodule import Nodule
 from millet.core.uids import object_uid
 
 KIND = "fhir"
-_SYSTEMS = {
-    "DCM": "http://dicom.nema.org/resources/ontology/DCM",
-    "SCT": "http://snomed.info/sct",
-    "LN": "http://loinc.org",
-    "UCUM": "http://unitsofmeasure.org",
-}
-_OURS = "urn:millet:codes"
-_UIDS = "urn:dicom:uid"
 _CHEST_CT = Code("24627-2", "LN", "CT Chest")
 _IMAGING = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "imaging"}
 _RADIOLOGY = {"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "RAD"}
-
-Resource = dict[str, Any]
 
 
 def encode(analysis: Analysis, source: Source) -> bytes:
@@ -55,15 +45,15 @@ def encode(analysis: Analysis, source: Source) -> bytes:
         observation["device"] = {"reference": _url(device)}
     report = {
         "resourceType": "DiagnosticReport",
-        "identifier": [_uid(object_uid(analysis, "sr"))],
+        "identifier": [oid(object_uid(analysis, "sr"))],
         **common,
         "category": [{"coding": [_RADIOLOGY]}],
-        "code": _concept(language, _CHEST_CT),
+        "code": codeable(language, _CHEST_CT),
         "issued": at.isoformat(timespec="milliseconds"),
         "result": [{"reference": _url(observation)} for observation in found],
-        "imagingStudy": [{"type": "ImagingStudy", "identifier": _uid(analysis.study_uid)}],
+        "imagingStudy": [study(analysis.study_uid)],
         "conclusion": f"{'; '.join(analysis.triage.reasons)}. {say(language, 'statement')}",
-        "conclusionCode": [_concept(language, codes.TRIAGE_LEVELS[analysis.triage.level])],
+        "conclusionCode": [codeable(language, codes.TRIAGE_LEVELS[analysis.triage.level])],
     }
     entries = [_entry(resource) for resource in (report, device, *found)]
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
@@ -72,15 +62,12 @@ def encode(analysis: Analysis, source: Source) -> bytes:
 
 def _common(about: PatientStudy, at: datetime, language: Language) -> Resource:
     """What report and observations share."""
-    subject = {"value": about.patient_id or "unknown"}
-    if about.issuer:
-        subject["system"] = f"urn:millet:issuer:{about.issuer}"
     day = about.study_date
     taken = f"{day[:4]}-{day[4:6]}-{day[6:]}" if day else at.date().isoformat()
     return {
         "language": language.value,
         "status": "preliminary",
-        "subject": {"type": "Patient", "identifier": subject},
+        "subject": patient(about.patient_id, about.issuer),
         "effectiveDateTime": taken,
     }
 
@@ -96,7 +83,7 @@ def _device(analysis: Analysis) -> Resource:
     return {
         "resourceType": "Device",
         "language": language.value,
-        "identifier": [_uid(object_uid(analysis, "device"))],
+        "identifier": [oid(object_uid(analysis, "device"))],
         "manufacturer": "Millet, research software",
         "deviceName": [{"name": "Millet", "type": "model-name"}],
         "version": [
@@ -119,7 +106,7 @@ def _exam(analysis: Analysis, common: Resource) -> Resource:
     ]
     return {
         **_observation(object_uid(analysis, "exam"), codes.SUMMARY, common),
-        "valueCodeableConcept": _concept(language, codes.OUTCOMES[analysis.outcome]),
+        "valueCodeableConcept": codeable(language, codes.OUTCOMES[analysis.outcome]),
         "note": [{"text": say(language, "statement")}],
         "component": components,
     }
@@ -129,7 +116,7 @@ def _figures(analysis: Analysis) -> Iterator[Resource]:
     if analysis.outcome is Outcome.NOT_ANALYSED:
         return
     language = analysis.language
-    yield {"code": _concept(language, codes.LESIONS), "valueInteger": len(analysis.nodules)}
+    yield {"code": codeable(language, codes.LESIONS), "valueInteger": len(analysis.nodules)}
     reliable = codes.COUNT_RELIABLE if analysis.count_reliable else codes.COUNT_NOT_RELIABLE
     yield _coded(language, codes.COUNT, reliable)
     if analysis.pattern:
@@ -161,7 +148,7 @@ def _effusion(effusion: Effusion, analysis: Analysis, common: Resource) -> Resou
     return {
         **_observation(uid, codes.EFFUSION, common),
         "bodySite": {
-            "coding": [_coding(language, codes.PLEURA), _coding(language, codes.SIDES[effusion.side])]
+            "coding": [coding(language, codes.PLEURA), coding(language, codes.SIDES[effusion.side])]
         },
         "valueQuantity": _quantity(language, effusion.volume_ml, codes.ML),
     }
@@ -175,7 +162,7 @@ def _nodule(nodule: Nodule, change: NoduleChange | None, analysis: Analysis, com
     """
     language = analysis.language
     observation = _observation(object_uid(analysis, f"observed-{nodule.number}"), codes.FINDING, common)
-    observation["identifier"].append(_uid(nodule.tracking_uid))
+    observation["identifier"].append(oid(nodule.tracking_uid))
     components = [
         _measured(language, codes.DIAMETER, rounding.length_mm(nodule.diameter_mm), codes.MM),
         _measured(language, codes.VOLUME, rounding.volume_mm3(nodule.volume_mm3), codes.MM3),
@@ -190,8 +177,8 @@ def _nodule(nodule: Nodule, change: NoduleChange | None, analysis: Analysis, com
         components += _since(change, language)
     return {
         **observation,
-        "bodySite": {"coding": [_coding(language, lobe), _coding(language, codes.SIDES[nodule.side])]},
-        "valueCodeableConcept": _concept(language, codes.CLASSES[nodule.nodule_class]),
+        "bodySite": {"coding": [coding(language, lobe), coding(language, codes.SIDES[nodule.side])]},
+        "valueCodeableConcept": codeable(language, codes.CLASSES[nodule.nodule_class]),
         "component": components,
     }
 
@@ -222,43 +209,27 @@ def _observation(uid: str, concept: Code, common: Resource) -> Resource:
     language = Language(common["language"])
     return {
         "resourceType": "Observation",
-        "identifier": [_uid(uid)],
+        "identifier": [oid(uid)],
         **common,
         "category": [{"coding": [_IMAGING]}],
-        "code": _concept(language, concept),
+        "code": codeable(language, concept),
     }
 
 
 def _measured(language: Language, concept: Code, value: float, unit: Code) -> Resource:
-    return {"code": _concept(language, concept), "valueQuantity": _quantity(language, value, unit)}
+    return {"code": codeable(language, concept), "valueQuantity": _quantity(language, value, unit)}
 
 
 def _coded(language: Language, concept: Code, value: Code) -> Resource:
-    return {"code": _concept(language, concept), "valueCodeableConcept": _concept(language, value)}
+    return {"code": codeable(language, concept), "valueCodeableConcept": codeable(language, value)}
 
 
 def _said(language: Language, concept: Code, words: str) -> Resource:
-    return {"code": _concept(language, concept), "valueString": words}
+    return {"code": codeable(language, concept), "valueString": words}
 
 
 def _quantity(language: Language, value: float, unit: Code) -> Resource:
-    return {"value": value, "unit": meaning(unit, language), "system": _SYSTEMS["UCUM"], "code": unit.value}
-
-
-def _concept(language: Language, code: Code) -> Resource:
-    return {"coding": [_coding(language, code)]}
-
-
-def _coding(language: Language, code: Code) -> Resource:
-    return {
-        "system": _SYSTEMS.get(code.scheme, _OURS),
-        "code": code.value,
-        "display": meaning(code, language),
-    }
-
-
-def _uid(value: str) -> Mapping[str, str]:
-    return {"system": _UIDS, "value": f"urn:oid:{value}"}
+    return {"value": value, "unit": meaning(unit, language), "system": SYSTEMS["UCUM"], "code": unit.value}
 
 
 def _url(resource: Resource) -> str:

@@ -13,10 +13,11 @@ from datetime import datetime
 from millet.codec import codes
 from millet.codec.codes import Code, meaning
 from millet.codec.document import MANUFACTURER, local
+from millet.codec.er7 import ABNORMAL, coded, header, identified, message, moment, segment, text
 from millet.codec.patient_study import PatientStudy, patient_study
 from millet.codec.source import Source
 from millet.core import advice_wording, comparison_wording, judgement_wording, rounding
-from millet.core.analysis import Analysis, Outcome, TriageLevel
+from millet.core.analysis import Analysis, Outcome
 from millet.core.language import Language, say
 from millet.core.uids import object_uid
 
@@ -24,73 +25,41 @@ KIND = "hl7-oru"
 _CHEST_CT = Code("24627-2", "LN", "CT Chest")
 _LARGEST = Code("largest", codes.SCHEME, "Largest lesion, diameter")
 _REPORT_UID = Code("report", codes.SCHEME, "SOP Instance UID of the DICOM report")
-_ABNORMAL = {TriageLevel.CRITICAL: "AA", TriageLevel.URGENT: "A", TriageLevel.NOTABLE: "A"}
-"""OBX-8, table 0078; the absence of a flag says nothing, as in the page."""
-_ESCAPES = str.maketrans(
-    {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\", "\r": " ", "\n": " "}
-)
 
 
 def encode(analysis: Analysis, source: Source) -> bytes:
     """Encode the message; equal arguments give equal bytes. Segments end with CR."""
     about = patient_study(source)
     at = local(analysis.created_utc, source)
+    control = object_uid(analysis, KIND).rpartition(".")[2][-20:]
     segments = [
-        _header(analysis, at),
+        header(analysis.site, at, control, analysis.language),
         _patient(about),
         _request(about, at, analysis.language),
-        *(
-            _segment("OBX", str(number), *each)
-            for number, each in enumerate(_observations(analysis), start=1)
-        ),
+        *(segment("OBX", str(number), *each) for number, each in enumerate(_observations(analysis), start=1)),
     ]
-    return ("\r".join(segments) + "\r").encode("utf-8")
-
-
-def _segment(*fields: str) -> str:
-    return "|".join(fields).rstrip("|")
-
-
-def _header(analysis: Analysis, at: datetime) -> str:
-    control = object_uid(analysis, KIND).rpartition(".")[2][-20:]
-    return _segment(
-        "MSH",
-        "^~\\&",
-        "MILLET",
-        _text(analysis.site),
-        "",
-        "",
-        _moment(at),
-        "",
-        "ORU^R01^ORU_R01",
-        control,
-        "P",
-        "2.5.1",
-        *[""] * 5,
-        "UNICODE UTF-8",
-        analysis.language.value,
-    )
+    return message(segments)
 
 
 def _patient(about: PatientStudy) -> str:
-    family, given, middle, prefix, suffix = (_text(part) for part in about.name)
+    family, given, middle, prefix, suffix = (text(part) for part in about.name)
     name = f"{family}^{given}^{middle}^{suffix}^{prefix}".rstrip("^")
-    identifier = f"{_text(about.patient_id)}^^^{_text(about.issuer)}".rstrip("^")
-    return _segment("PID", "1", "", identifier, "", name, "", about.birth_date, _text(about.sex))
+    identifier = identified(about.patient_id, about.issuer)
+    return segment("PID", "1", "", identifier, "", name, "", about.birth_date, text(about.sex))
 
 
 def _request(about: PatientStudy, at: datetime, language: Language) -> str:
     taken = about.study_date + (about.study_time if about.study_date else "")
-    fields = ["OBR", "1", "", _text(about.accession), _coded(language, _CHEST_CT), *[""] * 2, taken]
-    fields += [""] * (22 - len(fields)) + [_moment(at), "", "", "P"]
-    return _segment(*fields)
+    fields = ["OBR", "1", "", text(about.accession), coded(language, _CHEST_CT), *[""] * 2, taken]
+    fields += [""] * (22 - len(fields)) + [moment(at), "", "", "P"]
+    return segment(*fields)
 
 
 def _observations(analysis: Analysis) -> Iterator[Sequence[str]]:
     """Everything after OBX-1."""
     triage, language = analysis.triage, analysis.language
     yield _code(language, codes.SUMMARY, codes.OUTCOMES[analysis.outcome])
-    yield _code(language, codes.TRIAGE, codes.TRIAGE_LEVELS[triage.level], _ABNORMAL.get(triage.level, ""))
+    yield _code(language, codes.TRIAGE, codes.TRIAGE_LEVELS[triage.level], ABNORMAL.get(triage.level, ""))
     for reason in triage.reasons:
         yield _words(language, codes.TRIAGE_REASON, reason)
     yield from _figures(analysis)
@@ -139,10 +108,10 @@ def _number(
     told = rounding.written(value)
     return (
         "NM",
-        _coded(language, concept),
-        _text(meaning(at, language)) if at else "",
+        coded(language, concept),
+        text(meaning(at, language)) if at else "",
         told,
-        _coded(language, unit),
+        coded(language, unit),
         "",
         "",
         "",
@@ -152,21 +121,8 @@ def _number(
 
 
 def _code(language: Language, concept: Code, value: Code, abnormal: str = "") -> Sequence[str]:
-    return ("CWE", _coded(language, concept), "", _coded(language, value), "", "", abnormal, "", "", "P")
+    return ("CWE", coded(language, concept), "", coded(language, value), "", "", abnormal, "", "", "P")
 
 
 def _words(language: Language, concept: Code, words: str) -> Sequence[str]:
-    return ("TX", _coded(language, concept), "", _text(words), "", "", "", "", "", "P")
-
-
-def _coded(language: Language, code: Code) -> str:
-    return f"{_text(code.value)}^{_text(meaning(code, language))}^{code.scheme}"
-
-
-def _text(words: str) -> str:
-    """Free text: delimiters escaped (HL7 v2.5.1, 2.7.1), nothing that would end a segment or a frame."""
-    return "".join(c for c in words.translate(_ESCAPES) if c.isprintable())
-
-
-def _moment(at: datetime) -> str:
-    return at.strftime("%Y%m%d%H%M%S%z")
+    return ("TX", coded(language, concept), "", text(words), "", "", "", "", "", "P")

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from millet.codec.ct import read_slice
@@ -32,9 +33,18 @@ def picture(encoded: bytes, header: SliceHeader, window: Window) -> bytes:
     Raises:
         UnfitSeries: Its pixels cannot be read.
     """
-    hu = read_slice(encoded, header)
+    return png(grey(read_slice(encoded, header), window))
+
+
+def grey(hu: NDArray[np.int16] | NDArray[np.float32], window: Window) -> NDArray[np.uint8]:
+    """HU in a window, 0 to 255."""
     low_hu = window.centre_hu - window.width_hu / 2
-    grey = np.clip((hu.astype(np.float32) - low_hu) * (255.0 / window.width_hu), 0, 255).astype(np.uint8)
+    seen = (hu.astype(np.float32, copy=False) - low_hu) * np.float32(255.0 / window.width_hu)
+    return np.clip(seen, 0, 255, out=seen).astype(np.uint8)
+
+
+def png(seen: NDArray[np.uint8]) -> bytes:
+    """Grey values (row, column), quickly."""
     kept = io.BytesIO()
-    Image.fromarray(grey).save(kept, "PNG", compress_level=1)
+    Image.fromarray(seen).save(kept, "PNG", compress_level=1)
     return kept.getvalue()

@@ -35,6 +35,9 @@ class Kind(Enum):
     ANSWERED = ("110111", "Procedure Record")
     """A reader acknowledged a series, took that back, or judged a nodule."""
     OPERATED = ("110106", "Export")
+    SIGNED_IN = ("110122", "Login")
+    """With a browser, by a token that it holds from now on."""
+    SIGNED_OUT = ("110123", "Logout")
     MENDED = ("110101", "Audit Log Used")
     """The trail itself: what a crash left half written was cut off, or events found no room."""
 

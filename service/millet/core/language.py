@@ -18,7 +18,14 @@ from enum import StrEnum
 from string import Formatter
 from types import MappingProxyType
 
-from millet.core import phrases_de, phrases_de_codes, phrases_en, phrases_en_codes
+from millet.core import (
+    phrases_de,
+    phrases_de_codes,
+    phrases_de_page,
+    phrases_en,
+    phrases_en_codes,
+    phrases_en_page,
+)
 from millet.core.rounding import written
 
 
@@ -31,8 +38,8 @@ class Language(StrEnum):
 
 PHRASES: Mapping[Language, Mapping[str, str]] = MappingProxyType(
     {
-        Language.ENGLISH: {**phrases_en.PHRASES, **phrases_en_codes.PHRASES},
-        Language.GERMAN: {**phrases_de.PHRASES, **phrases_de_codes.PHRASES},
+        Language.ENGLISH: {**phrases_en.PHRASES, **phrases_en_codes.PHRASES, **phrases_en_page.PHRASES},
+        Language.GERMAN: {**phrases_de.PHRASES, **phrases_de_codes.PHRASES, **phrases_de_page.PHRASES},
     }
 )
 """A template by key, language by language; a test holds them to each other."""

@@ -18,8 +18,12 @@ _BY_PREFIX = {
     **dict.fromkeys(["notice", "urgent", "digest"], NOTICE),
 }
 _ENDINGS = {DICOM: ".dcm", HL7: ".hl7", "application/fhir+json": ".json"}
-NOTIFYING = ("webhook", "mail")
-"""Transports of notifications, which are sent nothing else."""
+CALLING = ("webhook", "mail")
+"""Transports of notifications that call somebody."""
+LISTING = ("oru", "fhir", "ups")
+"""Transports of notifications to systems that keep one entry for each study: the newest alone counts."""
+NOTIFYING = (*CALLING, *LISTING)
+"""They are sent nothing else."""
 TRANSPORTS = ("folder", "dicom", "stow", "http", "mllp", *NOTIFYING)
 _ONLY = {"dicom": DICOM, "stow": DICOM, "mllp": HL7, **dict.fromkeys(NOTIFYING, NOTICE)}
 """What a transport is made for; the others carry anything."""

@@ -6,8 +6,9 @@ change, so that whoever heard of a level hears of its end. What is told is the d
 now and the level that was told last: what rises and falls in between is no news. Nothing that is told says
 that a study is normal.
 
-A ceiling bounds the messages of an hour. What is over it stays due, and goes out in one digest as soon as
-the hour has room again. What reaches or leaves the highest level is never held, gathered or counted.
+A ceiling bounds the messages of an hour to people. What is over it stays due, and goes out in one digest as
+soon as the hour has room again. What reaches or leaves the highest level is never held, gathered or counted.
+A system that keeps an entry for each study has no ceiling: a message changes its entry, and disturbs nobody.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class Identify(StrEnum):
     ACCESSION = "accession"
     STUDY = "study"
     """By its UID."""
+    PATIENT = "patient"
+    """By its UID, its accession number, and the patient's ID with its issuer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +57,8 @@ class Rule:
 
     least: TriageLevel
     """From this level on."""
-    most_an_hour: int
-    """Messages of other than the highest level."""
+    most_an_hour: int | None
+    """Messages of other than the highest level; None for all there are, each by itself."""
     identify: Identify = Identify.NOTHING
 
 
@@ -74,7 +77,12 @@ class Standing:
 
     site: str
     study_uid: str
+    series_uid: str
+    """Of the series that has the level."""
     accession: str
+    patient_id: str
+    issuer: str
+    """Of the patient's ID."""
     before: TriageLevel | None
     """The level that was told last; None for none, or for one that was withdrawn."""
     told: int
@@ -130,14 +138,16 @@ def news(standing: Standing, least: TriageLevel) -> News | None:
     return News(change=Change.RAISED if raised else Change.LOWERED, standing=standing)
 
 
-def plan(known: Sequence[News], sent: int, most_an_hour: int) -> Plan:
+def plan(known: Sequence[News], sent: int, most_an_hour: int | None) -> Plan:
     """What of all that is to be told goes out now.
 
     Args:
         known: in the order in which it became known; all of it, what was held before included.
         sent: messages within the last `WINDOW_S`, those of the highest level left out.
-        most_an_hour: at least 1.
+        most_an_hour: at least 1, or None for no ceiling.
     """
+    if most_an_hour is None:
+        return Plan(single=tuple(known))
     urgent = tuple(one for one in known if one.is_highest)
     others = tuple(one for one in known if not one.is_highest)
     room = most_an_hour - sent

@@ -326,6 +326,7 @@ PHRASES: Mapping[str, str] = {
     "notice.site": "Standort: {value}",
     "notice.accession": "Anforderungsnummer: {value}",
     "notice.study_uid": "Study Instance UID der Studie: {value}",
+    "notice.task": "CT ansehen: {level}",
     "notice.sequence": "Nachricht {n} zu dieser Studie; eine mit höherer Nummer ist neuer.",
     "notice.never-normal": "Keine Nachricht sagt, dass eine Studie unauffällig ist. Alle stehen in "
     "der Arbeitsliste.",

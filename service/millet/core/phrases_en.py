@@ -320,6 +320,7 @@ PHRASES: Mapping[str, str] = {
     "notice.site": "Site: {value}",
     "notice.accession": "Accession number: {value}",
     "notice.study_uid": "Study Instance UID: {value}",
+    "notice.task": "Review CT: {level}",
     "notice.sequence": "Message {n} about this study; one with a higher number is newer.",
     "notice.never-normal": "No message says that a study is normal. See the worklist for all of them.",
 }

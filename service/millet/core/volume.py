@@ -67,3 +67,12 @@ def canonical_grid(grid: Grid) -> Grid:
         origin_mm=PointMm(*(float(v) for v in origin)),
         axes=(Vector(*axes[0].tolist()), Vector(*axes[1].tolist()), Vector(*axes[2].tolist())),
     )
+
+
+def upright(
+    hu: NDArray[np.int16] | NDArray[np.float32], grid: Grid
+) -> NDArray[np.int16] | NDArray[np.float32]:
+    """The pixels of one slice of a grid in the canonical order: rows to the back, columns to the left."""
+    order, flips = canonical_order(grid)
+    seen = hu if order == (0, 1, 2) else hu.T
+    return seen[:: -1 if flips[1] else 1, :: -1 if flips[2] else 1]

@@ -11,8 +11,7 @@ from millet.core.reasons import Weight
 from millet.core.slices import Layer
 from millet.core.split import is_slice
 from millet.core.stack import plane_grid
-from millet.core.volume import canonical_grid
-from millet.flow.planes import upright
+from millet.core.volume import canonical_grid, upright
 from millet.flow.shelf import Taken
 
 

@@ -15,12 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from millet.core.geometry import Grid
 from millet.core.placing import Frame, Range, in_plane, rimmed, slice_grid
 from millet.core.resample import Box
 from millet.core.slices import Layer, Made, Slices
 from millet.core.upload import upload
-from millet.core.volume import Volume, canonical, canonical_order
+from millet.core.volume import Volume, canonical
 from millet.flow.scratch import scratch
 
 BLOCK = 8
@@ -193,15 +192,6 @@ def layers(volume: Volume) -> Iterable[Layer]:
     for number, hu in enumerate(seen.hu):
         at = height + number * seen.grid.spacing_mm[0]
         yield Layer(name=f"{number:06d}", height_mm=at, hu=hu)
-
-
-def upright(
-    hu: NDArray[np.int16] | NDArray[np.float32], grid: Grid
-) -> NDArray[np.int16] | NDArray[np.float32]:
-    """The pixels of one slice of a grid in the frame's order: rows to the back, columns to the left."""
-    order, flips = canonical_order(grid)
-    seen = hu if order == (0, 1, 2) else hu.T
-    return seen[:: -1 if flips[1] else 1, :: -1 if flips[2] else 1]
 
 
 def _at_once(shares: NDArray[np.float32]) -> Iterator[tuple[slice, slice]]:

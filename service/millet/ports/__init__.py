@@ -27,9 +27,9 @@ from millet.ports.arrivals import (
 from millet.ports.commitment import Commitment, Promise, PromiseLog, QuestionLog, Requester
 from millet.ports.deliveries import DeadLetters, DeliveryQueue, Later, Selection
 from millet.ports.detector import Detector, Peaks
-from millet.ports.doors import Answer, Ask, Gate, Pems, Shown
+from millet.ports.doors import Answer, Ask, Begun, Gate, Pems, Shown, SignsIn
 from millet.ports.habits import Habits, Sender
-from millet.ports.notices import Due, Message, NoticeLog, Settled
+from millet.ports.notices import Due, ImageReference, Message, NoticeLog, Settled
 from millet.ports.priors import PatientExams, PriorLog, Priors, UnderWay
 from millet.ports.provisional import Found, Provisional, ProvisionalLog
 from millet.ports.readers import About, Acknowledged, ReaderLog, Taken
@@ -64,6 +64,7 @@ __all__ = [
     "ArrivalLog",
     "Arrived",
     "Ask",
+    "Begun",
     "Board",
     "Clock",
     "Commitment",
@@ -80,6 +81,7 @@ __all__ = [
     "FoundStudy",
     "Gate",
     "Habits",
+    "ImageReference",
     "InstanceIndex",
     "InstanceLog",
     "JobQueue",
@@ -120,6 +122,7 @@ __all__ = [
     "SeriesStatus",
     "Settled",
     "Shown",
+    "SignsIn",
     "Site",
     "SliceLog",
     "Spool",

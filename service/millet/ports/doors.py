@@ -49,6 +49,29 @@ class Answer(NamedTuple):
     """None where nobody was recognised."""
 
 
+class Begun(NamedTuple):
+    """A sign-in that a person began at an issuer; the browser holds it until it ends."""
+
+    address: str
+    """Where the person goes on."""
+    state: str
+    """Comes back with the answer; whoever has another one did not ask for it."""
+    nonce: str
+    """Is in the token."""
+    verifier: str
+    """Proves who began (RFC 7636); never goes through the browser's address."""
+
+
+class SignsIn(Protocol):
+    """An issuer whose own pages sign people in. Thread-safe; blocks for seconds."""
+
+    def begin(self, redirect_uri: str) -> Begun | None:
+        """Where to send a person; None, with the reason in the log, where the issuer cannot be had."""
+
+    def end(self, begun: Begun, code: str, redirect_uri: str) -> str:
+        """The token for what it answered; empty, with the reason in the log, where it cannot be trusted."""
+
+
 class Gate(Protocol):
     """Stands before the gRPC and HTTP servers. Thread-safe."""
 

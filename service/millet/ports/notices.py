@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from millet.core.analysis import TriageLevel
 from millet.core.notification import Standing
+from millet.ports.work import Delivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,13 @@ class Message:
     path: str
 
 
+class ImageReference(NamedTuple):
+    """An instance of a series."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
 class NoticeLog(Protocol):
     """Each method is one transaction, blocks, raises StoreError."""
 
@@ -53,3 +61,9 @@ class NoticeLog(Protocol):
 
         False, and nothing is noted, where one of the studies is due no longer, or again.
         """
+
+    def told(self, about: Delivery) -> int:
+        """How often the recipient of a message was told of its study until now."""
+
+    def images(self, about: Delivery) -> Sequence[ImageReference]:
+        """The instances of the series that a message is about."""

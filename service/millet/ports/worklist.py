@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from millet.core.language import Language
 from millet.core.readers import has_risen
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ class SeriesStatus:
     """The sentence that decided the level; empty where nothing was judged yet."""
     analysed_utc: datetime | None = None
     """The time of its newest analysis, which is when the series was complete."""
+    language: Language = Language.ENGLISH
+    """In which its codes are told in words: that of the service."""
     analysed_generation: int = 0
     """Of the newest analysis; 0 while there is none."""
     acknowledgement: Acknowledgement | None = None

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from millet.core.media import NOTIFYING, TRANSPORTS, wanted
+from millet.core.media import CALLING, LISTING, NOTIFYING, TRANSPORTS, wanted
 from millet.core.notification import LEVELS, Identify, Rule
 from millet.core.peer import PORTS, Peer
 
 VERIFICATIONS = ("none", "query", "commitment")
 TLS_AT_ONCE = 465
 """Port of mail servers on which nothing is said before TLS (RFC 8314)."""
-WEB = ("stow", "http", "webhook")
+WEB = ("stow", "http", "webhook", "fhir")
+DIMSE = ("dicom", "ups")
+ADDRESSED = ("mllp", "mail", "oru")
+CODE = r"[^\\^]{1,16}\^[^\\^]{1,16}\^[^\\^]{1,64}"
 ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}"
 """A mail address as HTML has it, in ASCII: no name, nothing that is quoted."""
 OTHER = "other"
@@ -31,10 +34,11 @@ class DestinationSection:
     what waits for it behind."""
     kind: str
     """folder, dicom (C-STORE), stow (DICOMweb STOW-RS), http (a POST for each object) or mllp (HL7); for
-    notifications webhook (a signed POST) or mail (SMTP): notifications.md."""
+    notifications webhook (a signed POST), mail (SMTP), oru (HL7 v2 over MLLP), fhir (a POST) or ups (a DICOM
+    worklist): notifications.md."""
     to: str
-    """Where it is: a path, `AET@HOST:PORT`, the URL of the DICOMweb service or of what is posted to, or
-    `HOST:PORT` (mllp, mail)."""
+    """Where it is: a path, `AET@HOST:PORT` (dicom, ups), the URL of the DICOMweb service or of what is posted
+    to, or `HOST:PORT` (mllp, mail, oru)."""
     kinds: tuple[str, ...] = ()
     """The kinds of objects that it wants, as listed below, or patterns of them (`sc-*`); empty for all that
     its transport is made for, but `labelmap` and `cad` over DICOM, which many archives do not know."""
@@ -53,15 +57,16 @@ class DestinationSection:
     key: Path | None = None
     """PEM file of that certificate's key."""
     token_file: Path | None = None
-    """File of the bearer token that we send it (stow, http, webhook)."""
+    """File of the bearer token that we send it (stow, http, webhook, fhir)."""
     notify_from: str = "urgent"
     """The triage level from which on it is notified of studies: notable, urgent or critical."""
     identify: str = "none"
-    """How notifications name a study: none (no identifier at all), accession (Accession Number) or study
-    (Study Instance UID)."""
+    """How notifications name a study: none (no identifier at all), accession (Accession Number), study (its
+    UID and that of the series) or patient (all of these, and the patient's ID with its issuer). webhook and
+    mail never name a patient; ups cannot do without the study."""
     most_an_hour: int = 20
-    """Notifications that it gets within an hour; what is over it comes in one digest as soon as there is
-    room. Those of the highest level neither wait nor count."""
+    """Notifications that it gets within an hour (webhook, mail); what is over it comes in one digest as soon
+    as there is room. Those of the highest level neither wait nor count."""
     key_file: Path | None = None
     """File of the key that signs (webhook): `whsec_` and 24 to 64 bytes in base64, one a line; of two, each
     signs, so that a key can be changed."""
@@ -73,6 +78,14 @@ class DestinationSection:
     """Our name at the mail server; empty for one that asks for none."""
     password_file: Path | None = None
     """File of our password there."""
+    worklist: str = "Millet"
+    """Name of the worklist that tasks belong to (ups)."""
+    archive_ae: str = ""
+    """AE title of the archive from which the series of a task can be retrieved (ups)."""
+    station: str = ""
+    """Code of the station at which tasks are to be done, as `VALUE^SCHEME^MEANING` (ups); empty for any."""
+    performer: str = ""
+    """Code of the person or group who is to do them, as above (ups); empty for anybody."""
     concurrency: int = 1
     """How many objects are on their way to it at one time."""
     timeout_s: float = 30.0
@@ -90,6 +103,11 @@ class DestinationSection:
         return self.kind in NOTIFYING
 
     @property
+    def keeps_entries(self) -> bool:
+        """Whether it keeps one entry for each study, which the newest notification alone may change."""
+        return self.kind in LISTING
+
+    @property
     def greets_by_tls(self) -> bool:
         """Whether a connection to it begins with TLS, where it has any."""
         return self.kind != "folder" and (self.kind != "mail" or self.address[1] == TLS_AT_ONCE)
@@ -99,7 +117,7 @@ class DestinationSection:
         """What it asked for, as a recipient of notifications."""
         return Rule(
             least=LEVELS[LEVELS.index(self.notify_from)],
-            most_an_hour=self.most_an_hour,
+            most_an_hour=self.most_an_hour if self.kind in CALLING else None,
             identify=Identify(self.identify),
         )
 
@@ -109,12 +127,12 @@ class DestinationSection:
 
     @property
     def peer(self) -> Peer:
-        """Where it is, for `dicom`."""
+        """Where it is, for `dicom` and `ups`."""
         return Peer.parse(self.to)
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it is, for `mllp` and `mail`. Raises ValueError."""
+        """Where it is, for `mllp`, `mail` and `oru`. Raises ValueError."""
         host, _, port = self.to.rpartition(":")
         if not host or not port.isascii() or not port.isdigit() or int(port) not in PORTS:
             raise ValueError(f"{self.to!r} is not of the form HOST:PORT")
@@ -160,16 +178,37 @@ def _notice_mistakes(section: DestinationSection) -> Iterator[str]:
         yield f"notify_from {section.notify_from!r} is none of {', '.join(LEVELS)}"
     if section.identify not in list(Identify):
         yield f"identify {section.identify!r} is none of {', '.join(Identify)}"
+    elif section.identify == Identify.PATIENT and section.kind in CALLING:
+        yield f"identify: {section.kind} does not name a patient"
     if section.most_an_hour < 1:
         yield "most_an_hour must be 1 or more"
     if section.notifies and section.kinds:
         yield f"kinds: {section.kind} is sent notifications only"
     if (section.key_file is not None) != (section.kind == "webhook"):
         yield "key_file: webhook needs one, and no other kind has one"
+    if section.kind in LISTING and section.concurrency != 1:
+        yield f"concurrency: {section.kind} is told one thing after the other"
+    yield from _task_mistakes(section)
     if section.kind == "mail":
         yield from _mail_mistakes(section)
     elif any((section.sender, section.recipients, section.user, section.password_file)):
         yield "sender, recipients, user and password_file are for mail"
+
+
+def _task_mistakes(section: DestinationSection) -> Iterator[str]:
+    codes = (section.station, section.performer)
+    if section.kind != "ups":
+        if any((section.archive_ae, *codes)):
+            yield "archive_ae, station and performer are for ups"
+        return
+    if section.identify not in {Identify.STUDY, Identify.PATIENT}:
+        yield "identify: ups needs study or patient, since a task must say what to look at"
+    if not 1 <= len(section.archive_ae.strip()) <= 16:
+        yield "archive_ae: ups needs the AE title of the archive that has the series"
+    if not 1 <= len(section.worklist.strip()) <= 64:
+        yield "worklist must have 1 to 64 characters"
+    if wrong := [one for one in codes if one and not re.fullmatch(CODE, one)]:
+        yield f"station, performer: {', '.join(map(repr, wrong))} is not of the form VALUE^SCHEME^MEANING"
 
 
 def _mail_mistakes(section: DestinationSection) -> Iterator[str]:
@@ -186,9 +225,9 @@ def _mail_mistakes(section: DestinationSection) -> Iterator[str]:
 
 def _place_mistakes(section: DestinationSection) -> Iterator[str]:
     try:
-        if section.kind == "dicom":
+        if section.kind in DIMSE:
             _ = section.peer
-        elif section.kind in {"mllp", "mail"}:
+        elif section.kind in ADDRESSED:
             _ = section.address
         elif section.kind in WEB:
             yield from _url_mistakes(section)
@@ -197,7 +236,7 @@ def _place_mistakes(section: DestinationSection) -> Iterator[str]:
     except ValueError as error:
         yield f"to: {error}"
     if section.token_file is not None and section.kind not in WEB:
-        yield "token_file is for stow, http and webhook"
+        yield "token_file is for stow, http, webhook and fhir"
 
 
 def _url_mistakes(section: DestinationSection) -> Iterator[str]:

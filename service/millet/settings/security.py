@@ -66,6 +66,10 @@ def _oidc_mistakes(settings: Settings) -> Iterator[str]:
         yield "oidc_issuer, oidc_audience: each needs the other"
     if settings.oidc_keys and not settings.oidc_issuer:
         yield "oidc_keys: needs oidc_issuer and oidc_audience"
+    if settings.oidc_client_id and not settings.oidc_issuer.startswith("https://"):
+        yield "oidc_client_id: needs oidc_issuer, an https:// address, and oidc_audience"
+    if settings.oidc_client_secret_file and not settings.oidc_client_id:
+        yield "oidc_client_secret_file: needs oidc_client_id"
     for name in ("oidc_issuer", "oidc_keys"):
         if getattr(settings, name).startswith("http://"):
             yield f"{name}: keys that come over http:// can be forged on the way; https:// or a file"

@@ -76,6 +76,11 @@ class Settings:
     """File or https:// address of the issuer's keys (JWKS); empty asks the issuer where they are."""
     oidc_role_claim: str = "roles"
     """Claim that lists millet-viewer, -reader, -ops or -admin; dots lead into nested ones."""
+    oidc_client_id: str = ""
+    """This service's name at the issuer, where people sign in with their browsers; empty for no such sign-in.
+    It redirects to `/signin/back`."""
+    oidc_client_secret_file: Path | None = None
+    """File of the secret that goes with it; empty for a public client, which PKCE alone protects."""
     insecure: bool = False
     """Accept gRPC and HTTP ports that others can reach without TLS or without recognising callers: where a
     mesh or a container's network does that."""
@@ -143,8 +148,8 @@ class Settings:
     """Folder of further sets of criteria (`*.toml`), judged and reported beside those that come with Millet:
     docs/how-to/criteria.md. Triage does not follow them."""
     language: str = "en"
-    """Language of everything that is made for people to read, reports, pictures and messages: `en` or `de`.
-    Logs, metrics and names in the API stay English."""
+    """Language of everything that people read, the page, reports, pictures and messages: `en` or `de`. Logs,
+    metrics and names in the API stay English."""
     device: str = "cpu"
     """cpu, cuda (every GPU), cuda:N (one of them) or tensorrt. A device that the model does not run on
     refuses readiness; nothing falls back."""

@@ -171,7 +171,7 @@ def _pass_on(source, sink) -> None:
 def test_a_peer_that_fails_in_the_middle_of_an_object_is_left(pacs, then):
     """It was reached, so this try counts; and the delivery ends, whatever the peer does."""
     scu, kept = pacs()
-    with Listener(Relay(scu._peer.port, 60_000, then)) as listener:
+    with Listener(Relay(scu._line.peer.port, 60_000, then)) as listener:
         peer = Peer(ae_title="PACS", host="127.0.0.1", port=listener.port)
         dataset = dcmread(BytesIO(ct_file(1)))
         dataset.PixelData = bytes(20_000_000)

@@ -125,3 +125,27 @@ def test_nobody_hears_of_the_canary(bench):
     """Whoever is named: its site is no patient's."""
     bench.commit(CRITICAL, source=SOURCE._replace(site=canary.NAME))
     assert not bench.journal.due("ward")
+
+
+def test_how_often_a_study_was_told_is_known_of_each_message(bench):
+    """So that one which a newer replaced is known to be old; who was told nothing knows of none."""
+    bench.commit(URGENT)
+    assert bench.settle(bench.journal.due("ward"), URGENT, Message(kind="notice-a", path="aa/bb"))
+    message = bench.journal.take("ward", "one", 60.0)
+    assert bench.journal.told(message) == 1
+    bench.commit(CRITICAL)
+    assert bench.settle(bench.journal.due("ward"), CRITICAL, Message(kind="urgent-b", path="aa/cc"))
+    assert bench.journal.told(message) == 2
+    assert bench.journal.told(replace(message, destination="desk")) == 0
+
+
+def test_the_instances_of_a_message_are_those_of_the_series_that_decided(bench):
+    """By class and UID, each once, whatever the generation in which it came."""
+    bench.commit(URGENT, "1.2.1")
+    bench.commit(UNFLAGGED, "1.2.2")
+    bench.commit(URGENT, "1.2.1")
+    assert bench.settle(bench.journal.due("ward"), URGENT, Message(kind="notice-a", path="aa/bb"))
+    images = bench.journal.images(bench.journal.take("ward", "one", 60.0))
+    kept = [entry(number, series_uid="1.2.1").header for number in (1, 3)]
+    expected = sorted((one.sop_class_uid, one.sop_instance_uid) for one in kept)
+    assert sorted(map(tuple, images)) == expected

@@ -12,6 +12,7 @@ from readers import seen, taken_back
 from millet.core.analysis import Outcome, Triage, TriageLevel
 from millet.core.canary import NAME, TITLE
 from millet.core.geometry import PointMm
+from millet.core.language import Language
 from millet.core.nodule import Candidate
 from millet.edge.journal import SqlJournal, open_engine
 from millet.ports import About, KeptObject, Selection, SeriesKey, Site, WorklistQuery
@@ -298,6 +299,32 @@ def test_the_board_counts_what_waits_failed_and_is_overdue(bench):
     assert bench.uids(overdue_before_utc=late) == bench.uids(overdue_before_utc={}) == []
 
 
+def test_flagged_studies_are_counted_by_their_highest_level_and_whether_it_was_seen(bench):
+    """A lower level of another series adds none; each series that has the level must be acknowledged."""
+    since = START_UTC - timedelta(days=1)
+    notable, critical = TriageLevel.NOTABLE, TriageLevel.CRITICAL
+    assert bench.journal.flagged(since) == {(notable, False): 1, (critical, False): 1}
+    bench.journal.acknowledge(About(key(2), "a"), seen(critical))
+    assert bench.journal.flagged(since) == {(notable, False): 1, (critical, True): 1}
+    bench.analyse(bench.receive(5), critical)
+    assert bench.journal.flagged(since) == {(critical, False): 1, (critical, True): 1}
+    bench.journal.acknowledge(About(key(1), "b"), seen(notable))
+    assert bench.journal.flagged(since) == {(critical, False): 1, (critical, True): 1}
+    bench.analyse(bench.receive(7), critical)
+    bench.journal.acknowledge(About(key(5), "c"), seen(critical))
+    assert bench.journal.flagged(since) == {(critical, False): 1, (critical, True): 1}
+    bench.journal.acknowledge(About(key(7), "d"), seen(critical))
+    assert bench.journal.flagged(since) == {(critical, True): 2}
+    assert bench.journal.flagged(START_UTC + timedelta(days=365)) == {}
+
+
+def test_when_a_generation_told_its_level_is_known(bench):
+    """Of a generation that has no analysis nothing is."""
+    assert bench.journal.told_utc(key(2), 1) == START_UTC
+    assert bench.journal.told_utc(key(2), 2) is None
+    assert bench.journal.told_utc(key(4), 1) is None
+
+
 def test_the_reason_and_the_time_of_the_newest_analysis_are_in_the_row(bench):
     """So that a list of hundreds reads no documents."""
     lines = {s.key: s for s in bench.journal.series(WorklistQuery())}
@@ -377,3 +404,10 @@ def test_the_longest_wait_is_told_by_urgency(bench):
         bench.journal.close(bench.journal.record(came).series_id, 1, closed)
     waits = bench.journal.oldest_waits_s()
     assert {urgency: round(waited, -1) for urgency, waited in waits.items()} == {0: 90, 1: 10}
+
+
+def test_codes_are_told_in_the_language_of_the_service(bench):
+    """By whoever shows a line: the journal says which it is."""
+    german = SqlJournal(bench.engine, lambda *_: None, bench.objects, Language.GERMAN)
+    assert {one.language for one in german.series(WorklistQuery())} == {Language.GERMAN}
+    assert {one.language for one in bench.journal.series(WorklistQuery())} == {Language.ENGLISH}

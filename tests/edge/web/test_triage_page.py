@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,11 +10,15 @@ import pytest
 import shown
 from analyses import analysis
 from browsers import DESK, PHONE, Looker, chromium
+from characters import JUDGEMENT
 from playwright.sync_api import expect
 from sites import NOW, Site, page_of
 from worklists import status, waiting
 
-from millet.core.analysis import Triage, TriageLevel
+from millet.core.analysis import Outcome, Triage, TriageLevel
+from millet.core.language import Language
+from millet.core.worded import worded
+from millet.edge.web import Voice
 
 CRITICAL, URGENT, UNFLAGGED, REFUSED = (status(number) for number in (1, 2, 4, 5))
 
@@ -74,16 +79,77 @@ def order(page) -> list[str]:
 )
 def test_each_page_fits_and_has_no_barrier(site, look, name, path, size):
     """Nothing is wider than a desk's or a phone's window, nothing fails, and axe finds nothing to say."""
-    window = look(size)
     for kind in ("mip-axial.png", "mip-coronal.png"):
         site.worklist.objects[UNFLAGGED.key, kind] = site.worklist.objects[CRITICAL.key, kind]
+    fits(look(size), name, path)
+
+
+def fits(window, name: str, path: str):
+    """Open a page, keep its picture, and hold it to what every page is held to."""
     page = window.open(path, until="h1")
-    if name == "series":
+    if name.startswith("series"):
         page.wait_for_selector("body[data-ready]")
     window.keep(name)
     assert window.overflow() <= 0
     assert window.barriers() == []
     assert [fault for fault in window.faults if "404" not in fault] == []
+    return page
+
+
+@pytest.fixture
+def german(browser):
+    """A way to open windows on a site that speaks German, with one series of every look in German."""
+    made, opened = Site(), []
+    shown.filled(made)
+    words = worded(replace(made.worklist.analyses[CRITICAL.key], language=Language.GERMAN))
+    made.put(made.worklist.statuses[CRITICAL.key], words)
+    made.start(voice=Voice(Language.GERMAN))
+
+    def window(size) -> Looker:
+        opened.append(Looker(browser, made.url, size))
+        return opened[-1]
+
+    yield window
+    for one in opened:
+        one.close()
+    made.stop()
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_each_page_fits_in_german(german, size):
+    """Where words are longer: the list, a series, what was not analysed, and the form."""
+    window = german(size)
+    page = fits(window, "worklist-de", "/")
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    expect(page.locator("#line")).to_have_text("Live")
+    expect(page.locator("tr.critical").first).to_contain_text("02.01.2026")
+    fits(window, "refused-de", page_of(REFUSED))
+    fits(window, "acknowledge-de", f"{page_of(CRITICAL)}/acknowledge?back=/")
+    page = fits(window, "series-de", page_of(CRITICAL))
+    expect(page.locator("#nodules tbody")).to_contain_text("34,0")
+    expect(page.locator("#nodules tbody")).to_contain_text("gewachsen")
+    expect(page.locator("#seen-from")).to_have_text("von vorn")
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_contain_text("nächster Rundherd")
+
+
+ENGLISH = {"notable", "nodule", "nodules", "the", "of", "and", "is", "not", "to", "left", "right", "prior"}
+"""Words that no German sentence has."""
+
+
+def test_a_german_page_says_nothing_in_english(german):
+    """Neither in the list nor on the page of a series, but for what came in and what was kept in English."""
+    window, exam = german(DESK), shown.exam(220)
+    judged, *_ = exam.judgements
+    kept = [
+        *(*exam.triage.reasons, *exam.not_assessed, judged.source, judged.meaning),
+        *(text for volume in exam.volumes for text in (volume.label, volume.why)),
+    ]
+    for path in (page_of(CRITICAL), page_of(status(8)), f"{page_of(CRITICAL)}/acknowledge"):
+        said = window.open(path, until="h1").locator("body").inner_text()
+        for text in kept:
+            said = said.replace(text, "")
+        assert not ENGLISH & set(re.findall(r"[a-z]+", said)), path
 
 
 def test_a_row_is_opened_by_keys_alone(look):
@@ -94,14 +160,15 @@ def test_a_row_is_opened_by_keys_alone(look):
     for key in "jjk":
         page.keyboard.press(key)
     focused = page.locator("tr:focus-within")
-    assert first in focused.inner_text()
+    expect(focused).to_contain_text(first)
     assert focused.evaluate("row => getComputedStyle(row).outlineStyle") == "solid"
     page.keyboard.press("j")
+    expect(focused).to_contain_text(second)
     page.keyboard.press("Enter")
-    page.wait_for_url("**/series/**")
-    assert second in page.locator(".facts").first.inner_text()
+    expect(page.locator(".facts").first).to_contain_text(second)
+    page.wait_for_selector('body[data-state="live"]')
     page.keyboard.press("u")
-    page.wait_for_url(window.url + "/")
+    expect(numbers(page)).to_have_count(10)
 
 
 def test_single_keys_can_be_turned_off(look):
@@ -113,7 +180,7 @@ def test_single_keys_can_be_turned_off(look):
     page.reload()
     page.wait_for_selector('body[data-state="live"]')
     page.keyboard.press("j")
-    assert page.locator("tr:focus-within").count() == 0
+    expect(page.locator("tr:focus-within")).to_have_count(0)
 
 
 def test_the_list_is_filtered_by_level_state_and_text(look):
@@ -146,7 +213,7 @@ def test_a_person_acknowledges_a_study_by_name(site, look):
     """The form names the study; who and when stand in the row, and what was overdue is no more."""
     window = look()
     page = window.open("/")
-    assert "1 critical, not acknowledged within 15 min" in page.locator("#alarms").inner_text()
+    expect(page.locator("#alarms")).to_contain_text("1 critical, not acknowledged within 15 min")
     page.keyboard.press("j")
     page.keyboard.press("a")
     form = page.locator("dialog form.acknowledge")
@@ -157,11 +224,9 @@ def test_a_person_acknowledges_a_study_by_name(site, look):
     assert window.barriers() == []
     page.keyboard.type("Dr Anna Weiß")
     page.keyboard.press("Enter")
-    page.wait_for_selector("tr.done")
-    row = page.locator("tr.done").inner_text()
-    assert "Dr Anna Weiß (as typed)" in row
-    assert order(page)[-1] == "ACC0001"
-    assert "critical" not in page.locator("#alarms").inner_text()
+    expect(page.locator("tr.done")).to_contain_text("Dr Anna Weiß (as typed)")
+    expect(numbers(page).last).to_have_text("ACC0001")
+    expect(page.locator("#alarms")).not_to_contain_text("critical")
     kept = site.worklist.statuses[CRITICAL.key].acknowledgement
     assert (kept.by.name, kept.by.recognised, kept.at_utc) == ("Dr Anna Weiß", False, NOW)
 
@@ -174,8 +239,8 @@ def test_the_page_follows_by_itself(site, look):
     line = status(8, triage=TriageLevel.CRITICAL, triage_reason=told.reasons[0], analysed_utc=NOW)
     early = replace(line, first_received_utc=NOW - timedelta(days=1))
     site.put(early, replace(analysis(2), triage=told))
-    page.locator("tbody tr:first-child").filter(has_text="ACC0008").wait_for()
-    assert "probable miliary pattern" in page.locator("tr:focus-within").inner_text()
+    expect(page.locator("tbody tr:first-child")).to_contain_text("ACC0008")
+    expect(page.locator("tr:focus-within")).to_contain_text("probable miliary pattern")
 
 
 def test_progress_is_written_into_the_row(site, look):
@@ -202,14 +267,14 @@ def test_a_lost_connection_is_said_and_mended(site, look):
     window = look()
     page = window.open("/")
     site.close()
-    page.wait_for_selector('body[data-state="lost"]', timeout=30_000)
-    assert "Connection lost at" in page.locator("#line").inner_text()
+    page.wait_for_selector('body[data-state="lost"]')
+    expect(page.locator("#line")).to_contain_text("Connection lost at")
     window.keep("lost")
     told = Triage(level=TriageLevel.CRITICAL, reasons=("while nobody listened",))
     line = status(9, triage=TriageLevel.CRITICAL, triage_reason=told.reasons[0])
     site.worklist.put(replace(line, revision=site.worklist.revision() + 1), replace(analysis(2), triage=told))
     site.open()
-    page.wait_for_selector('body[data-state="live"]', timeout=30_000)
+    page.wait_for_selector('body[data-state="live"]')
     page.get_by_text("while nobody listened").wait_for()
 
 
@@ -218,7 +283,7 @@ def test_a_store_that_does_not_answer_is_said(site, look):
     page = look().open("/")
     site.worklist.broken = True
     page.get_by_text("The store does not answer").wait_for()
-    assert page.locator("table.worklist tbody tr").count() == 10
+    expect(page.locator("table.worklist tbody tr")).to_have_count(10)
     site.worklist.broken = False
     page.get_by_text("The store does not answer").wait_for(state="detached")
 
@@ -229,7 +294,7 @@ def test_the_lungs_turn_by_hand_and_by_key(look):
     page = window.open(page_of(CRITICAL), until="body[data-ready]")
     canvas = page.locator("#lungs")
     canvas.scroll_into_view_if_needed()
-    page.wait_for_timeout(300)
+    expect(canvas).to_have_attribute("data-round", re.compile(r"\d"))
     before, front = canvas.screenshot(), canvas.get_attribute("data-round")
     box = canvas.bounding_box()
     page.mouse.move(box["x"] + 200, box["y"] + 200)
@@ -239,7 +304,7 @@ def test_the_lungs_turn_by_hand_and_by_key(look):
     page.locator(f'#lungs:not([data-round="{front}"])').wait_for()
     window.keep("turned")
     assert canvas.screenshot() != before
-    assert page.locator("#seen-from").inner_text() == "from the front and the patient's right"
+    expect(page.locator("#seen-from")).to_have_text("from the front and the patient's right")
     canvas.focus()
     for _ in range(24):
         page.keyboard.press("ArrowLeft")
@@ -266,10 +331,10 @@ def test_a_nodule_is_chosen_in_the_table_and_all_around(look):
     page = look().open(page_of(CRITICAL), until="body[data-ready]")
     for _ in range(3):
         page.keyboard.press("j")
-    assert page.locator('tr[aria-current="true"] td').first.inner_text() == "3"
+    expect(page.locator('tr[aria-current="true"] td').first).to_have_text("3")
     page.get_by_role("button", name="Diameter mm").click()
     page.get_by_role("button", name="Diameter mm").click()
-    assert page.locator("tr[data-index] td:nth-child(5)").first.inner_text() == "34.0"
+    expect(page.locator("tr[data-index] td:nth-child(5)").first).to_have_text("34.0")
 
 
 def test_the_table_shows_every_nodule_of_thousands(site, look):
@@ -282,6 +347,23 @@ def test_the_table_shows_every_nodule_of_thousands(site, look):
     table.evaluate("held => { held.scrollTop = held.scrollHeight; }")
     page.locator('tr[aria-rowindex="5001"]').wait_for()
     assert page.locator("tr[data-index]").count() < 100
+
+
+def test_a_judged_report_shows_its_criteria_and_no_images(site, look):
+    """What somebody else's report came to: its conditions, what was not known, and nothing that was not looked for."""
+    judged = replace(analysis(0), outcome=Outcome.JUDGED, judgements=(JUDGEMENT,), pattern=None, lungs=None)
+    site.put(status(2, triage=TriageLevel.URGENT, nodules=0, outcome=Outcome.JUDGED), judged)
+    window = look()
+    page = window.open("/")
+    expect(page.locator("tr").filter(has_text="ACC0002")).to_contain_text(
+        "a report of others, judged by criteria"
+    )
+    page = window.open(page_of(URGENT), until="h1")
+    expect(page.locator("section.panel").first).to_contain_text(JUDGEMENT.criteria)
+    expect(page.locator("section.view, section.found")).to_have_count(0)
+    window.keep("judged")
+    assert window.barriers() == []
+    assert window.faults == []
 
 
 def test_the_worklist_is_read_without_scripts(look):

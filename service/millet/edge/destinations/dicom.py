@@ -5,25 +5,20 @@ What is compressed is sent as it is where the destination takes that, else uncom
 
 from __future__ import annotations
 
-import logging
-import socket
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
-from pynetdicom import AE, evt
-from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext, build_context
 
 from millet.codec.native import native
 from millet.core.peer import Peer
 from millet.core.refusal import of_dimse
-from millet.edge.destinations.answers import away, broken, judge
+from millet.edge.destinations.answers import judge
+from millet.edge.destinations.associating import Line, answer
 from millet.edge.destinations.limit import Limit
 from millet.edge.destinations.tls import Tls
 from millet.errors import DeliveryError
@@ -49,17 +44,17 @@ class StorageScu:
         limit_s: float = 300.0,
         tls: Tls | None = None,
     ) -> None:
-        self._peer = peer
-        self._calling_ae = calling_ae
+        self._line = Line(peer, calling_ae, timeout_s, tls)
         self._timeout_s = timeout_s
-        self._tls = tls
         self.limit_s = limit_s
-        logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # refusals are told once, by the outbox
 
     def deliver(self, delivery: Delivery, encoded: bytes) -> None:  # noqa: ARG002 - the object says all itself
         """Send one object; see `ports.Destination`."""
         dataset = dcmread(BytesIO(encoded))
-        with Limit(self.limit_s) as limit, self._association(_own_contexts(dataset), limit) as association:
+        with (
+            Limit(self.limit_s) as limit,
+            self._line.association(_own_contexts(dataset), limit) as association,
+        ):
             accepted = {str(context.transfer_syntax[0]) for context in association.accepted_contexts}
             if not accepted:
                 raise DeliveryError("the destination takes no such object", retryable=False)
@@ -72,7 +67,7 @@ class StorageScu:
 
     def send_all(self, files: Sequence[Path], sent: Callable[[int], None]) -> None:
         """Send DICOM files over one association; `sent` is told how many went. Raises DeliveryError."""
-        with Limit(NO_LIMIT_S) as limit, self._association(_contexts(files), limit) as association:
+        with Limit(NO_LIMIT_S) as limit, self._line.association(_contexts(files), limit) as association:
             for number, path in enumerate(files, start=1):
                 _judge(partial(association.send_c_store, path), limit)
                 sent(number)
@@ -81,42 +76,9 @@ class StorageScu:
         """C-ECHO. Raises DeliveryError."""
         with (
             Limit(self.limit_s) as limit,
-            self._association([build_context(VERIFICATION)], limit) as association,
+            self._line.association([build_context(VERIFICATION)], limit) as association,
         ):
             _judge(association.send_c_echo, limit)
-
-    @contextmanager
-    def _association(self, contexts: list[PresentationContext], limit: Limit) -> Iterator[Association]:
-        """An association that is released in any case."""
-        association = self._associate(contexts, limit)
-        try:
-            yield association
-        finally:
-            association.release()
-
-    def _associate(self, contexts: list[PresentationContext], limit: Limit) -> Association:
-        entity = AE(ae_title=self._calling_ae)
-        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = self._timeout_s
-        entity.connection_timeout = self._timeout_s
-        association = entity.associate(
-            self._peer.host,
-            self._peer.port,
-            contexts=contexts,
-            ae_title=self._peer.ae_title,
-            tls_args=None if self._tls is None else (self._tls(), self._peer.host),
-            evt_handlers=[(evt.EVT_CONN_OPEN, self._opened, [limit])],
-        )
-        if association.is_rejected:
-            raise away("rejected the association")
-        if not association.is_established and not association.rejected_contexts:
-            raise away("cannot be reached")
-        return association
-
-    def _opened(self, event: Any, limit: Limit) -> None:
-        connected = event.assoc.dul.socket.socket
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connected.settimeout(self._timeout_s)  # pynetdicom's own sends and receives would wait for ever
-        limit.watch(connected)
 
 
 def _contexts(files: Sequence[Path]) -> list[PresentationContext]:
@@ -135,13 +97,5 @@ def _own_contexts(dataset: FileDataset) -> list[PresentationContext]:
 
 
 def _judge(send: Callable[[], Dataset], limit: Limit) -> None:
-    """Send a request and judge its answer; without one the connection is cut, since a release would wait."""
-    try:
-        status = send().get("Status")
-    except (RuntimeError, ValueError) as error:
-        limit.cut()
-        raise broken(f"broke off ({type(error).__name__})") from None
-    if status is None:
-        limit.cut()
-        raise broken("did not answer")
+    status = answer(send, limit)
     judge(of_dimse(status), f"0x{status:04X}")

@@ -61,7 +61,7 @@ def status_to_wire(status: SeriesStatus) -> pb.SeriesStatus:
         last_received_time=wire.time_to_wire(status.last_received_utc),
         outcome=wire.outcome_to_wire(status.outcome),
         reason_code=status.reason_code,
-        reason_text=words(status.reason_code),
+        reason_text=words(status.reason_code, status.language),
         triage=wire.level_to_wire(status.triage),
         nodules=status.nodules,
         deliveries_pending=status.deliveries_pending,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from millet.core.doors import USUAL
+from millet.core.language import Language
 from millet.edge.journal.database import bump, told
 
 
@@ -31,9 +32,10 @@ Enqueue = Callable[[sa.Connection, Job], None]
 class Base:
     """One database, and callables that are told after each commit."""
 
-    def __init__(self, engine: sa.Engine, enqueue: Enqueue) -> None:
+    def __init__(self, engine: sa.Engine, enqueue: Enqueue, language: Language = Language.ENGLISH) -> None:
         self._engine = engine
         self._enqueue = enqueue
+        self._language = language
         self._watchers: list[Callable[[], None]] = []
 
     def watch(self, changed: Callable[[], None]) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from millet.core.language import Language
 from millet.edge.journal.arrivals import Arrivals
 from millet.edge.journal.base import Enqueue
 from millet.edge.journal.board import Board
@@ -56,8 +57,14 @@ class SqlJournal(
     and `NoticeLog`.
     """
 
-    def __init__(self, engine: sa.Engine, enqueue: Enqueue, objects: ObjectStore) -> None:
-        super().__init__(engine, enqueue)
+    def __init__(
+        self,
+        engine: sa.Engine,
+        enqueue: Enqueue,
+        objects: ObjectStore,
+        language: Language = Language.ENGLISH,
+    ) -> None:
+        super().__init__(engine, enqueue, language)
         self._objects = objects
 
     def object_bytes(self, key: SeriesKey, kind: str, generation: int = 0) -> bytes | None:

@@ -22,9 +22,9 @@ from millet.core.notification import Ground, Standing, highest
 from millet.edge.journal.base import Base
 from millet.edge.journal.clock import now_utc
 from millet.edge.journal.outgoing import keep, send
-from millet.edge.journal.tables import analysis, delivery, made, series
+from millet.edge.journal.tables import analysis, delivery, instance, made, series
 from millet.edge.journal.tables import recipient as recipients
-from millet.ports import Due, KeptObject, Message, Settled
+from millet.ports import Delivery, Due, ImageReference, KeptObject, Message, Settled
 
 NOT_COUNTED = "urgent-%"
 """Kinds of messages that the ceiling does not know of."""
@@ -64,6 +64,21 @@ class Notices(Base):
                 send(connection, keep(connection, settled[0].due.analysis_id, kept), recipient)
             return True
 
+    def told(self, about: Delivery) -> int:
+        """How often a recipient was told of a message's study; see `ports.NoticeLog`."""
+        study = {"site": about.site, "study_uid": about.study_uid, "destination": about.destination}
+        here = [recipients.c[column] == value for column, value in study.items()]
+        with self._reading() as connection:
+            return connection.execute(sa.select(recipients.c.told).where(*here)).scalar_one_or_none() or 0
+
+    def images(self, about: Delivery) -> Sequence[ImageReference]:
+        """The instances of a message's series; see `ports.NoticeLog`."""
+        of = series.c.site == about.site, series.c.series_uid == about.series_uid
+        names = instance.c.sop_class_uid, instance.c.sop_instance_uid
+        query = sa.select(*names).join(series, series.c.id == instance.c.series_id).where(*of).distinct()
+        with self._reading() as connection:
+            return [ImageReference(*row) for row in connection.execute(query.order_by(names[1]))]
+
 
 def concern(connection: sa.Connection, row: sa.Row[Any], names: Sequence[str], revision: int) -> None:
     """Something was committed of a series' study, of which these must hear; of the canary nobody does."""
@@ -96,7 +111,7 @@ def _levels(name: str) -> sa.Select[Any]:
     return (
         sa.select(
             *(recipients.c[column] for column in ("site", "study_uid", "level", "told", "revision")),
-            series.c.accession,
+            *(series.c[column] for column in ("series_uid", "accession", "patient_id", "issuer")),
             analysis.c.id.label("analysis_id"),
             analysis.c.triage,
             analysis.c.grounds,
@@ -113,7 +128,10 @@ def _due(rows: Sequence[sa.Row[Any]]) -> Due:
     standing = Standing(
         site=decides.site,
         study_uid=decides.study_uid,
+        series_uid=decides.series_uid,
         accession=decides.accession,
+        patient_id=decides.patient_id,
+        issuer=decides.issuer,
         before=TriageLevel(decides.level) if decides.level else None,
         told=decides.told,
         level=level,

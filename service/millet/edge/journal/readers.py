@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -60,6 +61,18 @@ class Readers(Base):
     def feedback(self, key: SeriesKey) -> Sequence[Feedback]:
         """All of a series, oldest first."""
         return self._said(feedback, key, _feedback)
+
+    def told_utc(self, key: SeriesKey, generation: int) -> datetime | None:
+        """When the level of a generation was told; None for one that has no analysis."""
+        of = series.c.site == key.site, series.c.series_uid == key.series_uid
+        query = (
+            sa.select(sa.func.max(analysis.c.created_utc))
+            .join(series, series.c.id == analysis.c.series_id)
+            .where(*of, analysis.c.generation == generation)
+        )
+        with self._reading() as connection:
+            found: datetime | None = connection.execute(query).scalar_one()
+            return found
 
     def _said(self, table: sa.Table, key: SeriesKey, made: Callable[[Mapping[str, Any]], T]) -> Sequence[T]:
         of = series.c.site == key.site, series.c.series_uid == key.series_uid

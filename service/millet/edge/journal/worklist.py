@@ -12,6 +12,7 @@ from millet.codec import header as header_codec
 from millet.codec import record
 from millet.core.analysis import Analysis, Outcome, TriageLevel
 from millet.core.job import State
+from millet.core.language import Language
 from millet.core.readers import Acknowledgement
 from millet.core.stated import expected
 from millet.edge.journal.base import Base
@@ -112,7 +113,7 @@ class Worklist(Base):
 
     def _statuses(self, query: sa.Select[Any]) -> Sequence[SeriesStatus]:
         with self._reading() as connection:
-            return [_status(row) for row in connection.execute(query).mappings()]
+            return [_status(row, self._language) for row in connection.execute(query).mappings()]
 
 
 def _count(
@@ -173,12 +174,13 @@ def _deliveries(state: str) -> sa.ScalarSelect[int]:
     )
 
 
-def _status(row: sa.RowMapping) -> SeriesStatus:
+def _status(row: sa.RowMapping, language: Language) -> SeriesStatus:
     taken = {name: row[name] for name in _TAKEN}
     return SeriesStatus(
         key=SeriesKey(site=row["site"], series_uid=row["series_uid"]),
         outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
         reason_code=row["reason_code"] or row["parked_for"],
+        language=language,
         triage=_level(row["triage"]),
         triage_before=_level(row["triage_before"]),
         analysed_generation=row["analysed_generation"] or 0,
@@ -204,6 +206,7 @@ _NOT_TAKEN = {
     "triage_before",
     "analysed_generation",
     "acknowledgement",
+    "language",
 }
 _TAKEN = tuple(one.name for one in fields(SeriesStatus) if one.name not in _NOT_TAKEN)
 """Fields that the query's columns are named after."""

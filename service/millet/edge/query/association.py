@@ -22,6 +22,7 @@ from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from millet.core.peer import Peer
+from millet.edge.replies import leave_replies
 from millet.errors import ArchiveError
 
 LONGEST_PDU_BYTES = 131_072
@@ -121,6 +122,7 @@ class _Bounds:
 
     def opened(self, event: Any) -> None:
         """Put bounds on the connection that was opened."""
+        leave_replies(event.assoc)
         transport = event.assoc.dul.socket
         transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport.socket.settimeout(self._limits.answer_s)

@@ -17,6 +17,7 @@ from millet.edge.telemetry.metrics import (
     Storing,
     Telemetry,
 )
+from millet.edge.telemetry.readers import ReaderMetrics
 from millet.edge.telemetry.traces import Traces
 from millet.edge.telemetry.working import Attempt
 
@@ -35,6 +36,7 @@ __all__ = [
     "Leaving",
     "Nvml",
     "Peer",
+    "ReaderMetrics",
     "Rpc",
     "SecretFile",
     "Sent",

@@ -24,6 +24,7 @@ from millet.edge.telemetry.canary import CanaryMetrics
 from millet.edge.telemetry.doors import DoorMetrics
 from millet.edge.telemetry.leaving import Leaving
 from millet.edge.telemetry.notices import NoticeMetrics
+from millet.edge.telemetry.readers import ReaderMetrics
 from millet.edge.telemetry.waiting import WaitingMetrics
 from millet.edge.telemetry.working import Working
 
@@ -140,6 +141,7 @@ class Telemetry:
         self._declare_leaving()
         self.doors = DoorMetrics(registry)
         self.waiting = WaitingMetrics(registry)
+        self.readers = ReaderMetrics(registry)
         self.leaving = Leaving(registry, destinations)
         self.notices = NoticeMetrics(registry)
         self.arrivals = Arrivals(registry)

@@ -23,9 +23,10 @@ from millet.edge.web.sources import Sources
 from millet.ports import About, SeriesKey, SeriesStatus, Taken, WorklistQuery
 
 SAID: Mapping[Taken, str] = {
-    Taken.CHANGED: "The analysis has changed since you saw it. This is how it is now.",
-    Taken.OTHER_REQUEST: "This form was used before. Please send it again.",
+    Taken.CHANGED: "changed",
+    Taken.OTHER_REQUEST: "used",
 }
+"""The key of what a form says that comes again."""
 
 
 class Seen(NamedTuple):
@@ -86,13 +87,14 @@ class Acknowledging:
             return await self._pages.not_found(request, None)
         who: Who | None = who_asks(request)
         return self._pages.page(
+            request,
             "ask.html",
             status_code,
             status=status,
             said=said,
             back=back,
             person=who.name if who else "",
-            request=secrets.token_hex(16),
+            request_id=secrets.token_hex(16),
             names=self._sources.names(who),
         )
 

@@ -9,7 +9,8 @@ from datetime import datetime
 from millet.core.analysis import TriageLevel
 from millet.core.waiting import Patience
 from millet.edge.web.choice import Choice
-from millet.edge.web.lines import LEVELS, lasting
+from millet.edge.web.lines import lasting
+from millet.edge.web.voice import Voice
 from millet.ports import Overview
 
 
@@ -24,37 +25,40 @@ class Alarm:
     """Of the list of what it speaks of; empty where there is none."""
 
 
-AWAY = Alarm(
-    kind="away", text="The store does not answer. What you see may be old; what is new does not show."
-)
 _LOUDEST = tuple(reversed(TriageLevel))
 
 
-def alarms(overview: Overview, patience: Patience, now_utc: datetime) -> Sequence[Alarm]:
+def away(voice: Voice) -> Alarm:
+    """The store does not answer."""
+    return Alarm(kind="away", text=voice.t("alarm.away"))
+
+
+def alarms(overview: Overview, patience: Patience, now_utc: datetime, voice: Voice) -> Sequence[Alarm]:
     """Everything that has to be said now, the weightiest first."""
-    return tuple(_all(overview, patience, now_utc))
+    return tuple(_all(overview, patience, now_utc, voice))
 
 
-def _all(overview: Overview, patience: Patience, now_utc: datetime) -> Iterator[Alarm]:
+def _all(overview: Overview, patience: Patience, now_utc: datetime, voice: Voice) -> Iterator[Alarm]:
     for level in _LOUDEST:
         if count := overview.overdue.get(level, 0):
             after = lasting(patience.escalate_s[level])
             yield Alarm(
                 kind="overdue",
-                text=f"{count} {LEVELS[level].label.lower()}, not acknowledged within {after}.",
+                text=voice.t(
+                    "alarm.overdue", count=count, level=voice.level(level).label.lower(), after=after
+                ),
                 address=Choice().address(level=level, overdue=True),
             )
     if patience.is_behind(overview.waiting_since_utc, now_utc) and overview.waiting_since_utc:
         since = lasting((now_utc - overview.waiting_since_utc).total_seconds())
         yield Alarm(
             kind="behind",
-            text=f"The analysis is behind: {overview.waiting} series wait, the first of them for {since}. "
-            "The order below does not know them yet.",
+            text=voice.t("alarm.behind", count=overview.waiting, since=since),
             address=Choice().address(state="pending"),
         )
     if overview.failed:
         yield Alarm(
             kind="failed",
-            text=f"{overview.failed} failed: nothing looked at them, an operator must.",
+            text=voice.t("alarm.failed", count=overview.failed),
             address=Choice().address(state="failed", days=0),
         )

@@ -45,6 +45,7 @@ class Region(NamedTuple):
     """A part of the lungs on the map."""
 
     name: str
+    """Its code."""
     nodules: int
     per_100_ml: float | None
     opacity: float
@@ -67,7 +68,7 @@ def sizes(nodules: Sequence[Nodule]) -> Sequence[Bar]:
     """How many nodules are of which mean diameter, from the smallest to the largest that there is."""
     counts = Counter(bisect_right(EDGES_MM, one.diameter_mm) - 1 for one in nodules)
     highest = max(counts.values(), default=1)
-    labels = [f"{low:.0f}-{high:.0f}" for low, high in pairwise(EDGES_MM)] + [f"over {EDGES_MM[-1]:.0f}"]
+    labels = [f"{low:.0f}-{high:.0f}" for low, high in pairwise(EDGES_MM)] + [f"> {EDGES_MM[-1]:.0f}"]
     return [
         Bar(label, counts[at], _TALL * counts[at] / highest, low_mm >= 6.0)
         for at, (label, low_mm) in enumerate(zip(labels, EDGES_MM, strict=True))
@@ -80,7 +81,7 @@ def lobes(analysis: Analysis) -> Sequence[Region]:
     dense = max((one.per_100_ml or 0.0 for one in counted), default=0.0)
     return [
         Region(
-            one.lobe.value.replace("-", " "),
+            one.lobe.value,
             one.nodules,
             one.per_100_ml,
             _opacity(one.per_100_ml, dense),
@@ -100,7 +101,7 @@ def zones(analysis: Analysis) -> Sequence[Sequence[Region]]:
     return [
         [
             Region(
-                f"{side.value} {zone.value} zone",
+                f"{side.value}-{zone.value}",
                 counted[zone, side].nodules,
                 counted[zone, side].per_100_ml,
                 _opacity(counted[zone, side].per_100_ml, dense),

@@ -45,10 +45,16 @@ def _parameter(name: str, where: str, schema: Part) -> Part:
     return {"name": name, "in": where, "required": where == "path", "schema": schema}
 
 
+UNKNOWN: Part = {
+    "description": "Nobody was recognised. Browsers, which accept HTML, get the form of a sign-in.",
+    "content": {"text/plain": {"schema": TEXT}, "text/html": {"schema": TEXT}},
+}
+
+
 def _asked(summary: str, answers: Mapping[str, Part], *parameters: Part) -> Part:
     """An operation; a gate and a store that is away may answer each of them."""
     others = {
-        "401": _answer("Nobody was recognised.", "text/plain"),
+        "401": UNKNOWN,
         "403": _answer("The role does not suffice, or another site's page asks.", "text/plain"),
         "503": _answer("The store does not answer.", "text/html"),
     }
@@ -65,9 +71,10 @@ NO_PAGE = {"404": _answer("There is no such series.", "text/html")}
 NOTHING = {"404": _json("There is no analysis, or nothing of that kind.", _object(error=TEXT))}
 NO_PICTURE = {"404": _answer("There is no such picture.", "text/plain")}
 PNG = _answer("A picture.", "image/png", {"type": "string", "contentMediaType": "image/png"})
+TOO_LONG = _answer("The body is too long.", "text/plain")
 FOUND = _object(
     generation={"type": "integer", "minimum": 1},
-    nodules=_object(**{name: {"type": "array"} for name in (*COLUMNS, "fate")}),
+    nodules=_object(**{name: {"type": "array"} for name in (*COLUMNS, "where", "fate")}),
     lungs={
         "anyOf": [
             {"type": "null"},
@@ -79,7 +86,7 @@ FOUND = _object(
         ]
     },
 )
-SLICES = _object(
+VIEW = _object(
     rows={"type": "integer"},
     columns={"type": "integer"},
     spacing_mm=NUMBERS,
@@ -87,6 +94,9 @@ SLICES = _object(
     column=NUMBERS,
     slices={"type": "array"},
 )
+SLICES = _object(axial=VIEW, coronal=VIEW)
+SHOWN = _parameter("window", "query", {"type": "string", "enum": [*WINDOWS]})
+NO_WINDOW = {"400": _answer("There is no such window.", "text/plain")}
 FORM = _object(
     generation={"type": "integer", "minimum": 1},
     level={"type": "string", "enum": [level.value for level in TriageLevel]},
@@ -98,8 +108,18 @@ ACKNOWLEDGED = {
     "303": _answer("Acknowledged; the other page shows who has seen it."),
     "400": _answer("What was sent is no acknowledgement.", "text/plain"),
     "409": _answer("The analysis is another one by now: the form comes again.", "text/html"),
-    "413": _answer("The body is too long.", "text/plain"),
+    "413": TOO_LONG,
     **NO_PAGE,
+}
+TOKEN = _object(
+    token={"type": "string", "description": "As a program would send it."},
+    back={"type": "string", "description": "An address of this server, for the redirection."},
+)
+SIGNED_IN = {
+    "303": _answer("Signed in; the cookie holds the token."),
+    "400": _answer("What was sent is no form.", "text/plain"),
+    "413": TOO_LONG,
+    "429": _answer("Too many tokens that are not known came from this address.", "text/html"),
 }
 LIST = (
     _chosen("level", *TriageLevel),
@@ -135,6 +155,34 @@ DESCRIPTION: Part = {
                 {"200": _answer("A stream; it ends once a minute.", "text/event-stream")},
             )
         },
+        "/signin": {
+            "get": _asked("The form of a sign-in", {"200": PAGE}, _parameter("back", "query", TEXT)),
+            "post": {
+                **_asked("Sign in with a browser", SIGNED_IN),
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/x-www-form-urlencoded": {"schema": TOKEN}},
+                },
+            },
+        },
+        "/signin/issuer": {
+            "get": _asked(
+                "To the issuer's page, where people have accounts",
+                {"303": _answer("There."), "404": _answer("Nobody has.", "text/html")},
+                _parameter("back", "query", TEXT),
+            )
+        },
+        "/signin/back": {
+            "get": _asked(
+                "Where the issuer sends people back",
+                {"200": PAGE},
+                _parameter("state", "query", TEXT),
+                _parameter("code", "query", TEXT),
+            )
+        },
+        "/signout": {
+            "post": _asked("Sign out", {"303": _answer("The cookie is forgotten."), "413": TOO_LONG})
+        },
         SERIES: {
             "get": _asked(
                 "One series", {"200": PAGE, **NO_PAGE}, *OF_SERIES, _parameter("from", "query", TEXT)
@@ -144,15 +192,29 @@ DESCRIPTION: Part = {
             "get": _asked("Its nodules", {"200": _json("By column.", FOUND), **NOTHING}, *OF_SERIES)
         },
         f"{SERIES}/slices.json": {
-            "get": _asked("Its slices", {"200": _json("From the feet.", SLICES), **NOTHING}, *OF_SERIES)
+            "get": _asked(
+                "Its slices",
+                {"200": _json("Axial, and coronal planes from the front.", SLICES), **NOTHING},
+                *OF_SERIES,
+            )
         },
         f"{SERIES}/slices/{{sop_instance_uid}}": {
             "get": _asked(
                 "One slice as a picture",
-                {"200": PNG, "400": _answer("There is no such window.", "text/plain"), **NO_PICTURE},
+                {"200": PNG, **NO_WINDOW, **NO_PICTURE},
                 *OF_SERIES,
                 _parameter("sop_instance_uid", "path", SEGMENT),
-                _parameter("window", "query", {"type": "string", "enum": [*WINDOWS]}),
+                SHOWN,
+            )
+        },
+        f"{SERIES}/coronal/{{volume}}/{{plane}}": {
+            "get": _asked(
+                "One coronal plane as a picture; `slices.json` names them",
+                {"200": PNG, **NO_WINDOW, **NO_PICTURE},
+                *OF_SERIES,
+                _parameter("volume", "path", SEGMENT),
+                _parameter("plane", "path", SEGMENT),
+                SHOWN,
             )
         },
         f"{SERIES}/acknowledge": {

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from millet.edge.web import lines
-from millet.edge.web.alarms import AWAY, Alarm, alarms
+from millet.edge.web.alarms import Alarm, alarms, away
 from millet.edge.web.sources import Sources
 from millet.errors import StoreError
 from millet.ports import Overview, SeriesStatus
@@ -90,7 +90,7 @@ class Feed:
                 overview = await self._step(overview)
             except StoreError:
                 if overview is not None or not self._message:
-                    self._tell(_message(self._revision, self._revision, [AWAY], []))
+                    self._tell(self._message_of(self._revision, [away(self._sources.voice)], []))
                 overview, self._due_s = None, 0.0
             except Exception:
                 log.exception("the pages could not be told of changes")
@@ -104,10 +104,10 @@ class Feed:
         overview, changed = await asyncio.to_thread(self._seen, before, now_utc)
         now_s = asyncio.get_running_loop().time()
         if overview != before or now_s >= self._due_s:
-            told = alarms(overview, self._sources.patience, now_utc)
+            told = alarms(overview, self._sources.patience, now_utc, self._sources.voice)
             after = before.revision if before else overview.revision
             self._revision = overview.revision
-            self._tell(_message(after, overview.revision, told, changed))
+            self._tell(self._message_of(after, told, changed))
             self._due_s = now_s + BEAT_S
         return overview
 
@@ -117,17 +117,17 @@ class Feed:
             return overview, ()
         return overview, self._sources.worklist.changed(before.revision)
 
+    def _message_of(self, after: int, alarmed: Sequence[Alarm], changed: Sequence[SeriesStatus]) -> bytes:
+        findings = self._sources.voice.findings
+        told = {
+            "after": after,
+            "revision": self._revision,
+            "alarms": [[one.kind, one.text, one.address] for one in alarmed],
+            "changed": [[lines.address(one.key), lines.place(one), findings(one)] for one in changed],
+        }
+        return f"event: worklist\ndata: {json.dumps(told, separators=(',', ':'))}\n\n".encode()
+
     def _tell(self, message: bytes) -> None:
         self._message = message
         self._told.set()
         self._told = asyncio.Event()
-
-
-def _message(after: int, revision: int, alarmed: Sequence[Alarm], changed: Sequence[SeriesStatus]) -> bytes:
-    told = {
-        "after": after,
-        "revision": revision,
-        "alarms": [[one.kind, one.text, one.address] for one in alarmed],
-        "changed": [[lines.address(one.key), lines.place(one), lines.findings(one)] for one in changed],
-    }
-    return f"event: worklist\ndata: {json.dumps(told, separators=(',', ':'))}\n\n".encode()

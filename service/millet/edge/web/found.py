@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from millet.codec import lung_outline
 from millet.core.analysis import Analysis
 from millet.core.nodule import Nodule
+from millet.edge.web.voice import Voice
 
 OUTLINE = lung_outline.KIND
 PART = 100
@@ -43,22 +44,11 @@ def part(analysis: Analysis | None, first: str) -> Part:
     return Part(nodules[begin - 1 : begin - 1 + PART], begin, len(nodules), known)
 
 
-def where(nodule: Nodule) -> str:
-    """Lobe, or side and zone where the fissures do not tell it."""
-    character = nodule.character
-    if character is None:
-        return nodule.side.value
-    if character.lobe is not None:
-        return character.lobe.value.replace("-", " ")
-    return f"{nodule.side.value}, {character.zone.value} zone"
-
-
 COLUMNS: Mapping[str, Callable[[Nodule], object]] = {
     "number": lambda n: n.number,
     "class": lambda n: n.nodule_class.value,
     "type": lambda n: n.character.type.value if n.character else "",
     "side": lambda n: n.side.value,
-    "where": where,
     "diameter_mm": lambda n: round(n.diameter_mm, 1),
     "volume_mm3": lambda n: round(n.volume_mm3, 1),
     "mean_hu": lambda n: round(n.mean_hu),
@@ -67,7 +57,7 @@ COLUMNS: Mapping[str, Callable[[Nodule], object]] = {
     "y_mm": lambda n: round(n.centre_mm.y, 1),
     "z_mm": lambda n: round(n.centre_mm.z, 1),
 }
-"""What is told of each nodule, by name."""
+"""What is told of each nodule, by name; where it lies, in words, and what became of it come to that."""
 
 
 def fates(analysis: Analysis) -> Mapping[int, str]:
@@ -76,10 +66,11 @@ def fates(analysis: Analysis) -> Mapping[int, str]:
     return {one.number: one.fate.value for one in changed if one.number is not None}
 
 
-def encoded(analysis: Analysis, outline: bytes | None) -> bytes:
+def encoded(analysis: Analysis, outline: bytes | None, voice: Voice) -> bytes:
     """One JSON document: nodules by column, and points of the pleura where they were kept."""
     known = fates(analysis)
     columns = {name: [tell(n) for n in analysis.nodules] for name, tell in COLUMNS.items()}
+    columns["where"] = [voice.where(n) for n in analysis.nodules]
     columns["fate"] = [known.get(n.number, "") for n in analysis.nodules]
     document = {"generation": analysis.generation, "nodules": columns, "lungs": _lungs(outline)}
     return json.dumps(document, separators=(",", ":")).encode()

@@ -13,13 +13,13 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from millet.core import advice_wording
 from millet.core.analysis import Analysis, TriageLevel
-from millet.core.language import named
+from millet.core.language import named, say
 from millet.core.roles import Role, Who
 from millet.core.wording import words
 from millet.edge.web import charts, found, lines
-from millet.edge.web.alarms import AWAY, Alarm, alarms
+from millet.edge.web.alarms import Alarm, alarms, away
 from millet.edge.web.choice import DAYS, ROWS, STATES, Choice
-from millet.edge.web.gate import WHO
+from millet.edge.web.gate import BY_COOKIE, WHO
 from millet.edge.web.pictures import PICTURES
 from millet.edge.web.sources import Sources
 from millet.ports import Overview, SeriesKey, SeriesStatus, WorklistQuery
@@ -42,10 +42,12 @@ class Pages:
         self._environment.globals.update(
             lines=lines,
             charts=charts,
-            where=found.where,
             words=words,
             told=advice_wording,
             named=named,
+            say=say,
+            t=sources.voice.t,
+            voice=sources.voice,
             levels=TriageLevel,
             states=STATES,
             days=DAYS,
@@ -59,6 +61,7 @@ class Pages:
         query = choice.query(self._sources.patience, now_utc, whole_id=self._sources.names(who))
         overview, rows = await asyncio.to_thread(self._listed, query, now_utc)
         return self.page(
+            request,
             "worklist.html",
             **self._top(overview, now_utc, who),
             rows=rows[:ROWS],
@@ -73,6 +76,7 @@ class Pages:
         if status is None:
             return await self.not_found(request, None)
         return self.page(
+            request,
             "series.html",
             **self._top(overview, now_utc, who),
             status=status,
@@ -88,13 +92,13 @@ class Pages:
             return JSONResponse({"error": "there is no analysis of this series"}, 404)
         return Response(made, media_type="application/json")
 
-    async def not_found(self, _request: Request, _error: Exception | None) -> Response:
+    async def not_found(self, request: Request, _error: Exception | None) -> Response:
         """There is nothing at this address."""
-        return self._message(404, "There is nothing at this address.", ())
+        return self._message(request, 404, "nothing-here", ())
 
-    async def unavailable(self, _request: Request, _error: Exception) -> Response:
+    async def unavailable(self, request: Request, _error: Exception) -> Response:
         """The store does not answer; the page tries again by itself."""
-        return self._message(503, "The store does not answer. This page tries again.", (AWAY,))
+        return self._message(request, 503, "store-away", (away(self._sources.voice),))
 
     def _listed(self, query: WorklistQuery, now_utc: datetime) -> tuple[Overview, list[SeriesStatus]]:
         return self._overview(now_utc), list(self._sources.worklist.series(query))
@@ -115,25 +119,30 @@ class Pages:
         analysis = self._sources.worklist.analysis(key)
         if analysis is None:
             return None
-        return found.encoded(analysis, self._sources.worklist.object_bytes(key, found.OUTLINE))
+        outline = self._sources.worklist.object_bytes(key, found.OUTLINE)
+        return found.encoded(analysis, outline, self._sources.voice)
 
     def _top(self, overview: Overview, now_utc: datetime, who: Who | None) -> dict[str, Any]:
         """What every page knows."""
         return {
             "revision": overview.revision,
-            "alarms": alarms(overview, self._sources.patience, now_utc),
+            "alarms": alarms(overview, self._sources.patience, now_utc, self._sources.voice),
             "now_utc": now_utc,
             "names": self._sources.names(who),
             "patience": self._sources.patience,
             "may_acknowledge": who is None or who.role >= Role.READER,
         }
 
-    def _message(self, status_code: int, message: str, alarmed: tuple[Alarm, ...]) -> HTMLResponse:
-        return self.page("message.html", status_code, message=message, alarms=alarmed)
+    def _message(
+        self, request: Request, status_code: int, key: str, alarmed: tuple[Alarm, ...]
+    ) -> HTMLResponse:
+        message = self._sources.voice.t(key)
+        return self.page(request, "message.html", status_code, message=message, alarms=alarmed)
 
-    def page(self, template: str, status_code: int = 200, **facts: Any) -> HTMLResponse:
+    def page(self, request: Request, template: str, status_code: int = 200, **facts: Any) -> HTMLResponse:
         """A template filled; what knows nothing of the journal says so by revision -1, without alarms."""
-        facts = {"revision": -1, "alarms": (), **facts}
+        asked = {"who": who_asks(request), "by_cookie": request.scope.get("state", {}).get(BY_COOKIE, False)}
+        facts = {"revision": -1, "alarms": (), **asked, **facts}
         html = self._environment.get_template(template).render(**facts)
         return HTMLResponse(html.encode("utf-8", "replace"), status_code)
 

@@ -1,31 +1,57 @@
-"""Pictures of a series: the projections that its analysis made, and its slices as they were sent."""
+"""Pictures of a series: its projections, its slices as they were sent, and coronal planes of them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from millet.codec.slice_picture import WINDOWS, picture
+from millet.codec import reformat
+from millet.codec.slice_picture import WINDOWS, Window, picture, png
+from millet.core.coronal import Coronal
 from millet.core.looked_at import volume_of
 from millet.core.series import SliceHeader
-from millet.core.stack import Stack
+from millet.core.stack import Stack, grid
+from millet.edge.web.reformats import Grey, Reformats
 from millet.edge.web.sources import Sources
 from millet.errors import UnfitSeries
 from millet.ports import SeriesKey
 
 PICTURES = ("mip-coronal.png", "mip-axial.png")
 PNG = "image/png"
+NO_WINDOW = f"A window is one of {', '.join(WINDOWS)}."
+
+
+class Volume(NamedTuple):
+    """The slices that were analysed, and where each one's bytes lie, by its UID."""
+
+    stack: Stack
+    paths: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """What tells it from another one of the same series."""
+        paths = "\n".join(self.paths[one.sop_instance_uid] for one in self.stack.slices)
+        return hashlib.sha256(paths.encode()).hexdigest()[:16]
+
+    def coronal(self, read: Callable[[str], bytes], window: Window) -> Grey:
+        """All of its coronal planes. Raises UnfitSeries, StoreError."""
+        slices = self.stack.slices
+        return reformat.planes(
+            grid(self.stack), slices, lambda one: read(self.paths[one.sop_instance_uid]), window
+        )
 
 
 class Pictures:
-    """Stored projections, and slices on demand."""
+    """Stored projections, and slices and reformats on demand."""
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
+        self._reformats = Reformats()
 
     async def projection(self, request: Request) -> Response:
         """A stored picture of the newest analysis."""
@@ -36,17 +62,17 @@ class Pictures:
         return _none() if made is None else Response(made, media_type=PNG)
 
     async def slices(self, request: Request) -> Response:
-        """Where the slices of the analysed volume lie, from the feet to the head."""
-        stack = await asyncio.to_thread(self._stack, _key(request))
-        if stack is None:
+        """Where the slices of the analysed volume lie, and its coronal planes."""
+        told = await asyncio.to_thread(self._told, _key(request))
+        if told is None:
             return JSONResponse({"error": "there are no slices to be shown of this series"}, 404)
-        return JSONResponse(_told(stack.slices))
+        return JSONResponse(told)
 
     async def slice(self, request: Request) -> Response:
         """One slice, in the lung window or that of soft tissue."""
         window = WINDOWS.get(request.query_params.get("window", "lung"))
         if window is None:
-            return PlainTextResponse(f"A window is one of {', '.join(WINDOWS)}.", 400)
+            return PlainTextResponse(NO_WINDOW, 400)
         log, uid = self._sources.slices, request.path_params["sop_instance_uid"]
         stored = await asyncio.to_thread(log.slice, _key(request), uid) if log else None
         if stored is None:
@@ -59,13 +85,47 @@ class Pictures:
             return _none()
         return Response(made, media_type=PNG)
 
-    def _stack(self, key: SeriesKey) -> Stack | None:
-        """The volume that was analysed, None where there was none or it is not single slices."""
+    async def coronal(self, request: Request) -> Response:
+        """One coronal plane of a volume, in one of the windows; the first one takes a moment."""
+        window, plane = request.query_params.get("window", "lung"), _number(request.path_params["plane"])
+        if window not in WINDOWS:
+            return PlainTextResponse(NO_WINDOW, 400)
+        key, digest = _key(request), request.path_params["volume"]
+        try:
+            planes = await self._reformats.get(
+                (key, digest, window),
+                lambda: self._reformatted(key, digest, WINDOWS[window]),
+                request.is_disconnected,
+            )
+        except UnfitSeries:
+            return _none()
+        if planes is None or plane is None or plane >= len(planes):
+            return _none()
+        return Response(await asyncio.to_thread(png, planes[plane]), media_type=PNG)
+
+    def _told(self, key: SeriesKey) -> dict[str, Any] | None:
+        volume = self._volume(key)
+        return None if volume is None else {"axial": _axial(volume.stack.slices), "coronal": _coronal(volume)}
+
+    def _reformatted(self, key: SeriesKey, digest: str, window: Window) -> Grey | None:
+        """All coronal planes; None where this is not what was analysed last."""
+        volume = self._volume(key)
+        if volume is None or volume.digest != digest:
+            return None
+        return volume.coronal(self._sources.read, window)
+
+    def _volume(self, key: SeriesKey) -> Volume | None:
+        """What was analysed, None where nothing was or it is not single slices."""
         stored = self._sources.slices.slices(key) if self._sources.slices else ()
-        return volume_of([one.header for one in stored])
+        stack = volume_of([one.header for one in stored])
+        return (
+            None
+            if stack is None
+            else Volume(stack, {one.header.sop_instance_uid: one.path for one in stored})
+        )
 
 
-def _told(slices: Sequence[SliceHeader]) -> dict[str, Any]:
+def _axial(slices: Sequence[SliceHeader]) -> dict[str, Any]:
     first = slices[0]
     return {
         "rows": first.rows,
@@ -75,6 +135,25 @@ def _told(slices: Sequence[SliceHeader]) -> dict[str, Any]:
         "column": first.column_direction,
         "slices": [[one.sop_instance_uid, one.position_mm] for one in slices],
     }
+
+
+def _coronal(volume: Volume) -> dict[str, Any]:
+    """The same of the coronal planes, from the front to the back."""
+    coronal = Coronal.of(grid(volume.stack))
+    planes, rows, columns = coronal.shape
+    row, column = coronal.directions
+    return {
+        "rows": rows,
+        "columns": columns,
+        "spacing_mm": coronal.spacing_mm,
+        "row": row,
+        "column": column,
+        "slices": [[f"{volume.digest}/{plane}", coronal.place_mm(plane)] for plane in range(planes)],
+    }
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else None
 
 
 def _key(request: Request) -> SeriesKey:

@@ -18,7 +18,7 @@ from millet.edge.web.application import application, watching
 from millet.edge.web.feed import Feed
 from millet.edge.web.gate import CERTIFICATE
 from millet.edge.web.sources import Sources
-from millet.ports import Gate
+from millet.ports import Gate, SignsIn
 
 GRACE_S = 3
 """How long a stop waits for answers that are being sent."""
@@ -49,6 +49,7 @@ class WebDoor:
     """Who may come in, and how what is said stays between both ends."""
 
     gate: Gate | None = None
+    issuer: SignsIn | None = None
     hosts: Collection[str] = ()
     origins: Collection[str] = ()
     """Of other sites, whose pages may make calls."""
@@ -109,7 +110,14 @@ class WebServer(_Serving):
 
     def __init__(self, sources: Sources, door: WebDoor = WebDoor()) -> None:
         self._feed = Feed(sources)
-        served = application(sources, self._feed, gate=door.gate, hosts=door.hosts, origins=door.origins)
+        served = application(
+            sources,
+            self._feed,
+            gate=door.gate,
+            issuer=door.issuer,
+            hosts=door.hosts,
+            origins=door.origins,
+        )
         super().__init__(served, door)
         self.sources = sources
 

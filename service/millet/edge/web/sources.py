@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from millet.core.roles import Role, Who
 from millet.core.waiting import Patience
 from millet.edge.web.stow import Stow
+from millet.edge.web.voice import Voice
 from millet.ports import Board, ReaderLog, SliceLog, Worklist
 
 
@@ -37,6 +38,8 @@ class Sources:
     """Which instances are behind an analysis; None shows none of them."""
     read: Callable[[str], bytes] = lambda _path: b""
     """The bytes of one of them, from the spool."""
+    voice: Voice = field(default_factory=Voice)
+    """The language of what it says."""
     destination: str = ""
     """Where reports go, in words."""
     stow: Stow | None = None

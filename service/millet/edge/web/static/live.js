@@ -18,6 +18,14 @@ let wanted = false;
 let timer = 0;
 const page = { changed: () => true, loaded: () => {} };
 
+const words = JSON.parse(document.getElementById("words").textContent);
+const language = document.documentElement.lang;
+
+// What is said under a key; a code that has no words stands for itself.
+export const t = (key, parts = {}) => Object.entries(parts).reduce((text, [name, value]) => text.replace(`{${name}}`, value), words[key] ?? key.slice(key.indexOf(".") + 1));
+
+export const figure = (value, digits) => (language === "de" ? value.toFixed(digits).replace(".", ",") : value.toFixed(digits));
+
 export const $ = (selector, within = document) => within.querySelector(selector);
 
 export function make(name, facts = {}, ...children) {
@@ -52,6 +60,7 @@ function listen() {
     lostAt ||= Date.now();
     if (source && source.readyState === EventSource.CLOSED) {
       hangUp(); // the browser gives up where an answer was refused; we do not
+      load(); // and see whether somebody has to sign in again
       setTimeout(() => source || document.hidden || listen(), LOST_MS / 2);
     }
   };
@@ -74,15 +83,15 @@ function hear(told) {
     if (missed || told.changed.map((one) => page.changed(...one)).some(Boolean)) load();
   }
   if (away || body.dataset.state === "stale") load();
-  say("live", "Live");
+  say("live", t("live"));
 }
 
 function watch() {
   if (document.hidden) return;
   if (lostAt && Date.now() - lostAt > LOST_MS) {
-    say("lost", `Connection lost at ${clock(new Date(lostAt))}. What you see may be old. Trying again.`);
+    say("lost", t("lost", { clock: clock(new Date(lostAt)) }));
   } else if (Date.now() - heard > STALE_MS) {
-    say("stale", `Nothing heard from the service since ${clock(new Date(heard))}. What you see may be old.`);
+    say("stale", t("stale", { clock: clock(new Date(heard)) }));
   }
 }
 
@@ -100,7 +109,7 @@ function alarm(told) {
   top.replaceChildren(
     ...told.map(([kind, text, address]) => {
       const parts = [make("strong", { text })];
-      if (address) parts.push(" ", make("a", { href: address, text: "Show" }));
+      if (address) parts.push(" ", make("a", { href: address, text: t("show") }));
       return make("p", { class: `alarm ${kind}` }, ...parts);
     }),
   );
@@ -122,6 +131,7 @@ async function fetchPage() {
   loading = true;
   try {
     const answer = await fetch(location.href, { cache: "no-store" });
+    if (answer.status === 401) location.reload(); // the form comes, and leads back
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (answer.ok || answer.status === 404) swap(fresh);
   } catch {
@@ -164,7 +174,8 @@ const two = (number) => String(number).padStart(2, "0");
 const clock = (date) => `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 
 function local(date) {
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  const parts = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())];
+  const day = language === "de" ? parts.reverse().join(".") : parts.join("-");
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
 }
 
@@ -240,10 +251,10 @@ export async function acknowledge(link = $("main a.acknowledge")) {
   }
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   const form = $("form.acknowledge", fresh);
-  const cancel = make("button", { type: "button", text: "Cancel" });
+  const cancel = make("button", { type: "button", text: t("cancel") });
   cancel.addEventListener("click", () => asked.close());
   $(".actions", form).append(cancel);
-  asked.replaceChildren(make("h2", { text: "Acknowledge" }), form);
+  asked.replaceChildren(make("h2", { text: t("acknowledge") }), form);
   asked.showModal();
   ($("input[name=by]", form) ?? $("button.primary", form)).focus();
 }

@@ -1,5 +1,6 @@
 // The lungs as a net of the points that were kept of their surface, every nodule in them, turned by hand.
 // Patient millimetres throughout (LPS): x to the patient's left, y to the back, z to the head.
+import { t } from "./live.js";
 
 const NEIGHBOURS = 6;
 const SHADES = 6;
@@ -293,12 +294,7 @@ function ball(hue) {
 
 // From where it is seen, in words.
 function side(round, tilt) {
-  if (tilt > 1) return "from above";
-  if (tilt < -1) return "from below";
-  const eighth = ((Math.round(round / (Math.PI / 4)) % 8) + 8) % 8;
-  return [
-    "from the front", "from the front and the patient's left", "from the patient's left",
-    "from the back and the patient's left", "from the back", "from the back and the patient's right",
-    "from the patient's right", "from the front and the patient's right",
-  ][eighth];
+  if (tilt > 1) return t("above");
+  if (tilt < -1) return t("below");
+  return t(`side.${((Math.round(round / (Math.PI / 4)) % 8) + 8) % 8}`);
 }

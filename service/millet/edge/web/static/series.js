@@ -7,7 +7,7 @@ import { Table } from "./table.js";
 let found = null;
 let lungs = null;
 let table = null;
-let slices = null;
+let views = [];
 let chosen = -1;
 
 async function open() {
@@ -27,20 +27,48 @@ async function open() {
   document.body.dataset.ready = "1";
 }
 
-// Where the instances are no longer there, the projections stay.
+// Where the instances are no longer there, the projections stay. Coronal planes are made when they are seen.
 async function openSlices() {
-  const around = document.getElementById("slices");
-  const answer = await fetch(`${around.dataset.source}.json`, { cache: "no-store" }).catch(() => null);
+  const axial = document.getElementById("axial");
+  const answer = await fetch(`${axial.dataset.source}.json`, { cache: "no-store" }).catch(() => null);
   if (!answer?.ok) return;
-  around.hidden = false;
-  slices = new Slices(around, await answer.json(), lungs.nodules, choose);
+  const told = await answer.json();
+  const around = document.getElementById("coronal");
+  const hooks = { chosen: choose, looked: lookAt, moved };
+  axial.hidden = around.hidden = false;
+  views = [new Slices(axial, told.axial, lungs.nodules, hooks), new Slices(around, told.coronal, lungs.nodules, hooks)];
+  for (const view of views) {
+    new IntersectionObserver((seen, observer) => {
+      if (!seen.some((one) => one.isIntersecting)) return;
+      observer.disconnect();
+      view.wake();
+    }).observe(view.held);
+  }
+  $("#window", axial).addEventListener("click", changeWindow);
+  moved();
+}
+
+// A place that is clicked in one view is looked at in the others, and each shows where the others cut it.
+function lookAt(place, from) {
+  for (const view of views) if (view !== from) view.lookAt(place);
+}
+
+function moved() {
+  for (const view of views) view.cut(views.find((other) => other !== view));
+}
+
+function changeWindow() {
+  const button = document.getElementById("window");
+  const soft = button.getAttribute("aria-pressed") !== "true";
+  button.setAttribute("aria-pressed", soft);
+  for (const view of views) view.changeWindow(soft);
 }
 
 function choose(index) {
   chosen = index;
   table?.choose(index);
   lungs?.choose(index);
-  slices?.choose(index);
+  for (const view of views) view.choose(index);
 }
 
 const walk = (step) => {
@@ -54,9 +82,11 @@ keys({
   ArrowDown: (event) => (event.target.id === "nodules" ? walk(1) : false),
   ArrowUp: (event) => (event.target.id === "nodules" ? walk(-1) : false),
   u: () => location.assign("/"),
-  ".": () => slices?.step(1),
-  ",": () => slices?.step(-1),
-  w: () => slices?.changeWindow(),
+  ".": () => views[0]?.step(1),
+  ",": () => views[0]?.step(-1),
+  b: () => views[1]?.step(1),
+  v: () => views[1]?.step(-1),
+  w: () => changeWindow(),
   t: () => lungs?.turnByItself(),
   0: () => lungs?.front(),
   "+": () => lungs?.nearer(1.15),
@@ -67,7 +97,8 @@ follow({
   changed: (address) => address === location.pathname,
   loaded: () => {
     lungs?.stop();
-    slices = null;
+    delete document.body.dataset.ready;
+    views = [];
     chosen = -1;
     open();
   },

@@ -1,24 +1,28 @@
-// The slices as they were sent, with the nodules that reach into each circled where they lie.
-import { $ } from "./live.js";
+// Planes of the chest, axial as they were sent or coronal, with the nodules that reach into each circled.
+import { $, figure, t } from "./live.js";
 
-const AHEAD = 3; // slices that are fetched on either side
+const AHEAD = 3; // planes that are fetched on either side
 const KEPT = 60;
-const COLOURS = { nodule: "#ffbe3c", mass: "#ff5050", fresh: "#5fe0ff", picked: "#ffffff" };
+const NEAR_PX = 24; // a nodule is meant by a click that is nearer
+const COLOURS = { nodule: "#ffbe3c", mass: "#ff5050", fresh: "#5fe0ff", picked: "#ffffff", under: "rgba(0, 0, 0, 0.6)", cut: "rgba(156, 199, 240, 0.55)" };
 
 const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 const less = (a, b) => [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
 const cross = (a, b) => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
 
 export class Slices {
-  // held: the element around it; told: geometry of the slices; nodules: as lungs.js places them
-  constructor(held, told, nodules, chosen) {
-    Object.assign(this, { held, told, nodules, chosen });
+  // held: the element around it; told: geometry of the planes; nodules: as lungs.js places them;
+  // hooks: chosen(index of a nodule), looked(place in mm, view) and moved(), all told by a hand
+  constructor(held, told, nodules, hooks) {
+    Object.assign(this, { held, told, nodules, hooks });
     this.canvas = $("canvas", held);
     this.pen = this.canvas.getContext("2d");
     this.range = $("input", held);
-    this.said = $("#slice-said", held);
+    this.said = $(".said", held);
     this.soft = false;
+    this.awake = false;
     this.picked = -1;
+    this.other = null;
     this.pictures = new Map();
     this.across = cross(told.row, told.column);
     this.heights = told.slices.map(([, place]) => dot(place, this.across));
@@ -28,6 +32,12 @@ export class Slices {
     [this.canvas.width, this.canvas.height] = [told.columns * 2, Math.round((told.rows * 2 * told.spacing_mm[0]) / told.spacing_mm[1])];
     this.hands();
     this.show(this.fullest());
+  }
+
+  // Pictures are fetched from now on.
+  wake() {
+    this.awake = true;
+    this.draw();
   }
 
   fullest() {
@@ -46,7 +56,11 @@ export class Slices {
   choose(index) {
     this.picked = index;
     const one = this.nodules[index];
-    const height = dot([one.x, one.y, one.z], this.across);
+    this.lookAt([one.x, one.y, one.z]);
+  }
+
+  lookAt(place) {
+    const height = dot(place, this.across);
     const off = this.heights.map((each) => Math.abs(each - height));
     this.show(off.indexOf(Math.min(...off)));
   }
@@ -55,26 +69,29 @@ export class Slices {
     this.show(this.at + by);
   }
 
-  changeWindow() {
-    this.soft = !this.soft;
-    $("#window", this.held).setAttribute("aria-pressed", this.soft);
+  changeWindow(soft) {
+    this.soft = soft;
     this.pictures.clear();
-    this.show(this.at);
+    this.draw();
+  }
+
+  // Another view, whose plane cuts this one in a line.
+  cut(other) {
+    this.other = other;
+    this.draw();
   }
 
   show(at) {
     this.at = Math.min(Math.max(at, 0), this.heights.length - 1);
     this.range.value = this.at + 1;
-    const told = `Slice ${this.at + 1} of ${this.heights.length}, ${this.heights[this.at].toFixed(1)} mm`;
+    const told = t(this.held.id, { at: this.at + 1, count: this.heights.length, mm: figure(this.heights[this.at], 1) });
     const here = this.inSlice(this.at).length;
-    this.said.textContent = `${told}; ${here === 1 ? "1 nodule reaches" : `${here} nodules reach`} into it. Wheel or , and . leaf through.`;
+    const reach = here === 1 ? t("one") : t("some", { count: here });
+    this.said.textContent = `${told}; ${reach} ${t("leaf", { keys: this.held.dataset.keys })}`;
     this.range.setAttribute("aria-valuetext", told);
     this.canvas.dataset.at = this.at;
     this.draw();
-    for (let k = 1; k <= AHEAD; k += 1) {
-      this.picture(this.at + k);
-      this.picture(this.at - k);
-    }
+    this.hooks.moved();
   }
 
   picture(at) {
@@ -82,6 +99,7 @@ export class Slices {
     if (known || !this.told.slices[at]) return known;
     const made = new Image();
     made.addEventListener("load", () => at === this.at && this.draw());
+    made.addEventListener("error", () => this.pictures.delete(at)); // asked for again when it is wanted again
     made.src = `${this.held.dataset.source}/${this.told.slices[at][0]}?window=${this.soft ? "soft" : "lung"}`;
     this.pictures.set(at, made);
     if (this.pictures.size > KEPT) this.pictures.delete(this.pictures.keys().next().value);
@@ -89,20 +107,33 @@ export class Slices {
   }
 
   draw() {
+    if (!this.awake) return;
     const { width, height } = this.canvas;
     const seen = this.picture(this.at);
-    if (!seen.complete || !seen.naturalWidth) return; // the slice before stays until this one is there
+    if (!seen.complete || !seen.naturalWidth) return; // the one before stays until this one is there
+    $(".making", this.held)?.remove();
     this.pen.drawImage(seen, 0, 0, width, height);
-    this.canvas.dataset.drawn = this.at;
     for (const one of this.inSlice(this.at)) this.ring(one);
+    this.line();
     this.letters();
+    Object.assign(this.canvas.dataset, { drawn: this.at, cut: this.other?.at ?? "", window: this.soft ? "soft" : "lung" });
+    for (let k = 1; k <= AHEAD; k += 1) {
+      this.picture(this.at + k);
+      this.picture(this.at - k);
+    }
   }
 
-  onCanvas(one) {
-    const off = less([one.x, one.y, one.z], this.told.slices[this.at][1]);
+  onCanvas({ x, y, z }) {
+    const off = less([x, y, z], this.told.slices[this.at][1]);
     const column = dot(off, this.told.row) / this.told.spacing_mm[1];
     const row = dot(off, this.told.column) / this.told.spacing_mm[0];
     return [((column + 0.5) * this.canvas.width) / this.told.columns, ((row + 0.5) * this.canvas.height) / this.told.rows];
+  }
+
+  inPatient([across, down]) {
+    const right = ((across / this.canvas.width) * this.told.columns - 0.5) * this.told.spacing_mm[1];
+    const below = ((down / this.canvas.height) * this.told.rows - 0.5) * this.told.spacing_mm[0];
+    return this.told.slices[this.at][1].map((part, k) => part + right * this.told.row[k] + below * this.told.column[k]);
   }
 
   ring(one) {
@@ -110,8 +141,36 @@ export class Slices {
     const isPicked = this.nodules[this.picked] === one;
     this.pen.beginPath();
     this.pen.arc(...this.onCanvas(one), (one.diameter / 2) * mm + 6, 0, 7);
-    this.pen.lineWidth = isPicked ? 5 : 2.5;
-    this.pen.strokeStyle = isPicked ? COLOURS.picked : COLOURS[one.kind];
+    for (const [width, hue] of [[isPicked ? 10 : 6, COLOURS.under], [isPicked ? 5 : 2.5, isPicked ? COLOURS.picked : COLOURS[one.kind]]]) {
+      this.pen.lineWidth = width;
+      this.pen.strokeStyle = hue;
+      this.pen.stroke();
+    }
+  }
+
+  // Where the other view's plane cuts this one: of the canvas' points those at its height.
+  line() {
+    if (!this.other) return;
+    const { width, height } = this.canvas;
+    const off = (at) => dot(this.inPatient(at), this.other.across) - this.other.heights[this.other.at];
+    const [corner, right, below] = [off([0, 0]), off([width, 0]), off([0, height])];
+    const ends = [];
+    if (Math.abs(right - corner) > Math.abs(below - corner)) {
+      for (const down of [0, height]) {
+        const start = off([0, down]);
+        ends.push([(-start * width) / (off([width, down]) - start), down]);
+      }
+    } else {
+      for (const across of [0, width]) {
+        const start = off([across, 0]);
+        ends.push([across, (-start * height) / (off([across, height]) - start)]);
+      }
+    }
+    this.pen.beginPath();
+    this.pen.moveTo(...ends[0]);
+    this.pen.lineTo(...ends[1]);
+    this.pen.lineWidth = width / 700;
+    this.pen.strokeStyle = COLOURS.cut;
     this.pen.stroke();
   }
 
@@ -143,7 +202,6 @@ export class Slices {
 
   hands() {
     this.range.addEventListener("input", () => this.show(Number(this.range.value) - 1));
-    $("#window", this.held).addEventListener("click", () => this.changeWindow());
     this.canvas.addEventListener("wheel", (event) => {
       if (document.activeElement !== this.canvas) return; // scrolling by is not leafing
       event.preventDefault();
@@ -164,7 +222,8 @@ export class Slices {
       const near = this.inSlice(this.at)
         .map((one) => [Math.hypot(...this.onCanvas(one).map((v, k) => v - at[k])), one])
         .sort((a, b) => a[0] - b[0])[0];
-      if (near && near[0] < 24 * dense) this.chosen(this.nodules.indexOf(near[1]));
+      if (near && near[0] < NEAR_PX * dense) this.hooks.chosen(this.nodules.indexOf(near[1]));
+      else this.hooks.looked(this.inPatient(at), this);
     });
   }
 }

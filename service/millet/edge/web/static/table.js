@@ -1,21 +1,21 @@
 // All nodules of a series in one table, however many: only the rows that are seen are there.
-import { make } from "./live.js";
+import { figure, make, t } from "./live.js";
 
 const ROW_PX = 29;
 const SPARE = 10;
 const COLUMNS = [
   ["number", (v) => v],
   ["where", (v) => v],
-  ["class", (v) => v],
-  ["type", (v) => v],
-  ["diameter_mm", (v) => v.toFixed(1)],
-  ["volume_mm3", (v) => v.toFixed(1)],
-  ["mean_hu", (v) => v.toFixed(0)],
-  ["score", (v) => v.toFixed(2)],
-  ["fate", (v) => v],
-  ["x_mm", (v) => v.toFixed(1)],
-  ["y_mm", (v) => v.toFixed(1)],
-  ["z_mm", (v) => v.toFixed(1)],
+  ["class", (v) => t(`class.${v}`)],
+  ["type", (v) => v && t(`type.${v}`)],
+  ["diameter_mm", (v) => figure(v, 1)],
+  ["volume_mm3", (v) => figure(v, 1)],
+  ["mean_hu", (v) => figure(v, 0)],
+  ["score", (v) => figure(v, 2)],
+  ["fate", (v) => v && t(`fate.${v}`)],
+  ["x_mm", (v) => figure(v, 1)],
+  ["y_mm", (v) => figure(v, 1)],
+  ["z_mm", (v) => figure(v, 1)],
 ];
 
 export class Table {

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from millet.core.roles import Role, Who
-from millet.edge.oidc import AGAIN_S, KEEP_S, Issuer, Oidc
+from millet.edge.oidc import Issuer, Oidc
+from millet.edge.oidc.tokens import AGAIN_S, KEEP_S
 from millet.edge.tls import client_context
 
 ISSUER, AUDIENCE = "https://id.hospital.example", "millet"

@@ -6,21 +6,17 @@ would be the secret. Roles carry our prefix, since an `admin` of another applica
 
 from __future__ import annotations
 
-import json
 import logging
 import ssl
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import jwt
 
 from millet.core.roles import Role, Who
+from millet.edge.oidc.issuer import Issuer, Line, plain
 
 log = logging.getLogger(__name__)
 
@@ -32,20 +28,7 @@ KEEP_S = 600.0
 """How long keys are used before they are asked for anew."""
 AGAIN_S = 30.0
 """Soonest repeat after a failure, or for a key that is not there: forged tokens make no flood of requests."""
-TIMEOUT_S = 5.0
-MOST_BYTES = 1 << 20
 LONGEST_TOKEN = 16_384
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issuer:
-    """Who issues tokens, and what we take of them."""
-
-    issuer: str
-    audience: str
-    keys: str = ""
-    """File or address of the JWKS; empty asks the issuer (OpenID Connect Discovery 4)."""
-    role_claim: str = "roles"
 
 
 class Oidc:
@@ -61,23 +44,28 @@ class Oidc:
         self, issuer: Issuer, context: ssl.SSLContext, monotonic_s: Callable[[], float] = time.monotonic
     ) -> None:
         self._issuer = issuer
-        self._context = context
+        self._line = Line(issuer, context)
         self._monotonic_s = monotonic_s
         self._lock, self._fetching = threading.Lock(), threading.Lock()
         self._keys: Mapping[str, jwt.PyJWK] = {}
         self._fresh_until_s = self._not_before_s = monotonic_s()
 
-    def who(self, token: str) -> Who | None:
-        """Whose token it is; None, with the reason in the log, where it is not to be trusted."""
+    def who(self, token: str, nonce: str | None = None) -> Who | None:
+        """Whose token it is; None, with the reason in the log, where it is not to be trusted.
+
+        Args:
+            token: as it was shown.
+            nonce: which it must hold, where it answers a request of ours; None for any.
+        """
         try:
-            claims = self._claims(token)
+            claims = self._claims(token, nonce)
             role = _role(claims, self._issuer.role_claim)
         except (jwt.PyJWTError, ValueError) as error:
-            log.warning("a token of OpenID Connect is not taken", extra={"why": _plain(error)})
+            log.warning("a token of OpenID Connect is not taken", extra={"why": plain(error)})
             return None
         return Who(name=str(claims["sub"]), role=role)
 
-    def _claims(self, token: str) -> dict[str, Any]:
+    def _claims(self, token: str, nonce: str | None) -> dict[str, Any]:
         if len(token) > LONGEST_TOKEN:
             raise ValueError("it is too long")
         header = jwt.get_unverified_header(token)
@@ -88,11 +76,13 @@ class Oidc:
             token,
             key,
             algorithms=[algorithm for algorithm in ALGORITHMS if algorithm == header["alg"]],
-            audience=self._issuer.audience,
+            audience=self._issuer.audiences,
             issuer=self._issuer.issuer,
             leeway=LEEWAY_S,
             options={"require": ["exp", "iss", "aud", "sub"]},
         )
+        if nonce is not None and claims.get("nonce") != nonce:
+            raise ValueError("it answers another request than ours")
         return claims
 
     def _key(self, kid: str) -> jwt.PyJWK:
@@ -119,7 +109,7 @@ class Oidc:
     def _fetch(self, now_s: float) -> None:
         """Take the newest keys; the old ones stay where the issuer does not answer."""
         try:
-            keys = jwt.PyJWKSet.from_json(self._text(self._address())).keys
+            keys = jwt.PyJWKSet.from_json(self._line.keys()).keys
         except (
             OSError,
             ValueError,
@@ -127,33 +117,10 @@ class Oidc:
             AttributeError,
             jwt.PyJWTError,
         ) as error:  # whatever it answered
-            log.warning("keys of the issuer cannot be had", extra={"why": _plain(error)})
+            log.warning("keys of the issuer cannot be had", extra={"why": plain(error)})
             return
         self._keys = {one.key_id or "": one for one in keys if one.key_type != "oct"}
         self._fresh_until_s = now_s + KEEP_S
-
-    def _address(self) -> str:
-        if self._issuer.keys:
-            return self._issuer.keys
-        base = self._issuer.issuer.rstrip("/")
-        found = json.loads(self._text(f"{base}/.well-known/openid-configuration"))
-        if not isinstance(found, dict) or found.get("issuer") != self._issuer.issuer:
-            raise ValueError("what answers at the issuer's address is another issuer")
-        if not str(found.get("jwks_uri")).startswith("https://"):
-            raise ValueError("the issuer does not say where its keys are")
-        return str(found["jwks_uri"])
-
-    def _text(self, address: str) -> str:
-        """A file's or an address' text; only https:// is fetched, and nothing of any length."""
-        if "://" not in address:
-            return Path(address).read_text("utf-8")
-        if not address.startswith("https://"):
-            raise ValueError("keys are fetched over https:// only")
-        with urllib.request.urlopen(address, timeout=TIMEOUT_S, context=self._context) as answer:  # noqa: S310 - https only, just checked
-            content: bytes = answer.read(MOST_BYTES + 1)
-            if len(content) > MOST_BYTES or not answer.geturl().startswith("https://"):
-                raise ValueError("the issuer's answer is too long, or leads elsewhere")
-            return content.decode("utf-8")
 
 
 def _role(claims: Mapping[str, Any], claim: str) -> Role:
@@ -167,10 +134,3 @@ def _role(claims: Mapping[str, Any], claim: str) -> Role:
     if not roles:
         raise ValueError(f"its claim {claim} names none of {', '.join(ours)}")
     return max(roles)
-
-
-def _plain(error: Exception) -> str:
-    """Why, without anything that a sender wrote into the token."""
-    if isinstance(error, urllib.error.URLError):
-        return "the issuer does not answer"
-    return type(error).__name__ if isinstance(error, jwt.PyJWTError) else str(error)
