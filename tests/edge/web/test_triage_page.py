@@ -350,7 +350,7 @@ def test_the_table_shows_every_nodule_of_thousands(site, look):
 
 
 def test_a_judged_report_shows_its_criteria_and_no_images(site, look):
-    """What somebody else's report came to: its conditions, what was not known, and nothing that was not looked for."""
+    """What somebody else's report came to, condition by condition, and nothing of a CT."""
     judged = replace(analysis(0), outcome=Outcome.JUDGED, judgements=(JUDGEMENT,), pattern=None, lungs=None)
     site.put(status(2, triage=TriageLevel.URGENT, nodules=0, outcome=Outcome.JUDGED), judged)
     window = look()
