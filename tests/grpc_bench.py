@@ -7,6 +7,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import grpc
+import pytest
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
 from instances import START_UTC
 from prometheus_client import CollectorRegistry
 from readers import MemoryReaders
@@ -15,7 +18,7 @@ from worklists import MemoryWorklist
 from millet.core.analysis import TriageLevel
 from millet.core.criteria import CriteriaSet
 from millet.core.readers import Acknowledgement, Person
-from millet.edge.grpc_api import GrpcServer, GrpcSources, Inward
+from millet.edge.grpc_api import GrpcServer, GrpcSources
 from millet.edge.telemetry import Telemetry
 from millet.ports import Gate, SeriesKey
 from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
@@ -24,11 +27,11 @@ from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
 class Bench:
     """A running server, its worklist and what readers said, and a channel to it."""
 
-    def __init__(self, criteria: tuple[CriteriaSet, ...] = (), inward: Inward | None = None) -> None:
+    def __init__(self, criteria: tuple[CriteriaSet, ...] = (), **facts: object) -> None:
         self.worklist, self.readers = MemoryWorklist(), MemoryReaders()
         self.reasons = {"journal": "", "model": ""}
         self.registry = CollectorRegistry()
-        self.criteria, self.inward = criteria, inward or Inward()
+        self.facts = {"criteria": criteria, **facts}
         self.key = SeriesKey(site="default", series_uid="1.2.826.0.1.1")
         self.behind(None)
 
@@ -40,8 +43,7 @@ class Bench:
             ready=lambda: self.reasons,
             telemetry=Telemetry(self.registry if gate is None else CollectorRegistry(), "0.1.0"),
             utc=lambda: START_UTC,
-            criteria=self.criteria,
-            inward=self.inward,
+            **self.facts,
         )
         self.server = GrpcServer(sources, gate=gate, poll_s=0.02)
 
@@ -76,3 +78,12 @@ class Bench:
     def acknowledged(by: Person, level: TriageLevel) -> Acknowledgement:
         """An acknowledgement of a first generation."""
         return Acknowledgement(by=by, at_utc=START_UTC, generation=1, level=level)
+
+
+async def refused(call: Awaitable[object]) -> tuple[str, str]:
+    """The status of a call that fails, and its reason."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    told = Status.FromString(dict(caught.value.trailing_metadata())["grpc-status-details-bin"])
+    reasons = [ErrorInfo.FromString(one.value) for one in told.details if one.Is(ErrorInfo.DESCRIPTOR)]
+    return caught.value.code().name, reasons[0].reason

@@ -9,8 +9,8 @@ from instances import START_UTC
 
 from millet.core.analysis import TriageLevel
 from millet.core.geometry import PointMm
-from millet.core.readers import Acknowledgement, Feedback, Opinion, Person, standing
-from millet.ports import About, SeriesKey, Taken
+from millet.core.readers import Acknowledgement, Feedback, Opinion, Person, Stand, standing, with_it
+from millet.ports import About, Acknowledged, SeriesKey, Taken
 
 ANNA = Person(name="Dr Anna Weiß", recognised=True)
 BEN = Person(name="Ben", recognised=False)
@@ -40,26 +40,30 @@ def missed(x_mm: float = -40.5) -> Feedback:
 
 @dataclass
 class MemoryReaders:
-    """A `ReaderLog`; `levels` holds generation and level of the newest analysis, by series."""
+    """A `ReaderLog`; `levels` holds generation and level of the newest analysis, by series.
+
+    All series of a site are of one study.
+    """
 
     levels: dict[SeriesKey, tuple[int, TriageLevel | None]] = field(default_factory=dict)
     said: list[tuple[About, Acknowledgement | Feedback]] = field(default_factory=list)
 
-    def acknowledge(self, about: About, said: Acknowledgement) -> Taken:
+    def acknowledge(self, about: About, said: Acknowledgement) -> Acknowledged:
         """See the port."""
         if before := self._before(about, said):
-            return before
-        stands = standing(self.acknowledgements(about.key))
-        if said.withdrawn and stands is None:
-            return Taken.NOTHING
-        now = (stands.generation, stands.level) if said.withdrawn and stands else self.levels[about.key]
-        return self._keep(about, said, now == (said.generation, said.level))
+            return Acknowledged(before)
+        stand = self._stand(about.key)
+        if said.withdrawn and stand.seen is None:
+            return Acknowledged(Taken.NOTHING)
+        now = stand.seen if said.withdrawn else stand
+        taken = self._keep(about, said, (now.generation, now.level) == (said.generation, said.level))
+        return Acknowledged(taken, self._with_it(about, said, stand) if taken is Taken.NEW else ())
 
     def give_feedback(self, about: About, said: Feedback) -> Taken:
         """See the port."""
         if before := self._before(about, said):
             return before
-        return self._keep(about, said, self.levels[about.key][0] == said.generation)
+        return self._keep(about, said, self._stand(about.key).generation == said.generation)
 
     def acknowledgements(self, key: SeriesKey) -> Sequence[Acknowledgement]:
         """See the port."""
@@ -68,6 +72,18 @@ class MemoryReaders:
     def feedback(self, key: SeriesKey) -> Sequence[Feedback]:
         """See the port."""
         return [one for about, one in self.said if about.key == key and isinstance(one, Feedback)]
+
+    def _stand(self, key: SeriesKey) -> Stand:
+        return Stand(*self.levels[key], standing(self.acknowledgements(key)))
+
+    def _with_it(
+        self, about: About, said: Acknowledgement, stand: Stand
+    ) -> Sequence[tuple[SeriesKey, Acknowledgement]]:
+        others = [key for key in self.levels if key.site == about.key.site and key != about.key]
+        told = [(key, with_it(said, stand, self._stand(key))) for key in others]
+        kept = [(key, one) for key, one in told if one]
+        self.said += [(About(key, f"{about.request}\t{key.series_uid}"), one) for key, one in kept]
+        return kept
 
     def _before(self, about: About, said: Acknowledgement | Feedback) -> Taken | None:
         for known, one in self.said:

@@ -13,10 +13,10 @@ from datetime import timedelta
 from worklists import FIRST, MemoryWorklist
 
 from millet.core.analysis import TriageLevel
-from millet.core.readers import Acknowledgement, Feedback
+from millet.core.readers import Acknowledgement, Feedback, Stand, with_it
 from millet.core.waiting import Patience
 from millet.edge.web import Sources, WebDoor, WebServer
-from millet.ports import About, SeriesKey, Taken
+from millet.ports import About, Acknowledged, SeriesKey, SeriesStatus, Taken
 
 NOW = FIRST + timedelta(hours=1)
 PATIENCE = Patience(
@@ -45,18 +45,22 @@ class MemoryReaders:
         self._worklist = worklist
         self.requests: dict[str, Acknowledgement] = {}
 
-    def acknowledge(self, about: About, said: Acknowledgement) -> Taken:
+    def acknowledge(self, about: About, said: Acknowledgement) -> Acknowledged:
         """See the port."""
         if about.request in self.requests:
-            return Taken.AGAIN
+            return Acknowledged(Taken.AGAIN)
         line = self._worklist.statuses.get(about.key)
         if line is None:
-            return Taken.NO_SERIES
+            return Acknowledged(Taken.NO_SERIES)
         if (line.analysed_generation, line.triage) != (said.generation, said.level):
-            return Taken.CHANGED
+            return Acknowledged(Taken.CHANGED)
         self.requests[about.request] = said
-        self._worklist.change(line, acknowledgement=said)
-        return Taken.NEW
+        study = [one for one in self._worklist.statuses.values() if one.study_uid == line.study_uid]
+        told = [(one, with_it(said, _stand(line), _stand(one))) for one in study if one is not line]
+        kept = [(one, seen) for one, seen in told if seen]
+        for one, seen in ((line, said), *kept):
+            self._worklist.change(one, acknowledgement=seen)
+        return Acknowledged(Taken.NEW, [(one.key, seen) for one, seen in kept])
 
     def give_feedback(self, _about: About, _said: Feedback) -> Taken:
         """See the port; the page gives none."""
@@ -69,6 +73,10 @@ class MemoryReaders:
     def feedback(self, _key: SeriesKey) -> Sequence[Feedback]:
         """See the port; the page asks for none."""
         return []
+
+
+def _stand(line: SeriesStatus) -> Stand:
+    return Stand(line.analysed_generation, line.triage, line.acknowledgement)
 
 
 def sources(held: MemoryWorklist, **facts: object) -> Sources:

@@ -93,6 +93,12 @@ class MemoryWorklist:
         newer = (line for line in self.statuses.values() if line.revision > after_revision)
         return sorted(newer, key=lambda line: line.revision)[: limit or None]
 
+    def revisions(self, after_revision: int, limit: int) -> Sequence[int]:
+        """See the port."""
+        self._check()
+        newer = (line.revision for line in self.statuses.values() if line.revision > after_revision)
+        return sorted(newer)[:limit]
+
     def expected_instances(self, key: SeriesKey) -> int | None:
         """See the port."""
         self._check()
@@ -114,9 +120,11 @@ class MemoryWorklist:
         found = self.analyses.get(key)
         return None if found is None else str(id(found))
 
-    def object_bytes(self, key: SeriesKey, kind: str) -> bytes | None:
-        """See the port."""
+    def object_bytes(self, key: SeriesKey, kind: str, generation: int = 0) -> bytes | None:
+        """See the port; objects are of the analysis that is there."""
         self._check()
+        if generation not in {0, self.statuses[key].analysed_generation}:
+            return None
         return self.objects.get((key, kind))
 
     def overview(self, overdue_before_utc: Mapping[TriageLevel, datetime]) -> Overview:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
@@ -19,7 +20,7 @@ def test_what_is_said_is_in_the_audit_trail_once():
     kept: list[Event] = []
     log = AuditedReaders(log=MemoryReaders({KEY: (1, TriageLevel.URGENT)}), record=kept.append)
     said = seen(TriageLevel.URGENT)
-    assert log.acknowledge(About(KEY, "a"), seen(TriageLevel.NOTABLE)) is Taken.CHANGED
+    assert log.acknowledge(About(KEY, "a"), seen(TriageLevel.NOTABLE)).taken is Taken.CHANGED
     for _ in range(2):
         log.acknowledge(About(KEY, "a"), said)
     log.acknowledge(About(KEY, "b"), taken_back(said))
@@ -34,6 +35,21 @@ def test_what_is_said_is_in_the_audit_trail_once():
     ]
     assert log.acknowledgements(KEY) == [said, taken_back(said)]
     assert log.feedback(KEY) == [rejected(), missed()]
+
+
+def test_each_series_that_counts_as_seen_is_in_the_audit_trail():
+    """Who acknowledges a study has seen all of them, and took back all of them."""
+    kept: list[Event] = []
+    levels = {KEY: (1, TriageLevel.URGENT), replace(KEY, series_uid="1.2.4"): (2, TriageLevel.NOTABLE)}
+    log = AuditedReaders(log=MemoryReaders(levels), record=kept.append)
+    for request, said in (("a", seen(TriageLevel.URGENT)), ("b", taken_back(seen(TriageLevel.URGENT)))):
+        log.acknowledge(About(KEY, request), said)
+    assert [(one.series_uid, one.what) for one in kept] == [
+        ("1.2.3", "has seen urgent of generation 1"),
+        ("1.2.4", "has seen notable of generation 2"),
+        ("1.2.3", "took back having seen urgent of generation 1"),
+        ("1.2.4", "took back having seen notable of generation 2"),
+    ]
 
 
 def test_what_is_said_is_counted_once_with_how_long_it_took():
@@ -52,7 +68,7 @@ def test_what_is_said_is_counted_once_with_how_long_it_took():
     delay = "millet_acknowledgement_delay_seconds"
     assert registry.get_sample_value(f"{delay}_count", {"level": "critical"}) == 0
     assert registry.get_sample_value("millet_feedback_total", {"opinion": "accepted"}) == 0
-    assert log.acknowledge(About(KEY, "a"), seen(TriageLevel.NOTABLE)) is Taken.CHANGED
+    assert log.acknowledge(About(KEY, "a"), seen(TriageLevel.NOTABLE)).taken is Taken.CHANGED
     for _ in range(2):
         log.acknowledge(About(KEY, "a"), said)
     log.acknowledge(About(KEY, "b"), taken_back(said))

@@ -1,13 +1,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from readers import ANNA, BEN, missed, rejected, seen, taken_back
 
 from millet.core.analysis import TriageLevel
 from millet.core.geometry import PointMm
-from millet.core.readers import LONGEST_COMMENT, Opinion, Person, check_request, has_risen, standing
+from millet.core.readers import (
+    LONGEST_COMMENT,
+    Opinion,
+    Person,
+    Stand,
+    check_request,
+    has_risen,
+    standing,
+    with_it,
+)
 
 NOT_ASSESSED, UNFLAGGED, NOTABLE, URGENT, CRITICAL = TriageLevel
 
@@ -36,6 +46,33 @@ def test_the_newest_acknowledgement_counts():
     assert standing([first, second]) == second
     assert standing([first, taken_back(first)]) is None
     assert standing([first, taken_back(first), second]) == second
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (Stand(2, NOTABLE, None), seen(NOTABLE, generation=2)),
+        (Stand(1, URGENT, None), seen(URGENT)),
+        (Stand(1, CRITICAL, None), None),
+        (Stand(0, None, None), None),
+        (Stand(1, NOTABLE, seen(NOTABLE, by=BEN)), None),
+        (Stand(2, URGENT, seen(NOTABLE, by=BEN)), seen(URGENT, generation=2)),
+    ],
+    ids=["calmer", "as urgent", "more urgent", "not analysed", "seen before", "risen since"],
+)
+def test_whoever_has_seen_a_level_has_seen_what_is_no_more_urgent(other, told):
+    """In another series of the study, as it stands; whoever saw it before stays named."""
+    assert with_it(seen(URGENT), Stand(1, URGENT, None), other) == told
+
+
+def test_what_was_said_at_once_is_taken_back_at_once():
+    """By the same person at the same time; what was said otherwise stays."""
+    back, of = taken_back(seen(URGENT), by=BEN), Stand(1, URGENT, seen(URGENT))
+    with_it_then = Stand(3, CRITICAL, seen(NOTABLE, generation=2))
+    assert with_it(back, of, with_it_then) == taken_back(seen(NOTABLE, generation=2), by=BEN)
+    later = replace(seen(NOTABLE), at_utc=seen(NOTABLE).at_utc + timedelta(seconds=1))
+    for kept in (None, later, seen(NOTABLE, by=BEN)):
+        assert with_it(back, of, Stand(1, NOTABLE, kept)) is None
 
 
 @pytest.mark.parametrize(

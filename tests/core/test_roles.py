@@ -28,8 +28,9 @@ from millet.proto.inference.grpc_service_pb2_grpc import (
     GRPCInferenceServiceServicer,
     add_GRPCInferenceServiceServicer_to_server,
 )
-from millet.proto.millet.v1 import analysis_service_pb2, submission_service_pb2
+from millet.proto.millet.v1 import analysis_service_pb2, picture_service_pb2, submission_service_pb2
 from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceServicer, CriteriaServiceServicer
+from millet.proto.millet.v1.picture_service_pb2_grpc import PictureServiceServicer
 from millet.proto.millet.v1.submission_service_pb2_grpc import SubmissionServiceServicer
 
 
@@ -52,7 +53,8 @@ class Register:
 def methods() -> set[str]:
     """The full name of every method of every service that the server registers."""
     register = Register()
-    ours = (AnalysisServiceServicer(), CriteriaServiceServicer(), SubmissionServiceServicer())
+    mine = AnalysisServiceServicer(), CriteriaServiceServicer()
+    ours = (*mine, SubmissionServiceServicer(), PictureServiceServicer())
     offer(register, *ours, health.HealthServicer())
     add_GRPCInferenceServiceServicer_to_server(GRPCInferenceServiceServicer(), register)  # on its own port
     return register.methods
@@ -75,8 +77,8 @@ def test_every_rpc_of_the_contract_has_its_role():
 
 def test_every_rpc_of_the_contract_is_offered():
     """The whole descriptors are among them."""
-    contracts = (analysis_service_pb2.DESCRIPTOR, submission_service_pb2.DESCRIPTOR)
-    services = [one for contract in contracts for one in contract.services_by_name.values()]
+    files = analysis_service_pb2, submission_service_pb2, picture_service_pb2
+    services = [one for file in files for one in file.DESCRIPTOR.services_by_name.values()]
     assert methods() >= {f"/{one.full_name}/{method.name}" for one in services for method in one.methods}
 
 

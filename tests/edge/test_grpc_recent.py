@@ -73,6 +73,43 @@ def test_who_is_behind_is_told_by_the_journal_in_portions():
     assert worklist.asked == ["changed 0 0", f"changed 0 {PORTION}", f"changed {PORTION} {PORTION}"]
 
 
+def test_who_begins_after_others_is_told_from_what_was_read_for_them():
+    """The journal names revisions; lines are read where one of these is not known, and made once."""
+    worklist = Counting()
+    for number in range(1, 5):
+        worklist.put(status(number))
+
+    async def test():
+        recent = Recent(worklist)
+        await recent.look()
+        first, second = await recent.after(0), await recent.after(0)
+        assert all(one is other for one, other in zip(first, second, strict=True))
+        worklist.change(status(2))
+        assert [one.revision for one in await recent.after(0)] == [1, 3, 4, 5]
+        assert await seen_by(recent, 0) == [1, 3, 4, 5]
+        assert await seen_by(recent, 3) == [4, 5]
+
+    asyncio.run(test())
+    assert worklist.asked == [f"changed 0 {PORTION}"] * 2
+
+
+def test_what_is_known_for_those_who_begin_is_bounded():
+    """Whoever is told of more reads it; all of it comes, in order."""
+    worklist = Counting()
+    for number in range(1, 31):
+        worklist.put(status(number))
+
+    async def test():
+        recent = Recent(worklist, most_known=20)
+        await recent.look()
+        for _ in range(3):
+            assert await seen_by(recent, 0) == list(range(1, 31))
+            assert await seen_by(recent, 15) == list(range(16, 31))
+
+    asyncio.run(test())
+    assert worklist.asked == [f"changed 0 {PORTION}"] * 3
+
+
 def test_of_several_changes_of_a_series_the_newest_is_told():
     """In its place among the others."""
     worklist = Counting()

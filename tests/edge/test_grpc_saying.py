@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -15,7 +16,7 @@ from worklists import status
 
 from millet.core.analysis import TriageLevel
 from millet.core.geometry import PointMm
-from millet.core.readers import Opinion, Person
+from millet.core.readers import Opinion, Person, standing
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 
 PID = "PID-000001"
@@ -84,6 +85,26 @@ def test_a_level_is_acknowledged_and_taken_back(bench):
     bench.run(test)
     assert bench.handled("AcknowledgeSeries", "OK") == 2
     assert bench.handled("WithdrawAcknowledgement", "OK") == 1
+
+
+def test_what_is_no_more_urgent_in_the_study_is_seen_and_taken_back_with_it(bench):
+    """As at the page: the calmer series is, the more urgent one is not."""
+    calm, worse = (replace(bench.key, series_uid=f"1.2.826.0.1.{number}") for number in (2, 3))
+    bench.readers.levels |= {calm: (1, TriageLevel.UNFLAGGED), worse: (1, TriageLevel.URGENT)}
+
+    def standing_of(key) -> TriageLevel | None:
+        counts = standing(bench.readers.acknowledgements(key))
+        return counts and counts.level
+
+    async def test(stub):
+        await stub.AcknowledgeSeries(seen())
+        assert (standing_of(calm), standing_of(worse)) == (TriageLevel.UNFLAGGED, None)
+        told = {"generation": 1, "level": pb.TRIAGE_LEVEL_NOTABLE, "person": "Ben", "idempotency_key": "k2"}
+        of = {"site": "default", "series_uid": "1.2.826.0.1.1"}
+        await stub.WithdrawAcknowledgement(pb.WithdrawAcknowledgementRequest(**of, **told))
+        assert [standing_of(key) for key in (bench.key, calm)] == [None, None]
+
+    bench.run(test)
 
 
 def test_the_worklist_tells_who_has_seen_it_and_is_filtered_by_that(bench):

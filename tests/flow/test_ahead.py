@@ -19,12 +19,15 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from strided import LEVEL, MANIFEST, Strided
 
+from millet.core.analysis import Outcome
 from millet.errors import DetectorError, Interrupted
 from millet.flow import ahead, detect, slabs
 from millet.flow.ahead import Ahead
 from millet.flow.analyse import Made, Order, finish
 from millet.flow.batcher import Batcher, running
 from millet.flow.model import Model
+from millet.ports import Peaks
+from millet.proto.millet.v1 import picture_service_pb2 as pb
 
 SPACING_MM = (1.25, 2.0, 2.0)
 FEWEST_NODULES = 10
@@ -181,6 +184,23 @@ def test_the_analysis_is_the_same_whatever_came_first_or_twice_or_was_done_ahead
 
 
 @pytest.mark.parametrize("step", [1, -1], ids=["rising", "falling"])
+class Blind(Watched):
+    """A toy that sees nothing."""
+
+    def _look(self, window):
+        return Peaks(*(part[:0] for part in super()._look(window)[:3]))
+
+
+def test_where_nothing_is_seen_none_is_found():
+    """Which is another end than that of a series that is not analysed; its masks are none on a whole grid."""
+    with bench(toy=Blind()) as one:
+        one.take(slices())
+        made = one.finish()
+    assert (made.analysis.outcome, made.analysis.nodules) == (Outcome.NONE_FOUND, ())
+    masks = pb.StreamMasksResponse.FromString(made.objects["masks.pb"])
+    assert (masks.total_masks, len(masks.grid.planes)) == (0, len(slices()))
+
+
 def test_most_windows_are_looked_at_while_slices_come(step):
     """Before the last slice is there; after it only the rest, in as many windows as that takes."""
     with bench() as one:

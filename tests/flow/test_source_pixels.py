@@ -1,4 +1,4 @@
-"""A nodule is drawn on the right pixel and keeps its name, however its series was scanned and sent."""
+"""Nodules and masks lie on their pixels and keep their names, however a series was scanned and sent."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from io import BytesIO
 import numpy as np
 import pydicom
 import pytest
+from dense_masks import box_of, dense_of, place_of
 
 from millet import app
 from millet.codec.ct import read_header
 from millet.flow.analyse import Order
 from millet.flow.offline import analyse
 from millet.phantom import dicom, presets
+from millet.proto.millet.v1 import picture_service_pb2 as pb
 from millet.settings import Settings
 
 POSES = [
@@ -84,6 +86,37 @@ def assert_on_their_pixels(instances, analysis, slice_mm):
         assert np.linalg.norm(beside) <= slice_mm / 2 + 1e-3
 
 
+def assert_masks_are_those_of_the_seg(instances, made):
+    """Voxel for voxel on the same instances; by the tags of each instance, around the nodules' centres."""
+    told = pb.StreamMasksResponse.FromString(made.objects["masks.pb"])
+    mask = pydicom.dcmread(BytesIO(made.objects["seg"]))
+    at = {plane.sop_instance_uid: number for number, plane in enumerate(told.grid.planes)}
+    held = np.zeros((len(at), told.grid.rows, told.grid.columns), bool)
+    frames = mask.pixel_array.reshape(-1, *held.shape[1:])
+    for frame, shown in zip(frames, mask.PerFrameFunctionalGroupsSequence, strict=True):
+        source = shown.DerivationImageSequence[0].SourceImageSequence[0]
+        held[at[source.ReferencedSOPInstanceUID]] |= frame > 0
+    assert held.any()
+    assert np.array_equal(dense_of(told) > 0, held)
+    sources = {one.SOPInstanceUID: one for one in map(pydicom.dcmread, map(BytesIO, instances))}
+    nodules = {nodule.nodule_id: nodule for nodule in made.analysis.nodules}
+    for one in told.masks:
+        nodule, (plane, row, column) = nodules[one.nodule_id], np.argwhere(box_of(one)).mean(axis=0)
+        source = sources[told.grid.planes[one.first_plane].sop_instance_uid]
+        directions = np.asarray(source.ImageOrientationPatient, float).reshape(2, 3)
+        between_rows, between_columns = map(float, source.PixelSpacing)
+        steps_mm = np.asarray([one.first_column * between_columns, one.first_row * between_rows])
+        first_mm = np.asarray(source.ImagePositionPatient, float) + steps_mm @ directions
+        assert (one.origin_mm.x, one.origin_mm.y, one.origin_mm.z) == pytest.approx(first_mm, abs=1e-4)
+        middle = place_of(
+            told.grid,
+            one.first_plane + round(plane),
+            one.first_row + round(row),
+            one.first_column + round(column),
+        )
+        assert np.linalg.norm(np.subtract(middle, nodule.centre_mm)) < max(2.5, nodule.diameter_mm / 4)
+
+
 @pytest.mark.parametrize("pose", POSES, ids=str)
 def test_a_nodule_is_drawn_on_its_pixel_in_every_position(pose, small, model):
     """Head and feet first, supine, prone, on either side, rows flipped, slices in any order."""
@@ -91,6 +124,7 @@ def test_a_nodule_is_drawn_on_its_pixel_in_every_position(pose, small, model):
     made = analyse(order(instances), instances, model, lambda *_: None)
     assert len(made.analysis.nodules) > 25
     assert_on_their_pixels(instances, made.analysis, small.scan.slice_mm)
+    assert_masks_are_those_of_the_seg(instances, made)
 
 
 @pytest.mark.parametrize("pose", [dicom.Pose(), dicom.Pose(position="FFP", flip_rows=True)], ids=str)
@@ -100,6 +134,7 @@ def test_a_nodule_of_a_tilted_series_is_drawn_on_its_pixel(pose, small, model):
     made = analyse(order(instances), instances, model, lambda *_: None)
     assert len(made.analysis.nodules) > 25
     assert_on_their_pixels(instances, made.analysis, small.scan.slice_mm)
+    assert_masks_are_those_of_the_seg(instances, made)
 
 
 def test_a_nodule_keeps_its_id_when_late_slices_come(small, model):

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import grpc
+import numpy as np
 import pytest
 from analyses import analysis
 from archives import NAME
+from dense_masks import box_of
 from google.protobuf import json_format
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
@@ -28,10 +30,12 @@ from millet.core.roles import RPCS
 from millet.edge.grpc_api import Inward
 from millet.ports import PulledSeries, PullEnd, PullState
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
-from millet.proto.millet.v1 import submission_service_pb2
+from millet.proto.millet.v1 import picture_service_pb2 as pictures
+from millet.proto.millet.v1 import submission_service_pb2 as submission
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "grpc.md").read_text("utf-8")
-SERVICES = {**pb.DESCRIPTOR.services_by_name, **submission_service_pb2.DESCRIPTOR.services_by_name}
+FILES = pb, submission, pictures
+SERVICES = [one for file in FILES for one in file.DESCRIPTOR.services_by_name.values()]
 COMMAND = re.compile(
     r"^(?:(.*) \| )?buf curl --protocol grpc --http2-prior-knowledge "
     r"-d (?:'(.*)'|@-) http://127.0.0.1:50051/([\w.]+)/(\w+)$",
@@ -64,7 +68,7 @@ COMMANDS = [Command(*found) for found in COMMAND.findall(PAGE)]
 def test_every_call_is_documented_with_its_role_and_a_command():
     """A call that somebody adds is in the table, and shown."""
     rows = re.findall(r"^\| `(\w+)` \| .* \| `(\w+)` \|$", PAGE, re.MULTILINE)
-    methods = {method.name: one.full_name for one in SERVICES.values() for method in one.methods}
+    methods = {method.name: one.full_name for one in SERVICES for method in one.methods}
     assert dict(rows) == {name: str(RPCS[f"/{service}/{name}"]) for name, service in methods.items()}
     assert {command.method: command.service for command in COMMANDS} == methods
     assert PAGE.count("buf curl") == len(COMMANDS) + 1
@@ -99,6 +103,9 @@ def bench() -> Bench:
     made = Bench(inward=Inward(site="default", submissions=Receiver().submissions(), pulls=desk))
     line = made.worklist.put(status(1, analysed_generation=1), analysis(2))
     made.readers.levels[line.key] = (1, TriageLevel.NOTABLE)
+    masks = pictures.StreamMasksResponse(generation=1, masks=[pictures.NoduleMask(number=1, runs=[0, 1])])
+    made.worklist.objects[line.key, "masks.pb"] = masks.SerializeToString()
+    made.worklist.objects[line.key, "mip-coronal.png"] = b"a picture"
     return made
 
 
@@ -128,4 +135,17 @@ def test_the_commands_of_the_page_do_what_they_say(bench, tmp_path):
     assert found["PullSeries"]["complete"] is True
     assert found["ListFeedback"]["feedback"][0]["opinion"] == "OPINION_MISSED"
     assert found["EvaluateCriteria"]["judgements"][0]["criteria"] == "brain-miliary-mr"
+    assert found["StreamMasks"]["totalMasks"] == 1
+    assert found["ListPictures"]["pictures"][0]["projection"] == "PROJECTION_CORONAL"
+    assert found["GetPicture"]["totalBytes"] == "9"
     assert len(bench.readers.said) == 3
+
+
+def test_the_page_says_how_a_mask_is_read():
+    """Its lines of Python make the box that the contract tells of, whatever the last run leaves off."""
+    (lines,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    for runs in ([0, 24], [3, 2, 1, 5], [23, 1], [0, 1]):
+        mask = pictures.NoduleMask(planes=2, rows=3, columns=4, runs=runs)
+        told = {"np": np, "mask": mask}
+        exec(lines, told)
+        assert np.array_equal(told["box"], box_of(mask))

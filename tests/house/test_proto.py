@@ -10,7 +10,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTO = "millet/proto/millet/v1/analysis_service.proto"
-SUBMISSION = "millet/proto/millet/v1/submission_service.proto"
+OURS = sorted(f"millet/proto/millet/v1/{path.name}" for path in (ROOT / "proto/millet/v1").glob("*.proto"))
 PUBLIC = "millet/proto/inference/grpc_service.proto"
 """The KServe v2 protocol, which others number."""
 NUMBERED = {
@@ -68,23 +68,27 @@ def protoc(*options: str) -> None:
 def described(tmp_path_factory) -> dict[str, FileDescriptorProto]:
     """All contracts with their comments."""
     found = tmp_path_factory.mktemp("proto") / "set"
-    protoc(f"--descriptor_set_out={found}", "--include_source_info", PROTO, SUBMISSION, PUBLIC)
+    protoc(f"--descriptor_set_out={found}", "--include_source_info", *OURS, PUBLIC)
     return {file.name: file for file in FileDescriptorSet.FromString(found.read_bytes()).file}
 
 
 @pytest.fixture(scope="module")
 def contract(described) -> FileDescriptorProto:
-    """Our own contract."""
-    return described[PROTO]
+    """Our own contract: all files of it, as one."""
+    whole = FileDescriptorProto()
+    for name in OURS:
+        whole.MergeFrom(described[name])
+    whole.package = described[PROTO].package
+    return whole
 
 
 def test_the_committed_modules_are_what_the_contracts_generate(tmp_path):
     """A change of a contract without `make proto` fails here."""
     kinds = ("python_out", "grpc_python_out", "mypy_out", "mypy_grpc_out")
-    protoc(*(f"--{kind}={tmp_path}" for kind in kinds), PROTO, SUBMISSION, PUBLIC)
+    protoc(*(f"--{kind}={tmp_path}" for kind in kinds), *OURS, PUBLIC)
     made = {p.relative_to(tmp_path): p.read_text() for p in tmp_path.rglob("*") if p.is_file()}
     committed = {p: (ROOT / "service" / p).read_text() for p in made}
-    assert len(made) == 12
+    assert len(made) == 4 * (len(OURS) + 1)
     assert made == committed
 
 
@@ -142,7 +146,7 @@ def test_a_missing_comment_is_noticed(contract):
     assert {"Nodule.score", "AnalysisService.GetAnalysis", "TriageLevel"} <= set(undocumented(bare))
 
 
-@pytest.fixture(scope="module", params=[PROTO, SUBMISSION])
+@pytest.fixture(scope="module", params=OURS)
 def ours(described, request) -> FileDescriptorProto:
     """Each contract of our own."""
     return described[request.param]

@@ -5,13 +5,18 @@ from __future__ import annotations
 import io
 import re
 
+import grpc
 import numpy as np
 import pydicom
 import pytest
 from browsers import Looker, chromium
+from dense_masks import dense_of
 from peers import http, storescu
 from PIL import Image
 from playwright.sync_api import expect
+
+from millet.proto.millet.v1 import picture_service_pb2 as pb
+from millet.proto.millet.v1.picture_service_pb2_grpc import PictureServiceStub
 
 
 @pytest.fixture
@@ -52,6 +57,7 @@ def test_a_case_appears_is_opened_and_acknowledged(opened, small_case):
     expect(page.locator(".acknowledged")).to_contain_text("Dr Anna Weiß (as typed)", timeout=30_000)
     assert window.faults == []
     slices_are_the_scanner_s(service, head, small_case)
+    viewers_get_the_same_pictures(service, head)
 
 
 def slices_follow_the_nodules(window) -> None:
@@ -76,6 +82,30 @@ def slices_follow_the_nodules(window) -> None:
         canvas = page.locator(f"#{view} canvas")
         expect(canvas).to_have_attribute("data-window", "soft", timeout=60_000)
     assert window.overflow() <= 0
+
+
+def viewers_get_the_same_pictures(service, head) -> None:
+    """Over gRPC, byte for byte; and the masks of every nodule, on the instances of the series."""
+    of = {"site": "default", "series_uid": head.SeriesInstanceUID}
+    page = f"http://127.0.0.1:{service.web_port}/series/default/{head.SeriesInstanceUID}"
+    with grpc.insecure_channel(f"127.0.0.1:{service.grpc_port}") as channel:
+        stub = PictureServiceStub(channel)
+        listed = stub.ListPictures(pb.ListPicturesRequest(**of), timeout=60).pictures
+        assert [one.projection for one in listed[:2]] == [pb.PROJECTION_CORONAL, pb.PROJECTION_AXIAL]
+        asked = [
+            ({"projection": pb.PROJECTION_CORONAL}, "mip-coronal.png"),
+            ({"projection": pb.PROJECTION_AXIAL}, "mip-axial.png"),
+            *(
+                ({"sop_instance_uid": u}, f"slices/{u}")
+                for u in (one.sop_instance_uid for one in listed[2:4])
+            ),
+        ]
+        for what, where in asked:
+            parts = stub.GetPicture(pb.GetPictureRequest(**of, **what), timeout=60)
+            assert b"".join(part.png for part in parts) == http(f"{page}/{where}")
+        first, *rest = stub.StreamMasks(pb.StreamMasksRequest(**of), timeout=60)
+        whole = pb.StreamMasksResponse(grid=first.grid, masks=[mask for part in rest for mask in part.masks])
+        assert first.total_masks == len(set(np.unique(dense_of(whole)).tolist()) - {0}) > 20
 
 
 def slices_are_the_scanner_s(service, head, folder) -> None:

@@ -23,7 +23,9 @@ from millet_client import Client, TriageLevel
 ROOT = Path(__file__).parents[2]
 BUF = ROOT / ".tools" / "node_modules" / ".bin" / "buf"
 REFERENCE = ROOT / "docs" / "reference"
-COMMAND = re.compile(r"^(?:buf curl|curl) .*/millet\.v1\.(?:Analysis|Criteria)Service/(\w+)$", re.MULTILINE)
+COMMAND = re.compile(
+    r"^(?:buf curl|curl) .*/millet\.v1\.(?:Analysis|Criteria|Picture)Service/(\w+)$", re.MULTILINE
+)
 COMMANDS = [
     match
     for page in ("grpc.md", "browsers.md")

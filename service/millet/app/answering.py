@@ -103,6 +103,8 @@ class Answering:
             utc=self.clock.utc,
             criteria=criteria.read(self.chosen.criteria_dir),
             inward=self._inward(),
+            slices=self.journal,
+            read=self.read,
         )
 
     def _inward(self) -> Inward:

@@ -21,7 +21,8 @@ from millet.core.media import file_ending
 from millet.errors import ServiceError
 
 if TYPE_CHECKING:
-    from millet.flow.analyse import Made, Order, Progress
+    from millet.flow.analyse import Made, Order
+    from millet.flow.finding import Progress
 
 NOT_ANALYSED_EXIT = 3
 """Exit status of a series that was read but not analysed; 1 is a failure, 2 a wrong command line."""

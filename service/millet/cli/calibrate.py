@@ -69,7 +69,7 @@ def _exam(model: Model, found: cases.Found, folder: Path) -> Exam:
     from millet.core.lungs import lungs
     from millet.evaluate.calibrating import Exam
     from millet.evaluate.case import Case, judge
-    from millet.flow.analyse import resolution
+    from millet.flow.finding import resolution
 
     truth, ignored = cases.truth(folder)
     case = Case(name=folder.name, truth=truth, found=found.candidates, ignored=ignored)

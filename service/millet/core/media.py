@@ -9,7 +9,7 @@ DICOM = "application/dicom"
 """RFC 3240."""
 HL7 = "x-application/hl7-v2+er7"
 """As HL7 over HTTP names the encoding with bars and hats."""
-_BY_ENDING = {".png": "image/png", ".json": "application/json"}
+_BY_ENDING = {".png": "image/png", ".json": "application/json", ".pb": "application/protobuf"}
 NOTICE = "application/json"
 """A notification."""
 _BY_PREFIX = {

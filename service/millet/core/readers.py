@@ -2,15 +2,17 @@
 
 What was said is never changed; who changes their mind says another thing, and the newest counts. A series is
 acknowledged with the level that was seen: where a later generation is more urgent than that, nobody has seen
-it yet.
+it yet. A person acknowledges a study: what is no more urgent in it counts as seen with the series that they
+name, and is taken back with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from millet.core.analysis import TriageLevel
 from millet.core.geometry import PointMm
@@ -91,6 +93,17 @@ class Feedback:
             raise ValueError(f"a place has coordinates of at most {FARTHEST_MM:.0f} mm")
 
 
+class Stand(NamedTuple):
+    """How a series stands for readers."""
+
+    generation: int
+    """Of its newest analysis; 0 while there is none."""
+    level: TriageLevel | None
+    """That it has."""
+    seen: Acknowledgement | None
+    """The one that counts."""
+
+
 def check_request(request: str) -> str:
     """The key that makes a repeated request known; raises ValueError where it is none."""
     _check("an idempotency key", request, 1, LONGEST_REQUEST)
@@ -100,6 +113,32 @@ def check_request(request: str) -> str:
 def standing(said: Sequence[Acknowledgement]) -> Acknowledgement | None:
     """Of all acknowledgements of a series, oldest first, the one that counts; None where it was withdrawn."""
     return said[-1] if said and not said[-1].withdrawn else None
+
+
+def with_it(said: Acknowledgement, of: Stand, other: Stand) -> Acknowledgement | None:
+    """What is said of another series of the study with what is said of one; None for nothing.
+
+    Whoever has seen a level has seen what is no more urgent and was analysed; who saw it before stays named.
+    What was said at once is taken back at once.
+
+    Args:
+        said: what is said.
+        of: how the series stands that it is said of, before.
+        other: how the other one stands.
+    """
+    if said.withdrawn:
+        if of.seen is None or other.seen is None or not _at_once(of.seen, other.seen):
+            return None
+        return replace(said, generation=other.seen.generation, level=other.seen.level)
+    if not other.generation or has_risen(said.level, other.level):
+        return None
+    if other.seen is not None and not has_risen(other.seen.level, other.level):
+        return None
+    return replace(said, generation=other.generation, level=other.level)
+
+
+def _at_once(one: Acknowledgement, other: Acknowledgement) -> bool:
+    return (one.by, one.at_utc) == (other.by, other.at_utc)
 
 
 def has_risen(seen: TriageLevel | None, now: TriageLevel | None) -> bool:

@@ -5,7 +5,8 @@ nodule is asked when the series is complete, of all of it. But slices are read, 
 and looked at window by window as they come, a slab of planes at a time. Each window's answer is kept with
 the very slices, places and shares that it was made of. In the end an answer counts if it would be made of
 the same again, else the window is looked at once more. So the result is the same whatever came first, late,
-twice or not at all, and whether anything was done ahead.
+twice or not at all, and whether anything was done ahead, as far as the engine computes the same for windows
+of another shape and in other batches: in int8 and bf16 it does so only nearly.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ A series that cannot be judged ends in an Analysis too, with its coded reason; o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,38 +20,29 @@ import numpy as np
 from millet import __version__
 from millet.codec import lung_outline
 from millet.codec.source import Source
-from millet.core import calibration, count_limit, digest, reliability, triage
-from millet.core import pattern as patterns
+from millet.core import count_limit, digest, triage
 from millet.core.analysis import Analysis, Outcome, Predecessor, Provenance, Triage, TriageLevel
-from millet.core.character import Character
 from millet.core.comparable import Conditions
-from millet.core.describe import Seen, characters
-from millet.core.detectability import Resolution
 from millet.core.followup import Prior, tracked
-from millet.core.generations import named
-from millet.core.kernel import blur_mm
 from millet.core.language import Language, phrase
 from millet.core.lesion import Images
 from millet.core.lungs import LungMask, lungs_of
-from millet.core.measure import Measurement, label, measure
+from millet.core.measure import label
 from millet.core.nodule import Candidate, Nodule
 from millet.core.pattern import PROPOSAL
-from millet.core.place import places
 from millet.core.reasons import Reason, Remark, Weight
 from millet.core.second_look import shows
-from millet.core.stack import pixel
-from millet.core.uids import object_uid
 from millet.core.worded import worded
 from millet.errors import UnfitSeries
-from millet.flow import followup, second_reader
+from millet.flow import followup
 from millet.flow.ahead import Ahead, Haste
-from millet.flow.answers import Progress as Share
+from millet.flow.finding import Exam, Progress, counted, resolution, searched
 from millet.flow.judging import judged
 from millet.flow.model import Model
 from millet.flow.objects import objects_of, reports_of
 from millet.flow.read import ReadSeries, read
 from millet.flow.slabs import GRID
-from millet.flow.surroundings import Surroundings, shown, surroundings
+from millet.flow.surroundings import shown, surroundings
 
 UNREPORTED = frozenset({Reason.IDENTITY_CONFLICT, Reason.OWN_REPORT})
 """No object is made: it would be filed under one of several patients, or come back to us in its turn."""
@@ -63,9 +54,6 @@ NOT_ASSESSED = (
 )
 """What no part of this service looks at; said in every report."""
 NOT_COMPARED = phrase("not-assessed.change")
-
-Progress = Callable[[str, int, int], None]
-"""The stage, and how many of its windows are done, of how many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,46 +180,30 @@ def _examined(
     base: Analysis, series: ReadSeries, ahead: Ahead, model: Model, progress: Progress, order: Order
 ) -> Made:
     progress("lungs", 0, 0)
+    exam = Exam(series=series, mask=_lungs(ahead), ahead=ahead, model=model, progress=progress)
+    with ThreadPoolExecutor(1, "beside") as beside:
+        around = beside.submit(surroundings, series, exam.mask, ahead)
+        pictured = beside.submit(shown, series, exam.mask, ahead)
+        found = searched(exam)
+        base = counted(base, exam, found, around, order.before)
+        how = followup.conditions(series, exam.mask, model.manifest)
+        base = _compared(base, series, exam.mask, how, order.prior)
+        images = Images.of(series.volume.grid, resolution(series).slice_mm)
+        lobes = around.result().lobes
+        analysis = worded(judged(base, series.headers, exam.mask, lobes, images, model.criteria))
+        progress("report", 0, 0)
+        made = objects_of(analysis, label(series.volume, analysis.nodules), pictured.result())
+        made = {**made, lung_outline.KIND: followup.kept(exam.mask, how)}
+    return Made(analysis=analysis, objects=made, candidates=found.candidates)
+
+
+def _lungs(ahead: Ahead) -> LungMask:
+    """The lungs; raises UnfitSeries where there are none."""
     whole = ahead.volume(GRID)
     mask = lungs_of(np.asarray(whole.hu, np.float32), whole.grid)
     if not mask.found:
         raise UnfitSeries(Reason.NO_LUNG, phrase("no-lung"))
-    with ThreadPoolExecutor(1, "beside") as beside:
-        around = beside.submit(surroundings, series, mask, ahead)
-        pictured = beside.submit(shown, series, mask, ahead)
-        ahead.look_in(mask)
-        found = ahead.search(model.reader, series.volume, mask, _share("detect", progress))
-        progress("measure", 0, 0)
-        base = replace(base, remarks=base.remarks + count_limit.reached(model.manifest, found))
-        kept = [candidate for candidate in found.candidates if model.manifest.reports(candidate)]
-        seen_at = resolution(series)
-        measured = measure(series.volume, mask, kept, seen_at)
-        sure = calibration.told(model.manifest.calibration, _sample(kept, mask, seen_at))
-        second = _second(series, mask, ahead, model, progress)
-        known = around.result()
-        described = _characters(measured, mask, known, seen_at, sure.probabilities)
-        nodules = named(_nodules(base, series, measured, described), order.before)
-        figures, doubts = reliability.judge(_evidence(series, mask, known.noise_hu, nodules, model, second))
-        told = base.remarks + known.coverage + doubts
-        base = replace(
-            base,
-            outcome=Outcome.FINDINGS if nodules or known.effusions else Outcome.NONE_FOUND,
-            remarks=told,
-            reliability=figures,
-            nodules=nodules,
-            effusions=known.effusions,
-            lungs=mask.litres,
-            not_assessed=base.not_assessed + sure.not_assessed,
-            provenance=replace(base.provenance, calibration=sure.by),
-        )
-        how = followup.conditions(series, mask, model.manifest)
-        base = _compared(base, series, mask, how, order.prior)
-        images = Images.of(series.volume.grid, seen_at.slice_mm)
-        analysis = worded(judged(base, series.headers, mask, known.lobes, images, model.criteria))
-        progress("report", 0, 0)
-        made = objects_of(analysis, label(series.volume, analysis.nodules), pictured.result())
-        made = {**made, lung_outline.KIND: followup.kept(mask, how)}
-    return Made(analysis=analysis, objects=made, candidates=found.candidates)
+    return mask
 
 
 def _compared(
@@ -248,102 +220,3 @@ def _compared(
         base = replace(base, change=change, nodules=tracked(base.nodules, change))
     compared = change is not None and not change.not_used
     return base if compared else replace(base, not_assessed=(*base.not_assessed, NOT_COMPARED))
-
-
-def _share(stage: str, progress: Progress) -> Share:
-    return lambda done, total: progress(stage, done, total)
-
-
-def _characters(
-    measured: Sequence[Measurement],
-    mask: LungMask,
-    known: Surroundings,
-    seen_at: Resolution,
-    probabilities: Sequence[float | None],
-) -> tuple[Character, ...]:
-    """What the nodules are like, and where in their lungs they lie."""
-    centres = np.asarray([one.centre_mm for one in measured], float).reshape(-1, 3)
-    where = places(centres, [one.diameter_mm for one in measured], mask, known.lobes)
-    return characters(measured, where, Seen(at=seen_at, noise_hu=known.noise_hu), probabilities)
-
-
-def _sample(kept: Sequence[Candidate], mask: LungMask, seen_at: Resolution) -> calibration.Sample:
-    """The findings as the model's calibration asks about them."""
-    return calibration.Sample(
-        scores=[one.score for one in kept],
-        diameters_mm=[one.diameter_mm for one in kept],
-        lungs_l=mask.litres.total_l,
-        slice_mm=seen_at.slice_mm,
-    )
-
-
-def _nodules(
-    base: Analysis,
-    series: ReadSeries,
-    measured: Sequence[Measurement],
-    described: Sequence[Character],
-) -> tuple[Nodule, ...]:
-    """The measured candidates, numbered in their order."""
-    each = enumerate(zip(measured, described, strict=True), start=1)
-    return tuple(_nodule(base, series, number, *one) for number, one in each)
-
-
-def _nodule(
-    base: Analysis, series: ReadSeries, number: int, found: Measurement, character: Character
-) -> Nodule:
-    place = ",".join(f"{v:.3f}" for v in found.candidate.centre_mm)
-    z = round(series.volume.grid.to_index(found.centre_mm).z)
-    nearest = series.headers[min(max(z, 0), len(series.headers) - 1)]
-    return Nodule(
-        number=number,
-        tracking_uid=object_uid(base, f"nodule at {place}"),
-        centre_mm=found.centre_mm,
-        diameter_mm=found.diameter_mm,
-        volume_mm3=found.volume_mm3,
-        mean_hu=found.mean_hu,
-        score=found.candidate.score,
-        side=found.side,
-        source_sop_instance_uid=nearest.sop_instance_uid,
-        character=character,
-        source_pixel=pixel(nearest, found.centre_mm),
-    )
-
-
-def _second(
-    series: ReadSeries, mask: LungMask, ahead: Ahead, model: Model, progress: Progress
-) -> tuple[Candidate, ...] | None:
-    """What the second reader would report."""
-    if model.second is None:
-        return None
-    reader = model.second.reader
-    found = ahead.search(reader, series.volume, mask, _share("second-reader", progress))
-    return tuple(candidate for candidate in found.candidates if reader.manifest.reports(candidate))
-
-
-def _evidence(
-    series: ReadSeries,
-    mask: LungMask,
-    noise: float | None,
-    nodules: Sequence[Nodule],
-    model: Model,
-    second: Sequence[Candidate] | None,
-) -> reliability.Evidence:
-    """What is known of the count of an exam."""
-    return reliability.Evidence(
-        diameters_mm=[nodule.diameter_mm for nodule in nodules],
-        median_mm=patterns.judge(nodules).median_diameter_mm,
-        lungs_l=mask.litres.total_l,
-        noise_hu=noise,
-        seen_at=resolution(series),
-        second_reader=model.second.name if model.second else second_reader.NONE,
-        second=second,
-    )
-
-
-def resolution(series: ReadSeries) -> Resolution:
-    """Pixel, slice (as thick as stated, at least as the step) and kernel of the chosen volume."""
-    step_mm, _, column_mm = series.volume.grid.spacing_mm
-    stated_mm = max(header.slice_thickness_mm or 0.0 for header in series.headers)
-    return Resolution(
-        pixel_mm=column_mm, slice_mm=max(step_mm, stated_mm), fwhm_mm=blur_mm(series.headers[0].kernel)
-    )

@@ -14,6 +14,7 @@ from millet.codec import (
     gsps,
     key_images,
     labelmap,
+    nodule_masks,
     oru,
     presentation,
     secondary,
@@ -47,6 +48,7 @@ def objects_of(analysis: Analysis, labels: Labels, shown: Shown) -> Mapping[str,
             "labelmap": labelmap.encode(analysis, labels, source),
             "gsps": gsps.encode(analysis, source),
             "kos": key_images.encode(analysis, source),
+            nodule_masks.KIND: nodule_masks.encode(analysis, labels, source),
             **pictures.result(),
         }
     return {kind: encoded for kind, encoded in made.items() if encoded}

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from millet.flow.ahead import Ahead
-from millet.flow.analyse import Made, Order, Progress, finish
+from millet.flow.analyse import Made, Order, finish
 from millet.flow.batcher import Batcher, running
+from millet.flow.finding import Progress
 from millet.flow.model import Model
 from millet.flow.read import ReadSeries, read
 from millet.flow.shelf import Shelf

@@ -22,8 +22,9 @@ from millet.core.uids import object_uid
 from millet.errors import DetectorError, Interrupted, ServiceError, StoreError
 from millet.flow import judged_report
 from millet.flow.ahead import Haste
-from millet.flow.analyse import Made, Order, Progress, finish, given_up
+from millet.flow.analyse import Made, Order, finish, given_up
 from millet.flow.drain import Drain
+from millet.flow.finding import Progress
 from millet.flow.foreign import Bench
 from millet.flow.judged_report import holds_reports
 from millet.flow.model import Model, Models

@@ -33,7 +33,7 @@ from millet.ports.notices import Due, ImageReference, Message, NoticeLog, Settle
 from millet.ports.priors import PatientExams, PriorLog, Priors, UnderWay
 from millet.ports.provisional import Found, Provisional, ProvisionalLog
 from millet.ports.pulls import Asked, AskedPull, PullDesk, PulledSeries, PullEnd, PullOrder, PullState
-from millet.ports.readers import About, ReaderLog, Taken
+from millet.ports.readers import About, Acknowledged, ReaderLog, Taken
 from millet.ports.stores import (
     Clock,
     Kept,
@@ -59,6 +59,7 @@ from millet.ports.worklist import (
 
 __all__ = [
     "About",
+    "Acknowledged",
     "Answer",
     "Archive",
     "ArrivalLog",

@@ -39,11 +39,22 @@ class Taken(StrEnum):
         return self in {Taken.NEW, Taken.AGAIN}
 
 
+class Acknowledged(NamedTuple):
+    """What became of an acknowledgement."""
+
+    taken: Taken
+    others: Sequence[tuple[SeriesKey, Acknowledgement]] = ()
+    """What was said with it of other series of the study, by `core.readers.with_it`; none the second time."""
+
+
 class ReaderLog(Protocol):
     """The journal as readers write in it. Each method is one transaction, blocks, raises StoreError."""
 
-    def acknowledge(self, about: About, said: Acknowledgement) -> Taken:
-        """A person has seen the newest analysis of a series, or takes that back; whoever watches is told."""
+    def acknowledge(self, about: About, said: Acknowledgement) -> Acknowledged:
+        """A person has seen the newest analysis of a series, or takes that back; whoever watches is told.
+
+        It is of the study: `core.readers.with_it` says what is said of its other series, which is kept too.
+        """
 
     def give_feedback(self, about: About, said: Feedback) -> Taken:
         """A person has said what they think of a nodule of the newest analysis."""

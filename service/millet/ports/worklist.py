@@ -145,6 +145,9 @@ class Worklist(Protocol):
     def changed(self, after_revision: int, limit: int = 0) -> Sequence[SeriesStatus]:
         """Series changed after a revision, oldest change first; at most so many, 0 for all."""
 
+    def revisions(self, after_revision: int, limit: int) -> Sequence[int]:
+        """Those of what `changed` would tell, quickly told; a line is another one under another revision."""
+
     def expected_instances(self, key: SeriesKey) -> int | None:
         """How many instances the tags of a series state; None where they state none, or fewer than came."""
 
@@ -157,8 +160,8 @@ class Worklist(Protocol):
     def analysis_mark(self, key: SeriesKey) -> str | None:
         """What tells the newest committed analysis of a series from any other; quickly told."""
 
-    def object_bytes(self, key: SeriesKey, kind: str) -> bytes | None:
-        """A stored object of the newest analysis: "sr", "seg", "mip-axial.png", "mip-coronal.png"."""
+    def object_bytes(self, key: SeriesKey, kind: str, generation: int = 0) -> bytes | None:
+        """A stored object ("sr", "mip-axial.png", "masks.pb") of the newest analysis, or a generation's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

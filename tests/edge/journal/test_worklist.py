@@ -136,6 +136,9 @@ def test_a_watcher_sees_each_change_after_its_revision(bench):
     (line,) = bench.journal.changed(seen[-1].revision)
     assert (line.key, line.deliveries_pending) == (key(1), 0)
     assert bench.journal.changed(line.revision) == []
+    for after, limit in ((0, 10), (0, 2), (seen[1].revision, 10), (line.revision, 10)):
+        told = [one.revision for one in bench.journal.changed(after, limit)]
+        assert bench.journal.revisions(after, limit) == told
 
 
 def test_a_delivery_that_was_given_up_is_counted_apart(bench):
@@ -155,6 +158,8 @@ def test_the_newest_analysis_is_told(bench):
     made = bench.analyse(late, TriageLevel.URGENT)
     assert bench.journal.analysis(key(3)) == made
     assert bench.journal.object_bytes(key(3), "sr") == b"urgent"
+    told = [bench.journal.object_bytes(key(3), "sr", generation) for generation in (1, 2, 3)]
+    assert told == [b"unflagged", b"urgent", None]
 
 
 def test_what_is_not_there_is_none(bench):
@@ -207,10 +212,11 @@ def test_a_line_says_who_has_seen_it_and_whether_its_level_rose_since(bench):
     """Acknowledged, until the level is more urgent than what was seen; taken back, nobody has seen it."""
     (line,) = bench.journal.series(WorklistQuery(series_uid="1.2.1"))
     assert (line.analysed_generation, line.acknowledgement, line.is_acknowledged) == (1, None, False)
-    said = seen(TriageLevel.NOTABLE)
+    said, before = seen(TriageLevel.NOTABLE), bench.journal.revision()
     bench.journal.acknowledge(About(key(1), "a"), said)
-    (told,) = bench.journal.changed(max(one.revision for one in bench.journal.changed(0)) - 1)
+    told, calmer = bench.journal.changed(before)
     assert (told.key, told.acknowledgement) == (key(1), said)
+    assert (calmer.key, calmer.acknowledgement) == (key(3), seen(TriageLevel.UNFLAGGED))
     assert (told.is_acknowledged, told.risen_since_acknowledged) == (True, False)
     late = bench.journal.record(entry(10, source=Site("north", "CT1", "MILLET"), series_uid="1.2.1"))
     bench.analyse(late, TriageLevel.URGENT)
@@ -243,10 +249,11 @@ def test_what_was_acknowledged_comes_last_and_what_waits_for_long_rises(bench):
     (oldest,) = [s for s in bench.journal.series(WorklistQuery()) if s.key == key(1)]
     later = oldest.first_received_utc + timedelta(days=1)
     assert bench.uids(aged_before_utc=later) == [2, 1, 3, 4]
-    bench.journal.acknowledge(About(key(1), "a"), seen(TriageLevel.NOTABLE))
     bench.journal.acknowledge(About(key(2), "b"), seen(TriageLevel.CRITICAL))
-    assert bench.uids(acknowledged_last=True) == [3, 4, 2, 1]
-    assert bench.uids(aged_before_utc=oldest.first_received_utc, acknowledged_last=True) == [3, 4, 2, 1]
+    assert bench.uids(acknowledged_last=True) == [1, 3, 4, 2]
+    assert bench.uids(aged_before_utc=oldest.first_received_utc, acknowledged_last=True) == [1, 3, 4, 2]
+    bench.journal.acknowledge(About(key(1), "a"), seen(TriageLevel.NOTABLE))
+    assert bench.uids(acknowledged_last=True) == [4, 2, 1, 3]
 
 
 def test_an_old_unflagged_series_overtakes_a_new_notable_one(bench):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -22,6 +23,20 @@ from millet.proto.millet.v1 import analysis_service_pb2 as pb
 
 M = TypeVar("M", bound=Message)
 TEXT_FILTERS = ("site", "issuer", "patient_id", "accession", "sender", "study_uid", "series_uid", "state")
+
+
+_OF: Mapping[str, Callable[[SeriesStatus], str]] = MappingProxyType(
+    {
+        "site": lambda status: status.key.site,
+        "issuer": lambda status: status.issuer,
+        "patient_id": lambda status: status.patient_id,
+        "accession": lambda status: status.accession,
+        "sender": lambda status: status.sender,
+        "study_uid": lambda status: status.study_uid,
+        "series_uid": lambda status: status.key.series_uid,
+    }
+)
+"""What of a line a filter's fields are compared with."""
 
 
 def status_to_wire(status: SeriesStatus) -> pb.SeriesStatus:
@@ -102,18 +117,10 @@ def level_of(number: int, field: str) -> TriageLevel | None:
         raise bad(field, str(error)) from None
 
 
-def is_of(status: SeriesStatus, query: WorklistQuery) -> bool:
+def of_what(query: WorklistQuery) -> Callable[[SeriesStatus], bool]:
     """Whether a line is of the patient, study or series that a filter asks for: that never changes."""
-    have = {
-        "site": status.key.site,
-        "issuer": status.issuer,
-        "patient_id": status.patient_id,
-        "accession": status.accession,
-        "sender": status.sender,
-        "study_uid": status.study_uid,
-        "series_uid": status.key.series_uid,
-    }
-    return all(getattr(query, name) in {"", value} for name, value in have.items())
+    asked = [(have, value) for name, have in _OF.items() if (value := getattr(query, name))]
+    return lambda status: all(have(status) == value for have, value in asked)
 
 
 def stands_as(status: SeriesStatus, query: WorklistQuery) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import grpc
+from google.protobuf.message import Message
 
 from millet.codec import wire
 from millet.codec.wire_fields import text
@@ -31,8 +32,8 @@ class OfSeries(Protocol):
     series_uid: str
 
     @property
-    def expected(self) -> pb.Expected:
-        """What the caller takes it for."""
+    def expected(self) -> Message:
+        """What the caller takes it for: an `Expected`, or one with the same fields."""
 
 
 def key_of(request: OfSeries) -> SeriesKey:
@@ -121,7 +122,7 @@ class Reading:
         if not known:
             raise missing("Series", "NO_SUCH_SERIES", "no such series at this site")
         expected = request.expected
-        asked = [name for name in EXPECTED if expected.HasField(name)]  # type: ignore[arg-type]  # a literal
+        asked = [name for name in EXPECTED if expected.HasField(name)]
         if wrong := [name for name in asked if getattr(expected, name) != getattr(known[0], name)]:
             why = f"the series is not the expected one: {', '.join(wrong)} differ"
             raise unmet("NOT_AS_EXPECTED", why, wrong)

@@ -87,7 +87,7 @@ class Saying:
         )
         about = _about(request)
         self._reading.line(request)
-        return _kept(self._readers.acknowledge(about, said))
+        return _kept(self._readers.acknowledge(about, said).taken)
 
     def _check_nodule(self, request: pb.GiveFeedbackRequest) -> None:
         analysis = self._reading.analysis(request)

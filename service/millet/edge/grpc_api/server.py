@@ -21,6 +21,8 @@ from millet.edge.grpc_api.connect import Connect
 from millet.edge.grpc_api.criteria import CriteriaService
 from millet.edge.grpc_api.gate import GateInterceptor
 from millet.edge.grpc_api.malformed import MalformedInterceptor
+from millet.edge.grpc_api.picture_service import PictureService
+from millet.edge.grpc_api.picturing import Kept, Picturing
 from millet.edge.grpc_api.reading import Reading
 from millet.edge.grpc_api.recent import Recent
 from millet.edge.grpc_api.registered import Registered
@@ -30,10 +32,15 @@ from millet.edge.grpc_api.service import AnalysisService
 from millet.edge.grpc_api.submission import Inward, SubmissionService
 from millet.edge.grpc_api.watching import Watching
 from millet.edge.telemetry import Telemetry
-from millet.ports import Gate, ReaderLog, Worklist
+from millet.ports import Gate, ReaderLog, SliceLog, Worklist
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 from millet.proto.millet.v1 import analysis_service_pb2_grpc as rpc
-from millet.proto.millet.v1 import submission_service_pb2, submission_service_pb2_grpc
+from millet.proto.millet.v1 import (
+    picture_service_pb2,
+    picture_service_pb2_grpc,
+    submission_service_pb2,
+    submission_service_pb2_grpc,
+)
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +48,7 @@ SERVICE, CRITERIA = (
     pb.DESCRIPTOR.services_by_name[name].full_name for name in ("AnalysisService", "CriteriaService")
 )
 SUBMISSION = submission_service_pb2.DESCRIPTOR.services_by_name["SubmissionService"].full_name
+PICTURES = picture_service_pb2.DESCRIPTOR.services_by_name["PictureService"].full_name
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 HEALTH_S = 0.5
 """How often it is asked whether all is ready."""
@@ -60,14 +68,16 @@ def offer(
     service: rpc.AnalysisServiceServicer,
     criteria: rpc.CriteriaServiceServicer,
     submission: submission_service_pb2_grpc.SubmissionServiceServicer,
+    pictures: picture_service_pb2_grpc.PictureServiceServicer,
     healthy: health.HealthServicer,
 ) -> None:
     """Register everything that is served; each method stands in the table of roles."""
     rpc.add_AnalysisServiceServicer_to_server(service, server)
     rpc.add_CriteriaServiceServicer_to_server(criteria, server)
     submission_service_pb2_grpc.add_SubmissionServiceServicer_to_server(submission, server)
+    picture_service_pb2_grpc.add_PictureServiceServicer_to_server(pictures, server)
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    names = (SERVICE, CRITERIA, SUBMISSION, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+    names = (SERVICE, CRITERIA, SUBMISSION, PICTURES, "grpc.health.v1.Health", reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
 
 
@@ -86,6 +96,10 @@ class GrpcSources:
     """A site's own sets, beside ours."""
     inward: Inward = field(default_factory=Inward)
     """How series come in."""
+    slices: SliceLog | None = None
+    """Which instances are behind an analysis; None shows none of them."""
+    read: Callable[[str], bytes] = lambda _path: b""
+    """The bytes of one of them, from the spool; may block."""
 
 
 class GrpcServer:
@@ -120,6 +134,8 @@ class GrpcServer:
         self._service = AnalysisService(reading, self._watching, saying, sources.telemetry)
         self._criteria = CriteriaService(sources.criteria, sources.telemetry)
         self._submission = SubmissionService(sources.inward, sources.telemetry)
+        kept = Kept(worklist, sources.slices, sources.read)
+        self._pictures = PictureService(Picturing(reading, kept), sources.telemetry)
         self._health = health.HealthServicer()
         registered = Registered(self._interceptors)
         self._offer_to(cast("grpc.aio.Server", registered))
@@ -172,7 +188,7 @@ class GrpcServer:
         self._server = None
 
     def _offer_to(self, server: grpc.aio.Server) -> None:
-        offer(server, self._service, self._criteria, self._submission, self._health)
+        offer(server, self._service, self._criteria, self._submission, self._pictures, self._health)
 
     async def _follow(self) -> None:
         while not self._watching.stopping:
@@ -197,5 +213,5 @@ class GrpcServer:
         await self._set_health(NOT_SERVING if any(reasons.values()) else SERVING)
 
     async def _set_health(self, answer: health_pb2.HealthCheckResponse.ServingStatus) -> None:
-        for name in ("", SERVICE, CRITERIA, SUBMISSION):
+        for name in ("", SERVICE, CRITERIA, SUBMISSION, PICTURES):
             await self._health.set(name, answer)

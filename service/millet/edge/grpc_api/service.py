@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, TypeVar
 
 import grpc
@@ -52,7 +52,8 @@ class AnalysisService(rpc.AnalysisServiceServicer):
         self, request: pb.StreamAnalysisRequest, context: Context
     ) -> AsyncIterator[pb.StreamAnalysisResponse]:
         """See the contract."""
-        async for part in self._stream(Rpc.STREAM_ANALYSIS, context, self._parts(request)):
+        parts = made_in_threads(lambda: self._reading.stream(request))
+        async for part in self._stream(Rpc.STREAM_ANALYSIS, context, parts):
             yield part
 
     async def WatchSeries(  # noqa: N802 - the rpc's name
@@ -94,17 +95,18 @@ class AnalysisService(rpc.AnalysisServiceServicer):
         """See the contract."""
         return await self._unary(Rpc.LIST_FEEDBACK, context, lambda: self._reading.feedback(request))
 
-    async def _parts(self, request: pb.StreamAnalysisRequest) -> AsyncIterator[pb.StreamAnalysisResponse]:
-        """Each message is made when the one before has been taken."""
-        parts = await asyncio.to_thread(self._reading.stream, request)
-        while (part := await asyncio.to_thread(next, parts, None)) is not None:
-            yield part
-
     async def _unary(self, method: Rpc, context: Context, answer: Callable[[], T]) -> T:
         return await answered(self._telemetry, method, context, answer)
 
     def _stream(self, method: Rpc, context: Context, answers: AsyncIterator[T]) -> AsyncIterator[T]:
         return streamed(self._telemetry, method, context, answers)
+
+
+async def made_in_threads(begin: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
+    """Each message is made when the one before has been taken."""
+    parts = await asyncio.to_thread(begin)
+    while (part := await asyncio.to_thread(next, parts, None)) is not None:
+        yield part
 
 
 async def answered(telemetry: Telemetry, method: Rpc, context: Context, answer: Callable[[], T]) -> T:

@@ -13,7 +13,7 @@ from millet.core.eta import Arrival, Windows, eta_s
 from millet.core.job import State
 from millet.edge.grpc_api import listing
 from millet.edge.grpc_api.reading import Reading, key_of
-from millet.edge.grpc_api.recent import Recent
+from millet.edge.grpc_api.recent import Change, Recent
 from millet.edge.grpc_api.refusals import Refusal, answering, bad
 from millet.ports import Provisional, SeriesKey, SeriesStatus, Worklist, WorklistQuery
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
@@ -33,15 +33,19 @@ class Watching:
     async def worklist(self, request: pb.WatchAnalysesRequest) -> AsyncIterator[pb.WatchAnalysesResponse]:
         """Each change of a series that matches; raises Refusal."""
         query = listing.query_of(request.filter, limit=0, offset=0)
+        is_of = listing.of_what(query)
         seen = await self._resumed(request.resume_token, "watch")
         while not self.stopping:
             rung = self._recent.bell.waiting()
             changed = await self._after(seen)
-            for line in changed:
-                seen = line.revision
-                stands = listing.stands_as(line, query)
-                if listing.is_of(line, query) and (stands or request.tell_left):
-                    yield _change(line, left=not stands)
+            for change in changed:
+                seen = change.revision
+                if not is_of(change.line):
+                    continue
+                if listing.stands_as(change.line, query):
+                    yield change.message
+                elif request.tell_left:
+                    yield _left(change)
             if not changed:
                 await rung.wait()
         raise _stopped()
@@ -68,7 +72,7 @@ class Watching:
             seen, line = line.revision, None
         raise _stopped()
 
-    async def _after(self, revision: int) -> Sequence[SeriesStatus]:
+    async def _after(self, revision: int) -> Sequence[Change]:
         with answering():
             return await self._recent.after(revision)
 
@@ -153,9 +157,10 @@ def _found(one: Provisional) -> pb.ProvisionalNodule:
     )
 
 
-def _change(line: SeriesStatus, *, left: bool) -> pb.WatchAnalysesResponse:
-    resume = listing.token("watch", "", line.revision)
-    return pb.WatchAnalysesResponse(series=listing.status_to_wire(line), resume_token=resume, left=left)
+def _left(change: Change) -> pb.WatchAnalysesResponse:
+    made = pb.WatchAnalysesResponse(left=True)
+    made.MergeFrom(change.message)
+    return made
 
 
 def _stopped() -> Refusal:

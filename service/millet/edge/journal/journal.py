@@ -67,7 +67,7 @@ class SqlJournal(
         super().__init__(engine, enqueue, language)
         self._objects = objects
 
-    def object_bytes(self, key: SeriesKey, kind: str) -> bytes | None:
+    def object_bytes(self, key: SeriesKey, kind: str, generation: int = 0) -> bytes | None:
         """A stored object of the newest analysis; see `ports.Worklist`."""
-        path = self.object_path(key, kind)
+        path = self.object_path(key, kind, generation)
         return None if path is None else self._objects.read(path)

@@ -10,40 +10,36 @@ import sqlalchemy as sa
 
 from millet.core.analysis import TriageLevel
 from millet.core.geometry import PointMm
-from millet.core.readers import Acknowledgement, Feedback, Opinion, Person
+from millet.core.readers import Acknowledgement, Feedback, Opinion, Person, Stand, with_it
 from millet.edge.journal.base import Base
+from millet.edge.journal.database import bump
 from millet.edge.journal.reader_tables import acknowledgement, feedback
 from millet.edge.journal.tables import ORDER, UNTOLD, analysis, series
-from millet.ports import About, SeriesKey, Taken
+from millet.ports import About, Acknowledged, SeriesKey, Taken
 
 T = TypeVar("T")
-_Seen = tuple[int, TriageLevel | None]
-"""Generation and level."""
+WITH = "\t"
+"""Between a key and the series that it is said of too: no caller's key holds one."""
 _Values = dict[str, Any]
 
 
 class Readers(Base):
     """A `ReaderLog`."""
 
-    def acknowledge(self, about: About, said: Acknowledgement) -> Taken:
+    def acknowledge(self, about: About, said: Acknowledgement) -> Acknowledged:
         """A person has seen the newest analysis, or takes that back; see `ports.ReaderLog`."""
-        values = _acknowledged(said)
         with self._changing() as (connection, revision):
-            if before := _before(connection, acknowledgement, about, values):
-                return before
+            if before := _before(connection, acknowledgement, about, _acknowledged(said)):
+                return Acknowledged(before)
             if (row := _series(connection, about.key)) is None:
-                return Taken.NO_SERIES
-            if said.withdrawn and row.acknowledgement_id is None:
-                return Taken.NOTHING
-            seen = _standing(connection, row) if said.withdrawn else _newest(connection, row)
-            if seen != (said.generation, said.level):
-                return Taken.CHANGED
-            number = _write(
-                connection, acknowledgement, _about(about, row) | values | {"at_utc": said.at_utc}
-            )
-            stands = {"acknowledgement_id": None if said.withdrawn else number, "revision": revision}
-            connection.execute(sa.update(series).where(series.c.id == row.id).values(stands))
-            return Taken.NEW
+                return Acknowledged(Taken.NO_SERIES)
+            stand = _stand(connection, row)
+            if said.withdrawn and stand.seen is None:
+                return Acknowledged(Taken.NOTHING)
+            if _meant(stand, said) != (said.generation, said.level):
+                return Acknowledged(Taken.CHANGED)
+            _say(connection, row, about, said, revision)
+            return Acknowledged(Taken.NEW, _say_with_it(connection, row, stand, about, said))
 
     def give_feedback(self, about: About, said: Feedback) -> Taken:
         """A person has said what they think of a nodule; see `ports.ReaderLog`."""
@@ -53,7 +49,7 @@ class Readers(Base):
                 return before
             if (row := _series(connection, about.key)) is None:
                 return Taken.NO_SERIES
-            if _newest(connection, row)[0] != said.generation:
+            if _stand(connection, row).generation != said.generation:
                 return Taken.CHANGED
             _write(connection, feedback, _about(about, row) | values | {"at_utc": said.at_utc})
             return Taken.NEW
@@ -133,24 +129,53 @@ def _series(connection: sa.Connection, key: SeriesKey) -> sa.Row[Any] | None:
     return connection.execute(asked.with_for_update()).one_or_none()
 
 
-def _newest(connection: sa.Connection, of: sa.Row[Any]) -> _Seen:
-    """Of the newest analysis, as the worklist shows it."""
-    query = (
+def _stand(connection: sa.Connection, of: sa.Row[Any]) -> Stand:
+    """Its newest analysis, as the worklist shows it, and the acknowledgement that counts."""
+    newest = (
         sa.select(analysis.c.generation, analysis.c.triage)
         .where(analysis.c.series_id == of.id)
         .order_by(analysis.c.generation.desc(), analysis.c.id.desc())
         .limit(1)
     )
-    row = connection.execute(query).one_or_none()
-    return (0, None) if row is None else (row.generation, TriageLevel(row.triage))
+    seen = sa.select(acknowledgement).where(acknowledgement.c.id == of.acknowledgement_id)
+    made = connection.execute(newest).one_or_none()
+    said = connection.execute(seen).mappings().one_or_none()
+    return Stand(
+        generation=made.generation if made else 0,
+        level=TriageLevel(made.triage) if made else None,
+        seen=acknowledgement_of(dict(said)) if said else None,
+    )
 
 
-def _standing(connection: sa.Connection, of: sa.Row[Any]) -> _Seen:
-    """Of the acknowledgement that counts."""
-    table = acknowledgement.c
-    query = sa.select(table.generation, table.triage).where(table.id == of.acknowledgement_id)
-    row = connection.execute(query).one()
-    return row.generation, TriageLevel(row.triage) if row.triage else None
+def _meant(stand: Stand, said: Acknowledgement) -> tuple[int, TriageLevel | None]:
+    """The generation and level that can be seen, or taken back."""
+    of = stand.seen if said.withdrawn and stand.seen else stand
+    return of.generation, of.level
+
+
+def _say(
+    connection: sa.Connection, of: sa.Row[Any], about: About, said: Acknowledgement, revision: int
+) -> None:
+    values = _about(about, of) | _acknowledged(said) | {"at_utc": said.at_utc}
+    number = _write(connection, acknowledgement, values)
+    stands = {"acknowledgement_id": None if said.withdrawn else number, "revision": revision}
+    connection.execute(sa.update(series).where(series.c.id == of.id).values(stands))
+
+
+def _say_with_it(
+    connection: sa.Connection, of: sa.Row[Any], stand: Stand, about: About, said: Acknowledgement
+) -> Sequence[tuple[SeriesKey, Acknowledgement]]:
+    """Of the other series of the study; what `of` stood as before is `stand`."""
+    study = series.c.site == of.site, series.c.study_uid == of.study_uid, series.c.study_uid != ""
+    others = sa.select(series).where(*study, series.c.id != of.id).order_by(series.c.id).with_for_update()
+    told = []
+    for row in connection.execute(others).all():
+        if one := with_it(said, stand, _stand(connection, row)):
+            key = SeriesKey(site=row.site, series_uid=row.series_uid)
+            request = f"{about.request}{WITH}{row.series_uid}"
+            _say(connection, row, About(key, request), one, bump(connection))
+            told.append((key, one))
+    return told
 
 
 def _about(about: About, of: sa.Row[Any]) -> _Values:

@@ -52,6 +52,13 @@ class Worklist(Base):
         newer = _series_statuses().where(series.c.revision > after_revision, OF_PATIENTS)
         return self._statuses(newer.order_by(series.c.revision).limit(limit or None))
 
+    def revisions(self, after_revision: int, limit: int) -> Sequence[int]:
+        """Those of what `changed` would tell."""
+        newer = sa.select(series.c.revision).where(series.c.revision > after_revision, OF_PATIENTS)
+        with self._reading() as connection:
+            found = connection.execute(newer.order_by(series.c.revision).limit(limit))
+            return [int(one) for one in found.scalars()]
+
     def expected_instances(self, key: SeriesKey) -> int | None:
         """How many instances the tags of a series say that it has; see `ports.Worklist`."""
         last = (
@@ -79,9 +86,10 @@ class Worklist(Base):
             number = connection.execute(query).scalars().first()
         return None if number is None else str(number)
 
-    def object_path(self, key: SeriesKey, kind: str) -> str | None:
-        """Where an object of the newest analysis lies in the object store."""
-        newest = _newest(key, analysis.c.id).scalar_subquery()
+    def object_path(self, key: SeriesKey, kind: str, generation: int = 0) -> str | None:
+        """Where an object of the newest analysis, of a generation or of all, lies in the object store."""
+        of = (analysis.c.generation == generation,) if generation else ()
+        newest = _newest(key, analysis.c.id).where(*of).scalar_subquery()
         query = sa.select(made.c.path).where(made.c.analysis_id == newest, made.c.kind == kind)
         with self._reading() as connection:
             return connection.execute(query).scalars().first()

@@ -88,6 +88,9 @@ class Rpc(StrEnum):
     EVALUATE_CRITERIA = "EvaluateCriteria"
     SUBMIT_INSTANCES = "SubmitInstances"
     PULL_SERIES = "PullSeries"
+    STREAM_MASKS = "StreamMasks"
+    LIST_PICTURES = "ListPictures"
+    GET_PICTURE = "GetPicture"
 
 
 class GrpcCode(StrEnum):

@@ -1,7 +1,7 @@
 """Acknowledging a study: who asks sees which one it is, and says that they have seen its level.
 
 What was seen travels with the form: where the analysis is another one by now, nothing is acknowledged and the
-form comes again. The other series of the study that are no more urgent count as seen with it.
+form comes again. What else of the study counts as seen with it, `core.readers` says.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from millet.core.analysis import TriageLevel
-from millet.core.readers import Acknowledgement, Person, check_request, has_risen
+from millet.core.readers import Acknowledgement, Person, check_request
 from millet.core.roles import Who
 from millet.edge.web.pages import Pages, key_of, who_asks
 from millet.edge.web.sources import Sources
@@ -74,7 +74,7 @@ class Acknowledging:
             )
         except ValueError as mistake:
             return PlainTextResponse(f"This is no acknowledgement: {mistake}", 400)
-        taken = await asyncio.to_thread(self._taken, about, said)
+        taken = (await asyncio.to_thread(self._sources.readers.acknowledge, about, said)).taken
         if taken is Taken.NO_SERIES:
             return await self._pages.not_found(request, None)
         if not taken.is_kept:
@@ -103,22 +103,6 @@ class Acknowledging:
             WorklistQuery(site=key.site, series_uid=key.series_uid, limit=1)
         )
         return found[0] if found else None
-
-    def _taken(self, about: About, said: Acknowledgement) -> Taken:
-        taken = self._sources.readers.acknowledge(about, said)
-        if taken.is_kept and (status := self._status(about.key)) and status.study_uid:
-            self._others(about, said, status.study_uid)
-        return taken
-
-    def _others(self, about: About, said: Acknowledgement, study_uid: str) -> None:
-        """What else of the study has been seen with it; one that changes meanwhile stays as it is."""
-        query = WorklistQuery(site=about.key.site, study_uid=study_uid, acknowledged=False)
-        for number, one in enumerate(self._sources.worklist.series(query), start=1):
-            if one.analysed_generation and not has_risen(said.level, one.triage) and one.key != about.key:
-                seen = Acknowledgement(
-                    by=said.by, at_utc=said.at_utc, generation=one.analysed_generation, level=one.triage
-                )
-                self._sources.readers.acknowledge(About(one.key, f"{about.request}/{number}"), seen)
 
 
 def local(address: str) -> str:

@@ -12,11 +12,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from millet.codec import reformat
 from millet.codec.slice_picture import WINDOWS, Window, picture, png
-from millet.core import gate
-from millet.core.choice import choose
 from millet.core.coronal import Coronal
+from millet.core.looked_at import volume_of
 from millet.core.series import SliceHeader
-from millet.core.split import split
 from millet.core.stack import Stack, grid
 from millet.edge.web.reformats import Grey, Reformats
 from millet.edge.web.sources import Sources
@@ -119,14 +117,12 @@ class Pictures:
     def _volume(self, key: SeriesKey) -> Volume | None:
         """What was analysed, None where nothing was or it is not single slices."""
         stored = self._sources.slices.slices(key) if self._sources.slices else ()
-        headers = {one.header.sop_instance_uid: one.header for one in stored}
-        try:
-            stack = choose(split(gate.admit([*headers.values()]).headers), lambda *_: True).stack
-        except UnfitSeries:
-            return None
-        if any(one.frames != 1 for one in stack.slices):
-            return None
-        return Volume(stack, {one.header.sop_instance_uid: one.path for one in stored})
+        stack = volume_of([one.header for one in stored])
+        return (
+            None
+            if stack is None
+            else Volume(stack, {one.header.sop_instance_uid: one.path for one in stored})
+        )
 
 
 def _axial(slices: Sequence[SliceHeader]) -> dict[str, Any]:

@@ -150,7 +150,9 @@ class AnalysisServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AcknowledgeSeries(self, request, context):
-        """AcknowledgeSeries says that a person has seen what the newest analysis of a series says.
+        """AcknowledgeSeries says that a person has seen what the newest analysis of a series says. It is of the study:
+        its other series that were analysed and are no more urgent count as seen with it, but where somebody had
+        seen them before.
 
         NOT_FOUND: the series is unknown.
         INVALID_ARGUMENT: the request is incomplete.
@@ -164,7 +166,8 @@ class AnalysisServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WithdrawAcknowledgement(self, request, context):
-        """WithdrawAcknowledgement takes back the acknowledgement of a series that counts.
+        """WithdrawAcknowledgement takes back the acknowledgement of a series that counts, and what counted as seen
+        with it.
 
         NOT_FOUND, INVALID_ARGUMENT, ALREADY_EXISTS, UNAVAILABLE: as AcknowledgeSeries.
         FAILED_PRECONDITION: there is none, or it is of another generation or level, or the series not of the

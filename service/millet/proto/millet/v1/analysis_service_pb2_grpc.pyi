@@ -84,7 +84,9 @@ class AnalysisServiceStub:
     UNAVAILABLE: the store does not answer, or the service stops; resume with the last token.
     """
     AcknowledgeSeries: _grpc.UnaryUnaryMultiCallable[_analysis_service_pb2.AcknowledgeSeriesRequest, _analysis_service_pb2.AcknowledgeSeriesResponse]
-    """AcknowledgeSeries says that a person has seen what the newest analysis of a series says.
+    """AcknowledgeSeries says that a person has seen what the newest analysis of a series says. It is of the study:
+    its other series that were analysed and are no more urgent count as seen with it, but where somebody had
+    seen them before.
 
     NOT_FOUND: the series is unknown.
     INVALID_ARGUMENT: the request is incomplete.
@@ -94,7 +96,8 @@ class AnalysisServiceStub:
     UNAVAILABLE: the store does not answer; try again with the same key.
     """
     WithdrawAcknowledgement: _grpc.UnaryUnaryMultiCallable[_analysis_service_pb2.WithdrawAcknowledgementRequest, _analysis_service_pb2.WithdrawAcknowledgementResponse]
-    """WithdrawAcknowledgement takes back the acknowledgement of a series that counts.
+    """WithdrawAcknowledgement takes back the acknowledgement of a series that counts, and what counted as seen
+    with it.
 
     NOT_FOUND, INVALID_ARGUMENT, ALREADY_EXISTS, UNAVAILABLE: as AcknowledgeSeries.
     FAILED_PRECONDITION: there is none, or it is of another generation or level, or the series not of the
@@ -161,7 +164,9 @@ class AnalysisServiceAsyncStub(AnalysisServiceStub):
     UNAVAILABLE: the store does not answer, or the service stops; resume with the last token.
     """
     AcknowledgeSeries: _aio.UnaryUnaryMultiCallable[_analysis_service_pb2.AcknowledgeSeriesRequest, _analysis_service_pb2.AcknowledgeSeriesResponse]  # type: ignore[assignment]
-    """AcknowledgeSeries says that a person has seen what the newest analysis of a series says.
+    """AcknowledgeSeries says that a person has seen what the newest analysis of a series says. It is of the study:
+    its other series that were analysed and are no more urgent count as seen with it, but where somebody had
+    seen them before.
 
     NOT_FOUND: the series is unknown.
     INVALID_ARGUMENT: the request is incomplete.
@@ -171,7 +176,8 @@ class AnalysisServiceAsyncStub(AnalysisServiceStub):
     UNAVAILABLE: the store does not answer; try again with the same key.
     """
     WithdrawAcknowledgement: _aio.UnaryUnaryMultiCallable[_analysis_service_pb2.WithdrawAcknowledgementRequest, _analysis_service_pb2.WithdrawAcknowledgementResponse]  # type: ignore[assignment]
-    """WithdrawAcknowledgement takes back the acknowledgement of a series that counts.
+    """WithdrawAcknowledgement takes back the acknowledgement of a series that counts, and what counted as seen
+    with it.
 
     NOT_FOUND, INVALID_ARGUMENT, ALREADY_EXISTS, UNAVAILABLE: as AcknowledgeSeries.
     FAILED_PRECONDITION: there is none, or it is of another generation or level, or the series not of the
@@ -271,7 +277,9 @@ class AnalysisServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _analysis_service_pb2.AcknowledgeSeriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_analysis_service_pb2.AcknowledgeSeriesResponse, _abc.Awaitable[_analysis_service_pb2.AcknowledgeSeriesResponse]]:
-        """AcknowledgeSeries says that a person has seen what the newest analysis of a series says.
+        """AcknowledgeSeries says that a person has seen what the newest analysis of a series says. It is of the study:
+        its other series that were analysed and are no more urgent count as seen with it, but where somebody had
+        seen them before.
 
         NOT_FOUND: the series is unknown.
         INVALID_ARGUMENT: the request is incomplete.
@@ -287,7 +295,8 @@ class AnalysisServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _analysis_service_pb2.WithdrawAcknowledgementRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_analysis_service_pb2.WithdrawAcknowledgementResponse, _abc.Awaitable[_analysis_service_pb2.WithdrawAcknowledgementResponse]]:
-        """WithdrawAcknowledgement takes back the acknowledgement of a series that counts.
+        """WithdrawAcknowledgement takes back the acknowledgement of a series that counts, and what counted as seen
+        with it.
 
         NOT_FOUND, INVALID_ARGUMENT, ALREADY_EXISTS, UNAVAILABLE: as AcknowledgeSeries.
         FAILED_PRECONDITION: there is none, or it is of another generation or level, or the series not of the
