@@ -416,7 +416,7 @@ def test_more_calls_than_are_taken_at_once_are_told_to_come_later():
 def buf(site, method: str, request: dict, *options: str, token: str = "viewer-token"):
     """`buf curl` at the HTTP port."""
     if not BUF.is_file():
-        pytest.skip("buf is not installed (make check)")
+        pytest.skip("buf is not installed (tools/buf.sh)")
     command = [BUF, "curl", "--schema", ROOT / "proto", *options, "-H", f"authorization: Bearer {token}"]
     url = f"http://127.0.0.1:{site.port}{method}"
     return subprocess.run(
@@ -424,6 +424,7 @@ def buf(site, method: str, request: dict, *options: str, token: str = "viewer-to
     )
 
 
+@pytest.mark.buf
 @pytest.mark.parametrize("protocol", ["connect", "grpcweb"])
 def test_buf_curl_calls_streams_and_is_refused(site, protocol):
     """A client of another make: the messages, and the codes it makes its exit status of."""

@@ -71,11 +71,12 @@ def ours(service, command: str) -> list[str]:
     return [str(BUF), *words[1:]] if words[0] == "buf" else [*words, "--silent", "--fail-with-body"]
 
 
+@pytest.mark.buf
 def test_every_command_of_the_reference_is_answered(service):
     """`buf curl` through reflection over gRPC, by Connect and by gRPC-Web, and `curl`, in their order."""
     need("curl")
     if not BUF.is_file():
-        pytest.skip("buf is not installed (make check)")
+        pytest.skip("buf is not installed (tools/buf.sh)")
     assert len(COMMANDS) >= 15
     for match in COMMANDS:
         told = first_answer(ours(service, match[0]), endless=match[1].startswith("Watch"))

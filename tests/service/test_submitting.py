@@ -79,10 +79,11 @@ def test_a_series_is_submitted_and_watched_while_others_send_nonsense(receiver):
         watch.cancel()
 
 
+@pytest.mark.buf
 def test_the_documented_command_submits_a_folder(receiver, tmp_path):
     """With the real `buf curl`, through reflection."""
     if not BUF.is_file():
-        pytest.skip("buf is not installed (make check)")
+        pytest.skip("buf is not installed (tools/buf.sh)")
     (tmp_path / "series").mkdir()
     for number in (1, 2, 3):
         (tmp_path / "series" / f"{number}.dcm").write_bytes(ct_file(number))
