@@ -62,8 +62,12 @@ class Machine:
         self.shared.mkdir()
         (Path(self._folder.name) / "disk").mkdir()
         script = ["sh", "-c", _START, "machine", self._folder.name, *map(str, needed)]
+        heard = [
+            "env",
+            "--default-signal=HUP,INT,QUIT",
+        ]  # whoever runs the tests in the background ignores them
         self._shell = subprocess.Popen(
-            ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", *script],
+            [*heard, "unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", *script],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
