@@ -174,6 +174,7 @@ class Soak:
         ran = self._hours_before + (time.time() - self._begun_s) / 3600
         dead = [name for name, server in self._servers.items() if not server.alive]
         if dead:
+            self._modality.lost.set()
             raise RuntimeError(f"{', '.join(dead)}: ended by itself")
         return self.stop.is_set() or ran >= self._asked.hours
 

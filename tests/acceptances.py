@@ -110,6 +110,7 @@ def report(cases, asked=Asked(alert=TriageLevel.URGENT, prevalence=0.03)):  # no
         studies_not_taken=0,
         cases_digest="a1" * 32,
         results_digest="b2" * 32,
+        truth_digest="c3" * 32,
         repeated=3,
         repeated_alike=3,
     )

@@ -28,7 +28,7 @@ mount -t tmpfs tmpfs "$folder/disk"
 root=$folder/disk/root
 mkdir "$root"
 number=0
-for mounted in $(for path in / "$@"; do stat -c %m "$path"; done | sort -u); do
+for mounted in $(for path in / /etc /usr /var "$@"; do stat -c %m "$path"; done | sort -u); do
     number=$((number + 1))
     mkdir "$folder/disk/up-$number" "$folder/disk/work-$number"
     mount -t overlay overlay "$root$mounted" \
@@ -39,7 +39,7 @@ mount -t proc proc "$root/proc"
 mkdir -p "$root/shared"
 mount --bind "$folder/shared" "$root/shared"
 ip link set lo up
-exec chroot "$root" bash --noprofile --norc
+exec chroot "$root" bash --noprofile --norc 2>/dev/null
 """
 
 
@@ -112,6 +112,7 @@ class Machine:
             raise TimeoutError((self.shared / "output").read_text("utf-8", "replace")[-2000:])
         answer = self._shell.stdout.readline().decode()
         if not answer.strip().isdecimal():
+            self._shell.kill()  # else what it says has no end
             raise OSError(f"the machine ended: {answer}{self._shell.stdout.read().decode()}")
         return int(answer)
 

@@ -81,6 +81,8 @@ class Modality:
 
     def __init__(self, port: int, size: plan.Size, sent: Lines, stop: threading.Event) -> None:
         self._port, self._size, self._sent, self._stop = port, size, sent, stop
+        self.lost = threading.Event()
+        """Set where the service is away for good: nothing is tried again then."""
 
     def send(self, study: Study) -> None:
         """Send a study, late slices included; once asked to stop it waits for nothing any more."""
@@ -111,6 +113,8 @@ class Modality:
             try:
                 self._associate(study, series, left)
             except OSError as failure:
+                if self.lost.is_set():
+                    raise
                 self._note("failed", series=series, why=str(failure))
                 time.sleep(AGAIN_S)
         return time.time()

@@ -171,7 +171,7 @@ def test_the_same_cases_have_the_same_result(first, site, root, tmp_path):
     """In another folder, side by side, from the first file on; with another key nothing can be linked."""
     _, _, before = first
     _, again = site.accept(root, tmp_path / "again", "--jobs", "2", "--repeats", "0")
-    for name in ("cases_digest", "results_digest"):
+    for name in ("cases_digest", "results_digest", "truth_digest"):
         assert again["run"][name] == before["run"][name]
     assert (again["cases"], again["in_place"]) == (before["cases"], before["in_place"])
     shutil.copytree(tmp_path / "again" / "state", tmp_path / "other" / "state")
@@ -199,6 +199,29 @@ def test_a_report_is_verified(first, site):
     assert "page: as it was written" in said
     assert "that of " in said
     assert "in place: the model and the configuration of the report" in said
+
+
+def test_a_key_that_is_not_there_verifies_nothing(first, site, tmp_path):
+    """Whoever names a key wants it compared with."""
+    with pytest.raises(ServiceError, match="there is no key"):
+        site.run("--verify", first[0] / "acceptance.json", "--key", tmp_path / "typo.pem")
+
+
+def test_another_truth_is_another_report(copy, site, root, tmp_path):
+    """Rows that are turned round cannot be passed off as the same table."""
+    before = json.loads((copy / "acceptance.json").read_text())["signed"]["report"]["run"]
+    turned = tmp_path / "turned.csv"
+    swap = {"positive": "negative", "negative": "positive"}
+    words = re.sub("positive|negative", lambda word: swap[word[0]], site.truth.read_text())
+    turned.write_text(words)
+    assert words != site.truth.read_text()
+    _, found = site.accept(root, copy, "--repeats", "0", "--truth", turned)
+    after = found["run"]
+    assert (after["cases_digest"], after["results_digest"]) == (
+        before["cases_digest"],
+        before["results_digest"],
+    )
+    assert after["truth_digest"] != before["truth_digest"]
 
 
 def test_what_was_changed_is_no_report(copy, site):

@@ -57,6 +57,15 @@ def test_a_level_is_a_preliminary_result_and_a_withdrawn_one_is_posted_as_wrong(
     assert found["triage-reason"][0].obx_5.value == "left mass of 31.0 mm"
 
 
+def test_no_two_observations_have_one_name():
+    """A system that files by OBX-3 and OBX-4 keeps all of them; what is there once needs no OBX-4."""
+    _, found = result(message_of(news(NOTABLE, Change.WITHDRAWN, CRITICAL)))
+    numbers = {code: [one.obx_4.value or "" for one in each] for code, each in found.items()}
+    assert numbers["triage"] == [""]
+    assert numbers["121106"] == [str(n + 1) for n in range(len(found["121106"]))]
+    assert len(found["121106"]) > 1
+
+
 def test_the_current_level_of_a_withdrawn_one_is_told_in_words():
     """And that nothing is normal, in the language of the service."""
     _, found = result(message_of(news(NOTABLE, Change.WITHDRAWN, CRITICAL), language=Language.GERMAN))

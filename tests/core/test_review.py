@@ -35,6 +35,8 @@ def test_the_newest_task_is_asked_for_first():
     [
         (0x0000, None),
         (0x0001, Outcome.DONE),
+        (0x0107, Outcome.DONE),
+        (0x0116, Outcome.DONE),
         (0x0111, None),
         (0x0112, Outcome.UNKNOWN),
         (0xB304, Outcome.CLOSED),
@@ -65,3 +67,4 @@ def test_a_status_says_whether_there_is_a_task_that_can_be_changed(status, outco
 def test_a_level_that_rose_after_somebody_began_is_a_task_of_its_own(change, outcome, expected):
     """One that fell needs none; a study without a task always gets one."""
     assert review.needs_another(change, outcome) is expected
+    assert review.needs_another(change, outcome, others_between=True) is (outcome is not Outcome.DONE)

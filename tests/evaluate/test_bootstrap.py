@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from millet.evaluate.bootstrap import draws, interval, mean, median, proportion, rate, ratio
+from millet.evaluate.bootstrap import draws, interval, mean, median, median_of, proportion, rate, ratio
 from millet.evaluate.estimate import poisson, wilson
 
 
@@ -98,6 +98,15 @@ def test_the_mean_of_a_single_case_draws_its_nodules():
     estimate = mean([[1.0, 2.0, 3.0]])
     assert estimate.method == "bootstrap of nodules"
     assert 1.0 <= estimate.low < 2.0 < estimate.high <= 3.0
+
+
+def test_a_median_draws_what_belongs_together_together():
+    """Six equal exams each of twelve patients say no more than one of each."""
+    alone = [[float(n)] for n in range(12)]
+    often = [[float(n)] * 6 for n in range(12)]
+    one, six, loose = median_of(alone), median_of(often), median([v for some in often for v in some])
+    assert (six.n, six.cases, six.value) == (72, 12, one.value)
+    assert six.high - six.low > 1.5 * (loose.high - loose.low)
 
 
 def test_a_single_value_has_no_interval():

@@ -105,6 +105,8 @@ def accept(  # noqa: PLR0913, PLR0917 - each option is an argument
     if verify is not None:
         from millet.cli.accept_verify import verified
 
+        if key is not None and not key.is_file():
+            raise ServiceError(f"there is no key {key} to compare the report's with")
         verified(verify, place, chosen)
         return
     if folder is None or out is None:
@@ -255,6 +257,7 @@ def _report(order: Order, chosen: Settings, ran: Ran, used: InPlace) -> Report:
 
     summary = summarise(ran.cases, order.asked)
     cases = [case.study for case in ran.cases]
+    said = [f"{case.study.digest} {case.told!r}" for case in ran.cases if case.told is not None]
     results = sorted(f"{one.digest}{one.result_digest}" for study in cases for one in study.series)
     run = Run(
         site=chosen.site,
@@ -266,6 +269,7 @@ def _report(order: Order, chosen: Settings, ran: Ran, used: InPlace) -> Report:
         studies_not_taken=ran.below.studies_not_taken,
         cases_digest=order.key.pseudonym("\n".join(study.digest for study in cases).encode()),
         results_digest=order.key.pseudonym("\n".join(results).encode()),
+        truth_digest=order.key.pseudonym("\n".join(said).encode()) if said else "",
         repeated=ran.repeated,
         repeated_alike=ran.repeated_alike,
     )

@@ -34,12 +34,13 @@ class Outcome(StrEnum):
 
 
 _DIMSE = {
-    0x0001: Outcome.DONE,
+    **dict.fromkeys([0x0001, 0x0107, 0x0116], Outcome.DONE),
     0x0112: Outcome.UNKNOWN,
     0xC307: Outcome.UNKNOWN,
     **dict.fromkeys([0xB304, 0xC300, 0xC301, 0xC302, 0xC310, 0xC311, 0xC312, 0xC313], Outcome.CLOSED),
 }
-"""PS3.4 CC.2.1.4, CC.2.2.4, CC.2.5.4 and CC.2.6.4; 0x0001 says that optional attributes are passed over."""
+"""PS3.4 CC.2.1.4, CC.2.2.4, CC.2.5.4 and CC.2.6.4; 0x0001, 0x0107 and 0x0116 are warnings
+(PS3.7 C.4): attributes were passed over, or have values that are not known there."""
 
 
 def of_dimse(status: int) -> Outcome | None:
@@ -62,6 +63,11 @@ def earlier(sequence: int) -> Sequence[int]:
     return range(sequence - 1, 0, -1)
 
 
-def needs_another(change: Change, outcome: Outcome) -> bool:
-    """Whether a study gets a new task after the newest one that it has was asked to change."""
-    return outcome is Outcome.UNKNOWN or (outcome is Outcome.CLOSED and change is Change.RAISED)
+def needs_another(change: Change, outcome: Outcome, *, others_between: bool = False) -> bool:
+    """Whether a study gets a new task after the newest one that it has was asked to change.
+
+    `others_between`: messages came after the one that made that task. One of them may have raised the level
+    and never arrived, so one task too many is better than one too few.
+    """
+    rose = change is Change.RAISED or others_between
+    return outcome is Outcome.UNKNOWN or (outcome is Outcome.CLOSED and rose)

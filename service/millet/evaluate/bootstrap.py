@@ -103,13 +103,23 @@ def mean(
 
 def median(values: Sequence[float]) -> Estimate:
     """The median of one value a case."""
-    n, each = len(values), np.asarray(values, float)
-    low, high = interval(lambda weights: float(np.median(np.repeat(each, weights))), n)
+    return median_of([[value] for value in values])
+
+
+def median_of(values: Sequence[Sequence[float]]) -> Estimate:
+    """The median of all values, given case by case; cases are drawn."""
+    each = np.asarray([value for some in values for value in some], float)
+    sizes, n, cases = [len(some) for some in values], len(each), len(values)
+    low, high = interval(lambda weights: _median(np.repeat(each, np.repeat(weights, sizes))), cases)
     return Estimate(
-        value=float(np.median(each)) if n else None,
+        value=_median(each) if n else None,
         low=low,
         high=high,
         n=n,
-        cases=n,
+        cases=cases,
         method="" if low is None else "bootstrap",
     )
+
+
+def _median(values: Floats) -> float:
+    return float(np.median(values))

@@ -144,6 +144,16 @@ def test_a_task_whose_withdrawal_was_passed_over_is_taken_up_again(manager):
     assert manager.states == [("HIGH", SCHEDULED)]
 
 
+@pytest.mark.parametrize(("ended", "told"), [(CANCELED, 3), (COMPLETED, 2)])
+def test_a_level_that_rose_unheard_is_not_lost(manager, ended, told):
+    """Its message was passed over, and the one after it finds a task that is closed: one more is made."""
+    tell(manager, FIRST)
+    manager.begin(state=ended)
+    then = news(URGENT, Change.LOWERED, CRITICAL, told=told)
+    tell(manager, then, then)
+    assert manager.states == [("MEDIUM", ended), ("MEDIUM", SCHEDULED)]
+
+
 def test_a_change_reaches_the_task_of_a_message_long_before(manager):
     """The newest that there is, by the names of the messages before."""
     tell(manager, FIRST, RAISED, news(URGENT, Change.LOWERED, CRITICAL, told=5))

@@ -52,7 +52,10 @@ class ReviewDestination:
             if told.change is Change.WITHDRAWN:
                 for sequence in review.earlier(told.sequence):
                     ask.cancel(sequence)
-            elif review.needs_another(told.change, _changed(ask, told)):
+                return
+            sequence, outcome = _changed(ask, told)
+            between = sequence < told.sequence - 1
+            if review.needs_another(told.change, outcome, others_between=between):
                 ask.create(self._images(delivery))
 
     @contextmanager
@@ -99,7 +102,7 @@ class _Requests:
         return Outcome.DONE
 
 
-def _changed(ask: _Requests, told: Told) -> Outcome:
-    """What became of the newest task that a study has."""
-    outcomes = (ask.change(sequence) for sequence in review.earlier(told.sequence))
-    return next((one for one in outcomes if one is not Outcome.UNKNOWN), Outcome.UNKNOWN)
+def _changed(ask: _Requests, told: Told) -> tuple[int, Outcome]:
+    """Which message made the newest task that a study has, and what became of that; 0 where it has none."""
+    outcomes = ((sequence, ask.change(sequence)) for sequence in review.earlier(told.sequence))
+    return next((one for one in outcomes if one[1] is not Outcome.UNKNOWN), (0, Outcome.UNKNOWN))

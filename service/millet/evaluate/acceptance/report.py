@@ -77,6 +77,8 @@ class Run:
     """Keyed, over all studies."""
     results_digest: str
     """Keyed, over all studies and what was found in them: equal where everything was found again."""
+    truth_digest: str
+    """Keyed, over what the site said of each study; empty where it said nothing."""
     repeated: int
     """Series that were analysed twice."""
     repeated_alike: int

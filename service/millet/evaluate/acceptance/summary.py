@@ -14,7 +14,7 @@ from millet.evaluate.acceptance import groups
 from millet.evaluate.acceptance.groups import Asked, Case, Group
 from millet.evaluate.acceptance.predictive import Accuracy, accuracy
 from millet.evaluate.acceptance.truth import LEVELS
-from millet.evaluate.bootstrap import median
+from millet.evaluate.bootstrap import median_of
 from millet.evaluate.estimate import Estimate
 
 
@@ -163,9 +163,13 @@ def _held(told: Sequence[Case], asked: Asked) -> Held | None:
 
 
 def _count_difference(seen: Sequence[Case]) -> Estimate | None:
-    pairs = [(case.study.shown.nodules, case.told.count) for case in seen if case.told is not None]
-    counted = [float(found - count) for found, count in pairs if count is not None]
-    return median(counted) if counted else None
+    """Of each study whose count is told; exams of one patient are drawn together."""
+    by_patient: dict[str, list[float]] = {}
+    for case in seen:
+        if case.told is not None and case.told.count is not None:
+            difference = float(case.study.shown.nodules - case.told.count)
+            by_patient.setdefault(case.study.patient, []).append(difference)
+    return median_of([*by_patient.values()]) if by_patient else None
 
 
 def _disagreements(told: Sequence[Case], asked: Asked) -> tuple[Disagreement, ...]:
