@@ -146,6 +146,8 @@ class _Request:
                 if max(size, len(read)) > most:
                     raise Ended(Code.RESOURCE_EXHAUSTED, f"a message has at most {MOST_BYTES} bytes")
                 told = await self.receive()
+                if told["type"] == "http.disconnect":
+                    raise Ended(Code.CANCELLED, "the caller is gone")
                 read += told.get("body", b"")
                 more = told.get("more_body", False)
         return bytes(read)
