@@ -413,6 +413,87 @@ def test_more_calls_than_are_taken_at_once_are_told_to_come_later():
     assert asyncio.run(asked(1))["code"] == "unimplemented"
 
 
+class Heard:
+    """Calls of one method that came whole, and a way to send it requests piece by piece."""
+
+    def __init__(self, **bounds: int) -> None:
+        self.heard: list[str] = []
+        registered = Registered([])
+        registered.add_generic_rpc_handlers([self._handlers()])
+        self.calls = Connect(registered, **bounds)
+
+    def _handlers(self) -> grpc.GenericRpcHandler:
+        async def hear(request, _context) -> pb.GetAnalysisResponse:
+            self.heard.append(request.series_uid)
+            return pb.GetAnalysisResponse()
+
+        handler = grpc.unary_unary_rpc_method_handler(hear, pb.GetAnalysisRequest.FromString)
+        return grpc.method_handlers_generic_handler(SERVICE[1:], {"GetAnalysis": handler})
+
+    async def sent(self, receive) -> int:
+        """The status of an answer."""
+        told = []
+        scope = {"type": "http", "method": "POST", "path": f"{SERVICE}/GetAnalysis", "state": {"shown": None}}
+        scope["headers"] = [(b"content-type", b"application/proto")]
+
+        async def send(message) -> None:
+            told.append(message)
+
+        await self.calls(scope, receive, send)
+        return told[0]["status"]
+
+
+def coming(*pieces: dict):
+    """An ASGI `receive` of these messages, and of silence after them."""
+    rest = iter(pieces)
+
+    async def receive() -> dict:
+        if (one := next(rest, None)) is None:
+            await asyncio.Event().wait()
+        return one
+
+    return receive
+
+
+def piece(body: bytes, *, more: bool) -> dict:
+    """A part of a request."""
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+def test_a_request_that_is_cut_off_is_not_carried_out():
+    """What came of it may be a message, with less in it than its caller meant."""
+    heard = Heard()
+    whole = pb.GetAnalysisRequest(series_uid="1.2").SerializeToString()
+    cut = coming(piece(whole, more=True), {"type": "http.disconnect"})
+    assert (asyncio.run(heard.sent(cut)), heard.heard) == (499, [])
+    assert asyncio.run(heard.sent(coming(piece(whole, more=False)))) == 200
+    assert heard.heard == ["1.2"]
+
+
+def test_requests_that_are_coming_in_hold_no_more_than_there_is_room_for():
+    """Whoever comes too late is told so, small requests are answered all the same, and room is given back."""
+    large, small = (pb.GetAnalysisRequest(series_uid="1" * size).SerializeToString() for size in (50_000, 5))
+
+    async def test() -> list[int]:
+        heard, filled, rest = Heard(most_held=len(large)), asyncio.Event(), asyncio.Event()
+
+        async def slow() -> dict:
+            if filled.is_set():
+                await rest.wait()
+                return {"type": "http.disconnect"}
+            filled.set()
+            return piece(large, more=True)
+
+        first = asyncio.create_task(heard.sent(slow))
+        await filled.wait()
+        told = [await heard.sent(coming(piece(one, more=False))) for one in (large, small)]
+        rest.set()
+        told.append(await first)
+        return [*told, *[await heard.sent(coming(piece(large, more=False))) for _ in range(3)]]
+
+    assert asyncio.run(test()) == [429, 200, 499, 200, 200, 200]
+
+
 def buf(site, method: str, request: dict, *options: str, token: str = "viewer-token"):
     """`buf curl` at the HTTP port."""
     if not BUF.is_file():

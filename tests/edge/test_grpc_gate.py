@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from readers import MemoryReaders
 from worklists import MemoryWorklist, status
 
+from millet.codec.bounds import LONGEST_UID
 from millet.edge.grpc_api import GrpcServer, GrpcSources, credentials
 from millet.edge.grpc_api.gate import GateInterceptor
 from millet.edge.telemetry import Telemetry
@@ -149,6 +150,20 @@ def test_a_viewer_s_token_opens_answers_and_streams_and_each_is_told():
     ]
     assert {asked.shown.address for asked in bench.gate.asked} == {"127.0.0.1"}
     assert "viewer-token" not in repr(bench.gate.asked)
+
+
+def test_what_is_no_uid_is_told_no_longer_than_one():
+    """A stream is told of before anybody has looked at what it asks for."""
+    bench = Bench()
+
+    async def test(port):
+        async with plain(port) as channel:
+            asked = pb.StreamAnalysisRequest(site="default", series_uid="1" * 1_000_000)
+            call = AnalysisServiceStub(channel).StreamAnalysis(asked, metadata=bearer("viewer-token"))
+            assert await refused(call.read()) == "NOT_FOUND"
+
+    bench.run(test)
+    assert bench.gate.given == [("viewer", "/millet.v1.AnalysisService/StreamAnalysis", "1" * LONGEST_UID)]
 
 
 def test_a_stream_ends_when_its_reader_may_no_longer_read(monkeypatch):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+
 import grpc
 import numpy as np
 import pytest
@@ -75,6 +78,38 @@ def test_only_who_is_recognised_has_windows_looked_at(serve, gate):
         far.close()
     assert gate.asked[-1].what == "/inference.GRPCInferenceService/ModelInfer"
     assert gate.asked[-1].shown.address == "127.0.0.1"
+
+
+def test_whoever_sends_no_message_holds_no_thread(serve):
+    """As many open calls as there are threads: strangers are refused at once, and health is told."""
+    ended = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        ended.wait()
+        yield from ()
+
+    with grpc.insecure_channel(serve()) as channel:
+        infer, live = (
+            channel.stream_unary(f"/inference.GRPCInferenceService/{name}")
+            for name in ("ModelInfer", "ServerLive")
+        )
+        try:
+            strangers = [infer.future(nothing(), timeout=60) for _ in range(4)]
+            assert {one.code() for one in strangers} == {grpc.StatusCode.UNAUTHENTICATED}
+            askers = [live.future(nothing(), timeout=60) for _ in range(4)]
+            assert {one.code() for one in askers} == {grpc.StatusCode.OK}
+        finally:
+            ended.set()
+
+
+def test_a_known_caller_who_ends_without_a_message_is_told(serve):
+    """As gRPC tells it."""
+    with grpc.insecure_channel(serve()) as channel:
+        infer = channel.stream_unary("/inference.GRPCInferenceService/ModelInfer")
+        with pytest.raises(grpc.RpcError) as caught:
+            infer(iter(()), metadata=tuple(VIEWER.items()), timeout=60)
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert "one message" in caught.value.details()
 
 
 def test_more_than_is_taken_at_once_asks_for_fewer_windows(serve):

@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Coroutine
-from contextlib import aclosing
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import aclosing, contextmanager
 from inspect import isasyncgenfunction
 from typing import Any
 
@@ -36,6 +36,10 @@ MOST_BYTES = 4 * 1024 * 1024
 """Of a message, as gRPC takes it."""
 MOST_CALLS = 2000
 """At once, as over gRPC."""
+MOST_HELD = 64 * 1024 * 1024
+"""Bytes of all requests that are coming in at once, beyond what is anybody's: the gate is asked after."""
+ANYBODYS = 16 * 1024
+"""Bytes of a request. Most have fewer, so that whoever fills the room keeps nobody else from calling."""
 BODY_S = 30.0
 """For a request to come in."""
 UNITS_S = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
@@ -43,15 +47,19 @@ UNKNOWN_FIELD = re.compile(r'has no field named "(\w{1,60})"')
 WRONG_VALUE = re.compile(r"Failed to parse (\w{1,60}) field")
 
 Code = grpc.StatusCode
+Hold = Callable[[int], None]
 
 
 class Connect:
     """An ASGI application whose paths are full names of methods. Belongs to the gRPC server's event loop."""
 
-    def __init__(self, registered: Registered, *, most_calls: int = MOST_CALLS) -> None:
+    def __init__(
+        self, registered: Registered, *, most_calls: int = MOST_CALLS, most_held: int = MOST_HELD
+    ) -> None:
         self._registered = registered
         self._most_calls = most_calls
         self._calls = 0
+        self._room = _Room(most_held)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -88,11 +96,41 @@ class Connect:
         if is_stream == (request.kind.frames is Frames.NONE) and request.kind.frames is not Frames.WEB:
             words = "application/connect+json" if is_stream else "application/json"
             raise Ended(Code.UNIMPLEMENTED, f"this call is made with {words}, or the same with proto")
-        message = await request.message(method)
+        with self._room.share() as hold:
+            message = await request.message(method, hold)
         context = HttpContext(request.metadata, request.shown, answer.write)
         work = _behaved(method.handler, message, context)
         if await _unless_gone(request.receive, work):
             await answer.end(None)
+
+
+class _Room:
+    """What requests that are coming in may hold, all of them together.
+
+    Args:
+        free: bytes.
+    """
+
+    def __init__(self, free: int) -> None:
+        self._free = free
+
+    @contextmanager
+    def share(self) -> Iterator[Hold]:
+        """A way to say how many bytes one request holds by now; raises Ended where there is no room."""
+        held = 0
+
+        def hold(size: int) -> None:
+            nonlocal held
+            more = max(0, size - ANYBODYS) - held
+            if more > self._free:
+                raise Ended(Code.RESOURCE_EXHAUSTED, "too much is being sent at once; come later")
+            held += more
+            self._free -= more
+
+        try:
+            yield hold
+        finally:
+            self._free += held
 
 
 class _Request:
@@ -120,7 +158,7 @@ class _Request:
             raise Ended.of(_malformed("the timeout is at most ten digits"))
         return int(read[1]) * UNITS_S[read[2]]
 
-    async def message(self, method: Method) -> Any:
+    async def message(self, method: Method, hold: Hold) -> Any:
         """The message; what is no message of its kind is told apart by an interceptor. Raises Ended."""
         version = self._headers.get("connect-protocol-version", "1")
         if version != "1":
@@ -129,14 +167,14 @@ class _Request:
             if self._headers.get(name, "identity") != "identity":
                 raise Ended(Code.UNIMPLEMENTED, "requests come uncompressed: the one encoding is identity")
         try:
-            sent = framing.unframed(await self._body(), self.kind)
+            sent = framing.unframed(await self._body(hold), self.kind)
         except ValueError as error:
             raise Ended.of(_malformed(str(error))) from None
         if self.kind.in_json:
             return await asyncio.to_thread(_parsed, sent, method.request)
         return (method.handler.request_deserializer or method.request.FromString)(sent)
 
-    async def _body(self) -> bytes:
+    async def _body(self, hold: Hold) -> bytes:
         said = self._headers.get("content-length", "0")
         size = int(said[:20]) if said.isdecimal() else 0
         most = MOST_BYTES + (0 if self.kind.frames is Frames.NONE else framing.HEAD.size)
@@ -146,7 +184,10 @@ class _Request:
                 if max(size, len(read)) > most:
                     raise Ended(Code.RESOURCE_EXHAUSTED, f"a message has at most {MOST_BYTES} bytes")
                 told = await self.receive()
+                if told["type"] == "http.disconnect":
+                    raise Ended(Code.CANCELLED, "the caller is gone")
                 read += told.get("body", b"")
+                hold(len(read))
                 more = told.get("more_body", False)
         return bytes(read)
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 import grpc
 
+from millet.codec.bounds import LONGEST_UID
 from millet.core.doors import Certificate
 from millet.core.roles import Open, Verdict, Who, needed_by_rpc
 from millet.edge.grpc_api.http_context import HttpContext
@@ -107,12 +108,12 @@ class GateInterceptor(grpc.aio.ServerInterceptor):
         async def one(request: Any, context: Context) -> Any:
             asked, who = await admit(context)
             answer = await inner(request, context)
-            self._gate.served(asked, who, getattr(request, "series_uid", ""))
+            self._gate.served(asked, who, _series_of(request))
             return answer
 
         async def many(request: Any, context: Context) -> AsyncIterator[Any]:
             asked, who = await admit(context)
-            self._gate.served(asked, who, getattr(request, "series_uid", ""))
+            self._gate.served(asked, who, _series_of(request))
             admitted_s = monotonic()
             async for answer in inner(request, context):
                 if monotonic() - admitted_s >= self._again_s:
@@ -124,6 +125,11 @@ class GateInterceptor(grpc.aio.ServerInterceptor):
         behaviour = many if inspect.isasyncgenfunction(inner) else one
         outer: Handler = made(behaviour, handler.request_deserializer, handler.response_serializer)
         return outer
+
+
+def _series_of(request: Any) -> str:
+    """Which series is asked for; no more of what is none than a UID may have, since nobody has checked it."""
+    return str(getattr(request, "series_uid", ""))[:LONGEST_UID]
 
 
 def _asked(method: str, context: Context | HttpContext) -> Ask:
