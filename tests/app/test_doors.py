@@ -71,11 +71,12 @@ class House:
             command.append(str(self.settings.state_dir.parent / "one.dcm"))
         return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
-    def get(self, path, context=None, token="") -> tuple[int, str]:
+    def get(self, path, context=None, token="", forwarded="") -> tuple[int, str]:
         """A page."""
         scheme = "https" if context else "http"
         url = f"{scheme}://127.0.0.1:{self.settings.web_port}{path}"
         headers = {"authorization": f"Bearer {token}"} if token else {}
+        headers |= {"x-forwarded-for": forwarded} if forwarded else {}
         try:
             asked = urllib.request.Request(url, headers=headers)
             with urllib.request.urlopen(asked, timeout=20, context=context) as answer:
@@ -286,6 +287,14 @@ def test_a_first_trial_on_one_machine_needs_nothing_and_is_still_kept(tmp_path):
     assert ("", "Query", "GET /") in told
     what = "/millet.v1.SubmissionService/SubmitInstances"
     assert ("", "Begin Transferring DICOM Instances", what) in told
+
+
+@pytest.mark.parametrize(("proxies", "told"), [((), "127.0.0.1"), (("127.0.0.1",), "10.1.7.3")])
+def test_the_trail_has_the_address_that_a_proxy_of_ours_names(tmp_path, proxies, told):
+    """And of anybody else the one that they have."""
+    with House(tmp_path, web_proxies=proxies).open() as house:
+        assert house.get("/", forwarded="10.1.7.3")[0] == 200
+    assert [line["from"] for line in house.trail() if line["what"] == "GET /"] == [told]
 
 
 def test_the_configuration_that_runs_is_in_the_trail_by_its_digest(tmp_path):

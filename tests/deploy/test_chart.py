@@ -55,6 +55,7 @@ def test_the_defaults_fit_the_schema(values: dict[str, Any], schema: dict[str, A
         {"settings": {"colour": "red"}},
         {"settings": {"ae_title": "SEVENTEENLETTERSX"}},
         {"settings": {"destination": "PACS:104"}},
+        {"settings": {"web_proxies": ["*"]}},
         {"service": {"dicomPort": 0}},
         {"persistence": {"size": "much"}},
         {"settings": {"spool_url": "s3://key:secret@bucket"}},

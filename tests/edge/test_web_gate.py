@@ -118,6 +118,34 @@ def test_a_role_opens_its_pages_and_what_is_read_is_told(site):
     ]
     assert len(site.gate.given) == 5
     assert {asked.shown.address for asked in site.gate.asked} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        ([], "10.1.7.3", "127.0.0.1"),
+        (["10.1.9.0/24"], "10.1.7.3", "127.0.0.1"),
+        (["127.0.0.1"], "10.1.7.3", "10.1.7.3"),
+        (["127.0.0.0/8", "10.1.9.0/24"], "10.6.6.6, 10.1.7.3, 10.1.9.4", "10.1.7.3"),
+        (["127.0.0.1"], "", "127.0.0.1"),
+    ],
+)
+def test_only_a_proxy_says_for_whom_it_asks(site, proxies, forwarded, address):
+    """Of anybody else such words are ignored, and what a caller says to the proxy is not believed either."""
+    site.start(gate=site.gate, proxies=proxies)
+    named = {"x-forwarded-for": forwarded} if forwarded else {}
+    site.ask("/", headers={**bearer("viewer-token"), **named})
+    assert [asked.shown.address for asked in site.gate.asked] == [address]
+
+
+@pytest.mark.parametrize(("proxies", "secured"), [([], False), (["127.0.0.1"], True)])
+def test_only_a_proxy_says_that_there_is_tls(site, proxies, secured):
+    """Then a cookie is bound to the host and to TLS."""
+    site.start(gate=site.gate, proxies=proxies)
+    headers = {"x-forwarded-proto": "https", "content-type": "application/x-www-form-urlencoded"}
+    status_code, given, _ = site.ask("/signin", "POST", headers, b"token=viewer-token")
+    assert status_code == 303
+    assert given["set-cookie"].startswith("__Host-millet=") == ("Secure" in given["set-cookie"]) == secured
     assert not [asked for asked in site.gate.asked if "1.2.826" in asked.what]
 
 

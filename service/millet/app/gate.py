@@ -141,6 +141,7 @@ def api_doors(doors: Doors) -> ApiDoors:
         issuer=code,
         hosts=hosts(chosen),
         origins=chosen.web_origins,
+        proxies=chosen.web_proxies,
         tls=None if tls is None else tls.following(),
         certificate_of=peer_certificate,
     )

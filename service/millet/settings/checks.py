@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from millet.core.bucket import BucketUrl
+from millet.core.doors import network
 from millet.core.language import Language
 from millet.core.manifest import PRECISIONS
 from millet.core.peer import PORTS, Peer, ae_title_mistake
@@ -88,6 +89,15 @@ def _origins(origins: tuple[str, ...]) -> str:
     return f"{wrong[0]!r} is not of the form http[s]://HOST[:PORT]" if wrong else ""
 
 
+def _networks(texts: tuple[str, ...]) -> str:
+    try:
+        for one in texts:
+            network(one)
+    except ValueError as mistake:
+        return str(mistake)
+    return ""
+
+
 def _roles(roles: tuple[str, ...]) -> str:
     unknown = [role for role in roles if role not in ROLES]
     if unknown or not roles:
@@ -109,6 +119,7 @@ CHECKS: Mapping[str, Callable[[Any], str]] = {
     "kserve_port": _port_or_none,
     "web_port": _port,
     "web_origins": _origins,
+    "web_proxies": _networks,
     "metrics_port": _port_or_none,
     "metrics_host": _not_blank,
     "canary_every_s": _not_negative,

@@ -90,6 +90,9 @@ class Settings:
     web_origins: tuple[str, ...] = ()
     """Origins of other sites, such as https://viewer.hospital.example, whose pages may make the calls of
     the gRPC API from a browser: docs/reference/browsers.md. None: those of this service alone may."""
+    web_proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies before the HTTP port. From them, and from nobody else, X-Forwarded-For
+    and X-Forwarded-Proto are believed: who calls, and whether over TLS. None: who connects is the caller."""
     audit_dir: Path | None = None
     """Folder of the audit trail; empty for state_dir/audit. May lie on a volume of its own."""
     grpc_port: int = 50051

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
 import pytest
@@ -21,7 +25,8 @@ from millet.core.roles import Role, verdict
 from millet.edge.oidc import Code, Issuer, Oidc
 from millet.edge.web import Voice, WebDoor
 from millet.edge.web.cookie import LONGEST_TOKEN, keep, token_of
-from millet.ports import Answer, Ask
+from millet.edge.web.elsewhere import ASKED_AT_ONCE
+from millet.ports import Answer, Ask, Begun
 
 PAGE = page_of(status(1))
 HTML = {"accept": "text/html,*/*"}
@@ -331,3 +336,59 @@ def test_without_an_issuer_there_is_no_way_to_it(site):
     start(site)
     assert "/signin/issuer" not in ask(site, "/signin")[2]
     assert ask(site, "/signin/issuer")[0] == 404
+
+
+class SlowIssuer:
+    """A `SignsIn` that answers no code until it is let, and knows none."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Semaphore(0)
+        self.let = threading.Event()
+        self.codes: list[str] = []
+
+    def begin(self, redirect_uri: str) -> Begun | None:
+        """Nobody begins here."""
+        raise NotImplementedError(redirect_uri)
+
+    def end(self, begun: Begun, code: str, redirect_uri: str) -> str:
+        """Never with a token."""
+        self.codes.append(f"{begun.state} {code} {redirect_uri}")
+        self.asked.release()
+        assert self.let.wait(60)
+        return ""
+
+
+def come_back(site):
+    """What a browser gets that says of itself that it began."""
+    held = base64.urlsafe_b64encode(json.dumps(["s", "n", "v", "/"]).encode()).decode()
+    return ask(site, "/signin/back?code=c&state=s", cookie=f"millet-begun={held}")
+
+
+def test_strangers_that_come_back_leave_threads_to_all_others(site):
+    """A slow issuer holds two threads, and after ten failures is not asked for who waits behind."""
+    issuer = SlowIssuer()
+    site.loop.set_default_executor(ThreadPoolExecutor(ASKED_AT_ONCE + 1))
+    site.start(WebDoor(gate=site.gate, issuer=issuer))
+    with ThreadPoolExecutor(2 * MOST) as strangers:
+        try:
+            answers = [strangers.submit(come_back, site) for _ in range(2 * MOST)]
+            assert all(issuer.asked.acquire(timeout=60) for _ in range(ASKED_AT_ONCE))
+            assert ask(site, "/", authorization="Bearer viewer-token")[0] == 200
+        finally:
+            issuer.let.set()
+        codes = [answer.result()[0] for answer in answers]
+    assert set(codes) == {401, 429}
+    assert codes.count(401) == len(issuer.codes) < MOST + ASKED_AT_ONCE
+
+
+def test_who_comes_back_in_vain_too_often_has_to_wait(site):
+    """As who shows tokens that nobody knows, and with them: the issuer is not asked meanwhile."""
+    issuer = SlowIssuer()
+    issuer.let.set()
+    site.start(WebDoor(gate=site.gate, issuer=issuer))
+    assert [come_back(site)[0] for _ in range(MOST)] == [401] * MOST
+    code, headers, _ = come_back(site)
+    assert code == 429
+    assert 0 < int(headers["retry-after"]) <= 300
+    assert sign_in(site, "viewer-token")[0] == 429
+    assert len(issuer.codes) == MOST

@@ -53,6 +53,8 @@ class WebDoor:
     hosts: Collection[str] = ()
     origins: Collection[str] = ()
     """Of other sites, whose pages may make calls."""
+    proxies: Collection[str] = ()
+    """Addresses and networks whose X-Forwarded-For and -Proto are believed."""
     tls: ssl.SSLContext | None = None
     """One that gives each connection the newest certificate."""
     certificate_of: Callable[[ssl.SSLObject], Certificate | None] = lambda _connection: None
@@ -82,6 +84,8 @@ class _Serving:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=bool(door.proxies),
+            forwarded_allow_ips=list(door.proxies),
             lifespan="off",
             timeout_graceful_shutdown=GRACE_S,
             ssl_context_factory=None if tls is None else lambda _config, _usual: tls,

@@ -82,15 +82,12 @@ class SigningIn:
             said = _Said.read(await request.body())
         except ValueError:
             return PlainTextResponse("This is no form of a sign-in.", 400)
-        address, now_s = request.client.host if request.client else "", self._monotonic_s()
-        if wait_s := self._attempts.wait_s(address, now_s):
-            answer = self.asked(request, said.back, 429, "wait")
-            answer.headers["retry-after"] = str(math.ceil(wait_s))
-            return answer
+        if waits := self.told_to_wait(request, said.back):
+            return waits
         if len(said.token) > cookie.LONGEST_TOKEN:
             return self.asked(request, said.back, 401, "long")
-        if not await is_known(self._gate, said.token, address, f"POST {SIGN_IN}"):
-            self._attempts.failed(address, now_s)
+        if not await is_known(self._gate, said.token, address_of(request), f"POST {SIGN_IN}"):
+            self.failed(request)
             return self.asked(request, said.back, 401, "unknown")
         answer = RedirectResponse(said.back, 303)
         cookie.keep(answer, said.token, request.url.scheme)
@@ -102,6 +99,19 @@ class SigningIn:
         cookie.keep(answer, "", request.url.scheme)
         return answer
 
+    def told_to_wait(self, request: Request, back: str) -> Response | None:
+        """The form with how long to wait, for an address that failed too often; None for any other."""
+        wait_s = self._attempts.wait_s(address_of(request), self._monotonic_s())
+        if not wait_s:
+            return None
+        answer = self.asked(request, back, 429, "wait")
+        answer.headers["retry-after"] = str(math.ceil(wait_s))
+        return answer
+
+    def failed(self, request: Request) -> None:
+        """An address showed what nobody knows."""
+        self._attempts.failed(address_of(request), self._monotonic_s())
+
     def asked(
         self, request: Request, back: str, status_code: int, said: str = "", *, again: bool = False
     ) -> Response:
@@ -112,6 +122,11 @@ class SigningIn:
         if status_code == 401:
             answer.headers.update(CHALLENGE)
         return answer
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from; empty for not known."""
+    return request.client.host if request.client else ""
 
 
 async def is_known(gate: Gate | None, token: str, address: str, what: str) -> bool:
