@@ -254,7 +254,8 @@ def test_a_deadline_ends_the_call_and_its_source(door, receiver):
             yield whole(ct_file(1))
             await asyncio.Event().wait()
 
-        call = door.stub.SubmitInstances(requests(), timeout=1.0)
+        await door.channel.channel_ready()  # which is not of the call's own time
+        call = door.stub.SubmitInstances(requests(), timeout=5.0)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await to_its_end(call)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
