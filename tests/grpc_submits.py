@@ -30,6 +30,8 @@ class Receiver:
         """Until it is set the next instance that begins does not go on."""
         self.waits = threading.Semaphore(0)
         self.error: Exception | None = None
+        self.lost = False
+        """Whether what is told of an instance meets an error."""
 
     def submissions(self, most: int = 2, silence_s: float = 60.0) -> Submissions:
         """The door to it."""
@@ -38,7 +40,7 @@ class Receiver:
             reception=self._reception,
             number=lambda: next(self.numbers),
             ended=self._ended,
-            came=lambda title, status, why, *_: self.came.append((title, status, why)),
+            came=self._came,
             most=most,
             silence_s=silence_s,
         )
@@ -55,6 +57,11 @@ class Receiver:
         if self.error:
             raise self.error
         return self.receptions.associated()
+
+    def _came(self, title: str, status: int, why: str, *_: float) -> None:
+        if self.lost:
+            raise LookupError
+        self.came.append((title, status, why))
 
     def _ended(self, number: int) -> None:
         self.ended.append(number)

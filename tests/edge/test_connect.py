@@ -22,6 +22,8 @@ from analyses import analysis, spread
 from browsers import chromium
 from gates import MemoryGate
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 from instances import START_UTC
 from prometheus_client import CollectorRegistry
 from readers import MemoryReaders
@@ -59,6 +61,16 @@ class Empty(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+async def serving(server: GrpcServer) -> None:
+    """Start, and wait until it says that it serves: what it depends on is looked at after the start."""
+    port = await server.start("127.0.0.1", 0)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        watch = HealthStub(channel).Watch(HealthCheckRequest(), timeout=60)
+        while (await watch.read()).status != HealthCheckResponse.SERVING:
+            pass
+        watch.cancel()
+
+
 @pytest.fixture(scope="module")
 def site():
     """One process that answers gRPC and HTTP, behind a gate, with a series of three nodules."""
@@ -79,7 +91,7 @@ def site():
     thread.start()
     origins = (ORIGIN, f"http://127.0.0.1:{made.elsewhere.server_port}")
     made.start(WebDoor(gate=gate, origins=origins), calls=made.grpc.calls)
-    made.wait(made.grpc.start("127.0.0.1", 0))
+    made.wait(serving(made.grpc))
     yield made
     made.wait(made.grpc.stop(0))
     made.stop()

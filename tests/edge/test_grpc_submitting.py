@@ -254,7 +254,8 @@ def test_a_deadline_ends_the_call_and_its_source(door, receiver):
             yield whole(ct_file(1))
             await asyncio.Event().wait()
 
-        call = door.stub.SubmitInstances(requests(), timeout=1.0)
+        await door.channel.channel_ready()  # which is not of the call's own time
+        call = door.stub.SubmitInstances(requests(), timeout=5.0)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await to_its_end(call)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -285,6 +286,51 @@ def test_so_many_callers_at_once_and_no_more(receiver):
         assert [one.accepted for one in await door.submit(whole(ct_file(2)))] == [True]
 
     door.run(test)
+
+
+def test_a_call_without_a_thread_takes_no_place(receiver):
+    """It is told to come again, its source is over, and the next call is taken."""
+    door = Door(receiver, most=1)
+
+    async def test(_stub):
+        async def requests():
+            await asyncio.Event().wait()
+            yield whole(ct_file(1))
+
+        await door.channel.channel_ready()
+        usual = threading.stack_size(1 << 46)  # of which there is no room for one
+        try:
+            assert await refused(door.stub.SubmitInstances(requests())) == (
+                "RESOURCE_EXHAUSTED",
+                "TOO_MANY_CALLS",
+            )
+        finally:
+            threading.stack_size(usual)
+        assert receiver.ended == [-1]
+        assert [one.accepted for one in await door.submit(whole(ct_file(1)))] == [True]
+
+    door.run(test)
+
+
+def test_an_error_of_ours_ends_the_call_and_gives_its_place_away(receiver):
+    """Nobody waits for answers that do not come; the source is over, and the next call is taken."""
+    door = Door(receiver, most=1)
+
+    async def test(_stub):
+        receiver.lost = True
+        going_on = asyncio.Event()
+
+        async def requests():
+            yield whole(ct_file(1))
+            await going_on.wait()
+
+        assert await refused(door.stub.SubmitInstances(requests())) == ("INTERNAL", "FAILED")
+        assert await asyncio.to_thread(receiver.over.acquire, timeout=WAIT_S)
+        receiver.lost = False
+        assert [one.accepted for one in await door.submit(whole(ct_file(2)))] == [True]
+
+    door.run(test)
+    assert receiver.ended == [-1, -2]
 
 
 def test_a_call_that_does_not_go_on_gives_its_place_away(receiver):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
-from collections.abc import Sequence
+import weakref
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -23,8 +25,10 @@ from millet.ports import (
     PulledSeries,
     PullEnd,
     PullOrder,
+    Retrieved,
     SeriesName,
     SeriesQuery,
+    Take,
 )
 
 ORDER = PullOrder(archive="pacs", wanted=SeriesQuery(series_uid=NAME.series_uid), expected=Origin())
@@ -36,8 +40,28 @@ class Archive(MemoryArchive):
 
     found: Sequence[SeriesName] = (NAME,)
     hang: threading.Event | None = None
+    slow: threading.Event | None = None
+    """Until it is set no instance comes."""
     error: Exception | None = None
     finds: int = 0
+
+    def __post_init__(self) -> None:
+        """Nothing is retrieved yet."""
+        self.retrieves = threading.Event()
+        self.lists = []
+
+    def instances(self, name: SeriesName) -> frozenset[str]:
+        """Its slices, in a set that only whoever asked holds."""
+        listed = super().instances(name)
+        self.lists.append(weakref.ref(listed))
+        return listed
+
+    def retrieve(self, name: SeriesName, only: Collection[str], into: Take) -> Retrieved:
+        """Say so first."""
+        self.retrieves.set()
+        if self.slow:
+            assert self.slow.wait(30)
+        return super().retrieve(name, only, into)
 
     def find_series(self, wanted: SeriesQuery) -> Sequence[FoundSeries]:
         """Of patient P1 and order A1."""
@@ -194,11 +218,36 @@ def test_so_many_wait_and_no_more():
 
 
 def test_a_journal_that_is_away_is_told_to_whoever_looks(bench):
-    """The pull itself fails with the store's words."""
+    """The pull itself fails with the store's words, and is then as it ended."""
+    bench.archive.slow = threading.Event()
     _, pull = bench.desk.ask("a", ORDER)
-    bench.settled()
+    assert bench.archive.retrieves.wait(30)
+    assert pull.state().series == [PulledSeries(NAME, 3, 0)]
     bench.away = True
     with pytest.raises(StoreError, match="away"):
         pull.state()
+    bench.archive.slow.set()
+    bench.settled()
+    assert pull.state() == ([PulledSeries(NAME, 3, 0)], PullEnd.FAILED, "the journal is away", ())
     bench.away = False
-    assert pull.state().end is PullEnd.COMPLETE
+    assert bench.ended().end is PullEnd.COMPLETE
+
+
+@pytest.mark.parametrize(
+    ("breaks_after", "away", "end", "here"),
+    [
+        (100, False, PullEnd.COMPLETE, 3),
+        (2, False, PullEnd.INCOMPLETE, 2),
+        (100, True, PullEnd.FAILED, 0),
+    ],
+    ids=["complete", "incomplete", "failed"],
+)
+def test_a_pull_that_ended_holds_no_instances(bench, breaks_after, away, end, here):
+    """However it ended: what it says is known without the journal, and no UID of theirs is kept."""
+    bench.archive.breaks_after, bench.away = breaks_after, away
+    _, pull = bench.desk.ask("a", ORDER)
+    bench.settled()
+    bench.away = True
+    assert pull.state()[:2] == ([PulledSeries(NAME, 3, here)], end)
+    gc.collect()
+    assert [listed() for listed in bench.archive.lists] == [None]

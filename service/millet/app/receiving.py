@@ -151,7 +151,7 @@ class Receiving:
         """As for an association, counted too."""
         began_s, status, why = perf_counter(), OUT_OF_RESOURCES, "it could not be made durable"
         try:
-            self._open.setdefault(association, _Source(self.receptions)).take(received, association)
+            self._source(association).take(received, association)
             status, why = 0x0000, ""
         except RefusedInstance as refusal:
             status, why = refusal.status, str(refusal)
@@ -159,6 +159,12 @@ class Receiving:
         finally:
             size_bytes, took_s = len(received.encoded), perf_counter() - began_s
             self.events.stored(received.source.calling_ae, status, why, size_bytes, took_s)
+
+    def _source(self, association: int) -> _Source:
+        source = self._open.get(association)
+        if source is None:  # made for its first instance alone: each that is made takes a segment
+            source = self._open[association] = _Source(self.receptions)
+        return source
 
     @cached_property
     def _scp(self) -> StorageScp:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
 from millet.core.origin import Origin
-from millet.errors import ArchiveError, ServiceError
+from millet.errors import ArchiveError, ServiceError, StoreError
 from millet.flow.hands import Hands
 from millet.flow.pull import Pulled, Puller
 from millet.ports import (
@@ -113,6 +114,7 @@ class Fetching:
         whole = []
         for name in names:
             done = self._puller.pull(order.archive, name, partial(pull.began, name))
+            pull.came(done)
             self._tell(done)
             whole.append(done)
         short = [one for one in whole if not one.complete]
@@ -123,13 +125,14 @@ class Fetching:
 
 
 class _Pull:
-    """A `ports.AskedPull`."""
+    """A `ports.AskedPull`. It holds the UIDs of the one series that is being fetched: they are many."""
 
     def __init__(self, order: PullOrder, here: Callable[[frozenset[str]], int]) -> None:
         self.order = order
         self._count = here
         self._lock = threading.Lock()
-        self._wanted: dict[SeriesName, frozenset[str]] = {}
+        self._series: dict[SeriesName, PulledSeries] = {}
+        self._fetched: tuple[SeriesName, frozenset[str]] | None = None
         self._ended: tuple[PullEnd | None, str, tuple[str, ...]] = (None, "", ())
 
     @property
@@ -141,24 +144,41 @@ class _Pull:
     def state(self) -> PullState:
         """How it stands; see `ports.AskedPull`."""
         with self._lock:  # read before it is counted: what ended has all that it says
-            wanted, ended = dict(self._wanted), self._ended
-        series = [PulledSeries(name, len(uids), self._count(uids)) for name, uids in wanted.items()]
-        return PullState(series, *ended)
+            series, fetched, ended = dict(self._series), self._fetched, self._ended
+        if fetched:
+            series[fetched[0]] = self._counted(*fetched)
+        return PullState(list(series.values()), *ended)
 
     def found(self, names: Collection[SeriesName]) -> None:
         """These are the series."""
         with self._lock:
-            self._wanted = dict.fromkeys(names, frozenset())
+            self._series = {name: PulledSeries(name, 0, 0) for name in names}
 
     def began(self, name: SeriesName, wanted: frozenset[str]) -> None:
         """A series is fetched; the archive has these instances of it."""
         with self._lock:
-            self._wanted[name] = wanted
+            self._series[name] = PulledSeries(name, len(wanted), 0)
+            self._fetched = name, wanted
+
+    def came(self, pulled: Pulled) -> None:
+        """A series was fetched, or as much of it as came."""
+        with self._lock:
+            self._series[pulled.name] = PulledSeries(pulled.name, pulled.wanted, pulled.here)
+            self._fetched = None
 
     def ended(self, how: PullEnd, why: str, differing: tuple[str, ...] = ()) -> None:
-        """It is over."""
+        """It is over; of a series that broke off nothing counts as here where the journal is away."""
+        broken = []
+        if self._fetched:
+            with suppress(StoreError):
+                broken.append(self._counted(*self._fetched))
         with self._lock:
+            self._series.update({one.name: one for one in broken})
+            self._fetched = None
             self._ended = how, why, differing
+
+    def _counted(self, name: SeriesName, wanted: frozenset[str]) -> PulledSeries:
+        return PulledSeries(name, len(wanted), self._count(wanted))
 
 
 def _found(archive: Archive, wanted: SeriesQuery) -> list[SeriesName]:

@@ -69,6 +69,11 @@ def stopped() -> Refusal:
     return Refusal(grpc.StatusCode.UNAVAILABLE, "STOPPING", why)
 
 
+def failed() -> Refusal:
+    """We did something wrong."""
+    return Refusal(grpc.StatusCode.INTERNAL, "FAILED", "it failed here; the log says how")
+
+
 @contextmanager
 def answering() -> Iterator[None]:
     """Turn what can go wrong while a call is answered into refusals."""

@@ -11,10 +11,11 @@ what they have in hand, so that nobody else ever touches their receptions.
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from contextvars import copy_context
 from typing import Any, NamedTuple
 
@@ -22,8 +23,10 @@ import grpc
 
 from millet.core.origin import Origin
 from millet.edge.grpc_api.arriving import RETRYABLE, Arriving, Fate, Submissions
-from millet.edge.grpc_api.refusals import Refusal, not_offered, stopped
+from millet.edge.grpc_api.refusals import Refusal, failed, not_offered, stopped
 from millet.proto.millet.v1 import submission_service_pb2 as pb
+
+log = logging.getLogger(__name__)
 
 LANES = 4
 """Instances of a call that are written at once; more bring nothing on one disk."""
@@ -71,12 +74,11 @@ class Submitting:
         if self._stopping:
             raise stopped()
         if len(self._open) >= self._to.most:
-            why = "as many callers as are taken are submitting; try again"
-            raise Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS", why)
+            raise _too_many()
         call = _Call(self._to, lambda: self._open.discard(call))
         self._open.add(call)
-        call.begin(requests)
         try:
+            call.begin(requests)
             async for answer in call.answers():
                 yield answer
         finally:
@@ -108,8 +110,11 @@ class _Call:
         self._left = False
 
     def begin(self, requests: AsyncIterator[pb.SubmitInstancesRequest]) -> None:
-        """Read from now on."""
-        self._add_lane()
+        """Read from now on; raises Refusal."""
+        try:
+            self._add_lane()
+        except RuntimeError as error:
+            raise _too_many() from error
         self._reader = asyncio.create_task(self._read(requests))
 
     async def answers(self) -> AsyncIterator[pb.SubmitInstancesResponse]:
@@ -152,33 +157,57 @@ class _Call:
     def _free_lane(self) -> _Lane:
         """Who has nothing to do, or else least."""
         lane = min(self._lanes, key=lambda one: one.waiting)
-        return self._add_lane() if lane.waiting and len(self._lanes) < LANES else lane
-
-    def _add_lane(self) -> _Lane:
-        lane = _Lane()
-        self._lanes.append(lane)
-        with self._lock:
-            self._running += 1
-        context = copy_context()  # in which the log finds the name of the request
-        threading.Thread(target=context.run, args=(self._write, lane), name="submit", daemon=True).start()
+        if lane.waiting and len(self._lanes) < LANES:
+            with suppress(RuntimeError):  # no more threads are to be had: those that run do it
+                return self._add_lane()
         return lane
 
-    def _write(self, lane: _Lane) -> None:
-        """A lane's thread. All that it is given is answered, unless nobody is there any more."""
-        arriving, number = Arriving(self._to, self._number), 0
+    def _add_lane(self) -> _Lane:
+        """One more, which runs. Raises RuntimeError where it cannot."""
+        lane = _Lane()
+        context = copy_context()  # in which the log finds the name of the request
+        thread = threading.Thread(target=context.run, args=(self._run, lane), name="submit", daemon=True)
+        with self._lock:
+            self._running += 1
+        try:
+            thread.start()
+        except RuntimeError:
+            self._gone()
+            raise
+        self._lanes.append(lane)
+        return lane
+
+    def _run(self, lane: _Lane) -> None:
+        """A lane's thread; where it fails the call ends."""
+        try:
+            with closing(Arriving(self._to, self._number)) as arriving:
+                self._write(lane, arriving)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller must not wait for answers
+            log.error("submitting failed: %s", type(error).__name__)  # noqa: TRY400 - its words may quote data
+            self._tell(self.end, failed())
+        finally:
+            self._gone()
+
+    def _write(self, lane: _Lane, arriving: Arriving) -> None:
+        """All that a lane is given is answered, unless nobody is there any more."""
+        number = 0
         while (piece := lane.pieces.get()) is not None:
             number = piece.number
             fate = None if self._left else arriving.take(piece.data, piece.expected, last=piece.last)
             self._tell(self._done, lane, fate and answer(fate, number, self._to.source.site))
         if not self._left and (fate := arriving.broken_off()):
             self._tell(self._answers.put_nowait, answer(fate, number, self._to.source.site))
-        arriving.close()
+
+    def _gone(self) -> None:
+        """A lane ended, or did not begin; with the last one the call is over."""
         with self._lock:
             self._running -= 1
             is_last = not self._running
         if is_last:
-            self._to.ended(self._number)
-            self._tell(self._over)
+            try:
+                self._to.ended(self._number)
+            finally:
+                self._tell(self._over)
 
     def _done(self, lane: _Lane, told: pb.SubmitInstancesResponse | None) -> None:
         """A piece is written, or dropped; there is room for another once its answer is taken."""
@@ -195,6 +224,11 @@ class _Call:
     def _tell(self, what: Callable[..., None], *given: Any) -> None:
         with suppress(RuntimeError):  # the process ends, and its loop is closed
             self._loop.call_soon_threadsafe(what, *given)
+
+
+def _too_many() -> Refusal:
+    why = "as many callers as are taken are submitting; try again"
+    return Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS", why)
 
 
 def origin(given: pb.ExpectedOrigin) -> Origin:
