@@ -11,7 +11,8 @@ from fakes import HandClock
 from instances import entry, header
 
 from millet.app.committing import requesters
-from millet.app.pulling import archives, completing, find, prior_archives
+from millet.app.prior_archives import prior_archives
+from millet.app.pulling import archives, completing, find
 from millet.errors import ArchiveError
 from millet.flow.asking import Named
 from millet.flow.pull import Door

@@ -13,7 +13,7 @@ from peers import Orthanc, file_names, storescu
 from pydicom import dcmread
 from reports import analysis, ct_series, labels
 
-from millet.app.pulling import prior_archives
+from millet.app.prior_archives import prior_archives
 from millet.codec import seg, sr
 from millet.codec.source import Source
 from millet.core.prior import Facts, Origin

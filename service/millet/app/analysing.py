@@ -10,7 +10,7 @@ from millet.app.canary import wants
 from millet.app.doors import Doors
 from millet.app.lending import LentDetectors
 from millet.app.loading import STREAMS, WINDOWS, load_models, prove
-from millet.app.pulling import prior_archives
+from millet.app.prior_archives import prior_archives
 from millet.app.tracing import Tracing
 from millet.codec.decoders import Decode
 from millet.core import count_limit

@@ -23,7 +23,6 @@ from millet.edge.query import (
 )
 from millet.errors import ArchiveError
 from millet.flow.asking import Named
-from millet.flow.elsewhere import FETCHED, MOST_BYTES, PriorArchive
 from millet.flow.fetching import Fetching
 from millet.flow.hands import Hands
 from millet.flow.pull import Door, Pulled, Puller
@@ -38,21 +37,7 @@ CLASSES = sorted(CT_CLASSES)
 
 def archives(chosen: Settings) -> Mapping[str, Archive]:
     """The archives that are configured, by name."""
-    return {one.name: _archive(chosen, one) for one in chosen.archive}
-
-
-def prior_archives(chosen: Settings) -> Sequence[PriorArchive]:
-    """Those that are asked for priors, in their order; every wait of them is short."""
-    return [
-        PriorArchive(
-            reports=_archive(chosen, brief, sorted(FETCHED), MOST_BYTES),
-            images=_archive(chosen, brief),
-            again=one.prior_images,
-        )
-        for one in chosen.archive
-        if one.priors
-        for brief in [replace(one, timeout_s=one.priors_s, limit_s=one.priors_s)]
-    ]
+    return {one.name: archive_of(chosen, one) for one in chosen.archive}
 
 
 def caller(chosen: Settings, section: ArchiveSection) -> Caller:
@@ -151,7 +136,7 @@ def _named(known: Mapping[str, Archive], name: str) -> Archive:
     return known[name]
 
 
-def _archive(
+def archive_of(
     chosen: Settings,
     section: ArchiveSection,
     classes: Sequence[str] = CLASSES,

@@ -46,9 +46,9 @@ from millet.settings.security import rules
 log = logging.getLogger(__name__)
 
 CLOCK_EVERY_S = 60.0
+"""How often the database is asked for its time; in between this host counts on."""
 DAY = timedelta(days=1)
 """Of which acknowledged studies are counted."""
-"""How often the database is asked for its time; in between this host counts on."""
 
 
 def run(chosen: Settings, drawn: Drawn | None = None) -> None:

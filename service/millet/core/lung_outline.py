@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 from millet.core.bits import Mask
 from millet.core.components import extent
 from millet.core.geometry import Floats
-from millet.core.lungs import LungMask
+
+if TYPE_CHECKING:
+    from millet.core.lungs import LungMask  # which loads torch
 
 KEPT = 500
 """Points that are stored of an exam: one for every 4 cm2 of an adult's lungs."""
