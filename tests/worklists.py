@@ -123,7 +123,8 @@ class MemoryWorklist:
     def object_bytes(self, key: SeriesKey, kind: str, generation: int = 0) -> bytes | None:
         """See the port; objects are of the analysis that is there."""
         self._check()
-        if generation not in {0, self.statuses[key].analysed_generation}:
+        known = self.statuses.get(key)
+        if known is None or generation not in {0, known.analysed_generation}:
             return None
         return self.objects.get((key, kind))
 

@@ -7,7 +7,7 @@ from worklists import status
 
 from millet.core.language import Language
 from millet.edge.grpc_api.listing import status_to_wire
-from millet.edge.web import lines
+from millet.edge.web.voice import Voice
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,6 @@ from millet.edge.web import lines
 def test_why_a_series_was_not_analysed_is_told_in_the_language_of_the_service(language, words):
     """On the page and over gRPC alike; the code stays."""
     line = status(1, reason_code="gantry-tilt", state="not-analysed", language=language)
-    assert lines.findings(line) == words
+    assert Voice(language).findings(line) == words
     told = status_to_wire(line)
     assert (told.reason_code, told.reason_text) == ("gantry-tilt", words)
