@@ -183,7 +183,6 @@ def test_the_analysis_is_the_same_whatever_came_first_or_twice_or_was_done_ahead
         assert_same(analysed(sent, every), expected())
 
 
-@pytest.mark.parametrize("step", [1, -1], ids=["rising", "falling"])
 class Blind(Watched):
     """A toy that sees nothing."""
 
@@ -201,6 +200,7 @@ def test_where_nothing_is_seen_none_is_found():
     assert (masks.total_masks, len(masks.grid.planes)) == (0, len(slices()))
 
 
+@pytest.mark.parametrize("step", [1, -1], ids=["rising", "falling"])
 def test_most_windows_are_looked_at_while_slices_come(step):
     """Before the last slice is there; after it only the rest, in as many windows as that takes."""
     with bench() as one:
