@@ -204,7 +204,9 @@ def test_every_panel_has_an_answer(millet, prometheus, small_case, tmp_path, aut
         "to": f"PACS@127.0.0.1:{free_port()}",
         "roots": str(authority.roots),
     }
-    service = millet(canary_every_s=OFTEN_S, destinations=[section])
+    ris = {"name": "RIS", "kind": "oru", "to": f"127.0.0.1:{free_port()}", "tls": False}
+    ris["notify_from"] = "notable"
+    service = millet(canary_every_s=OFTEN_S, destinations=[section, ris])
     watcher = prometheus(service.web_port)
     storescu(small_case, service.dicom_port)
     uid = str(pydicom.dcmread(next(small_case.glob("*.dcm")), stop_before_pixels=True).SeriesInstanceUID)
@@ -226,6 +228,6 @@ def test_every_panel_has_an_answer(millet, prometheus, small_case, tmp_path, aut
     def unanswered() -> list[str]:
         return [one for one in sorted(asked) if "millet_gpu" not in one and not watcher.query(one)]
 
-    until("every panel has an answer", lambda: not unanswered() or None, 60, service.process)
+    until("every panel has an answer", lambda: not unanswered() or None, 120, service.process)
     for one in asked:
         watcher.query(one)
