@@ -3,7 +3,6 @@
 from itertools import product
 
 import pytest
-from grpc_health.v1.health import aio as health
 from sites import sources
 from starlette.routing import Mount, Route
 from worklists import MemoryWorklist
@@ -20,6 +19,7 @@ from millet.core.roles import (
     series_in,
     verdict,
 )
+from millet.edge.grpc_api.health import HealthService
 from millet.edge.grpc_api.server import offer
 from millet.edge.web import Stow
 from millet.edge.web.application import application
@@ -55,7 +55,7 @@ def methods() -> set[str]:
     register = Register()
     mine = AnalysisServiceServicer(), CriteriaServiceServicer()
     ours = (*mine, SubmissionServiceServicer(), PictureServiceServicer())
-    offer(register, *ours, health.HealthServicer())
+    offer(register, *ours, HealthService(()))
     add_GRPCInferenceServiceServicer_to_server(GRPCInferenceServiceServicer(), register)  # on its own port
     return register.methods
 

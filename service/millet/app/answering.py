@@ -24,6 +24,8 @@ from millet.ports import Clock, ReaderLog, Site
 from millet.settings import Settings
 
 GRPC_ENDS_WITHIN_S = 2.0
+ENDS_WITHIN_S = 10.0
+"""For a server, whatever its callers do."""
 STOW_TITLE = "STOW-RS"
 """As what instances that come over HTTP are journalled, where a calling AE title stands for others."""
 GRPC_TITLE = "GRPC"
@@ -39,9 +41,9 @@ def watched(chosen: Settings, ready: Callable[[], Mapping[str, str]], metrics: C
         loop.call(server.start(chosen.metrics_host, chosen.metrics_port))
 
     def stop(_within_s: float) -> bool:
-        loop.call(server.stop())
+        ended = loop.ends(server.stop(), ENDS_WITHIN_S)
         loop.stop()
-        return True
+        return ended
 
     return Part(name="metrics", start=start, stop=stop)
 
@@ -80,10 +82,10 @@ class Answering:
             loop.call(web.start(chosen.host, chosen.web_port))
 
         def stop(within_s: float) -> bool:
-            loop.call(grpc.stop(min(within_s, GRPC_ENDS_WITHIN_S)))
-            loop.call(web.stop())
+            ended = loop.ends(grpc.stop(min(within_s, GRPC_ENDS_WITHIN_S)), ENDS_WITHIN_S)
+            ended = loop.ends(web.stop(), ENDS_WITHIN_S) and ended
             loop.stop()
-            return True
+            return ended
 
         return Part(name="api", start=start, stop=stop)
 

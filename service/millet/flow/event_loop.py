@@ -31,6 +31,14 @@ class EventLoop:
             future.cancel()
             raise
 
+    def ends(self, work: Coroutine[Any, Any, None], within_s: float) -> bool:
+        """Run a coroutine and wait for its end; whether it came in time."""
+        try:
+            self.call(work, within_s)
+        except TookTooLong:
+            return False
+        return True
+
     def stop(self) -> None:
         """End the loop; what still runs in it is cancelled."""
         self.call(_cancel_all(), 10.0)

@@ -8,18 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from time import monotonic
 from typing import cast
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health
+from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from millet.core.criteria import CriteriaSet
 from millet.edge.grpc_api.connect import Connect
 from millet.edge.grpc_api.criteria import CriteriaService
 from millet.edge.grpc_api.gate import GateInterceptor
+from millet.edge.grpc_api.health import HealthService
 from millet.edge.grpc_api.malformed import MalformedInterceptor
 from millet.edge.grpc_api.picture_service import PictureService
 from millet.edge.grpc_api.picturing import Kept, Picturing
@@ -49,9 +48,10 @@ SERVICE, CRITERIA = (
 )
 SUBMISSION = submission_service_pb2.DESCRIPTOR.services_by_name["SubmissionService"].full_name
 PICTURES = picture_service_pb2.DESCRIPTOR.services_by_name["PictureService"].full_name
-SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 HEALTH_S = 0.5
 """How often it is asked whether all is ready."""
+LOOKED_S = 5.0
+"""For a look at the journal to end, when the server stops."""
 MOST_CALLS = 2000
 """At once; who comes then is told to come later (RESOURCE_EXHAUSTED)."""
 OPTIONS = (
@@ -69,7 +69,7 @@ def offer(
     criteria: rpc.CriteriaServiceServicer,
     submission: submission_service_pb2_grpc.SubmissionServiceServicer,
     pictures: picture_service_pb2_grpc.PictureServiceServicer,
-    healthy: health.HealthServicer,
+    healthy: HealthService,
 ) -> None:
     """Register everything that is served; each method stands in the table of roles."""
     rpc.add_AnalysisServiceServicer_to_server(service, server)
@@ -136,16 +136,16 @@ class GrpcServer:
         self._submission = SubmissionService(sources.inward, sources.telemetry)
         kept = Kept(worklist, sources.slices, sources.read)
         self._pictures = PictureService(Picturing(reading, kept), sources.telemetry)
-        self._health = health.HealthServicer()
+        self._health = HealthService(("", SERVICE, CRITERIA, SUBMISSION, PICTURES))
         registered = Registered(self._interceptors)
         self._offer_to(cast("grpc.aio.Server", registered))
         self.calls = Connect(registered, most_calls=MOST_CALLS)
         """The same calls for browsers, to be served over HTTP on the event loop of this server."""
-        self._healthy_s = -HEALTH_S
-        self._woken = asyncio.Event()
+        self._sees = True
+        self._woken, self._stopping = asyncio.Event(), asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: grpc.aio.Server | None = None
-        self._watch: asyncio.Task[None] | None = None
+        self._watches: list[asyncio.Task[None]] = []
 
     async def start(self, host: str, port: int) -> int:
         """Listen and return the port (a free one for 0); raises OSError where it is taken."""
@@ -163,10 +163,9 @@ class GrpcServer:
         except RuntimeError as error:
             await server.stop(None)
             raise OSError(f"gRPC cannot listen on {host}:{port}") from error
-        await self._set_health(NOT_SERVING)
         await server.start()
         self._server = server
-        self._watch = asyncio.create_task(self._follow())
+        self._watches = [asyncio.create_task(self._follow()), asyncio.create_task(self._attend())]
         return bound
 
     def wake(self) -> None:
@@ -176,13 +175,15 @@ class GrpcServer:
 
     async def stop(self, grace_s: float) -> None:
         """Tell health, end the watchers, let other calls finish for `grace_s` seconds."""
-        if not self._server or not self._watch:
+        if not self._server:
             return
         self._watching.stopping = True
         self._submission.stop()
+        self._health.stop()
         self._woken.set()
-        await self._watch  # asked, not cancelled: `wait_for` of Python 3.11 can swallow a cancellation
-        await self._health.enter_graceful_shutdown()
+        self._stopping.set()
+        # asked, not cancelled: `wait_for` of Python 3.11 can swallow a cancellation
+        await asyncio.wait(self._watches, timeout=LOOKED_S)
         self._recent.bell.ring()
         await self._server.stop(grace_s)
         self._server = None
@@ -191,27 +192,27 @@ class GrpcServer:
         offer(server, self._service, self._criteria, self._submission, self._pictures, self._health)
 
     async def _follow(self) -> None:
+        """Look for changes."""
         while not self._watching.stopping:
             try:
-                await self._step()
+                await self._recent.look()
+                self._sees = True
             except Exception:
-                log.exception("the journal or the readiness could not be looked at")
-                await self._set_health(NOT_SERVING)
+                log.exception("the journal could not be looked at")
+                self._sees = False
+                self._health.tell(serves=False)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), self._poll_s)
             self._woken.clear()
 
-    async def _step(self) -> None:
-        """Look once at the health and for changes."""
-        await self._recent.look()
-        if (now_s := monotonic()) - self._healthy_s >= min(HEALTH_S, self._poll_s * 5):
-            await self._tell_health()
-            self._healthy_s = now_s
-
-    async def _tell_health(self) -> None:
-        reasons = await asyncio.to_thread(self._ready)
-        await self._set_health(NOT_SERVING if any(reasons.values()) else SERVING)
-
-    async def _set_health(self, answer: health_pb2.HealthCheckResponse.ServingStatus) -> None:
-        for name in ("", SERVICE, CRITERIA, SUBMISSION, PICTURES):
-            await self._health.set(name, answer)
+    async def _attend(self) -> None:
+        """Tell the health. Apart from the changes: neither waits for the other."""
+        while not self._watching.stopping:
+            try:
+                reasons = await asyncio.to_thread(self._ready)
+                self._health.tell(serves=self._sees and not any(reasons.values()))
+            except Exception:
+                log.exception("it could not be asked whether all is ready")
+                self._health.tell(serves=False)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), min(HEALTH_S, self._poll_s * 5))
