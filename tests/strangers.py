@@ -54,10 +54,11 @@ class Stranger:
         """Wait until the head of an answer has come."""
         self._read_until(lambda kind, _flags, number: kind == HEADERS and number == stream)
 
-    def ended(self, streams: int) -> None:
-        """Wait until as many calls have ended."""
-        for _ in range(streams):
-            self._read_until(lambda kind, flags, _stream: kind == HEADERS and bool(flags & END_STREAM))
+    def ended(self, stream: int) -> None:
+        """Wait until a call has ended."""
+        self._read_until(
+            lambda kind, flags, number: kind == HEADERS and number == stream and flags & END_STREAM
+        )
 
     def _read_until(self, found) -> None:
         while True:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import struct
+from contextlib import suppress
 
 import grpc
 import pytest
 from analyses import analysis
-from grpc_bench import Bench
+from gates import MemoryGate
+from grpc_bench import Bench, refused
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from strangers import Stranger
 from worklists import status
 
+from millet.edge.grpc_api.connect import Connect
+from millet.edge.grpc_api.health import HealthService
+from millet.edge.grpc_api.holding import SHARE, MessageInterceptor, ShareInterceptor
+from millet.edge.grpc_api.registered import Registered
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 
 CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
+GET = "/millet.v1.AnalysisService/GetAnalysis"
 NOTHING = b""
 """A message without fields."""
 
@@ -64,3 +72,110 @@ def test_whoever_follows_the_health_is_told_that_we_stop(bench):
         await stopping
 
     bench.run(test)
+
+
+def test_strangers_who_send_no_message_are_refused_at_once(bench):
+    """Their calls are open for ever and held by nobody; who is known is answered."""
+    bench.behind(MemoryGate())
+
+    async def test(stub):
+        with await asyncio.to_thread(Stranger, bench.port) as stranger:
+            for _ in range(20):
+                await asyncio.to_thread(stranger.ended, stranger.call(GET, sends=None))
+            request = pb.GetAnalysisRequest(site="default", series_uid="1.2.826.0.1.1")
+            answer = await stub.GetAnalysis(request, metadata=(("authorization", "Bearer viewer-token"),))
+            assert answer.total_nodules == 2
+
+    bench.run(test)
+
+
+@pytest.mark.parametrize(
+    ("path", "sends", "window"),
+    [(CHECK, None, None), (CHECK, NOTHING, 0), (WATCH, NOTHING, None), (WATCH, NOTHING, 0)],
+    ids=["no message", "no answer", "endless", "endless and unread"],
+)
+def test_what_needs_no_role_has_a_share_of_its_own(bench, path, sends, window):
+    """Whoever comes beyond it is told to come later, until somebody has gone."""
+
+    async def test(_stub):
+        with await asyncio.to_thread(Stranger, bench.port, window) as stranger:
+            for _ in range(SHARE):
+                await asyncio.to_thread(stranger.hears, stranger.call(path, sends=sends))
+            stub = health_pb2_grpc.HealthStub(bench.channel)
+            ask = {CHECK: stub.Check, WATCH: lambda request: stub.Watch(request).read()}[path]
+            assert await refused(ask(health_pb2.HealthCheckRequest())) == (
+                "RESOURCE_EXHAUSTED",
+                "TOO_MANY_CALLS",
+            )
+            assert (await stub.List(health_pb2.HealthListRequest())).statuses
+        while True:
+            with suppress(grpc.aio.AioRpcError):
+                assert await ask(health_pb2.HealthCheckRequest())
+                return
+
+    bench.run(test)
+
+
+def test_a_call_that_is_let_in_and_does_not_go_on_is_ended(bench):
+    """Whoever may call has a while for the message."""
+    bench.server._interceptors = [MessageInterceptor(within_s=0.01)]
+
+    async def test(_stub):
+        call = bench.channel.stream_unary(GET)()
+        assert await refused(call) == ("ABORTED", "STALLED")
+
+    bench.run(test)
+
+
+def test_a_call_that_ends_without_a_message_is_malformed(bench):
+    """Whoever half-closes at once is told what is missing."""
+
+    async def test(_stub):
+        call = bench.channel.stream_unary(GET)(iter(()))
+        assert await refused(call) == ("INVALID_ARGUMENT", "MALFORMED")
+
+    bench.run(test)
+
+
+class OverHttp:
+    """Follows the health by Connect, until it goes."""
+
+    def __init__(self, calls: Connect) -> None:
+        self._calls = calls
+        self._said: asyncio.Queue[dict] = asyncio.Queue()
+        self.told: asyncio.Queue[bytes] = asyncio.Queue()
+        """What was told, an envelope each."""
+        self._said.put_nowait({"type": "http.request", "body": struct.pack(">BI", 0, 2) + b"{}"})
+
+    def go(self) -> None:
+        """Be gone."""
+        self._said.put_nowait({"type": "http.disconnect"})
+
+    async def follow(self) -> None:
+        """Call."""
+        scope = {"type": "http", "method": "POST", "path": WATCH, "state": {"shown": None}}
+        scope["headers"] = [(b"content-type", b"application/connect+json")]
+
+        async def send(message) -> None:
+            if body := message.get("body"):
+                self.told.put_nowait(body)
+
+        await self._calls(scope, self._said.get, send)
+
+
+def test_what_needs_no_role_has_the_same_share_over_http():
+    """A place is taken until its caller is gone."""
+
+    async def test() -> None:
+        registered = Registered([ShareInterceptor(share=1)])
+        health_pb2_grpc.add_HealthServicer_to_server(HealthService([""]), registered)
+        for _ in range(2):
+            first, second = (OverHttp(Connect(registered)) for _ in range(2))
+            following = asyncio.ensure_future(first.follow())
+            assert b"NOT_SERVING" in await first.told.get()
+            await second.follow()
+            assert b"resource_exhausted" in await second.told.get()
+            first.go()
+            await following
+
+    asyncio.run(asyncio.wait_for(test(), 60))

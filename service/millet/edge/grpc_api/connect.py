@@ -99,9 +99,12 @@ class Connect:
         with self._room.share() as hold:
             message = await request.message(method, hold)
         context = HttpContext(request.metadata, request.shown, answer.write)
-        work = _behaved(method.handler, message, context)
-        if await _unless_gone(request.receive, work):
-            await answer.end(None)
+        try:
+            work = _behaved(method.handler, message, context)
+            if await _unless_gone(request.receive, work):
+                await answer.end(None)
+        finally:
+            context.over()
 
 
 class _Room:

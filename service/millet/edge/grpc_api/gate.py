@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import inspect
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import unquote
 
 import grpc
@@ -17,16 +16,17 @@ import grpc
 from millet.codec.bounds import LONGEST_UID
 from millet.core.doors import Certificate
 from millet.core.roles import Open, Verdict, Who, needed_by_rpc
+from millet.edge.grpc_api.behaviours import Around, Context, Continuation, Handler, around, behaviour
 from millet.edge.grpc_api.http_context import HttpContext
 from millet.edge.grpc_api.refusals import Refusal, refuse
 from millet.ports import Ask, Gate, Pems, Shown
 
-Context = grpc.aio.ServicerContext[Any, Any]
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Admit = Callable[[Context], Awaitable[tuple[Ask, Who | None]]]
+Admit = Callable[[Context], Awaitable[None]]
 AGAIN_S = 60.0
 CALLER: ContextVar[Who | None] = ContextVar("caller", default=None)
 """Whom the gate recognised, for the length of a call."""
+ASKED: ContextVar[Ask | None] = ContextVar("asked", default=None)
+"""What the gate was asked, for the length of a call; None where it needs no role."""
 REFUSED = {
     Verdict.UNKNOWN: (
         grpc.StatusCode.UNAUTHENTICATED,
@@ -63,7 +63,7 @@ def _configuration(pems: Pems) -> grpc.ServerCertificateConfiguration:
 
 
 class GateInterceptor(grpc.aio.ServerInterceptor):
-    """Asks the gate before each call, and tells it what was given out.
+    """Asks the gate before each call.
 
     Args:
         gate: whom it asks.
@@ -76,9 +76,7 @@ class GateInterceptor(grpc.aio.ServerInterceptor):
         self._again_s = again_s
 
     async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler | None:
         """The handler, behind the gate where it needs a role."""
         handler = await continuation(handler_call_details)
@@ -86,34 +84,29 @@ class GateInterceptor(grpc.aio.ServerInterceptor):
         if handler is None or needed_by_rpc(method) is Open.TO_ALL:
             return handler
 
-        async def admit(context: Context) -> tuple[Ask, Who | None]:
-            return await self._admit(method, context)
+        async def admit(context: Context) -> None:
+            await self._admit(method, context)
 
         return self._behind(handler, admit)
 
-    async def _admit(self, method: str, context: Context) -> tuple[Ask, Who | None]:
+    async def _admit(self, method: str, context: Context) -> None:
         asked = _asked(method, context)
         verdict, who = await asyncio.to_thread(self._gate.ask, asked)
         if verdict is not Verdict.ALLOWED:
             await refuse(context, Refusal(*REFUSED[verdict]))
+        ASKED.set(asked)
         CALLER.set(who)
-        return asked, who
 
     def _behind(self, handler: Handler, admit: Admit) -> Handler:
         """The same handler with the gate before its behaviour, be it one answer or a stream of them."""
-        name = f"{'stream' if handler.request_streaming else 'unary'}_"
-        name += "stream" if handler.response_streaming else "unary"
-        inner: Callable[[Any, Context], Any] = getattr(handler, name)
+        inner = behaviour(handler)
 
         async def one(request: Any, context: Context) -> Any:
-            asked, who = await admit(context)
-            answer = await inner(request, context)
-            self._gate.served(asked, who, _series_of(request))
-            return answer
+            await admit(context)
+            return await inner(request, context)
 
         async def many(request: Any, context: Context) -> AsyncIterator[Any]:
-            asked, who = await admit(context)
-            self._gate.served(asked, who, _series_of(request))
+            await admit(context)
             admitted_s = monotonic()
             async for answer in inner(request, context):
                 if monotonic() - admitted_s >= self._again_s:
@@ -121,10 +114,39 @@ class GateInterceptor(grpc.aio.ServerInterceptor):
                     admitted_s = monotonic()
                 yield answer
 
-        made = getattr(grpc, f"{name}_rpc_method_handler")
-        behaviour = many if inspect.isasyncgenfunction(inner) else one
-        outer: Handler = made(behaviour, handler.request_deserializer, handler.response_serializer)
-        return outer
+        return around(handler, Around(one, many))
+
+
+class ServedInterceptor(grpc.aio.ServerInterceptor):
+    """Tells the gate what is given out to whom it let through; stands where the message is known."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
+        """The handler, and what is told of it: one answer when it is made, a stream before it begins."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        inner = behaviour(handler)
+
+        async def one(request: Any, context: Context) -> Any:
+            answer = await inner(request, context)
+            self._tell(request)
+            return answer
+
+        async def many(request: Any, context: Context) -> AsyncIterator[Any]:
+            self._tell(request)
+            async for answer in inner(request, context):
+                yield answer
+
+        return around(handler, Around(one, many))
+
+    def _tell(self, request: Any) -> None:
+        if asked := ASKED.get():
+            self._gate.served(asked, CALLER.get(), _series_of(request))
 
 
 def _series_of(request: Any) -> str:

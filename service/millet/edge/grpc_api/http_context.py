@@ -43,6 +43,7 @@ class HttpContext:
         self.shown = shown
         self._metadata = metadata
         self._write = write
+        self._ending: list[Callable[[HttpContext], None]] = []
 
     def invocation_metadata(self) -> Metadata:
         """The headers of the request."""
@@ -54,6 +55,15 @@ class HttpContext:
     async def write(self, message: Message) -> None:
         """Send one message of a stream."""
         await self._write(message)
+
+    def add_done_callback(self, told: Callable[[HttpContext], None]) -> None:
+        """Have it told when the call is over."""
+        self._ending.append(told)
+
+    def over(self) -> None:
+        """The call is over."""
+        for told in self._ending:
+            told(self)
 
     async def abort(
         self, code: grpc.StatusCode, details: str = "", trailing_metadata: Sequence[tuple[str, Any]] = ()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
 
+from millet.edge.grpc_api.behaviours import (
+    Around,
+    Context,
+    Continuation,
+    Handler,
+    around,
+    behaviour,
+    is_async,
+)
 from millet.edge.grpc_api.refusals import Refusal, refuse
-
-Context = grpc.aio.ServicerContext[Any, Any]
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class _Malformed:
@@ -23,9 +28,7 @@ class MalformedInterceptor(grpc.aio.ServerInterceptor):
     """Answers INVALID_ARGUMENT where gRPC for Python would say UNKNOWN and log an exception."""
 
     async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler | None:
         """The handler, which reads each request with care."""
         handler = await continuation(handler_call_details)
@@ -37,8 +40,7 @@ class MalformedInterceptor(grpc.aio.ServerInterceptor):
 
 
 def _careful(handler: Handler) -> Handler:
-    name = f"unary_{'stream' if handler.response_streaming else 'unary'}"
-    inner: Callable[[Any, Context], Any] = getattr(handler, name)
+    inner = behaviour(handler)
 
     async def one(request: Any, context: Context) -> Any:
         await _check(request, context)
@@ -49,26 +51,23 @@ def _careful(handler: Handler) -> Handler:
         async for answer in inner(request, context):
             yield answer
 
-    made = getattr(grpc, f"{name}_rpc_method_handler")
-    behaviour = many if inspect.isasyncgenfunction(inner) else one
-    outer: Handler = made(behaviour, _reader(handler.request_deserializer), handler.response_serializer)
-    return outer
+    return around(handler, Around(one, many), read=_reader(handler.request_deserializer))
 
 
 def _careful_of_each(handler: Handler) -> Handler:
     """A handler of a stream; one that runs in a thread, as reflection does, is left as it is."""
-    inner: Any = handler.stream_stream
-    if not inspect.isasyncgenfunction(inner):
+    if not is_async(handler):
         return handler
+    inner = behaviour(handler)
+
+    async def one(requests: AsyncIterator[Any], context: Context) -> Any:
+        return await inner(_checked(requests), context)
 
     async def many(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
         async for answer in inner(_checked(requests), context):
             yield answer
 
-    outer: Handler = grpc.stream_stream_rpc_method_handler(
-        many, _reader(handler.request_deserializer), handler.response_serializer
-    )
-    return outer
+    return around(handler, Around(one, many), read=_reader(handler.request_deserializer))
 
 
 async def _checked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:

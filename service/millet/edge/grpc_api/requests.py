@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any, TypeAlias
+from typing import Any
 
 import grpc
 
+from millet.edge.grpc_api.behaviours import (
+    Around,
+    Context,
+    Continuation,
+    Handler,
+    around,
+    behaviour,
+    is_async,
+)
 from millet.edge.telemetry import Rpc, Telemetry
 from millet.edge.telemetry.requests import HEADER, REQUEST, named
 
 log = logging.getLogger(__name__)
-
-Context = grpc.aio.ServicerContext[Any, Any]
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class RequestInterceptor(grpc.aio.ServerInterceptor):
@@ -27,9 +32,7 @@ class RequestInterceptor(grpc.aio.ServerInterceptor):
         self._telemetry = telemetry
 
     async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler | None:
         """The handler, named and timed."""
         handler = await continuation(handler_call_details)
@@ -38,9 +41,9 @@ class RequestInterceptor(grpc.aio.ServerInterceptor):
         return None if handler is None else self._named(handler, method, str(given.get(HEADER, "")))
 
     def _named(self, handler: Handler, method: str, given: str) -> Handler:
-        name = f"{'stream' if handler.request_streaming else 'unary'}_"
-        name += "stream" if handler.response_streaming else "unary"
-        inner: Callable[[Any, Context], Any] = getattr(handler, name)
+        if not is_async(handler):
+            return handler
+        inner = behaviour(handler)
 
         async def one(request: Any, context: Context) -> Any:
             with self._answering(method, given) as request_id:
@@ -53,12 +56,7 @@ class RequestInterceptor(grpc.aio.ServerInterceptor):
                 async for answer in inner(request, context):
                     yield answer
 
-        if not inspect.isasyncgenfunction(inner) and not inspect.iscoroutinefunction(inner):
-            return handler  # reflection, which runs in a thread
-        made = getattr(grpc, f"{name}_rpc_method_handler")
-        behaviour = many if inspect.isasyncgenfunction(inner) else one
-        outer: Handler = made(behaviour, handler.request_deserializer, handler.response_serializer)
-        return outer
+        return around(handler, Around(one, many))
 
     @contextmanager
     def _answering(self, method: str, given: str) -> Iterator[str]:

@@ -17,8 +17,9 @@ from grpc_reflection.v1alpha import reflection
 from millet.core.criteria import CriteriaSet
 from millet.edge.grpc_api.connect import Connect
 from millet.edge.grpc_api.criteria import CriteriaService
-from millet.edge.grpc_api.gate import GateInterceptor
+from millet.edge.grpc_api.gate import GateInterceptor, ServedInterceptor
 from millet.edge.grpc_api.health import HealthService
+from millet.edge.grpc_api.holding import MessageInterceptor, ShareInterceptor
 from millet.edge.grpc_api.malformed import MalformedInterceptor
 from millet.edge.grpc_api.picture_service import PictureService
 from millet.edge.grpc_api.picturing import Kept, Picturing
@@ -123,8 +124,9 @@ class GrpcServer:
     ) -> None:
         self._ready = sources.ready
         telling = RequestInterceptor(sources.telemetry)
-        gates = [GateInterceptor(gate)] if gate else []
-        self._interceptors = [telling, MalformedInterceptor(), *gates]
+        outer = [telling, ShareInterceptor(), *([GateInterceptor(gate)] if gate else [])]
+        inner = [MalformedInterceptor(), *([ServedInterceptor(gate)] if gate else [])]
+        self._interceptors = [*outer, MessageInterceptor(), *inner]
         self._credentials = credentials
         self._poll_s = poll_s
         worklist, readers = sources.worklist, sources.readers
@@ -137,7 +139,7 @@ class GrpcServer:
         kept = Kept(worklist, sources.slices, sources.read)
         self._pictures = PictureService(Picturing(reading, kept), sources.telemetry)
         self._health = HealthService(("", SERVICE, CRITERIA, SUBMISSION, PICTURES))
-        registered = Registered(self._interceptors)
+        registered = Registered([*outer, *inner])
         self._offer_to(cast("grpc.aio.Server", registered))
         self.calls = Connect(registered, most_calls=MOST_CALLS)
         """The same calls for browsers, to be served over HTTP on the event loop of this server."""
