@@ -1,6 +1,7 @@
 """The gRPC server, asked over a real channel."""
 
 import asyncio
+import base64
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from worklists import status, waiting
 
 from millet.codec import wire
 from millet.core.analysis import TriageLevel
+from millet.edge.grpc_api.listing import filter_mark
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 
 SERVICE = "millet.v1.AnalysisService"
@@ -290,6 +292,31 @@ def test_a_resume_token_that_cannot_be_honoured_is_refused(bench, token, code):
     async def test(stub):
         watch = stub.WatchAnalyses(pb.WatchAnalysesRequest(resume_token=token))
         assert (await refused(watch.read()))[0] == code
+
+    bench.run(test)
+
+
+@pytest.mark.parametrize("number", [str(10**30), "9" * 5000, "\u0661", "-1", "1_0"])
+def test_a_token_of_a_caller_s_own_making_is_refused(bench, number):
+    """Be it in a number that no journal has: INVALID_ARGUMENT that names the field."""
+    bench.worklist.put(status(1))
+
+    def token(*parts: str) -> str:
+        return base64.urlsafe_b64encode(":".join(parts).encode()).decode()
+
+    async def test(stub):
+        page = token("series", filter_mark(pb.AnalysisFilter()), number)
+        told = token("series", number, "0")
+        watch = pb.WatchSeriesRequest(site="default", series_uid="1.2.826.0.1.1", resume_token=told)
+        for call, field in (
+            (stub.ListAnalyses(pb.ListAnalysesRequest(page_token=page)), "page_token"),
+            (
+                stub.WatchAnalyses(pb.WatchAnalysesRequest(resume_token=token("watch", "", number))).read(),
+                "resume_token",
+            ),
+            (stub.WatchSeries(watch).read(), "resume_token"),
+        ):
+            assert await refused(call) == ("INVALID_ARGUMENT", f"{field} is not one of ours")
 
     bench.run(test)
 

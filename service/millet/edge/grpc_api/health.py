@@ -11,17 +11,15 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2 as pb
-from grpc_health.v1 import health_pb2_grpc as rpc
 
 from millet.edge.grpc_api.recent import Bell
 from millet.edge.grpc_api.refusals import refuse, stopped
 
 Context = grpc.aio.ServicerContext[Any, Any]
-Standing = pb.HealthCheckResponse.ServingStatus
 SERVING, NOT_SERVING = pb.HealthCheckResponse.SERVING, pb.HealthCheckResponse.NOT_SERVING
 
 
-class HealthService(rpc.HealthServicer):
+class HealthService:
     """The calls of the protocol. Belongs to the event loop.
 
     Args:
@@ -29,7 +27,9 @@ class HealthService(rpc.HealthServicer):
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._standing: dict[str, Standing] = dict.fromkeys(names, NOT_SERVING)
+        self._standing: dict[str, pb.HealthCheckResponse.ServingStatus.ValueType] = dict.fromkeys(
+            names, NOT_SERVING
+        )
         self._bell = Bell()
         self._stopping = False
 

@@ -22,6 +22,8 @@ from millet.ports import SeriesStatus, WorklistQuery
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 
 M = TypeVar("M", bound=Message)
+MOST_DIGITS = 18
+"""Of a number in a token: so long fit 64 bits."""
 TEXT_FILTERS = ("site", "issuer", "patient_id", "accession", "sender", "study_uid", "series_uid", "state")
 
 
@@ -149,12 +151,17 @@ def token(kind: str, mark: str, number: int) -> str:
     return base64.urlsafe_b64encode(f"{kind}:{mark}:{number}".encode()).decode()
 
 
+def number_of(told: str) -> int | None:
+    """The number in a token; None for what none of ours holds, and no database."""
+    return int(told) if told.isascii() and told.isdecimal() and len(told) <= MOST_DIGITS else None
+
+
 def untoken(given: str, kind: str, field: str) -> tuple[str, int]:
     """The mark and number of a token of one kind; raises Refusal that names the field."""
     try:
-        made, mark, number = base64.b64decode(given, altchars=b"-_", validate=True).decode().split(":")
-        if made == kind and int(number) >= 0:
-            return mark, int(number)
+        made, mark, told = base64.b64decode(given, altchars=b"-_", validate=True).decode().split(":")
+        if made == kind and (number := number_of(told)) is not None:
+            return mark, number
     except (binascii.Error, UnicodeDecodeError, ValueError):
         pass
     raise bad(field, f"{field} is not one of ours")

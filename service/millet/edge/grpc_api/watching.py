@@ -99,9 +99,9 @@ def _number_in(given: str) -> int:
     if not given:
         return 0
     mark, _ = listing.untoken(given, "series", "resume_token")
-    if not mark.isdecimal():
+    if (number := listing.number_of(mark)) is None:
         raise bad("resume_token", "resume_token is not one of ours")
-    return int(mark)
+    return number
 
 
 @dataclass(slots=True)
