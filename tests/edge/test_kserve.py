@@ -434,6 +434,7 @@ ZEROS = bytes(4 * 48 * 56 * 64)
         (asked(inputs=[hu(shape=(1, 48, 56, 64))], raw_input_contents=[ZEROS]), "not FP32"),
         (asked(inputs=[hu(shape=(1, 1, 0, 56, 64))], raw_input_contents=[b""]), "not FP32"),
         (asked(inputs=[hu(shape=(-1, 1, -48, 56, 64))], raw_input_contents=[ZEROS]), "not FP32"),
+        (asked(inputs=[hu(shape=(256, 1, 1, 1, 1))], raw_input_contents=[bytes(4 * 256)]), "below"),
         (asked(inputs=[hu()], raw_input_contents=[ZEROS[4:]]), "172031 values"),
         (asked(inputs=[hu()], raw_input_contents=[ZEROS[1:]]), "no whole number"),
         (asked(inputs=[hu()], raw_input_contents=[ZEROS, ZEROS]), "2 raw contents for 1"),

@@ -14,6 +14,7 @@ from gates import MemoryGate
 from millet.core.retry import Patience
 from millet.edge.grpc_api import shown
 from millet.edge.kserve import Endpoint, Guard, KServeDetector, KServeServer, Name, Served
+from millet.edge.kserve.service import MOST_WINDOWS
 from millet.errors import DetectorError, Interrupted, OutOfMemory
 from millet.ports import Peaks
 from millet.proto.inference import grpc_service_pb2 as pb
@@ -119,6 +120,17 @@ def test_more_than_is_taken_at_once_asks_for_fewer_windows(serve):
         with pytest.raises(OutOfMemory):
             far.detect(torch.zeros(3, 8, 8, 8))
         assert len(far.detect(torch.zeros(2, 8, 8, 8))) == 2
+    finally:
+        far.close()
+
+
+def test_more_windows_than_are_taken_at_once_ask_for_fewer(serve):
+    """However small they are: each has its place in the queue of the device."""
+    far = KServeDetector(Endpoint(address=serve(), headers=VIEWER), NAME)
+    try:
+        with pytest.raises(OutOfMemory):
+            far.detect(torch.zeros(MOST_WINDOWS + 1, 1, 1, 1))
+        assert len(far.detect(torch.zeros(MOST_WINDOWS, 1, 1, 1))) == MOST_WINDOWS
     finally:
         far.close()
 

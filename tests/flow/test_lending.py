@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from millet.core.turns import ROUTINE
+from millet.core.turns import EMERGENCY, ROUTINE
 from millet.errors import DetectorError, Interrupted
 from millet.flow.batcher import Batcher, Look, running
 from millet.flow.lending import Lending
@@ -75,6 +76,22 @@ def test_windows_of_others_wait_for_ours(detector):
         for one in (first, *later):
             one.result(LONG_S)
     assert detector.seen == [1, 2, 3, 7, 8]
+
+
+def test_an_emergency_waits_for_no_window_of_others(detector):
+    """However many wait, it comes with the next batch."""
+    with running(Batcher()) as batcher, ThreadPoolExecutor(1) as pool:
+        first = batcher.submit(own(detector, 1))
+        assert detector.begun.wait(LONG_S)
+        lent = pool.submit(Lending(batcher, detector).look, windows(*range(100, 356)), lambda _: True)
+        while batcher.waiting < 256:
+            threading.Event().wait(0.001)
+        urgent = batcher.submit(replace(own(detector, 2), urgency=EMERGENCY))
+        detector.may.set()
+        for one in (first, urgent):
+            one.result(LONG_S)
+        assert len(lent.result(LONG_S)) == 256
+    assert detector.seen[:3] == [1, 2, 100]
 
 
 def test_nobody_looks_at_what_nobody_waits_for(detector):

@@ -47,6 +47,13 @@ def probe_window(manifest: Manifest, graph: str) -> torch.Tensor:
     return torch.from_numpy(np.clip(hu, *manifest.hu_range).astype(np.float32))
 
 
+def smallest_window(manifest: Manifest, graph: str) -> tuple[int, int, int]:
+    """Sides (D, H, W) in voxels below which no level of a graph has windows."""
+    steps = (level.multiple_voxels for level in manifest.levels if level.graph == graph)
+    depth, height, width = map(min, zip(*steps, strict=True))
+    return depth, height, width
+
+
 def verify(local: Detector, remote: Detector, window: torch.Tensor) -> None:
     """Refuse a remote graph that is not the local one. Blocks; raises ModelError, or either's DetectorError.
 

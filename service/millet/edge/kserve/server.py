@@ -10,7 +10,7 @@ import grpc
 from millet.core.manifest import Manifest
 from millet.edge.kserve.contract import served_name
 from millet.edge.kserve.guard import Guard
-from millet.edge.kserve.probe import probe_window
+from millet.edge.kserve.probe import probe_window, smallest_window
 from millet.edge.kserve.service import InferenceService, Served
 from millet.edge.kserve.transport import LIMITS, Tls
 from millet.ports import Detector
@@ -23,8 +23,13 @@ def catalogue(manifest: Manifest, detectors: Mapping[str, Detector]) -> dict[str
     for graph, detector in detectors.items():
         name = served_name(manifest, graph, detector.precision)
         (digest,) = (g.digest for g in manifest.in_use(detector.precision) if g.name == graph)
-        first = probe_window(manifest, graph)
-        found[name.model] = Served(detector=detector, version=name.version, digest=digest, first=first)
+        found[name.model] = Served(
+            detector=detector,
+            version=name.version,
+            digest=digest,
+            first=probe_window(manifest, graph),
+            smallest=smallest_window(manifest, graph),
+        )
     return found
 
 

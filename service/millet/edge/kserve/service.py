@@ -1,7 +1,8 @@
 """GRPCInferenceService over detectors: each call answers, or says why not with the protocol's statuses.
 
-NOT_FOUND: no such model or version. INVALID_ARGUMENT: tensors that do not fit the metadata.
-RESOURCE_EXHAUSTED: the device has no memory for so many windows. INTERNAL: the detector failed.
+NOT_FOUND: no such model or version. INVALID_ARGUMENT: tensors that do not fit the metadata, or windows that
+are smaller than the graph takes. RESOURCE_EXHAUSTED: more windows than are taken at once, or than the device
+has memory for. INTERNAL: the detector failed.
 UNAVAILABLE: the service stops.
 """
 
@@ -29,6 +30,10 @@ Context = grpc.ServicerContext
 Code = grpc.StatusCode
 
 
+MOST_WINDOWS = 256
+"""Of a request. Each costs its place in the queue of the device, however small it is; a client of ours sends
+fewer when it is told RESOURCE_EXHAUSTED."""
+
 Looking = Callable[[torch.Tensor, Callable[[Callable[[], None]], bool]], Sequence[Peaks]]
 """Finds the peaks of each of N windows (N, D, H, W) on the CPU. The second argument is told what to do when
 the caller is gone; it says whether it will, since the caller may be gone by then."""
@@ -46,6 +51,8 @@ class Served:
     """A window (D, H, W) that it is run on once before it is called ready."""
     look: Looking | None = None
     """How windows of callers are looked at, where others have their turn on the device; None: at once."""
+    smallest: tuple[int, int, int] = (1, 1, 1)
+    """Sides (D, H, W) in voxels that a window has at least."""
 
 
 class _Refusal(Exception):  # noqa: N818 - an answer to the caller, not a fault
@@ -123,7 +130,7 @@ class InferenceService(rpc.GRPCInferenceServiceServicer):
         with _answering(context):
             served = self._named(request.model_name, request.model_version)
             wanted = self._wanted(request)
-            detector, windows = served.detector, torch.from_numpy(_windows(request))
+            detector, windows = served.detector, torch.from_numpy(_windows(request, served.smallest))
             if served.look is None:
                 looked = detector.detect(windows.to(detector.device))
             else:
@@ -170,14 +177,18 @@ def _outputs(served: Served) -> Sequence[str]:
     return [name for name in OUTPUTS if name == WINDOW or getattr(peaks, name) is not None]
 
 
-def _windows(request: pb.ModelInferRequest) -> NDArray[np.float32]:
-    """(N, D, H, W) of HU. Raises ValueError."""
+def _windows(request: pb.ModelInferRequest, smallest: Sequence[int]) -> NDArray[np.float32]:
+    """(N, D, H, W) of HU. Raises ValueError, and _Refusal for too many."""
     if [tensor.name for tensor in request.inputs] != [INPUT]:
         raise ValueError(f"the one input is {INPUT}, not {[tensor.name for tensor in request.inputs]}")
     ((tensor, raw),) = contract.raw_parts(request.inputs, request.raw_input_contents)
     shape = tuple(tensor.shape)
     if tensor.datatype != "FP32" or len(shape) != 5 or shape[1] != 1 or min(shape) < 1:
         raise ValueError(f"{INPUT} is {tensor.datatype} {list(shape)}, not FP32 [N,1,D,H,W]")
+    if shape[0] > MOST_WINDOWS:
+        raise _Refusal(Code.RESOURCE_EXHAUSTED, f"a request has at most {MOST_WINDOWS} windows")
+    if any(side < least for side, least in zip(shape[2:], smallest, strict=True)):
+        raise ValueError(f"{INPUT} has windows of {list(shape[2:])} voxels, below {list(smallest)}")
     found: NDArray[np.float32] = contract.values(tensor, raw)[:, 0]
     return found
 
