@@ -228,16 +228,18 @@ def test_a_doctor_finds_a_sound_machine_sound(tmp_path, millet):
 
 
 def test_a_doctor_names_what_is_ill(tmp_path, closed_port):
-    """A destination that does not answer fails the check, and only that one."""
+    """A destination that does not answer fails the check, and only that one; it is named."""
+    gone = f'{{name = "gone", kind = "dicom", to = "PACS@127.0.0.1:{closed_port}", tls = false}}'
     settings = {
         "state_dir": str(tmp_path / "state"),
         "spool_reserve_bytes": "0",
-        "destination": f"PACS@127.0.0.1:{closed_port}",
+        "destination": "folder",
+        "destinations": f"[{gone}]",
         **_free_ports(),
     }
     done = shell("doctor", **settings)
     assert "1 of 10 checks failed" in the_line(done)
-    assert "reached" in done.stdout
+    assert "gone: the destination cannot be reached" in done.stdout
 
 
 def test_the_models_that_come_along_are_what_they_were(millet):
