@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -243,9 +244,11 @@ def test_a_doctor_names_what_is_ill(tmp_path, closed_port):
 
 
 def test_the_models_that_come_along_are_what_they_were(millet):
-    """`models verify` passes; `models list` names the analytic detector."""
+    """`models verify` passes; `models list` names each whole, with its digest, on a narrow terminal too."""
     assert millet("models", "verify").returncode == 0
-    assert "log/1" in millet("models", "list").stdout
+    listed = millet("models", "list").stdout
+    assert re.search(r"log/1 .* [0-9a-f]{12} ", listed)
+    assert re.search(r"millet/1 .* [0-9a-f]{12} ", listed)
 
 
 def test_an_unknown_preset_is_refused(tmp_path, millet):
