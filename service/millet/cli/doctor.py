@@ -127,8 +127,10 @@ def _database(settings: Settings) -> str:
 
 
 def _tls(settings: Settings) -> str:
+    from millet.app import doors
     from millet.edge.tls import Files, days_left, server_context
 
+    doors.check(settings, [one.name for one in settings.all_destinations])
     if settings.tls_certificate is None or settings.tls_key is None:
         return "none: everything travels in the clear"
     files = Files(certificate=settings.tls_certificate, key=settings.tls_key, roots=settings.tls_roots)
