@@ -12,7 +12,7 @@ from millet.codec import codes
 from millet.codec.codes import Code
 from millet.codec.sr_lesion import key
 from millet.codec.sr_tree import Node
-from millet.core.language import Phrase, phrase
+from millet.core.language import phrase
 from millet.core.uids import derived_uid, is_uid
 
 _PERSON = "121006", "DCM"
@@ -45,12 +45,13 @@ class Observer:
         return derived_uid("observer", self.uid, self.manufacturer, self.model, self.name, self.version)
 
     @property
-    def said(self) -> Phrase:
-        """Who it was, in words."""
-        if self.device:
-            how = "observer.person-with" if self.is_person else "observer.device"
-            return phrase(how, device=self.device)
-        return phrase("observer.person" if self.is_person else "observer.unknown")
+    def said(self) -> str:
+        """Who it was, in words; a device by its name in any language."""
+        if not self.is_person:
+            return self.device or phrase("observer.unknown")
+        if not self.device:
+            return phrase("observer.person")
+        return phrase("observer.person-with", device=self.device)
 
 
 def observer(root: Node) -> Observer:

@@ -273,7 +273,6 @@ PHRASES: Mapping[str, str] = {
     "judged.no-modality": "die Modalität der Bilder ist nicht bekannt: Kriterien für jede sind aufgeführt",
     "judged": "{judged} von {lesions} Läsionen des Berichts {uid} sind beurteilt.",
     "judged.by": "Gefunden hat sie laut Bericht {who}; Millet hat sie beurteilt und kein Bild angesehen.",
-    "observer.device": "{device}",
     "observer.person": "eine Person",
     "observer.person-with": "eine Person mit {device}",
     "observer.unknown": "jemand, den er nicht nennt",

@@ -199,7 +199,6 @@ PHRASES: Mapping[str, str] = {
     "judged.no-modality": "the modality of the images is not known: criteria of each are told",
     "judged": "{judged} of {lesions} lesions of report {uid} are judged.",
     "judged.by": "They were found by {who}, as the report has it; Millet judged them and looked at no image.",
-    "observer.device": "{device}",
     "observer.person": "a person",
     "observer.person-with": "a person with {device}",
     "observer.unknown": "somebody whom it does not name",
