@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 
 import foreign_reports
 import highdicom
@@ -39,6 +40,7 @@ REPORT = foreign_reports.report([*GROUPS, UNSIZED], observer=ACME, software_vers
 UNFIT = foreign_reports.report([foreign_reports.group(1, LESIONS[0], site=foreign_reports.LESION)])
 
 
+@cache
 def made(report=REPORT, language=Language.ENGLISH):
     """What becomes of a report that was sent."""
     order = replace(ORDER, language=language)
