@@ -20,7 +20,7 @@ from millet.core.roles import (
     verdict,
 )
 from millet.edge.grpc_api.health import HealthService
-from millet.edge.grpc_api.server import offer
+from millet.edge.grpc_api.server import Offered
 from millet.edge.web import Stow
 from millet.edge.web.application import application
 from millet.edge.web.feed import Feed
@@ -55,7 +55,7 @@ def methods() -> set[str]:
     register = Register()
     mine = AnalysisServiceServicer(), CriteriaServiceServicer()
     ours = (*mine, SubmissionServiceServicer(), PictureServiceServicer())
-    offer(register, *ours, HealthService(()))
+    Offered(*ours, HealthService(())).to(register)
     add_GRPCInferenceServiceServicer_to_server(GRPCInferenceServiceServicer(), register)  # on its own port
     return register.methods
 
@@ -127,6 +127,8 @@ def test_a_role_may_what_those_below_it_may(role, needed):
         ("/healthz/", "", ""),
         ("/healthz/../series/north/1.2.3", "", ""),
         ("/metrics\n", "", ""),
+        ("/series/north/1.2.3/acknowledge\n", "", ""),
+        ("/series/north/1.2.3\n/found.json", "", ""),
         ("/admin", "", ""),
     ],
 )
