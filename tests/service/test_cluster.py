@@ -106,11 +106,10 @@ def other_case(tmp_path_factory):
 @pytest.fixture
 def cluster(tmp_path, postgres, orthanc):
     """The rendered chart on a PostgreSQL of its own, with Orthanc as the PACS."""
-    found = charts.manifests(charts.rendered(CHART / "ci" / "local-values.yaml"))
+    text = charts.rendered(CHART / "ci" / "local-values.yaml")
+    found = charts.manifests(text.replace("127.0.0.1:4242", f"127.0.0.1:{orthanc.dicom_port}"))
     secrets = {"millet-journal": {"url": postgres.url(postgres.fresh())}}
     made = Cluster(tmp_path, found, secrets)
-    for pod in (pod for pods in made._pods.values() for pod in pods):
-        pod.environment = {**pod.environment, "MILLET_DESTINATION": f"ORTHANC@127.0.0.1:{orthanc.dicom_port}"}
     yield made
     made.kill()
 
