@@ -265,7 +265,7 @@ def test_what_is_submitted_goes_to_pods_of_its_own(tmp_path: Path) -> None:
 
 
 def test_an_ingress_tells_what_is_submitted_from_what_is_read() -> None:
-    """STOW-RS and the gRPC service that takes instances lead to the pods that take them, all else to the API."""
+    """STOW-RS and the gRPC service that takes instances lead to pods of their own, all else to the API."""
     paths = {
         ingress["metadata"]["name"]: {
             path["path"]: path["backend"]["service"]["name"]
@@ -280,11 +280,17 @@ def test_an_ingress_tells_what_is_submitted_from_what_is_read() -> None:
     }
 
 
-SUBMITTING = ["settings.stow=true", "settings.grpc_submits=8", "settings.grpc_pulls=1", "api.settings.stow=true"]
-
-
 @pytest.mark.parametrize("version", HELMS)
-@pytest.mark.parametrize("asked", [*SUBMITTING, "intake.replicas=1,receivers.settings.stow=true"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "settings.stow=true",
+        "settings.grpc_submits=8",
+        "settings.grpc_pulls=1",
+        "api.settings.stow=true",
+        "intake.replicas=1,receivers.settings.stow=true",
+    ],
+)
 def test_what_no_pod_would_take_is_refused(version: int, asked: str) -> None:
     """A cluster that is to take instances by gRPC or STOW-RS, but has no pod for it, ends with a sentence."""
     values = str(CHART / "ci" / "cluster-volume-values.yaml")
@@ -294,7 +300,7 @@ def test_what_no_pod_would_take_is_refused(version: int, asked: str) -> None:
 
 
 def test_each_part_reaches_what_it_needs() -> None:
-    """Who signs people in reaches the issuer, who detects elsewhere the detector, who sends the destinations."""
+    """Who signs people in reaches the issuer, who detects the detector elsewhere, who sends destinations."""
     every = {53, 5432, 443, 4317}
     issuer, detectors, destinations = {8443}, {8001}, {104, 2575}
     assert open_ports(CHART / "ci" / "cluster-bucket-values.yaml", "egress") == {
@@ -309,14 +315,15 @@ def test_each_part_reaches_what_it_needs() -> None:
 
 
 def test_the_notes_name_what_cannot_be_reached() -> None:
-    """An issuer, a collector or a detector that is set, and that no rule lets a part reach, is told at the end."""
+    """An issuer, a collector or a detector that is set, and that no rule lets a part reach, is told."""
     values = str(CHART / "ci" / "cluster-bucket-values.yaml")
     words = ["install", "r", str(CHART), "--dry-run=client", "-f", values]
     assert "lets it reach nothing" not in charts.helm(4, *words).stdout
     lists = ("issuer", "traces", "detectors")
     emptied = [word for name in lists for word in ("--set-json", f"networkPolicy.egress.{name}=[]")]
     notes = charts.helm(4, *words, *emptied).stdout
-    told = re.findall(r"^(\S+) has (\w+), but networkPolicy.egress.(\w+) lets it reach nothing.$", notes, re.M)
+    line = r"^(\S+) has (\w+), but networkPolicy\.egress\.(\w+) lets it reach nothing\.$"
+    told = re.findall(line, notes, re.MULTILINE)
     traced = {"receiver", "intake", "analyser-cpu", "analyser-gpu", "analyser-child", "deliverer", "api"}
     assert set(told) == {
         *((f"r-millet-{part}", "traces_to", "traces") for part in traced),
