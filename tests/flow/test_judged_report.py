@@ -45,8 +45,8 @@ def judged(*reports, images=here, order=ORDER):
 
 
 def written(made, folder):
-    """The SR as a file."""
-    assert set(made.objects) == {"sr"}
+    """The SR as a file; messages are made beside it, and nothing that is of images."""
+    assert set(made.objects) == {"sr", "fhir", "hl7-oru"}
     path = folder / "sr.dcm"
     path.write_bytes(made.objects["sr"])
     return path

@@ -38,6 +38,7 @@ SEQUENCE_END = 0xFFFE_E0DD
 
 _WANTED = """
 SpecificCharacterSet SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID
+Manufacturer ManufacturerModelName SoftwareVersions
 RelationshipType ValueType ConceptNameCodeSequence ConceptCodeSequence ContentSequence TextValue UID
 MeasuredValueSequence MeasurementUnitsCodeSequence NumericValue GraphicData GraphicType
 ReferencedFrameOfReferenceUID ReferencedSOPSequence ReferencedSOPClassUID ReferencedSOPInstanceUID
@@ -74,7 +75,11 @@ class Node:
     @property
     def text(self) -> str:
         """Text Value, in the character set of the report."""
-        return text.decode(self.binary("TextValue"), self.charset).value
+        return self.words("TextValue")
+
+    def words(self, keyword: str) -> str:
+        """A value in the character set of the report."""
+        return text.decode(self.binary(keyword), self.charset).value
 
     @property
     def concept(self) -> Code | None:

@@ -271,8 +271,11 @@ PHRASES: Mapping[str, str] = {
     "judged.cut": "der Bericht bricht ab: es kann mehr Läsionen geben, als gelesen werden konnten",
     "judged.no-stack": "die Bilder bilden keinen gleichmäßigen Stapel: was davon abhängt, ist nicht bekannt",
     "judged.no-modality": "die Modalität der Bilder ist nicht bekannt: Kriterien für jede sind aufgeführt",
-    "judged": "{judged} von {lesions} Läsionen des Berichts {uid} sind beurteilt. Gefunden hat sie, wer ihn "
-    "erstellt hat; hier wurde nichts gesucht.",
+    "judged": "{judged} von {lesions} Läsionen des Berichts {uid} sind beurteilt.",
+    "judged.by": "Gefunden hat sie laut Bericht {who}; Millet hat sie beurteilt und kein Bild angesehen.",
+    "observer.person": "eine Person",
+    "observer.person-with": "eine Person mit {device}",
+    "observer.unknown": "jemand, den er nicht nennt",
     "flaw.no-place": "ohne Ort",
     "flaw.segment-only": "Ort nur in einer Segmentierung",
     "flaw.unknown-image": "Ort auf einem Bild, das nicht vorliegt",

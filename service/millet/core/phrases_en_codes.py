@@ -197,8 +197,11 @@ PHRASES: Mapping[str, str] = {
     "judged.cut": "the report breaks off: there may be more lesions than could be read",
     "judged.no-stack": "the images are no even stack: what depends on them is not known",
     "judged.no-modality": "the modality of the images is not known: criteria of each are told",
-    "judged": "{judged} of {lesions} lesions of report {uid} are judged. Whoever made it found them; nothing "
-    "was looked for here.",
+    "judged": "{judged} of {lesions} lesions of report {uid} are judged.",
+    "judged.by": "They were found by {who}, as the report has it; Millet judged them and looked at no image.",
+    "observer.person": "a person",
+    "observer.person-with": "a person with {device}",
+    "observer.unknown": "somebody whom it does not name",
     "flaw.no-place": "no place",
     "flaw.segment-only": "place in a segmentation only",
     "flaw.unknown-image": "place on an image that is not at hand",

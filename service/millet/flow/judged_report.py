@@ -1,6 +1,7 @@
-"""A report that was sent to be judged, from its bytes to an analysis and the SR that is made of it.
+"""A report that was sent to be judged, from its bytes to an analysis and what is made of it.
 
-    report -> lesions, and the images it names as far as they are here -> criteria -> Analysis -> SR
+    report -> lesions, and the images it names as far as they are here -> criteria -> Analysis
+           -> SR, messages
 
 A report that cannot be judged is not analysed, with its coded reason, as any series. One of our own that
 comes back is not judged and told of nowhere, else it would go round in circles.
@@ -12,10 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from millet import __version__
-from millet.codec import judged_sr
 from millet.codec.document import MANUFACTURER
 from millet.codec.elements import read_elements, tag_of
-from millet.codec.judged_sr import Names
 from millet.codec.reported import Asked
 from millet.codec.sr_tree import evidence
 from millet.core import digest, triage
@@ -23,11 +22,11 @@ from millet.core.analysis import Analysis, Outcome, Provenance, Triage, TriageLe
 from millet.core.assembler import REPORTS
 from millet.core.language import phrase
 from millet.core.reasons import Reason, Remark, Weight
-from millet.core.uids import object_uid
 from millet.core.worded import worded
 from millet.errors import UnfitSeries
 from millet.flow.analyse import Made, Order, refused
 from millet.flow.foreign import Bench, judge
+from millet.flow.objects import judged_of
 from millet.flow.shelf import Taken
 
 MADE_BY = "criteria"
@@ -68,8 +67,7 @@ def finish(order: Order, reports: Sequence[bytes], images: Images, bench: Bench)
             provenance=_provenance(judged.configuration_digest),
         )
     )
-    names = Names(object_uid(analysis, "sr-series"), object_uid(analysis, "sr"))
-    return Made(analysis=analysis, objects={"sr": judged_sr.encode(judged, source, names)}, candidates=())
+    return Made(analysis=analysis, objects=judged_of(analysis, judged, source), candidates=())
 
 
 def _blank(order: Order, bench: Bench) -> Analysis:
@@ -109,10 +107,8 @@ def _provenance(configuration_digest: str) -> Provenance:
 
 
 def _refused(blank: Analysis, reports: Sequence[bytes], verdict: UnfitSeries) -> Made:
-    """With an SR alone: messages and CAD are of a chest CT."""
     remark = Remark(reason=verdict.reason, weight=Weight.REFUSES, detail=verdict.detail)
-    made = refused(blank, reports, remark)
-    return replace(made, objects={kind: made.objects[kind] for kind in {"sr"} & made.objects.keys()})
+    return refused(blank, reports, remark)
 
 
 def _must_be_foreign(report: bytes) -> None:
