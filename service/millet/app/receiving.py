@@ -23,11 +23,12 @@ from millet.edge.scp import Behind, Caller, Listen, Refusal, Service, StorageScp
 from millet.edge.telemetry import Events
 from millet.errors import RefusedInstance
 from millet.flow.completion import Completion
+from millet.flow.errands import ByTitle, ErrandDesk, ErrandReception
 from millet.flow.intake import Fact, Intake
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.pull import Door
 from millet.flow.reception import CT_CLASSES, Receptions
-from millet.ports import Clock, Policy, Received, Site
+from millet.ports import Clock, Policy, Received, Reception, Site
 from millet.ports.retention import ReceiverSpool
 from millet.settings import Settings
 
@@ -71,6 +72,7 @@ class Receiving:
     doors: Doors
     certificates: Certificates
     tracing: Tracing
+    errands: ErrandDesk
     services: Mapping[str, Service] = field(default_factory=dict)
     """What the DICOM port offers beside storage, by abstract syntax."""
     archive: ArchiveDesk | None = None
@@ -125,6 +127,10 @@ class Receiving:
             most_bytes=self.chosen.most_instance_bytes,
         )
 
+    def _reception(self, called_ae: str) -> Reception:
+        fetches = self.doors.rules.fetches(called_ae)
+        return ErrandReception(self.errands) if fetches else self.receptions.associated()
+
     def _classes(self, called_ae: str) -> Collection[str]:
         return CT_CLASSES | REPORTS if self.doors.rules.judges(called_ae) else CT_CLASSES
 
@@ -172,7 +178,7 @@ class Receiving:
         behind = Behind(
             site=lambda caller: NAME if caller.called_ae == TITLE else chosen.site,
             judge=self._judge,
-            reception=self.receptions.associated,
+            reception=lambda: ByTitle(self._reception),
             came=lambda came: self.events.stored(*came),
             began=self._began,
             ended=self._ended,
