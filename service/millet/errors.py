@@ -9,6 +9,7 @@ ServiceError
 ├── DetectorError        the model failed on a window; retried, then parked
 │   └── OutOfMemory      so many windows at once are too much for the device
 ├── StoreError           the spool or the journal failed; the sender is told to try again
+│   └── Removed          what is asked for was removed meanwhile; it is not there later either
 ├── ArchiveError         an archive cannot be asked, or answers nonsense; the pull ends and may be begun again
 └── DeliveryError        a destination refused or is unreachable; `.retryable` and `.away` say which
 
@@ -75,6 +76,10 @@ class OutOfMemory(DetectorError):  # noqa: N818 - no fault of the window: fewer 
 
 class StoreError(ServiceError):
     """Bytes or rows could not be made durable."""
+
+
+class Removed(StoreError):  # noqa: N818 - named for what happened
+    """What is asked for is kept no more."""
 
 
 class DeliveryError(ServiceError):

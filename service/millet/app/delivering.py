@@ -78,6 +78,8 @@ class Delivering:
         def stop(within_s: float) -> bool:
             for outbox in self._outboxes.values():
                 outbox.stop()
+            if self.drawn:
+                self.drawn.stop()
             ends_s = monotonic() + within_s
             ended = [loop.stop(max(ends_s - monotonic(), ENDING_S)) for loop in loops]
             return all(ended)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 
 import pytest
 from instances import SOURCE, START_UTC
 
 from millet.edge.store import LogSpool, blocks
+from millet.edge.store.lock import is_held
 from millet.edge.store.spool import LARGE_BUFFERS
-from millet.errors import RefusedInstance, StoreError
+from millet.errors import RefusedInstance, Removed, StoreError
 from millet.ports import Offer
 
 
@@ -114,6 +117,21 @@ def test_a_torn_end_costs_nothing_before_it(spool, tmp_path):
         later.let_go()
 
 
+def test_a_store_that_is_away_is_not_one_from_which_was_removed(spool, tmp_path):
+    """A volume that is not mounted is an empty folder: what lies on it is there later."""
+    path = put(spool.writer(), 1)[0].path
+    away = tmp_path / "away"
+    folder = tmp_path / "spool" / path.partition("/")[0]
+    folder.rename(away)
+    with pytest.raises(StoreError) as failed:
+        spool.read(path)
+    assert not isinstance(failed.value, Removed)
+    away.rename(folder)
+    (folder / path.partition("/")[2].partition("@")[0]).unlink()
+    with pytest.raises(Removed):
+        spool.read(path)
+
+
 def test_lost_bytes_are_told(spool, tmp_path):
     """An instance that is no longer whole is an error, never a shorter instance."""
     stored, _ = put(spool.writer(), 1)
@@ -140,9 +158,10 @@ def test_nothing_is_durable_once_the_folder_is_let_go(spool):
     put(writer, 1)
     writer.begin(offer(2), START_UTC)
     spool.let_go()
-    for attempt in (writer.commit, lambda: writer.begin(offer(3), START_UTC)):
-        with pytest.raises(StoreError, match="closed"):
-            attempt()
+    with pytest.raises(StoreError, match="closed"):
+        writer.commit()
+    with pytest.raises(RefusedInstance, match="closed"):
+        writer.begin(offer(3), START_UTC)
     writer.close()
     spool.hold()
     assert [one.offer.sop_instance_uid for one in everything(spool)] == ["1.2.1"]
@@ -192,3 +211,42 @@ def test_each_flush_is_timed(tmp_path):
     spool.let_go()
     assert len(told) == 3
     assert min(told) > 0
+
+
+def test_what_is_becoming_durable_is_waited_for_at_the_end(tmp_path):
+    """Another receiver reads what a process leaves to its end once: nothing is acknowledged behind that."""
+    flushing, go_on = threading.Event(), threading.Event()
+
+    def flushed(_seconds):
+        flushing.set()
+        assert go_on.wait(60)
+
+    spool, other = LogSpool(tmp_path, "one", flushed=flushed), LogSpool(tmp_path, "two")
+    spool.hold()
+    other.hold()
+    last = spool.writer()
+    committing = threading.Thread(target=put, args=(last, 1))
+    committing.start()
+    assert flushing.wait(60)
+    ending = threading.Thread(target=spool.let_go)
+    ending.start()
+    while not is_closed(spool):
+        time.sleep(0.01)
+    assert is_held(tmp_path / "one")
+    go_on.set()
+    for one in (committing, ending):
+        one.join(60)
+    assert not is_held(tmp_path / "one")
+    assert [one.offer.sop_instance_uid for one in everything(other)] == ["1.2.1"]
+    other.let_go()
+
+
+def is_closed(spool) -> bool:
+    """Whether no instance can be begun any more."""
+    writer = spool.writer()
+    try:
+        writer.begin(offer(9), START_UTC)
+    except RefusedInstance:
+        return True
+    writer.abandon()
+    return False

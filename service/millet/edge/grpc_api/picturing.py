@@ -17,7 +17,7 @@ from millet.core.nodule import Nodule
 from millet.core.series import SliceHeader
 from millet.edge.grpc_api.reading import OfSeries, Reading, key_of
 from millet.edge.grpc_api.refusals import answering, bad, missing, unmet
-from millet.errors import UnfitSeries
+from millet.errors import Removed, UnfitSeries
 from millet.ports import SeriesKey, SliceLog, Worklist
 from millet.proto.millet.v1 import picture_service_pb2 as pb
 
@@ -124,6 +124,8 @@ class Picturing:
                 return _slice(found.header, shown, analysis), made
         except UnfitSeries:
             pass
+        except Removed as gone:
+            raise missing("Picture", "REMOVED", "the slice is kept no more") from gone
         raise missing("Picture", "NO_SUCH_PICTURE", "the analysis was made of no such slice")
 
 

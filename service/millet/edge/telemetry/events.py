@@ -44,7 +44,8 @@ class Events:
     def stored(self, calling_ae: str, status: int, why: str, size_bytes: int, seconds: float) -> None:
         """A C-STORE was answered."""
         if status:
-            log.warning("instance refused", extra={"status": f"0x{status:04X}", "why": why})
+            told = {"by": calling_ae, "status": f"0x{status:04X}", "why": why}
+            log.warning("instance refused", extra=told)
         self._telemetry.stored(self._peer(calling_ae), status, size_bytes, seconds)
 
     def intake(self, what: str, facts: Mapping[str, str | int | float]) -> None:
