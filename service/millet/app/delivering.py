@@ -33,7 +33,8 @@ from millet.edge.telemetry import Events, Telemetry
 from millet.errors import StoreError
 from millet.flow.kept import Queries
 from millet.flow.lifecycle import Loop, Part
-from millet.flow.notify import Newest, Notifier
+from millet.flow.newest import Newest
+from millet.flow.notify import Notifier
 from millet.flow.outbox import Outbox, Route
 from millet.ports import Archive, Clock, DeadLetters, Delivery, Destination, ObjectStore, Site, Verifier
 from millet.settings import DestinationSection, Settings
@@ -129,9 +130,9 @@ class Delivering:
 
     def _route(self, section: DestinationSection) -> Route:
         to = destination(section, self.chosen, self.clock.utc, self.journal.images)
-        if section.keeps_entries:
-            to = Newest(to, self.journal)
         made = self._timed(section.name, to)
+        if section.is_told:
+            made = Newest(made, self.journal)
         verifier = self._verifier(section)
         return Route(name=section.name, destination=made, patience=self._patience, verifier=verifier)
 

@@ -115,7 +115,7 @@ class Events:
         is_report = accepted and delivery.kind == "sr" and delivery.site != canary.NAME
         if is_report and (seconds := self.since_last_instance_s(delivery)) is not None:
             self._telemetry.turnaround(seconds)
-        level = logging.INFO if what in {"delivered", "sent"} else logging.WARNING
+        level = logging.INFO if what in {"delivered", "sent", "replaced"} else logging.WARNING
         facts = {
             "kind": delivery.kind,
             "series": series_tag(delivery.series_uid),
