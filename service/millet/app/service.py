@@ -27,7 +27,7 @@ from millet.app.patience import patience
 from millet.app.probing import Probing
 from millet.app.pulling import completing
 from millet.app.receiving import Receiving
-from millet.app.storing import open_objects, open_spool, used_share
+from millet.app.storing import open_errands, open_objects, open_spool, used_share
 from millet.app.tracing import Tracing
 from millet.core import canary
 from millet.core.doors import USUAL
@@ -38,6 +38,7 @@ from millet.edge import malloc
 from millet.edge.journal import DurableWork, JournalClock, SqlJournal, journal_url, migrate_apart, open_engine
 from millet.edge.telemetry import Devices, Events, Nvml, Telemetry, Traces, configure
 from millet.errors import StoreError
+from millet.flow.errands import ErrandDesk
 from millet.flow.lifecycle import Lifecycle, Loop, Part
 from millet.ports import Delivery, WorklistQuery
 from millet.settings import Settings
@@ -157,6 +158,7 @@ class Service:
             certificates=self._certificates,
             tracing=self._tracing,
             archive=self._archive,
+            errands=self._errands,
             services=self._committing.services,
         )
 
@@ -172,6 +174,12 @@ class Service:
             journal=self._journal,
             destinations=askable(self._settings),
         )
+
+    @cached_property
+    def _errands(self) -> ErrandDesk:
+        """Where receivers and analysers meet over priors that archives send."""
+        store = open_errands(self._settings)
+        return ErrandDesk(site=self._settings.site, log=self._journal, store=store, clock=self._clock)
 
     def _receive_part(self) -> Part:
         return self._receiving.part()
@@ -195,6 +203,7 @@ class Service:
             telemetry=self._telemetry,
             tracing=self._tracing,
             doors=self._doors,
+            errands=self._errands,
         ).part()
 
     # deliver: to each destination by itself

@@ -18,6 +18,7 @@ from millet.edge.journal.base import Enqueue
 from millet.edge.journal.board import Board
 from millet.edge.journal.commitments import Commitments
 from millet.edge.journal.deliveries import Deliveries
+from millet.edge.journal.errands import Errands
 from millet.edge.journal.generations import Alerts
 from millet.edge.journal.habits import SenderHabits
 from millet.edge.journal.instances import Instances
@@ -45,6 +46,7 @@ class SqlJournal(
     Commitments,
     Segments,
     PatientPriors,
+    Errands,
     Notices,
     Readers,
     ProvisionalNodules,
@@ -53,7 +55,7 @@ class SqlJournal(
 
     `InstanceLog`, `InstanceIndex`, `ArrivalLog`, `ProgressLog`, `JobQueue`, `DeliveryQueue`, `Worklist`,
     `Board`, `SliceLog`, `Habits`, `KeptLog`, `PromiseLog`,
-    `QuestionLog`, `SegmentLog`, `Priors`, `ReaderLog`, `ProvisionalLog`
+    `QuestionLog`, `SegmentLog`, `Priors`, `ErrandLog`, `ReaderLog`, `ProvisionalLog`
     and `NoticeLog`.
     """
 

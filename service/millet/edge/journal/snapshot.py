@@ -1,8 +1,9 @@
 """The journal as lines of text and back: the same for SQLite and PostgreSQL, and from one to the other.
 
 All tables are read in one transaction, so that a running service changes nothing in between. The engine's
-own tables are left out, and so are heartbeats and what is provisional: a series whose analysis was under way
-is written as one that is being received, and whoever starts on the restored journal closes it again.
+own tables are left out, and so are heartbeats, errands and what is provisional: a series whose analysis was
+under way is written as one that is being received, and whoever starts on the restored journal closes it
+again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 from millet.core.job import State
 from millet.edge.journal.database import say_oldest, told
 from millet.edge.journal.provisional_table import provisional
-from millet.edge.journal.tables import Utc, executor, instance, made, metadata, series
+from millet.edge.journal.tables import Utc, errand, executor, instance, made, metadata, series
 from millet.errors import StoreError
 
 ENDED = (State.ANALYSED.value, State.NOT_ANALYSED.value)
@@ -94,7 +95,7 @@ def stored(lines: Iterable[str]) -> Iterator[Reference]:
 
 
 def _tables() -> list[sa.Table]:
-    return [table for table in metadata.sorted_tables if table not in {executor, provisional}]
+    return [table for table in metadata.sorted_tables if table not in {errand, executor, provisional}]
 
 
 def _written(table: sa.Table, row: sa.RowMapping) -> dict[str, Any]:

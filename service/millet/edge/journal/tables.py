@@ -257,6 +257,21 @@ reading = Table(
 )
 """What was read of an earlier exam for comparison only, by which model and of which instances."""
 
+errand = Table(
+    "errand",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("study_uid", String, nullable=False),
+    Column("series_uid", String, nullable=False),
+    Column("sop_instance_uid", String, primary_key=True),
+    Column("most_bytes", BigInteger, nullable=False),
+    Column("until_utc", Utc, nullable=False),
+    _text("path"),
+    Index("ix_errand_instance", "site", "sop_instance_uid"),
+)
+"""Instances that an archive was asked to send for comparison only, and where those lie that came."""
+
 sender_habit = Table(
     "sender_habit",
     metadata,
