@@ -31,7 +31,13 @@ def taken(chosen: Settings, out: Path) -> Iterator[Copy]:
             continue  # retention took it; what needed it is noticed when the copy is checked
         yield copies.noted(out, below)
     for path in objects.paths():
-        yield copies.kept(out, f"objects/{path}", objects.read(path))
+        try:
+            body = objects.read(path)
+        except StoreError:
+            if Bucket(chosen.spool_url).find(f"objects/{path}") is not None:
+                raise
+            continue  # as above
+        yield copies.kept(out, f"objects/{path}", body)
 
 
 def put(chosen: Settings, folder: Path) -> None:
