@@ -14,7 +14,7 @@ from millet.core.retention import LARGE
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULTS = ROOT / "docs" / "capacity.md", ROOT / "bench" / "results"
-SOURCES = ("capacity", "soak", "ingest", "inference", "page")
+SOURCES = ("capacity", "soak", "ingest", "inference", "page", "grpc_api")
 LOADS = (10, 50, 200, 500)
 """Chest CTs a day."""
 PEAK_SHARE = 0.12
@@ -132,7 +132,8 @@ def told(row: Row) -> str:
     if row["value"] is None:
         return UNMEASURED
     spread = f" ({number(row['low'])} to {number(row['high'])})" if row["low"] is not None else ""
-    return f"{number(row['value'])}{' ' + row['unit'] if row['unit'] else ''}{spread}"
+    unit = "" if row["unit"] in {"", "ratio"} else f" {row['unit']}"
+    return f"{number(row['value'])}{unit}{spread}"
 
 
 def hardware(results: Results) -> str:
@@ -274,6 +275,17 @@ def receiving(results: Results) -> str:
     return table(["Associations", "Instances", "Uncompressed slices of 512 x 512", "Processor time"], lines())
 
 
+def looking(results: Results) -> str:
+    """How soon readers and viewers have what they ask for."""
+
+    def lines() -> Iterator[Sequence[str]]:
+        for row in (row for name in ("page", "grpc_api") for row in results.documents[name]["rows"]):
+            limit = "" if row["target"] is None else number(row["target"])
+            yield [row["name"], told(row), str(row["n"]), limit, row["note"]]
+
+    return table(["Figure", "Value", "n", "Target", "Note"], lines())
+
+
 def disk(results: Results) -> str:
     """Days on a terabyte, by load and by how the modality sends."""
     sizes = {
@@ -312,14 +324,20 @@ def sources(results: Results) -> str:
             document = results.documents[name]
             file = f"[{name}.json](../bench/results/{name}.json)"
             when = document["date"].partition("T")[0]
-            yield [file, f"`make bench-{name}`", when, document["commit"], document["machine"]]
+            yield [
+                file,
+                f"`make bench-{name.replace('_', '-')}`",
+                when,
+                document["commit"],
+                document["machine"],
+            ]
 
     return table(["Results", "Command", "Date", "Commit", "Machine"], lines())
 
 
 BLOCKS: Mapping[str, Callable[[Results], str]] = {
     one.__name__: one
-    for one in (hardware, study, objects, analysing, stages, memory, receiving, disk, soak, sources)
+    for one in (hardware, study, objects, analysing, stages, memory, receiving, looking, disk, soak, sources)
 }
 
 

@@ -1,19 +1,25 @@
-"""What a viewer asks of Millet, call by call."""
+"""What a viewer, or whoever has series, asks of Millet, call by call."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import grpc
 
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 from millet.proto.millet.v1 import analysis_service_pb2_grpc as rpc
-from millet_client.errors import Incomplete
+from millet.proto.millet.v1 import picture_service_pb2 as picture_pb
+from millet.proto.millet.v1 import submission_service_pb2 as submission_pb
+from millet.proto.millet.v1.picture_service_pb2_grpc import PictureServiceStub
+from millet.proto.millet.v1.submission_service_pb2_grpc import SubmissionServiceStub
+from millet_client.submitting import Instance, RefusedForNow, Submission
 from millet_client.transport import Tls, Token, Transport
+from millet_client.whole import analysis_of, masks_of, picture_of
 
 PAGE = 500
 BUILT_IN = Tls()
@@ -21,7 +27,7 @@ BUILT_IN = Tls()
 
 
 class OfSeries(Protocol):
-    """What names a series: a line of the worklist, an analysis, or `Series`."""
+    """What names a series: a line of the worklist, an analysis, the answer to an instance, or `Series`."""
 
     @property
     def site(self) -> str:
@@ -51,6 +57,7 @@ class Client:
         tls: how the connection is secured; None sends everything in the clear, for loopback alone.
         token: bearer token, or what gives the newest one; empty where a certificate is shown, or none asked.
         timeout_s: for each call that is no watch; while the service is away it is tried again until then.
+            Submitting and pulling may take longer: they are given up when nothing went on for so long.
     """
 
     def __init__(
@@ -59,6 +66,9 @@ class Client:
         self.transport = Transport(address, tls=tls, token=token, timeout_s=timeout_s)
         """For what has no method here: `client.transport.ask(Stub(client.channel).Method, request)`."""
         self._stub = rpc.AnalysisServiceStub(self.channel)
+        self._criteria = rpc.CriteriaServiceStub(self.channel)
+        self._pictures = PictureServiceStub(self.channel)
+        self._submission = SubmissionServiceStub(self.channel)
 
     @property
     def channel(self) -> grpc.Channel:
@@ -117,7 +127,59 @@ class Client:
         request = pb.StreamAnalysisRequest(
             site=series.site, series_uid=series.series_uid, expected=_expected(series, expected)
         )
-        return _joined(self.transport.whole(self._stub.StreamAnalysis, request))
+        return analysis_of(self.transport.whole(self._stub.StreamAnalysis, request))
+
+    def masks(
+        self, of: OfSeries, nodule_ids: Iterable[str] = (), *, expected: pb.Expected | None = None
+    ) -> picture_pb.StreamMasksResponse:
+        """The voxels of nodules on the pixels of their series; `Unmet` where an analysis is not the newest.
+
+        Args:
+            of: an analysis; the newest one where it is something else that names the series.
+            nodule_ids: whose; none for all.
+            expected: as for every call.
+        """
+        request = picture_pb.StreamMasksRequest(
+            site=of.site,
+            series_uid=of.series_uid,
+            expected=_origin(picture_pb.ExpectedOwner, _expected(of, expected)),
+            generation=_generation(of),
+            nodule_ids=nodule_ids,
+        )
+        return masks_of(self.transport.whole(self._pictures.StreamMasks, request))
+
+    def pictures(self, of: OfSeries, *, expected: pb.Expected | None = None) -> list[picture_pb.Picture]:
+        """Which there are to begin with: projections, then slices, the most telling one first."""
+        request = picture_pb.ListPicturesRequest(
+            site=of.site,
+            series_uid=of.series_uid,
+            expected=_origin(picture_pb.ExpectedOwner, _expected(of, expected)),
+            generation=_generation(of),
+        )
+        return list(self.transport.ask(self._pictures.ListPictures, request).pictures)
+
+    def picture(
+        self, of: OfSeries, which: picture_pb.Picture, *, expected: pb.Expected | None = None
+    ) -> picture_pb.GetPictureResponse:
+        """A picture as PNG (`png`), and what it shows.
+
+        Args:
+            of: as for `masks`.
+            which: one of `pictures`, or any slice: `Picture(sop_instance_uid=..., window=...)`.
+            expected: as for every call.
+        """
+        request = picture_pb.GetPictureRequest(
+            site=of.site,
+            series_uid=of.series_uid,
+            expected=_origin(picture_pb.ExpectedOwner, _expected(of, expected)),
+            generation=_generation(of),
+            window=which.window,
+        )
+        if which.sop_instance_uid:
+            request.sop_instance_uid = which.sop_instance_uid
+        else:
+            request.projection = which.projection
+        return picture_of(self.transport.whole(self._pictures.GetPicture, request))
 
     def acknowledge(
         self, line: pb.SeriesStatus, *, person: str = "", key: str = ""
@@ -197,6 +259,56 @@ class Client:
             if not (token := page.next_page_token):
                 return found
 
+    def evaluate(self, exam: pb.EvaluateCriteriaRequest) -> pb.EvaluateCriteriaResponse:
+        """What the criteria of an organ say of lesions that somebody else found."""
+        answer: pb.EvaluateCriteriaResponse = self.transport.ask(self._criteria.EvaluateCriteria, exam)
+        return answer
+
+    def submit(
+        self, instances: Iterable[Instance], *, expected: pb.Expected | None = None
+    ) -> Iterator[submission_pb.SubmitInstancesResponse]:
+        """Submit instances while answers are taken: what became of each, in the order in which that is known.
+
+        `number` says which one an answer is of, from 1. What was not answered when a call broke off, or was
+        refused and may come again, is sent again; each is answered once. What an answer accepts is durable.
+
+        Args:
+            instances: DICOM files, as bytes or where they lie; may yield them as they come. Asked in another
+                thread; what it raises is raised here when the instances before it are answered.
+            expected: what all are taken for; another one's are refused.
+        """
+        expected_origin = _origin(submission_pb.ExpectedOrigin, expected)
+        call = partial(self.transport.stream, self._submission.SubmitInstances)
+        sending = Submission(call, instances, expected_origin)
+        try:
+            yield from self.transport.persisted(sending.answers)
+        except RefusedForNow as refused:
+            yield from refused.answers
+
+    def pull(
+        self, wanted: submission_pb.PullSeriesRequest, *, expected: pb.Expected | None = None
+    ) -> Iterator[submission_pb.PullSeriesResponse]:
+        """Have series fetched from an archive: how far each is, until all of them are durable there.
+
+        Args:
+            wanted: the archive, and a study, series or accession; without an idempotency key, a new one.
+            expected: asked of the archive before anything is fetched.
+        """
+        request = submission_pb.PullSeriesRequest(
+            idempotency_key=uuid.uuid4().hex, expected=_origin(submission_pb.ExpectedOrigin, expected)
+        )
+        request.MergeFrom(wanted)
+        seen: set[tuple[str, int, int, int]] = set()
+
+        def news() -> Iterator[submission_pb.PullSeriesResponse]:
+            for one in self.transport.stream(self._submission.PullSeries, request):
+                how_far = (one.series_uid, one.wanted, one.here, one.series)
+                if how_far not in seen:
+                    seen.add(how_far)
+                    yield one
+
+        return self.transport.persisted(news)
+
     def _give(
         self, of: pb.Analysis, said: pb.GiveFeedbackRequest, person: str, comment: str, key: str
     ) -> pb.GiveFeedbackResponse:
@@ -213,14 +325,14 @@ def _expected(series: OfSeries, given: pb.Expected | None) -> pb.Expected | None
     return pb.Expected(patient_id=series.patient_id, issuer=series.issuer, study_uid=series.study_uid)
 
 
-def _joined(parts: Sequence[pb.StreamAnalysisResponse]) -> pb.Analysis:
-    """An analysis of the messages that it came in. Raises Incomplete."""
-    head = parts[0] if parts else pb.StreamAnalysisResponse()
-    made = head.analysis
-    for part in parts[1:]:
-        made.nodules.extend(part.nodules)
-        if part.changes:
-            made.change.nodules.extend(part.changes)
-    if not parts or (len(made.nodules), len(made.change.nodules)) != (head.total_nodules, head.total_changes):
-        raise Incomplete("the analysis broke off")
-    return made
+Origin = TypeVar("Origin", picture_pb.ExpectedOwner, submission_pb.ExpectedOrigin)
+
+
+def _origin(kind: type[Origin], expected: pb.Expected | None) -> Origin | None:
+    """The same for another service of the contract."""
+    return None if expected is None else kind(**{one.name: value for one, value in expected.ListFields()})
+
+
+def _generation(of: OfSeries) -> int:
+    """That of an analysis; 0 for the newest one."""
+    return of.generation if isinstance(of, pb.Analysis) else 0

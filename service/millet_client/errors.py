@@ -7,6 +7,8 @@
     ├── KeyTaken       choose an idempotency key for each request
     ├── StartAgain     start again without a token
     ├── Denied         show a token or certificate, of another role
+    ├── TooMuch        ask for less, or when others ask for less
+    ├── NotOffered     ask another process: this one does not do that
     ├── Unavailable    was tried again until the time was over; try later
     ├── TooLate        the time was over
     └── Incomplete     an answer broke off: ask again
@@ -49,7 +51,7 @@ class WrongRequest(MilletError):  # noqa: N818 - named by what its caller does n
 
 
 class NotFound(MilletError):  # noqa: N818 - as above
-    """There is no such series or nodule, or no analysis yet."""
+    """There is no such series, nodule, picture or archive, or no analysis yet."""
 
 
 class Unmet(MilletError):  # noqa: N818 - as above
@@ -68,6 +70,14 @@ class Denied(MilletError):  # noqa: N818 - as above
     """Nobody was recognised, or the role may not do this."""
 
 
+class TooMuch(MilletError):  # noqa: N818 - as above
+    """As many callers as are taken are at it, or a message is larger than 4 MiB."""
+
+
+class NotOffered(MilletError):  # noqa: N818 - as above
+    """The process does not receive, or is configured not to do this."""
+
+
 class Unavailable(MilletError):  # noqa: N818 - as above
     """The service, or its store, does not answer."""
 
@@ -77,7 +87,7 @@ class TooLate(MilletError):  # noqa: N818 - as above
 
 
 class Incomplete(MilletError):  # noqa: N818 - as above
-    """Fewer nodules came than were told."""
+    """Less came than was told."""
 
 
 Code = grpc.StatusCode
@@ -90,6 +100,8 @@ KINDS: Mapping[grpc.StatusCode, type[MilletError]] = {
     Code.OUT_OF_RANGE: StartAgain,
     Code.UNAUTHENTICATED: Denied,
     Code.PERMISSION_DENIED: Denied,
+    Code.RESOURCE_EXHAUSTED: TooMuch,
+    Code.UNIMPLEMENTED: NotOffered,
     Code.UNAVAILABLE: Unavailable,
     Code.DEADLINE_EXCEEDED: TooLate,
 }

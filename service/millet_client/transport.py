@@ -1,8 +1,8 @@
 """How calls are made: over one channel, tried again while the service is away, streams gone on with.
 
 Every call is safe to be tried again: those that read change nothing, those that change something carry an
-idempotency key. A stream goes on after the last message that it gave, so that nothing is missed and nothing
-comes twice.
+idempotency key, and an instance that is submitted twice is one. A watch goes on after the last message that
+it gave, so that nothing is missed and nothing comes twice.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
@@ -31,6 +32,8 @@ CHANNEL: tuple[tuple[str, int], ...] = (
 """A service whose machine is gone is noticed within a minute, though a watch says nothing."""
 CUT = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN})
 """What a stream ends with, without a reason of the service's, where something between cut it."""
+PASSING = frozenset({"FAILED", "STALLED", "TOO_MANY_CALLS", "TOO_MANY_PULLS"})
+"""Reasons of the service's that pass, beside those of UNAVAILABLE."""
 
 Token = str | Callable[[], str]
 """A bearer token, or what gives the newest one."""
@@ -91,6 +94,44 @@ class Transport:
 
         return self._within(all_of)
 
+    def stream(self, method: Any, request: Any) -> Iterator[Any]:
+        """The messages of one call, which is cancelled when they are not wanted any more.
+
+        Args:
+            method: of a stub.
+            request: or an iterator of requests.
+
+        Raises grpc.RpcError.
+        """
+        call = method(request, metadata=self._metadata())
+        try:
+            yield from call
+        finally:
+            call.cancel()
+
+    def persisted(self, tried: Callable[[], Iterator[T]]) -> Iterator[T]:
+        """What a stream gives that ends by itself, begun again where it failed and that may pass.
+
+        Args:
+            tried: begins the stream; it gives nothing that it gave before. Raises grpc.RpcError, MilletError.
+
+        Raises MilletError when nothing came for the time of a call since it failed.
+        """
+        gives_up_s, waits = inf, _waits()
+        while True:
+            try:
+                for message in tried():
+                    yield message
+                    gives_up_s, waits = inf, _waits()
+            except (grpc.RpcError, MilletError) as failed:
+                failure = failed if isinstance(failed, MilletError) else error_of(failed)
+            else:
+                return
+            now_s, wait_s = monotonic(), next(waits)
+            gives_up_s = min(gives_up_s, now_s + self._timeout_s)
+            if not may_pass(failure) or now_s + wait_s >= gives_up_s or self._closed.wait(wait_s):
+                raise failure
+
     def followed(self, method: Any, request: Any) -> Iterator[Any]:
         """The messages of a stream that has no end, over as many connections as it takes. Raises MilletError.
 
@@ -132,6 +173,11 @@ class Transport:
     def _metadata(self) -> tuple[tuple[str, str], ...]:
         token = self._token if isinstance(self._token, str) else self._token()
         return (("authorization", f"Bearer {token}"),) if token else ()
+
+
+def may_pass(failure: MilletError) -> bool:
+    """Whether the same may succeed later."""
+    return _was_cut(failure) or failure.reason in PASSING
 
 
 def _was_cut(failure: MilletError) -> bool:

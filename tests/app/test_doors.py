@@ -20,11 +20,14 @@ from instances import ct_file
 from prometheus_client import CollectorRegistry
 
 from millet.app.doors import Doors, check, exposure, hosts
+from millet.app.gate import api_gate
 from millet.app.service import Service
 from millet.core.doors import Caller, Why
+from millet.core.roles import Role, Verdict
 from millet.edge.telemetry import DoorMetrics
 from millet.edge.tls import client_context
 from millet.errors import SettingsError
+from millet.ports import Ask, Shown
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 from millet.proto.millet.v1 import submission_service_pb2 as submission
 from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
@@ -396,6 +399,21 @@ def test_whoever_tries_many_titles_does_not_fill_the_disk(tmp_path, caplog):
     assert "'TRY49'" in caplog.text
     refused = {"reason": "calling-title"}
     assert registry.get_sample_value("millet_dicom_associations_refused_total", refused) == 100
+
+
+def test_whoever_shows_no_token_does_not_fill_the_disk(tmp_path):
+    """One address that nobody knows is one line of the trail for all that needs the same role."""
+    doors = opened(Settings(state_dir=tmp_path, **access(tmp_path, viewer="v-token")))
+    gate = api_gate(doors)
+    for number in range(50):
+        for address in ("10.0.0.1", "10.0.0.2"):
+            shown = Shown(address=address, token=f"t{number}")
+            for needed in (Role.VIEWER, Role.READER):
+                asked = Ask(door="http", what=f"GET /{number}", needed=needed, shown=shown)
+                assert gate.ask(asked).verdict is Verdict.UNKNOWN
+    doors.stop()
+    (path,) = (tmp_path / "audit").glob("*.jsonl")
+    assert len([line for line in path.read_text().splitlines() if "GET /" in line]) == 4
 
 
 def test_a_title_that_anybody_may_claim_is_warned_of(tmp_path, caplog):

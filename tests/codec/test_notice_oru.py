@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
@@ -55,6 +57,15 @@ def test_a_level_is_a_preliminary_result_and_a_withdrawn_one_is_posted_as_wrong(
     assert (triage.obx_5.obx_5_1.value, triage.obx_8.value) == (level, flag)
     assert (obr.obr_3.value, obr.obr_4.obr_4_1.value) == (f"{REFERENCE}^MILLET", "triage")
     assert found["triage-reason"][0].obx_5.value == "left mass of 31.0 mm"
+
+
+def test_a_study_s_name_that_is_no_uid_adds_no_segment():
+    """What a sender wrote there stays one field."""
+    told = news(CRITICAL, Change.RAISED)
+    odd = replace(told, standing=replace(told.standing, study_uid="1.2\rOBX|9|TX|x||ok||||||F"))
+    lines = written(odd, Identify.STUDY).decode().split("\r")
+    usual = written(told, Identify.STUDY).decode().split("\r")
+    assert [line[:6] for line in lines] == [line[:6] for line in usual]
 
 
 def test_no_two_observations_have_one_name():

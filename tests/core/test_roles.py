@@ -127,6 +127,8 @@ def test_a_role_may_what_those_below_it_may(role, needed):
         ("/healthz/", "", ""),
         ("/healthz/../series/north/1.2.3", "", ""),
         ("/metrics\n", "", ""),
+        ("/series/north/1.2.3/acknowledge\n", "", ""),
+        ("/series/north/1.2.3\n/found.json", "", ""),
         ("/admin", "", ""),
     ],
 )

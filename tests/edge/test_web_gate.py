@@ -93,6 +93,22 @@ def test_whoever_shows_no_token_gets_nothing(site, path):
     assert site.gate.given == []
 
 
+@pytest.mark.parametrize("end", ["%0A", "%0D", "%00", "%E2%80%A8"])
+def test_a_path_that_ends_in_what_cannot_be_seen_is_no_way_round_a_role(site, end):
+    """A router may take it for the path without that end, which needs more."""
+    site.start(gate=site.gate)
+    for method, body in (("GET", None), ("POST", FORM)):
+        assert site.ask(f"{SERIES}/acknowledge{end}", method, bearer("viewer-token"), body)[0] == 403
+    assert [line.acknowledgement for line in site.worklist.statuses.values()] == [None]
+
+
+def test_a_method_of_the_caller_s_own_making_is_not_repeated(site):
+    """Else everybody could fill the audit trail with words."""
+    site.start(gate=site.gate)
+    assert [site.ask("/", method)[0] for method in ("FOO", "X" * 3000)] == [401, 401]
+    assert {asked.what for asked in site.gate.asked} == {"another method /"}
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/startupz", "/static/millet.css"])
 def test_probes_and_what_lies_still_are_open(site, path):
     """Kubernetes holds no token."""
@@ -254,6 +270,7 @@ def test_a_foreign_name_that_points_here_finds_nothing(site, host, status_code):
         ({"origin": "http://127.0.0.1"}, 403),
         ({"origin": "https://evil.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://[x"}, 403),
         ({"sec-fetch-site": "cross-site"}, 403),
         ({"sec-fetch-site": "same-site"}, 403),
         ({"sec-fetch-site": "same-origin"}, 405),

@@ -15,31 +15,28 @@ from pathlib import Path
 
 import pytest
 from browsers import chromium
-from peers import Millet, free_port, need, storescu
+from buf_curl import CALLS, Call, need_buf
+from peers import Millet, free_port, need
 from pydicom import dcmread
 
 from millet_client import Client, TriageLevel
 
 ROOT = Path(__file__).parents[2]
-BUF = ROOT / ".tools" / "node_modules" / ".bin" / "buf"
+EXAMPLES = ROOT / "docs" / "examples"
 REFERENCE = ROOT / "docs" / "reference"
-COMMAND = re.compile(
-    r"^(?:buf curl|curl) .*/millet\.v1\.(?:Analysis|Criteria|Picture)Service/(\w+)$", re.MULTILINE
-)
-COMMANDS = [
-    match
-    for page in ("grpc.md", "browsers.md")
-    for match in COMMAND.finditer((REFERENCE / page).read_text("utf-8"))
-]
+COMMANDS = [one for one in CALLS if one.service != "SubmissionService"]
+"""Those of series that come in: test_submitting.py, test_pulls.py."""
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory, small_case):
-    """A service with one analysed series, that lends its detectors."""
-    need("storescu")
-    folder = tmp_path_factory.mktemp("programs") / "millet"
-    made = Millet(folder=folder, settings={"model_precision": "int8", "kserve_port": free_port()})
-    storescu(small_case, made.dicom_port)
+    """A service that lends its detectors, and one analysed series, which the example submitted."""
+    folder = tmp_path_factory.mktemp("programs")
+    made = Millet(folder / "millet", {"model_precision": "int8", "kserve_port": free_port()})
+    command = [EXAMPLES / "submit.py", f"127.0.0.1:{made.grpc_port}", small_case]
+    made.printed = subprocess.run(
+        [sys.executable, *map(str, command)], check=True, capture_output=True, text=True, timeout=600
+    ).stdout
     first = dcmread(next(iter(sorted(small_case.glob("*.dcm")))), stop_before_pixels=True)
     made.line = made.ended(str(first.SeriesInstanceUID))
     assert made.line.nodules
@@ -54,10 +51,10 @@ def client(service):
         yield made
 
 
-def ours(service, command: str) -> list[str]:
+def ours(service, command: Call) -> list[str]:
     """A command of the documents, for this service and its series."""
     line = service.line
-    for shown, here in {
+    here = {
         "127.0.0.1:50051": f"127.0.0.1:{service.grpc_port}",
         "127.0.0.1:8080": f"127.0.0.1:{service.web_port}",
         '"1.2.826.0.1.1"': f'"{line.series_uid}"',
@@ -65,25 +62,34 @@ def ours(service, command: str) -> list[str]:
         '"PID-000001"': f'"{line.patient_id}"',
         '"HOSP"': f'"{line.issuer}"',
         "TRIAGE_LEVEL_NOTABLE": TriageLevel.Name(line.triage),
-    }.items():
-        command = command.replace(shown, here)
-    words = shlex.split(command)
-    return [str(BUF), *words[1:]] if words[0] == "buf" else [*words, "--silent", "--fail-with-body"]
+    }
+    words = shlex.split(command.typed({shown: one for shown, one in here.items() if shown in command.text}))
+    return [*words, "--silent", "--fail-with-body"] if words[0] == "curl" else words
 
 
 @pytest.mark.buf
-def test_every_command_of_the_reference_is_answered(service):
+def test_every_command_of_the_documents_is_answered(service):
     """`buf curl` through reflection over gRPC, by Connect and by gRPC-Web, and `curl`, in their order."""
     need("curl")
-    if not BUF.is_file():
-        pytest.skip("buf is not installed (tools/buf.sh)")
+    need_buf()
     assert len(COMMANDS) >= 15
-    for match in COMMANDS:
-        told = first_answer(ours(service, match[0]), endless=match[1].startswith("Watch"))
-        if match[1] in {"WatchAnalyses", "WatchSeries"}:
+    for call in COMMANDS:
+        told = first_answer(ours(service, call), endless=call.method.startswith("Watch"))
+        if call.method in {"WatchAnalyses", "WatchSeries"}:
             assert told["series"]["seriesUid"] == service.line.series_uid
-        if match[1] == "GetAnalysis":
+        if call.method == "GetAnalysis":
             assert told["totalNodules"] == service.line.nodules
+
+
+def test_the_sender_prints_what_is_found_in_a_folder(service, small_case):
+    """And which file is no DICOM. The example is the one that the documents show."""
+    example = (EXAMPLES / "submit.py").read_text("utf-8")
+    assert example in (ROOT / "docs/how-to/client.md").read_text("utf-8")
+    refused, found = service.printed.splitlines()
+    assert "truth.csv NOT_DICOM " in refused
+    level = TriageLevel.Name(service.line.triage)
+    assert found == f"{service.line.accession} analysed {level} {service.line.nodules}"
+    assert service.line.instances == len(list(small_case.glob("*.dcm")))
 
 
 def first_answer(command: list[str], *, endless: bool) -> dict:

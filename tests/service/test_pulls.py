@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import urllib.request
 
 import grpc
 import pytest
 from archives import CT, NAME, uid
+from buf_curl import need_buf, only_call
 from google.rpc import status_pb2
 from google.rpc.error_details_pb2 import ErrorInfo
 from instances import ct_file
@@ -20,20 +22,23 @@ from millet.ports import SeriesQuery
 from millet.proto.millet.v1 import submission_service_pb2 as pb
 from millet.proto.millet.v1.submission_service_pb2_grpc import SubmissionServiceStub
 from millet.settings import load
+from millet_client import Client, Expected, PullSeriesRequest, Unmet
 
 NUMBERS = range(1, 13)
 SERIES = {way: f"{NAME.series_uid}.{n}" for n, way in enumerate(("get", "move", "wado"), start=1)}
 
 ASKED = {way: f"{NAME.series_uid}.{n}" for n, way in enumerate(SERIES, start=4)}
 """Those that are asked for over gRPC."""
+CALLED, CLIENTS = f"{NAME.series_uid}.7", f"{NAME.series_uid}.8"
+"""Those that others than our stubs ask for: `buf curl`, and the client."""
 HOLED = f"{NAME.series_uid}.9"
 """Of which not all is sent."""
-ALL = (*SERIES.values(), *ASKED.values(), HOLED)
+ALL = (*SERIES.values(), *ASKED.values(), CALLED, CLIENTS, HOLED)
 
 
 @pytest.fixture(scope="module")
 def pacs(tmp_path_factory):
-    """Orthanc with its DICOMweb plugin and three series of twelve slices."""
+    """Orthanc with its DICOMweb plugin and series of twelve slices."""
     made = Orthanc(
         tmp_path_factory.mktemp("orthanc") / "pacs",
         Plugins=["/usr/share/orthanc/plugins"],
@@ -106,6 +111,38 @@ def test_a_series_is_pulled_over_grpc(receiver, way):
         assert told[-1].repeated_request is again
     assert ASKED[way] in {status.series_uid for status in receiver.series()}
     assert asked_for(receiver, **asked) == ([], "ALREADY_EXISTS KEY_OF_ANOTHER_REQUEST")
+
+
+@pytest.mark.buf
+def test_the_documented_command_has_a_series_pulled(receiver):
+    """With the real `buf curl`, through reflection, from Orthanc: step by step until all of it is here."""
+    need_buf()
+    here = {
+        "50051": str(receiver.grpc_port),
+        '"pacs"': '"move"',
+        '"1.2.826.0.1.1"': f'"{CALLED}"',
+        '"1.2.826.0.1"': f'"{NAME.study_uid}"',
+        '"PID-000001"': '"P1"',
+    }
+    command = only_call("PullSeries").typed(here)
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    last = json.loads(done.stdout[done.stdout.rindex("\n{") :])
+    assert (last["seriesUid"], last["here"], last["wanted"], last["complete"]) == (CALLED, 12, 12, True)
+    assert CALLED in {status.series_uid for status in receiver.series()}
+
+
+def test_a_client_has_a_series_pulled(receiver):
+    """Once it is here the same pull again fetches nothing, and another patient's is refused."""
+    wanted = PullSeriesRequest(archive="wado", study_uid=NAME.study_uid, series_uid=CLIENTS)
+    with Client(f"127.0.0.1:{receiver.grpc_port}", tls=None, timeout_s=120.0) as millet:
+        for _ in range(2):
+            *_, last = millet.pull(wanted, expected=Expected(patient_id="P1"))
+            assert (last.series_uid, last.here, last.complete) == (CLIENTS, 12, True)
+        with pytest.raises(Unmet) as caught:
+            list(millet.pull(wanted, expected=Expected(patient_id="P2")))
+    assert caught.value.fields == ("patient_id",)
+    assert CLIENTS in {status.series_uid for status in receiver.series()}
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import queue
-import re
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import grpc
 import pytest
+from buf_curl import need_buf, only_call
 from instances import SERIES, ct_file
 from peers import Millet, until
 
@@ -18,12 +17,10 @@ from millet.edge.journal import Commitments, journal_url, open_engine
 from millet.proto.millet.v1 import analysis_service_pb2, submission_service_pb2
 from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
 from millet.proto.millet.v1.submission_service_pb2_grpc import SubmissionServiceStub
+from millet_client import Client
 
 pb = submission_service_pb2
 MANY = 400
-ROOT = Path(__file__).parents[2]
-BUF = ROOT / ".tools" / "node_modules" / ".bin" / "buf"
-PAGE = ROOT / "docs" / "reference" / "grpc.md"
 
 
 @pytest.fixture
@@ -82,13 +79,11 @@ def test_a_series_is_submitted_and_watched_while_others_send_nonsense(receiver):
 @pytest.mark.buf
 def test_the_documented_command_submits_a_folder(receiver, tmp_path):
     """With the real `buf curl`, through reflection."""
-    if not BUF.is_file():
-        pytest.skip("buf is not installed (tools/buf.sh)")
+    need_buf()
     (tmp_path / "series").mkdir()
     for number in (1, 2, 3):
         (tmp_path / "series" / f"{number}.dcm").write_bytes(ct_file(number))
-    (command,) = re.findall(r"^for f in .*SubmitInstances$", PAGE.read_text("utf-8"), re.MULTILINE)
-    command = command.replace("50051", str(receiver.grpc_port)).replace("| buf ", f"| {BUF} ")
+    command = only_call("SubmitInstances").typed({"50051": str(receiver.grpc_port)})
     done = subprocess.run(
         ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
@@ -127,3 +122,20 @@ def test_a_stop_tells_the_callers_and_loses_nothing(receiver):
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     receiver.start()
     until("all is journalled", lambda: kept(receiver, accepted) == accepted or None, 60, receiver.process)
+
+
+def test_a_client_goes_on_when_the_service_is_killed_and_comes_back(receiver):
+    """Every instance is answered once, and all are there, though some were in hand when it was killed."""
+
+    def scanner():
+        for number in range(1, 41):
+            if number == 20:
+                receiver.kill()
+                receiver.start()
+            yield ct_file(number)
+
+    with Client(f"127.0.0.1:{receiver.grpc_port}", tls=None, timeout_s=120.0) as millet:
+        answers = list(millet.submit(scanner()))
+    assert sorted(one.number for one in answers if one.accepted) == list(range(1, 41))
+    uids = {one.sop_instance_uid for one in answers}
+    until("all is journalled", lambda: kept(receiver, uids) == uids or None, 60, receiver.process)

@@ -101,7 +101,8 @@ class ApiGate:
                 role=str(who.role) if who else "",
                 address=asked.shown.address,
                 what=asked.what,
-            )
+            ),
+            (asked.shown.address, who, judged, asked.door, asked.needed),  # whatever else was tried
         )
 
 

@@ -73,7 +73,7 @@ def _observations(told: Told, language: Language) -> Iterator[Sequence[str]]:
     for reason in told.reasons:
         yield words(codes.TRIAGE_REASON, text(reason.words))
     if told.study_uid:
-        yield _valued(language, "ST", _STUDY_UID, told.study_uid)
+        yield _valued(language, "ST", _STUDY_UID, text(told.study_uid))
     for line in (notice.headline(told, language), *notice.disclaimer(language).splitlines()):
         yield words(codes.COMMENT, text(line))
 

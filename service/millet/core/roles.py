@@ -126,9 +126,14 @@ def is_rpc(path: str) -> bool:
 
 
 def route_of(path: str) -> str:
-    """Which of `ROUTES` or `RPCS` an HTTP path is of; empty for none. Names no series, unlike the path."""
+    """Which of `ROUTES` or `RPCS` an HTTP path is of; empty for none. Names no series, unlike the path.
+
+    What cannot be printed is in none: a router may take a path with a line feed at its end for another's.
+    """
     if path in RPCS:
         return path
+    if not path.isprintable():
+        return ""
     return next((route for pattern, route in _ROUTES if pattern.fullmatch(path)), "")
 
 

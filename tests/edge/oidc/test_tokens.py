@@ -2,6 +2,8 @@
 
 import http.server
 import json
+import os
+import queue
 import ssl
 import threading
 import time
@@ -272,6 +274,22 @@ def test_the_keys_stay_while_the_issuer_is_away(provider):
     asked = len(provider.asked)
     assert oidc.who(token(iss=provider.url)) is not None
     assert len(provider.asked) == asked + 2
+
+
+def test_keys_that_come_slowly_hold_up_few(tmp_path):
+    """Of those who ask before any is known one reads them and two wait; the rest are told at once."""
+    path = tmp_path / "jwks.json"
+    os.mkfifo(path)
+    oidc = Oidc(Issuer(issuer=ISSUER, audience=AUDIENCE, keys=str(path)), NOWHERE)
+    told = queue.SimpleQueue()
+    asking = [threading.Thread(target=lambda: told.put(oidc.who(token()))) for _ in range(9)]
+    for one in asking:
+        one.start()
+    assert [told.get(timeout=60) for _ in range(8)] == [None] * 8
+    path.write_text(keys(e1=EC_KEY))
+    assert told.get(timeout=60).name == "u-17"
+    for one in asking:
+        one.join()
 
 
 @pytest.mark.parametrize(

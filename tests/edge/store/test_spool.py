@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 
 import pytest
 from instances import SOURCE, START_UTC
 
 from millet.edge.store import LogSpool, blocks
+from millet.edge.store.lock import is_held
 from millet.edge.store.spool import LARGE_BUFFERS
 from millet.errors import RefusedInstance, StoreError
 from millet.ports import Offer
@@ -140,9 +143,10 @@ def test_nothing_is_durable_once_the_folder_is_let_go(spool):
     put(writer, 1)
     writer.begin(offer(2), START_UTC)
     spool.let_go()
-    for attempt in (writer.commit, lambda: writer.begin(offer(3), START_UTC)):
-        with pytest.raises(StoreError, match="closed"):
-            attempt()
+    with pytest.raises(StoreError, match="closed"):
+        writer.commit()
+    with pytest.raises(RefusedInstance, match="closed"):
+        writer.begin(offer(3), START_UTC)
     writer.close()
     spool.hold()
     assert [one.offer.sop_instance_uid for one in everything(spool)] == ["1.2.1"]
@@ -192,3 +196,42 @@ def test_each_flush_is_timed(tmp_path):
     spool.let_go()
     assert len(told) == 3
     assert min(told) > 0
+
+
+def test_what_is_becoming_durable_is_waited_for_at_the_end(tmp_path):
+    """Another receiver reads what a process leaves to its end once: nothing is acknowledged behind that."""
+    flushing, go_on = threading.Event(), threading.Event()
+
+    def flushed(_seconds):
+        flushing.set()
+        assert go_on.wait(60)
+
+    spool, other = LogSpool(tmp_path, "one", flushed=flushed), LogSpool(tmp_path, "two")
+    spool.hold()
+    other.hold()
+    last = spool.writer()
+    committing = threading.Thread(target=put, args=(last, 1))
+    committing.start()
+    assert flushing.wait(60)
+    ending = threading.Thread(target=spool.let_go)
+    ending.start()
+    while not is_closed(spool):
+        time.sleep(0.01)
+    assert is_held(tmp_path / "one")
+    go_on.set()
+    for one in (committing, ending):
+        one.join(60)
+    assert not is_held(tmp_path / "one")
+    assert [one.offer.sop_instance_uid for one in everything(other)] == ["1.2.1"]
+    other.let_go()
+
+
+def is_closed(spool) -> bool:
+    """Whether no instance can be begun any more."""
+    writer = spool.writer()
+    try:
+        writer.begin(offer(9), START_UTC)
+    except RefusedInstance:
+        return True
+    writer.abandon()
+    return False

@@ -313,7 +313,18 @@ def test_who_is_refused_there_is_told_here(site, browser, provider):
 
 
 @pytest.mark.parametrize("query", ["", "?code=c", "?state=s", "?code=c&state=s", "?error=no&state=s"])
-@pytest.mark.parametrize("held", ["", "millet-begun=e30=", "millet-begun=%", "millet-begun=WzEsMiwzLDRd"])
+@pytest.mark.parametrize(
+    "held",
+    [
+        "",
+        "millet-begun=e30=",
+        "millet-begun=%",
+        "millet-begun=WzEsMiwzLDRd",
+        "millet-begun=WyJcdWQ4MDAiLCAiYSIsICJhIiwgImEiXQ==",
+        f"millet-begun={'W1tb' * 1000}",
+    ],
+    ids=["none", "a table", "no text", "numbers", "half a character", "too deep"],
+)
 def test_what_nobody_began_does_not_end(site, provider, query, held):
     """A code that somebody else's browser brings signs nobody in (RFC 6749 10.12)."""
     with_issuer(site, provider)

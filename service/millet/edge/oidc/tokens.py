@@ -28,6 +28,8 @@ KEEP_S = 600.0
 """How long keys are used before they are asked for anew."""
 AGAIN_S = 30.0
 """Soonest repeat after a failure, or for a key that is not there: forged tokens make no flood of requests."""
+WAIT_S, WAITING_AT_MOST = 2.0, 2
+"""For the first keys, and who may: anybody can show a token, and threads are needed for all else."""
 LONGEST_TOKEN = 16_384
 
 
@@ -47,6 +49,7 @@ class Oidc:
         self._line = Line(issuer, context)
         self._monotonic_s = monotonic_s
         self._lock, self._fetching = threading.Lock(), threading.Lock()
+        self._waiting = threading.Semaphore(WAITING_AT_MOST)
         self._keys: Mapping[str, jwt.PyJWK] = {}
         self._fresh_until_s = self._not_before_s = monotonic_s()
 
@@ -91,11 +94,17 @@ class Oidc:
             with self._fetching:
                 self._fetch(now_s)
         elif not self._keys:
-            with self._fetching:  # the first fetch is under way
-                pass
+            self._wait()
         if (found := self._keys.get(kid)) is None:
             raise ValueError("it is signed with a key that its issuer does not have")
         return found
+
+    def _wait(self) -> None:
+        """For the first fetch, if one is under way, and not for long."""
+        if self._waiting.acquire(blocking=False):
+            if self._fetching.acquire(timeout=WAIT_S):
+                self._fetching.release()
+            self._waiting.release()
 
     def _is_due(self, kid: str, now_s: float) -> bool:
         """Whether this caller is to fetch the keys; while it does, others go on with what there is."""

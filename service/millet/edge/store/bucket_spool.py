@@ -238,11 +238,11 @@ class BucketSpool:
         with told():
             whole = gathered.whole()
         self._bucket.put(parcel.key(segment.name, label.place.at), whole, size_bytes)
-        if self.term() != segment.term:
-            raise StoreError("the lease of this receiver ran out meanwhile")
-        if head and (kept := parcel.decode(segment.name, label.place.at, label.encoded)):
-            self._fresh.add(segment.name, label.place.at, kept._replace(head=head))
-        with self._lock:
+        with self._lock:  # so that the segment is not closed between both
+            if self.term() != segment.term:
+                raise StoreError("the lease of this receiver ran out meanwhile")
+            if head and (kept := parcel.decode(segment.name, label.place.at, label.encoded)):
+                self._fresh.add(segment.name, label.place.at, kept._replace(head=head))
             segment.end = label.end
             segment.unread.append(label.place)
 

@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -36,6 +37,8 @@ SEGMENT_BYTES = 64 << 20
 LARGE_BUFFERS = 8
 LOOK_EVERY_S = 30.0
 """How often is looked for receivers that are gone."""
+LET_GO_S = 10.0
+"""How long what is in hand may take to become durable, at the end."""
 RESTART_S = 10.0
 """How long a start waits for the process before it to let go of the folder."""
 
@@ -58,6 +61,9 @@ class LogSpool:
         self._segment_bytes = segment_bytes
         self._flushed = flushed
         self._lock = threading.Lock()
+        self._done = threading.Condition(self._lock)
+        self._in_hand = 0
+        """Instances that are becoming durable."""
         self._held: FolderLock | None = None
         self._idle: list[SegmentWriter] = []
         self._buffers: list[memoryview] = []
@@ -85,13 +91,17 @@ class LogSpool:
         self._held = FolderLock(folder, RESTART_S)
 
     def let_go(self) -> None:
-        """Append no more; what is being written is abandoned."""
+        """Append no more; what is being written is abandoned.
+
+        Whoever has the folder next reads it to its end once, so what is becoming durable is waited for. Where
+        that takes too long, the folder stays held until the process ends.
+        """
         with self._lock:
             while self._idle:
                 self._idle.pop().close()
-            if self._held is not None:
-                self._held.release()
-                self._held = None
+            held, self._held = self._held, None
+            if held is not None and self._done.wait_for(lambda: not self._in_hand, LET_GO_S):
+                held.release()
 
     def writer(self) -> SpoolWriter:
         """Something to append with; see `ports.Spool`."""
@@ -191,7 +201,8 @@ class LogSpool:
 
     def followed_by(self, writer: SegmentWriter | None) -> SegmentWriter:
         """The writer given while its segment has room, else one with a new segment."""
-        self.check_held()
+        if self._held is None:
+            raise RefusedInstance(OUT_OF_RESOURCES, "the spool is closed")
         if writer is not None and writer.end < self._segment_bytes:
             return writer
         name = f"{self._owner}/{uuid.uuid4().hex}"
@@ -202,11 +213,19 @@ class LogSpool:
             self.given_up(writer)
         return fresh
 
-    def check_held(self) -> None:
-        """Raise StoreError once the folder is let go: whoever has it then may have read it to its end."""
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """While an instance becomes durable the folder is not let go. Raises StoreError once it is."""
         with self._lock:
             if self._held is None:
                 raise StoreError("the spool is closed")
+            self._in_hand += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_hand -= 1
+                self._done.notify_all()
 
     def lend(self, *, is_proven: bool) -> memoryview:
         """A buffer for one association; one of the few large ones if it has sent an instance already.
@@ -272,8 +291,8 @@ class _Writer:
 
     def commit(self, head: bytes = b"") -> Stored:
         """Make it durable; see `ports.SpoolWriter`."""
-        self._spool.check_held()
-        stored = self._ours().commit(head)
+        with self._spool.holding():
+            stored = self._ours().commit(head)
         self._begun = False
         if not self._is_proven:
             self._is_proven = True

@@ -50,9 +50,11 @@ def begun(header: str, scheme: str) -> Sequence[str]:
     """What a browser held of a sign-in that it began elsewhere; nothing of nothing."""
     try:
         held = json.loads(base64.urlsafe_b64decode(cookie_parser(header).get(_begun(scheme), "")))
-    except ValueError:
+    except (ValueError, RecursionError):  # whoever asks may have written it
         return ()
-    return held if isinstance(held, list) and all(isinstance(one, str) for one in held) else ()
+    return (
+        held if isinstance(held, list) and all(isinstance(one, str) and one.isascii() for one in held) else ()
+    )
 
 
 def begin(answer: Response, facts: Sequence[str], scheme: str) -> None:

@@ -20,6 +20,9 @@ WHO = "who"
 """Where the gate puts whom it recognised into a request's state."""
 
 
+METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
+"""Those that are told; any other word may be the caller's own."""
+
 BY_COOKIE = "by-cookie"
 """Whether a browser's cookie said who it is; who came otherwise cannot sign out here."""
 
@@ -45,7 +48,8 @@ class GateKeeper:
         if needed is Open.TO_ALL:
             await self._app(scope, receive, send)
             return
-        what = f"{scope['method']} {route or 'a path that is none'}"
+        method = scope["method"] if scope["method"] in METHODS else "another method"
+        what = f"{method} {route or 'a path that is none'}"
         asked = Ask(door="http", what=what, needed=needed, shown=shown(scope))
         verdict, who = await asyncio.to_thread(self._gate.ask, asked)
         if verdict is Verdict.UNKNOWN:

@@ -158,4 +158,12 @@ def is_own(headers: Headers) -> bool:
     if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         return False
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+    return origin is None or _address(origin) == headers.get("host", "").lower()
+
+
+def _address(origin: str) -> str:
+    """Host and port of an Origin header, in lower case; empty for what is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
