@@ -18,6 +18,8 @@ from millet.settings import Settings
 log = logging.getLogger(__name__)
 
 EVERY_S = 600.0
+OBJECTS_EVERY_S = 3600.0
+"""Less often: all analyses that still have large objects are looked through, some seconds of a core."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +38,10 @@ class Keeping:
         if "receive" not in self.chosen.roles:
             return ()
         found = (
-            ("retention", self.chosen.keep_days, self._remove_segments),
-            ("objects", self.chosen.keep_objects_days, self._remove_objects),
+            ("retention", self.chosen.keep_days, self._remove_segments, EVERY_S),
+            ("objects", self.chosen.keep_objects_days, self._remove_objects, OBJECTS_EVERY_S),
         )
-        return [_part(name, make(timedelta(days=days))) for name, days, make in found if days]
+        return [_part(name, make(timedelta(days=days)), every) for name, days, make, every in found if days]
 
     def _remove_segments(self, keep: timedelta) -> Callable[[], int]:
         def removed(name: str, size_bytes: int) -> None:
@@ -58,6 +60,6 @@ class Keeping:
         return step
 
 
-def _part(name: str, step: Callable[[], object]) -> Part:
-    loop = Loop(name, step, EVERY_S)
+def _part(name: str, step: Callable[[], object], every_s: float) -> Part:
+    loop = Loop(name, step, every_s)
     return Part(name=name, start=loop.start, stop=loop.stop)
