@@ -15,6 +15,7 @@ from millet.core.analysis import Analysis, Outcome, Predecessor
 from millet.core.best import Candidate
 from millet.core.doors import USUAL
 from millet.core.job import Event, State, advance
+from millet.core.media import is_replaced
 from millet.core.series import SliceHeader
 from millet.core.uids import object_uid
 from millet.edge.journal.base import Job
@@ -34,6 +35,7 @@ from millet.ports import (
     Selection,
     SeriesKey,
     Stored,
+    Topic,
     Work,
 )
 
@@ -220,6 +222,16 @@ def _report(work: Work, analysis: Analysis, kept: KeptObject) -> Predecessor:
         series_uid=object_uid(told, "sr-series"),
         sop_instance_uid=kept.sop_instance_uid,
     )
+
+
+def _is_newer(one: Delivery, other: Delivery) -> bool:
+    """Whether it takes the place of another one."""
+    later = (one.generation, one.delivery_id) > (other.generation, other.delivery_id)
+    return later and is_replaced(one.kind) and _topic(one) == _topic(other)
+
+
+def _topic(delivery: Delivery) -> tuple[str, ...]:
+    return delivery.destination, delivery.kind, delivery.site, delivery.series_uid
 
 
 class MemoryJournal:
@@ -431,12 +443,20 @@ class MemoryJournal:
     def take(self, destination: str, holder: str, lease_s: float) -> Delivery | None:
         """What is longest due, for one holder."""
         with self._lock:
-            due = [s for s in self._sent if self._is_due(s) and s.delivery.destination == destination]
+            mine = [s for s in self._sent if s.delivery.destination == destination]
+            due = [s for s in mine if self._is_due(s) and not self._held_up(s)]
             if not due:
                 return None
             first = min(due, key=lambda s: (s.next_try_s, s.delivery.delivery_id))
             first.holder, first.next_try_s = holder, self._journal_s() + lease_s
             return self._aged(first)
+
+    def topics(self, delivery: Delivery) -> Sequence[Topic]:
+        """What a delivery is about: the HL7 result of a series."""
+        if not is_replaced(delivery.kind):
+            return []
+        newer = any(_is_newer(s.delivery, delivery) for s in self._sent)
+        return [Topic(delivery.site, delivery.series_uid, newer)]
 
     def let_go(self, holder: str) -> None:
         """What a holder had in hand is due."""
@@ -496,6 +516,10 @@ class MemoryJournal:
 
     def _is_due(self, sent: _Sent) -> bool:
         return sent.state == "pending" and sent.next_try_s <= self._journal_s()
+
+    def _held_up(self, sent: _Sent) -> bool:
+        older = [s for s in self._sent if s.state == "pending" and _is_newer(sent.delivery, s.delivery)]
+        return any(s.holder or self._is_due(s) for s in older)
 
     def _aged(self, sent: _Sent) -> Delivery:
         since_s = sent.created_s if sent.sent_s is None else sent.sent_s

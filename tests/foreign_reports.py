@@ -97,11 +97,16 @@ def flat(number, lesion):
     )
 
 
-def report(groups, kind=Comprehensive3DSR, evidence=EVIDENCE):
+def device(name="other", **more):
+    """A device that observes."""
+    told = DeviceObserverIdentifyingAttributes(uid=more.pop("uid", highdicom.UID()), name=name, **more)
+    return ObserverContext(known.DCM.Device, told)
+
+
+def report(groups, kind=Comprehensive3DSR, evidence=EVIDENCE, observer=None, **equipment):
     """A report around groups, as a file; of the patient and study of its evidence."""
-    observer = DeviceObserverIdentifyingAttributes(uid=highdicom.UID(), name="other")
     content = MeasurementReport(
-        observation_context=ObservationContext(ObserverContext(known.DCM.Device, observer)),
+        observation_context=ObservationContext(observer or device()),
         procedure_reported=Code("25056-3", "LN", "MRI unspecified body region"),
         imaging_measurements=groups,
     )
@@ -113,7 +118,7 @@ def report(groups, kind=Comprehensive3DSR, evidence=EVIDENCE):
             series_instance_uid=highdicom.UID(),
             sop_instance_uid=highdicom.UID(),
             instance_number=1,
-            manufacturer="other",
+            **{"manufacturer": "other", **equipment},
         )
     )
 

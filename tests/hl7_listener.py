@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from listeners import Listener
 
 from millet.codec import mllp
@@ -16,6 +18,8 @@ class Ris(Listener):
         """MSA-1 and ERR-3."""
         self.never = []
         """What holds one of these is refused with AR."""
+        self.slow, self.go = 0, threading.Event()
+        """So many messages are answered only once it goes on."""
         self.came, self.taken = [], []
 
     @staticmethod
@@ -33,6 +37,9 @@ class Ris(Listener):
             code, error = "AR", ""
         else:
             code, error = self.refusals.pop(0) if self.refusals else ("AA", "")
+        if self.slow:
+            self.slow -= 1
+            self.go.wait(60)
         if code == "AA":
             self.taken.append(message)
         answer = f"MSH|^~\\&|RIS|||||20260102||ACK|9|P|2.5.1\rMSA|{code}|{mllp.control_id(message)}\r"

@@ -55,7 +55,7 @@ def filled(site: Site, nodules: int = 220) -> None:
         "outcome": Outcome.NOT_ANALYSED,
         "state": "not-analysed",
         "reason_code": "gantry-tilt",
-        "triage_reason": "not analysed: gantry-tilt (18.5 degrees)",
+        "triage_reason": "not analysed: Tilted gantry (18.5 degrees)",
         "nodules": None,
     }
     site.put(study(5, **turned_away), refused())

@@ -119,6 +119,25 @@ def test_a_missing_or_broken_file_is_a_mistake(tmp_path: Path) -> None:
     assert "absent.toml" in _mistakes_of({}, tmp_path / "absent.toml")[0]
 
 
+def test_a_misspelt_name_is_told_with_the_one_that_is_near(tmp_path: Path) -> None:
+    """In the file, in the environment and within a section; what is near to nothing stands alone."""
+    file = tmp_path / "millet.toml"
+    file.write_text('dicom_prot = 104\ncolour = "red"\npeer = [{ae_titel = "CT1"}]\n')
+    assert sorted(_mistakes_of({"MILLET_WEB_PRT": "80"}, file)) == [
+        "MILLET_WEB_PRT is no setting (is MILLET_WEB_PORT meant?)",
+        "colour is no setting",
+        "dicom_prot is no setting (is dicom_port meant?)",
+        "peer: ae_titel is no setting of it (is ae_title meant?)",
+    ]
+
+
+def test_of_a_section_only_what_it_needs_is_missing(tmp_path: Path) -> None:
+    """What has a default is not asked for."""
+    file = tmp_path / "millet.toml"
+    file.write_text('destinations = [{name = "pacs", to = "PACS@10.0.0.5:104"}]\n')
+    assert _mistakes_of({}, file) == ("destinations: missing: kind",)
+
+
 def test_the_destination_is_a_peer_or_the_folder() -> None:
     """The folder by default; AET@HOST:PORT is a peer that is sent to by C-STORE."""
     (folder,) = Settings().all_destinations

@@ -9,8 +9,10 @@ ServiceError
 ├── DetectorError        the model failed on a window; retried, then parked
 │   └── OutOfMemory      so many windows at once are too much for the device
 ├── StoreError           the spool or the journal failed; the sender is told to try again
+│   └── Removed          what is asked for was removed meanwhile; it is not there later either
 ├── ArchiveError         an archive cannot be asked, or answers nonsense; the pull ends and may be begun again
 └── DeliveryError        a destination refused or is unreachable; `.retryable` and `.away` say which
+    └── Replaced         a newer message took its place: nothing is sent, and nothing failed
 
 Beside the tree stands Interrupted: no error, but the way out of work that a stop cuts short.
 """
@@ -77,6 +79,10 @@ class StoreError(ServiceError):
     """Bytes or rows could not be made durable."""
 
 
+class Removed(StoreError):  # noqa: N818 - named for what happened
+    """What is asked for is kept no more."""
+
+
 class DeliveryError(ServiceError):
     """A report did not reach its destination."""
 
@@ -87,6 +93,13 @@ class DeliveryError(ServiceError):
         self.after_s = after_s
         """The destination asked not to be tried again any sooner."""
         super().__init__(why)
+
+
+class Replaced(DeliveryError):  # noqa: N818 - nothing failed
+    """A message is old: its recipient has a newer one about the same, or is about to get it."""
+
+    def __init__(self) -> None:
+        super().__init__("a newer one took its place", retryable=False)
 
 
 class ArchiveError(ServiceError):

@@ -125,6 +125,26 @@ def web():
     server.end()
 
 
+class Drawing:
+    """A phantom that somebody may be drawing."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+
+    def stop(self):
+        """As `app.canary.Drawn`."""
+        self.stopped = True
+
+
+def test_a_stop_ends_what_draws_the_canary(bench):
+    """A report that is compared waits for nothing then."""
+    drawing, made = Drawing(), bench()
+    made.part = replace(made.delivering, drawn=drawing).part()
+    made.part.start()
+    made.part.stop(30.0)
+    assert drawing.stopped
+
+
 def to_web(server, **more):
     """A section of the settings that posts to a server."""
     return DestinationSection(

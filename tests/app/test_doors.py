@@ -124,7 +124,9 @@ def test_only_named_peers_come_in_and_each_refusal_is_told_three_times(tmp_path,
         metrics = house.get("/metrics")[1]
     assert 'millet_dicom_associations_refused_total{reason="calling-title"} 1.0' in metrics
     assert 'millet_dicom_associations_total{peer="known",result="accepted"} 1.0' in metrics
-    assert "association refused: no peer with the AE title 'CT2' is configured" in caplog.text
+    (line,) = [one for one in caplog.records if one.getMessage().startswith("association refused")]
+    assert "no peer with the AE title 'CT2' is configured" in line.getMessage()
+    assert (line.by, line.address) == ("CT2", "127.0.0.1")
     told = [(line["meaning"], line["outcome"], line["who"], line["what"]) for line in house.trail()]
     assert told[0][0] == "Application Start"
     assert told[1:3] == [

@@ -21,6 +21,7 @@ from web_server import Server
 
 from millet.app.delivering import Delivering, destination
 from millet.app.tracing import Tracing
+from millet.core.notification import reference
 from millet.edge.destinations import MailDestination, ReviewDestination, Rewritten, WebhookDestination
 from millet.edge.journal import JournalClock, SqlJournal, open_engine, sqlite_url
 from millet.edge.journal.migrating import migrate
@@ -44,7 +45,8 @@ class Unasked:
 class Bench:
     """The part that delivers, on a journal that outlives it."""
 
-    def __init__(self, folder, *sections) -> None:
+    def __init__(self, folder, *sections, url="", holder="one") -> None:
+        self.holder = holder
         self.chosen = Settings(
             state_dir=folder,
             destination="none",
@@ -52,7 +54,7 @@ class Bench:
             retry_first_s=0.05,
             retry_longest_s=0.2,
         )
-        self.engine = open_engine(sqlite_url(folder / "journal.db"))
+        self.engine = open_engine(url or sqlite_url(folder / "journal.db"))
         migrate(self.engine)
         self.objects = MemoryObjects()
         self.journal = SqlJournal(self.engine, lambda *_: None, self.objects)
@@ -67,7 +69,7 @@ class Bench:
         telemetry, clock = Telemetry(self.registry, "0", self.names), JournalClock(self.engine)
         part = Delivering(
             chosen=self.chosen,
-            holder="one",
+            holder=self.holder,
             clock=clock,
             journal=self.journal,
             objects=self.objects,
@@ -111,8 +113,8 @@ def bench(tmp_path):
     """Make a bench that ends."""
     made = []
 
-    def make(*sections):
-        made.append(Bench(tmp_path, *sections))
+    def make(*sections, **more):
+        made.append(Bench(tmp_path, *sections, **more))
         return made[-1]
 
     yield make
@@ -325,6 +327,35 @@ def test_a_message_that_a_newer_one_replaced_never_comes_after_it(bench):
         ris.never.clear()
         until(lambda: told_all(one, "ris"))
     assert [b"t-critical" in message for message in ris.taken] == [True]
+
+
+@pytest.mark.parametrize("answer", ["AA", "AR"], ids=["slow", "slow and refused"])
+def test_of_two_that_deliver_none_overtakes_the_other_with_the_same_study(bench, journal_url, answer):
+    """While the older message is in the hand of one, the other passes the newer by and sends another study's.
+
+    An older one that failed is not sent again after the newer.
+    """
+    with Ris() as ris:
+        ris.slow, ris.refusals = 1, [(answer, "")]
+        section = DestinationSection(name="ris", kind="oru", to=f"127.0.0.1:{ris.port}", tls=False)
+        one, other = (bench(section, url=journal_url, holder=name) for name in ("one", "two"))
+        other.objects.kept = one.objects.kept
+        one.start()
+        other.start()
+        one.commit(URGENT, study="1.2.1")
+        until(lambda: ris.came)
+        one.commit(NOTABLE, study="1.2.1")
+        until(lambda: one.journal.backlog()["ris"].waiting == 2)
+        one.commit(URGENT, study="1.2.2")
+        until(lambda: ris.taken)
+        assert len(ris.came) == 2
+        ris.go.set()
+        until(lambda: told_all(one, "ris"))
+    told = [
+        obr[25] for obr, _ in map(ris.result, ris.taken) if obr[3].startswith(reference("default", "1.2.1"))
+    ]
+    assert told == {"AA": ["P", "C"], "AR": ["C"]}[answer]
+    assert len(ris.came) == 3
 
 
 def test_a_server_of_fhir_has_one_alert_for_a_study(bench, server):

@@ -15,6 +15,7 @@ from millet.edge.journal import SqlJournal, open_engine, sqlite_url
 from millet.edge.journal.migrating import migrate
 from millet.edge.store import LogSpool
 from millet.edge.telemetry import Events, Telemetry
+from millet.errors import StoreError
 from millet.settings import Settings
 
 
@@ -66,3 +67,16 @@ def test_a_source_takes_one_segment_whatever_it_sends(door, spool):
     several()
     several()
     assert len(spool.segments()) == 3
+
+
+def test_what_has_ended_takes_no_instance_and_no_segment(door, spool):
+    """A request that is cut off may end before its last instance begins to be written."""
+    for earlier in (0, 2):
+        number = door.number()
+        for slice_number in range(earlier):
+            door.admit(received(slice_number + 1), number)
+        segments = len(spool.segments())
+        door.ended(number)
+        with pytest.raises(StoreError, match="has ended"):
+            door.admit(received(9), number)
+        assert len(spool.segments()) == segments

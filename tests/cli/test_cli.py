@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -228,22 +229,28 @@ def test_a_doctor_finds_a_sound_machine_sound(tmp_path, millet):
 
 
 def test_a_doctor_names_what_is_ill(tmp_path, closed_port):
-    """A destination that does not answer fails the check, and only that one."""
+    """A port that is open to strangers and a destination that does not answer, by its name; nothing else."""
+    gone = f'{{name = "gone", kind = "dicom", to = "PACS@127.0.0.1:{closed_port}", tls = false}}'
     settings = {
         "state_dir": str(tmp_path / "state"),
         "spool_reserve_bytes": "0",
-        "destination": f"PACS@127.0.0.1:{closed_port}",
+        "destination": "folder",
+        "destinations": f"[{gone}]",
+        "host": "0.0.0.0",
         **_free_ports(),
     }
     done = shell("doctor", **settings)
-    assert "1 of 10 checks failed" in the_line(done)
-    assert "reached" in done.stdout
+    assert "2 of 10 checks failed" in the_line(done)
+    assert "gone: the destination cannot be reached" in done.stdout
+    assert "host 0.0.0.0 can be reached by others" in done.stdout
 
 
 def test_the_models_that_come_along_are_what_they_were(millet):
-    """`models verify` passes; `models list` names the analytic detector."""
+    """`models verify` passes; `models list` names each whole, with its digest, on a narrow terminal too."""
     assert millet("models", "verify").returncode == 0
-    assert "log/1" in millet("models", "list").stdout
+    listed = millet("models", "list").stdout
+    assert re.search(r"log/1 .* [0-9a-f]{12} ", listed)
+    assert re.search(r"millet/1 .* [0-9a-f]{12} ", listed)
 
 
 def test_an_unknown_preset_is_refused(tmp_path, millet):

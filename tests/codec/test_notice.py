@@ -96,3 +96,10 @@ def test_what_is_no_message_is_refused(damaged):
     """Never guessed at."""
     with pytest.raises(ValueError, match=r"notification|codec|decode"):
         notice.mail(damaged, Language.ENGLISH)
+
+
+@pytest.mark.parametrize("encoded", [b"{", b"[]", b'{"data": {}}'], ids=["cut off", "a list", "of one study"])
+def test_what_is_no_digest_has_no_studies_to_choose_from(encoded):
+    """It is refused with a reason."""
+    with pytest.raises(ValueError, match=r"digest|Expecting"):
+        notice.only(encoded, {"a"})

@@ -59,6 +59,21 @@ def committed(journal, destinations=("folder",), number=1, unwanted_by=frozenset
     assert journal.commit(work, made, kept, destinations)
 
 
+def result(journal, number=1, destinations=("ris",), instance=1):
+    """One more generation of a series, and its HL7 result to be delivered."""
+    recorded = journal.record(entry(instance, series_uid=f"1.2.840.1.{number}"))
+    assert journal.close(recorded.series_id, recorded.generation, START_UTC)
+    work = journal.claim(recorded.series_id, recorded.generation)
+    made = replace(analyses.analysis(), created_utc=START_UTC, generation=work.generation)
+    kept = [KeptObject(kind="hl7-oru", path=f"aa/{instance}", deliver=True)]
+    assert journal.commit(work, made, kept, destinations)
+
+
+def newest(journal, delivery):
+    """Whether a delivery is to be sent."""
+    return not any(one.is_replaced for one in journal.topics(delivery))
+
+
 def taken(journal, destination="folder", holder="one"):
     """What is longest due; there must be something."""
     delivery = journal.take(destination, holder, LEASE_S)
@@ -253,3 +268,55 @@ def test_the_backlog_is_counted_for_each_destination(journal):
     waiting, oldest_s, dead = counted[PACS]
     assert (waiting, dead) == (2, 0)
     assert oldest_s == pytest.approx(60, abs=1)
+
+
+def test_a_newer_result_is_given_to_nobody_while_the_older_is_in_hand(journal):
+    """Of the same series and to the same destination; others go their way. After a crash the older is due."""
+    result(journal, destinations=("ris", "ward"))
+    older = taken(journal, "ris", "one")
+    result(journal, destinations=("ris", "ward"), instance=2)
+    result(journal, number=2, instance=3)
+    assert newest(journal, taken(journal, "ris", "two"))
+    assert journal.take("ris", "two", LEASE_S) is None
+    assert taken(journal, "ward").generation == 1
+    journal.pass_time(LEASE_S + 1)
+    again = journal.take("ris", "two", LEASE_S)
+    assert (again.delivery_id, newest(journal, again)) == (older.delivery_id, False)
+
+
+@pytest.mark.parametrize("end", ["delivered", "give_up"])
+def test_a_newer_result_comes_once_the_older_has_ended(journal, end):
+    """Delivered or given up: a dead letter holds up nothing, and is old when it is replayed."""
+    result(journal)
+    older = taken(journal, "ris")
+    result(journal, instance=2)
+    assert journal.take("ris", "two", LEASE_S) is None
+    _ = journal.give_up(older, "refused") if end == "give_up" else journal.delivered(older)
+    newer = taken(journal, "ris", "two")
+    assert (newer.generation, newest(journal, newer)) == (2, True)
+    journal.delivered(newer)
+    assert journal.replay(EVERYTHING) == (end == "give_up")
+    again = journal.take("ris", "two", LEASE_S)
+    assert again is None if end == "delivered" else not newest(journal, again)
+
+
+def test_an_older_result_that_waits_for_its_next_try_is_overtaken_and_old(journal):
+    """The newer one is not held up by it, and it is not to be sent when its time has come."""
+    result(journal)
+    journal.postpone(taken(journal, "ris"), Later(wait_s=30.0))
+    result(journal, instance=2)
+    newer = taken(journal, "ris", "two")
+    assert (newer.generation, newest(journal, newer)) == (2, True)
+    journal.pass_time(31)
+    older = taken(journal, "ris")
+    assert (older.generation, newest(journal, older)) == (1, False)
+    assert newest(journal, newer)
+
+
+def test_what_has_its_place_beside_all_others_waits_for_none(journal):
+    """An SR of a later generation is another instance."""
+    committed(journal)
+    first = taken(journal)
+    committed(journal, number=2)
+    assert taken(journal).delivery_id != first.delivery_id
+    assert journal.topics(first) == []

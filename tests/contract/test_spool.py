@@ -12,7 +12,7 @@ from instances import SOURCE, START_UTC
 
 from millet.edge.store import Bucket, BucketSpool, LogSpool
 from millet.edge.store.lease import Times
-from millet.errors import RefusedInstance, StoreError
+from millet.errors import RefusedInstance, Removed, StoreError
 from millet.ports import Offer
 
 QUICK = Times(beat_s=0.2, term_s=4.0, lease_s=6.0, restart_s=0.5, look_s=0.0)
@@ -181,7 +181,7 @@ def test_what_is_gone_is_told(spool):
     spool.journalled(name, spool.readable()[name])
     spool.remove(name)
     assert spool.segments() == {}
-    with pytest.raises(StoreError):
+    with pytest.raises(Removed):
         spool.is_whole(stored.path, stored.digest)
 
 

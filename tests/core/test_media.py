@@ -2,7 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from millet.core.media import DICOM, HL7, carries, file_ending, is_instance, is_sent, media_type, wanted
+from millet.core.media import (
+    DICOM,
+    HL7,
+    carries,
+    file_ending,
+    is_instance,
+    is_replaced,
+    is_sent,
+    media_type,
+    wanted,
+)
 
 
 @pytest.mark.parametrize(
@@ -61,3 +71,8 @@ def test_pictures_of_the_page_stay_here():
 def test_a_destination_gets_what_it_asks_for(transport, kinds, left_out):
     """By name or pattern; an archive gets what it may not know only so."""
     assert {kind for kind in KINDS if not wanted(transport, kind, kinds)} == left_out
+
+
+def test_a_later_hl7_result_takes_the_place_of_an_earlier_one():
+    """Nothing else does: what has an identifier of its own stands beside the others."""
+    assert {kind for kind in (*KINDS, "fhir") if is_replaced(kind)} == {"hl7-oru"}

@@ -139,11 +139,11 @@ def test_an_effusion_alone_is_notable_and_names_its_side():
 
 
 def test_a_series_not_analysed_is_not_assessed():
-    """The coded reason is the reason for the level."""
+    """Its reason, in words, is the reason for the level."""
     remark = Remark(reason=Reason.GANTRY_TILT, weight=Weight.REFUSES, detail="18.5 degrees")
     found = triage.not_assessed(remark)
     assert found.level is TriageLevel.NOT_ASSESSED
-    assert found.reasons == ("not analysed: gantry-tilt (18.5 degrees)",)
+    assert found.reasons == ("not analysed: Tilted gantry (18.5 degrees)",)
 
 
 def test_nodules_that_no_guideline_may_be_asked_about_are_never_unflagged():
@@ -159,6 +159,8 @@ def test_nodules_that_no_guideline_may_be_asked_about_are_never_unflagged():
     assert triage.judge(replace(few, remarks=(outside,))).reasons == (
         "3 nodules, analysed outside the validated use",
     )
+    many = triage.Exam(nodules=spread(9), pattern=pattern.judge([]), effusions=(), remarks=(outside,))
+    assert triage.judge(many).reasons == ("9 nodules, analysed outside the validated use",)  # and once only
     none = triage.Exam(nodules=(), pattern=pattern.judge([]), effusions=(), remarks=(outside,))
     assert triage.judge(none).level is TriageLevel.UNFLAGGED
 

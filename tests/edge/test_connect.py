@@ -320,6 +320,17 @@ def test_details_are_what_grpc_carries_and_name_no_value(line):
     assert "secret-value" not in answer.body.decode()
 
 
+def test_a_wrong_field_is_named_in_the_message(line):
+    """Whoever sees nothing but `message` knows what to mend; the value is not told."""
+    answers = [
+        called(line, "GetAnalysis", {**SERIES, **wrong}) for wrong in ({"expectd": {}}, {"pageSize": "x"})
+    ]
+    assert [json.loads(answer.body)["message"] for answer in answers] == [
+        "expectd: the message has no such field",
+        "pageSize: the value is none of this field",
+    ]
+
+
 def _bytes(detail: dict) -> bytes:
     return b64decode(detail["value"] + "=" * (-len(detail["value"]) % 4))
 

@@ -19,7 +19,7 @@ from millet.codec.keys import key_images
 from millet.codec.slice_picture import WINDOWS, picture
 from millet.codec.source import Source
 from millet.core.key_slices import MOST
-from millet.errors import StoreError
+from millet.errors import Removed, StoreError
 from millet.ports import SeriesKey, StoredSlice
 from millet.proto.millet.v1 import picture_service_pb2 as pb
 from millet.proto.millet.v1.picture_service_pb2_grpc import PictureServiceStub
@@ -58,9 +58,11 @@ class MemorySlices:
 
 
 def read(path: str) -> bytes:
-    """An instance; those above the chest are gone."""
-    if int(path) >= len(FILES) - 2:
-        raise StoreError("the segment is gone")
+    """An instance; of those above the chest the last is removed, and the one before it out of reach."""
+    if int(path) == len(FILES) - 2:
+        raise StoreError("the disk failed")
+    if int(path) == len(FILES) - 1:
+        raise Removed("the segment is gone")
     return FILES[int(path)]
 
 
@@ -225,9 +227,10 @@ def test_what_cannot_be_told_is_refused_with_its_reason(bench, facts, code, reas
         ({"projection": 9}, "INVALID_ARGUMENT", "INVALID_FIELD"),
         ({"sop_instance_uid": sop_uid(3), "window": 9}, "INVALID_ARGUMENT", "INVALID_FIELD"),
         ({"sop_instance_uid": "1.2.3"}, "NOT_FOUND", "NO_SUCH_PICTURE"),
-        ({"sop_instance_uid": sop_uid(29)}, "UNAVAILABLE", "STORE_UNAVAILABLE"),
+        ({"sop_instance_uid": sop_uid(28)}, "UNAVAILABLE", "STORE_UNAVAILABLE"),
+        ({"sop_instance_uid": sop_uid(29)}, "NOT_FOUND", "REMOVED"),
     ],
-    ids=["nothing", "no projection", "another projection", "another window", "no slice", "slice gone"],
+    ids=["nothing", "no projection", "another projection", "another window", "no slice", "away", "removed"],
 )
 def test_a_picture_that_is_none_is_refused(bench, facts, code, reason):
     """With which field, or that it is not there."""
@@ -245,7 +248,7 @@ def test_a_slice_that_retention_removed_is_told_as_such():
     bench = bench_of(read, slices)
 
     async def test(stub):
-        assert await refused(got(stub, sop_instance_uid=sop_uid(3))) == ("NOT_FOUND", "NO_LONGER_KEPT")
+        assert await refused(got(stub, sop_instance_uid=sop_uid(3))) == ("NOT_FOUND", "REMOVED")
         listed = await stub.ListPictures(pb.ListPicturesRequest(**OF))
         assert [one.projection for one in listed.pictures] == [pb.PROJECTION_CORONAL, pb.PROJECTION_AXIAL]
         assert await masks(stub)

@@ -17,6 +17,8 @@ from worklists import status
 
 from millet.codec.ct import read_header
 from millet.edge.grpc_api import Inward
+from millet.edge.grpc_api.refusals import Refusal
+from millet.edge.grpc_api.submitting import Submitting
 from millet.errors import StoreError
 from millet.proto.millet.v1 import analysis_service_pb2, submission_service_pb2
 from millet.proto.millet.v1.submission_service_pb2_grpc import SubmissionServiceStub
@@ -346,6 +348,24 @@ def test_a_call_that_does_not_go_on_gives_its_place_away(receiver):
         assert await asyncio.to_thread(receiver.over.acquire, timeout=WAIT_S)
 
     door.run(test)
+
+
+def test_a_call_that_is_ended_before_it_is_read_gives_its_place_away(receiver):
+    """Its thread ends and its source is told, also where no message was looked for yet."""
+
+    async def test():
+        calls = Submitting(receiver.submissions(most=1))
+        answers = calls.submit(each([whole(ct_file(1))]))
+        first = asyncio.create_task(anext(answers))
+        await asyncio.sleep(0)  # it begins, and its reader is due
+        calls.stop()
+        with pytest.raises(Refusal, match="the service stops"):
+            await asyncio.wait_for(first, WAIT_S)
+        assert await asyncio.to_thread(receiver.over.acquire, timeout=WAIT_S)
+
+    asyncio.run(test())
+    assert receiver.kept() == []
+    assert receiver.ended == [-1]
 
 
 def test_who_reads_no_answer_is_not_read_from(receiver):

@@ -102,6 +102,31 @@ def test_whoever_sends_no_message_holds_no_thread(serve):
             ended.set()
 
 
+def test_a_known_caller_who_sends_no_message_gives_its_thread_away(serve):
+    """As many as there are threads, and more: each is ended, and who sends one is answered."""
+    ended = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        ended.wait()
+        yield from ()
+
+    address = serve(silence_s=0.2)
+    far = KServeDetector(Endpoint(address=address, headers=VIEWER), NAME)
+    with grpc.insecure_channel(address) as channel:
+        infer = channel.stream_unary("/inference.GRPCInferenceService/ModelInfer")
+        try:
+            silent = [infer.future(nothing(), metadata=tuple(VIEWER.items()), timeout=60) for _ in range(6)]
+            assert len(far.detect(torch.zeros(2, 8, 8, 8))) == 2
+            assert {one.code() for one in silent} == {grpc.StatusCode.ABORTED}
+        finally:
+            ended.set()
+            far.close()
+    waiting = [one for one in threading.enumerate() if one.name == "kserve message"]
+    for one in waiting:
+        one.join(30)
+    assert not any(one.is_alive() for one in waiting)
+
+
 def test_a_known_caller_who_ends_without_a_message_is_told(serve):
     """As gRPC tells it."""
     with grpc.insecure_channel(serve()) as channel:

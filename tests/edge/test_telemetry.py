@@ -8,10 +8,12 @@ import subprocess
 import sys
 import threading
 import warnings
+from dataclasses import replace
 
 import pydicom
 import pytest
 from analyses import analysis, checked, refused
+from characters import JUDGEMENT
 from logging_state import put_back
 from prometheus_client import CollectorRegistry
 
@@ -159,6 +161,13 @@ def test_an_analysis_moves_outcome_level_nodules_and_remarks(metrics):
     assert metrics.value("millet_series_not_analysed_total", reason="gantry-tilt") == 1
     assert metrics.value("millet_series_remarks_total", reason="age-unknown", weight="outside-use") == 2
     assert metrics.value("millet_triage_level_total", level="not-assessed") == 1
+
+
+def test_a_judged_report_is_no_series_without_nodules(metrics):
+    """Nobody looked for any: the distribution of nodules, which shows drift, does not move."""
+    metrics.telemetry.analysed(replace(analysis(0), outcome=Outcome.JUDGED, judgements=(JUDGEMENT,)))
+    assert metrics.value("millet_series_outcomes_total", outcome="judged") == 1
+    assert metrics.value("millet_nodules_per_series_count") == 0
 
 
 def test_stages_are_timed_from_one_to_the_next(metrics):

@@ -8,8 +8,8 @@ from io import BytesIO
 import foreign_reports
 import pytest
 from brains import brain
-from pydicom import dcmread
-from reports import SERIES, analysis, ct_series, nodules
+from pydicom import Dataset, dcmread
+from reports import SERIES, analysis, as_file, ct_series, nodules
 from validators import assert_dciodvfy, assert_dsrdump
 
 from millet.codec import record, sr
@@ -45,8 +45,8 @@ def judged(*reports, images=here, order=ORDER):
 
 
 def written(made, folder):
-    """The SR as a file."""
-    assert set(made.objects) == {"sr"}
+    """The SR as a file; messages are made beside it, and nothing that is of images."""
+    assert set(made.objects) == {"sr", "fhir", "hl7-oru"}
     path = folder / "sr.dcm"
     path.write_bytes(made.objects["sr"])
     return path
@@ -99,15 +99,48 @@ def test_it_speaks_the_language_of_the_service(language):
     assert all(("eines fremden Berichts" in one or "Bilder" in one) is (language is GERMAN) for one in said)
 
 
-def test_the_last_of_several_reports_counts():
-    """The ones before it are counted, not judged."""
-    found = judged(MANY, FEW).analysis
-    assert found.triage.level is TriageLevel.UNFLAGGED
-    assert "earlier reports of the same series: 1" in found.not_assessed
-
-
 CUT = MANY[: len(MANY) // 3]
 SITELESS = foreign_reports.group(1, brain({3: 1}).lesions[0], site=foreign_reports.LESION)
+OURS = sr.encode(analysis(nodules(3)), Source.read(ct_series()))
+
+
+@pytest.mark.parametrize(
+    ("reports", "told"),
+    [
+        ((MANY, FEW), "other reports of the same series, none of them more urgent: 1"),
+        ((FEW, MANY), "other reports of the same series, none of them more urgent: 1"),
+        ((MANY, CUT), "other reports of the same series that could not be judged: 1"),
+        ((OURS, MANY), "other reports of the same series that could not be judged: 1"),
+    ],
+    ids=["then few", "few before", "then one cut off", "ours before"],
+)
+def test_a_further_report_of_a_series_lowers_nothing(reports, told):
+    """In whichever order they come the most urgent is told."""
+    found = judged(*reports).analysis
+    assert found.triage.level is TriageLevel.NOTABLE
+    assert told in found.not_assessed
+
+
+def test_a_report_that_replaces_another_counts_in_its_place():
+    """Wherever it stands in the series; of those that name each other both count."""
+    first, instead = names(MANY, FEW)
+    for reports in ((first, instead), (instead, first)):
+        found = judged(*reports).analysis
+        assert found.triage.level is TriageLevel.UNFLAGGED
+        assert "reports of the same series that another one replaces: 1" in found.not_assessed
+    assert judged(*names(instead, first)).analysis.triage.level is TriageLevel.NOTABLE
+
+
+def names(before, after):
+    """Two reports, of which the second names the first as its predecessor."""
+    old, new = dcmread(BytesIO(before)), dcmread(BytesIO(after))
+    at, series = Dataset(), Dataset()
+    at.ReferencedSOPClassUID, at.ReferencedSOPInstanceUID = old.SOPClassUID, old.SOPInstanceUID
+    series.SeriesInstanceUID, series.ReferencedSOPSequence = old.SeriesInstanceUID, [at]
+    document = Dataset()
+    document.StudyInstanceUID, document.ReferencedSeriesSequence = old.StudyInstanceUID, [series]
+    new.PredecessorDocumentsSequence = [document]
+    return before, as_file(new)
 
 
 @pytest.mark.parametrize(
@@ -124,8 +157,7 @@ def test_a_report_that_cannot_be_judged_is_not_analysed(report, tmp_path):
 
 def test_our_own_report_does_not_go_round_in_circles():
     """It is refused, and nothing is made that could come back in its turn."""
-    ours = sr.encode(analysis(nodules(3)), Source.read(ct_series()))
-    made = judged(ours)
+    made = judged(OURS)
     assert made.analysis.reason_code == Reason.OWN_REPORT
     assert made.objects == {}
 

@@ -10,7 +10,7 @@ from instances import START_UTC, entry
 
 from millet.core.breaker import FAILURES, Position
 from millet.core.retry import Patience
-from millet.errors import DeliveryError, StoreError
+from millet.errors import DeliveryError, Replaced, StoreError
 from millet.flow.outbox import LONGEST_PROBE_S, Outbox, Route
 from millet.ports import KeptObject, Selection
 
@@ -383,3 +383,20 @@ def test_what_was_to_be_verified_is_done_when_that_is_asked_for_no_longer(asking
     asking.outboxes["PACS"] = asking.outbox("PACS")
     assert asking.after(6) == 2
     assert len(asking.pacs.got) == 2
+
+
+def test_what_a_newer_one_replaced_is_done_without_a_word_of_the_destination(bench):
+    """It is not tried again, is no dead letter, and does not close the breaker of one that is away."""
+    bench.pacs.error = AWAY
+    for _ in range(FAILURES):
+        bench.after(20)
+    assert bench.outboxes["PACS"].position is not Position.CLOSED
+    bench.pacs.error = Replaced()
+    assert bench.after(70) == 0
+    assert bench.outboxes["PACS"].position is not Position.CLOSED
+    assert [one for one in bench.told if one[0] == "replaced"] == [
+        ("replaced", kind, "a newer one took its place") for kind in ("sr", "seg")
+    ]
+    bench.pacs.error = None
+    assert bench.after(1000) == 0
+    assert bench.dead() == []

@@ -20,7 +20,7 @@ from millet.codec import lung_outline as outlines
 from millet.codec import sr
 from millet.codec.source import Source
 from millet.core.followup import Prior
-from millet.core.prior import Facts
+from millet.core.prior import Facts, Origin
 from millet.edge import models as bundled
 from millet.errors import ArchiveError, Interrupted, StoreError
 from millet.flow import followup
@@ -251,6 +251,17 @@ def test_nobody_is_asked_about_nobody(benches):
     journal.exams = lambda _: PatientExams(own=replace(OWN, patient_id=" "), others=())
     found = benches(journal, archive).seeking.asked(WORK)()
     assert (found.why_not, found.archive) == ("no-patient-id", "")
+
+
+def test_nothing_is_looked_for_beside_a_report(benches):
+    """It is judged as it is: no archive is asked, and nothing is analysed again for it."""
+    again, journal = Readings(), Journal(OLD)
+    journal.exams = lambda _: PatientExams(own=replace(OWN, origin=Origin.REPORT), others=(OLD,))
+    bench = benches(journal, MemoryStudies([report()], dead=True), again=again)
+    bench.seeking.step()
+    ((_, search),) = bench.seeking._searches.items()
+    assert search.ended.wait(30)
+    assert (bench.faults, again.asked) == ([], [])
 
 
 def test_archives_are_asked_about_patients_of_their_own_hospital(benches):

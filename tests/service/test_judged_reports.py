@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
 import pydicom
 import pytest
 from foreign_reports import group, report
-from peers import need, storescu
+from hl7_listener import Ris
+from peers import need, storescu, until
 from pydicom.sr.coding import Code
+from ups import Manager
 
 from millet.core.geometry import PointMm
 from millet.core.lesion import Lesion
@@ -56,9 +59,52 @@ def uid_of(folder: Path) -> str:
     return str(pydicom.dcmread(next(folder.glob("*.dcm")), stop_before_pixels=True).SeriesInstanceUID)
 
 
-def test_a_report_is_judged_beside_its_images(millet, chest, other):
-    """Worklist, gRPC and SR tell the level; its images are those that lie here; other titles take none."""
-    service = millet(called=CALLED)
+@pytest.fixture
+def his():
+    """An information system that takes the reports as HL7 v2."""
+    with Ris() as made:
+        yield made
+
+
+@pytest.fixture
+def ward():
+    """One that hears of levels."""
+    with Ris() as made:
+        yield made
+
+
+@pytest.fixture
+def lists():
+    """A worklist manager that heard nothing wrong until its end."""
+    made = Manager()
+    yield made
+    made.end()
+    assert not made.wrong
+
+
+def told(his, ward, lists):
+    """Sections of the settings: who takes messages, and who hears of urgent studies."""
+    notices = {"tls": False, "notify_from": "urgent"}
+    return [
+        {"name": "his", "kind": "mllp", "to": f"127.0.0.1:{his.port}", "tls": False},
+        {"name": "ward", "kind": "oru", "to": f"127.0.0.1:{ward.port}", **notices},
+        {
+            "name": "lists",
+            "kind": "ups",
+            "to": f"LISTS@127.0.0.1:{lists.peer.port}",
+            "identify": "study",
+            "archive_ae": "PACS",
+            **notices,
+        },
+    ]
+
+
+def test_a_report_is_judged_beside_its_images(millet, chest, other, his, ward, lists):
+    """Worklist, gRPC, SR, FHIR, HL7 v2 and notices tell the level; other titles take no report.
+
+    Its images are those that lie here.
+    """
+    service = millet(called=CALLED, destinations=told(his, ward, lists))
     storescu(chest, service.dicom_port)
     service.ended(uid_of(chest))
     need("storescu")
@@ -71,10 +117,32 @@ def test_a_report_is_judged_beside_its_images(millet, chest, other):
     line = service.ended(uid_of(other))
     assert (line.state, line.outcome) == ("analysed", pb.OUTCOME_JUDGED)
     assert line.triage in {pb.TRIAGE_LEVEL_URGENT, pb.TRIAGE_LEVEL_CRITICAL}
-    told = service.analysis(line)
-    assert told.triage.reasons[0].startswith(f"{MANY} lesions of somebody else's report: lung-miliary")
-    assert [one.criteria for one in told.judgements] == ["lung-miliary"]
-    assert not any("modality" in words for words in told.not_assessed)
+    found = service.analysis(line)
+    assert found.triage.reasons[0].startswith(f"{MANY} lesions of somebody else's report: lung-miliary")
+    assert [one.criteria for one in found.judgements] == ["lung-miliary"]
+    assert not any("modality" in words for words in found.not_assessed)
     reports = [pydicom.dcmread(path) for path in service.folder.rglob("reports/**/sr-*.dcm")]
     (ours,) = [one for one in reports if "SR of criteria" in one.SeriesDescription]
     assert str(ours.PatientID) == str(pydicom.dcmread(other / "report.dcm").PatientID)
+
+    (message,) = [one.decode() for one in his.taken if b"|judged^" in one]
+    assert f"|{MANY}|1^no units^UCUM" in message
+    assert "They were found by other" in message
+    bundles = [json.loads(path.read_text("utf-8")) for path in service.folder.rglob("reports/**/fhir-*.json")]
+    (bundle,) = [one for one in bundles if "found by other" in json.dumps(one)]
+    assert len(bundle["entry"]) == 5
+
+    until("who hears of levels is told", lambda: (ward.taken and lists.tasks) or None, 100, service.process)
+    (notice,) = ward.taken
+    reason = f"{MANY} lesions of somebody else's report: lung-miliary"
+    assert reason in notice.decode()
+    (task,) = lists.tasks.values()
+    assert reason in task.CommentsOnTheScheduledProcedureStep
+    (named,) = task.InputInformationSequence
+    assert named.SeriesInstanceUID == uid_of(other)
+
+    def counted():
+        return 'millet_series_outcomes_total{outcome="judged"} 1.0' in service.page("metrics") or None
+
+    until("it is counted", counted, 60, service.process)
+    assert "millet_nodules_per_series_count 1.0" in service.page("metrics")

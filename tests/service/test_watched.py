@@ -111,6 +111,17 @@ def test_the_canary_goes_the_whole_way_and_reaches_nobody(millet):
         assert ended.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
+def test_who_sends_and_compares_a_canary_holds_no_torch(millet, tmp_path):
+    """The phantom is drawn in a process that ends with it; only the analyser computes."""
+    shared = {"state_dir": str(tmp_path / "state")}
+    service = millet(**shared, roles=["receive", "deliver", "api"], canary_every_s=600.0)
+    millet(**shared, roles=["analyse", "api"], slot=1)
+    seen = canaries(service, 1)
+    assert seen["millet_canary_sensitivity_ratio"] == 1.0
+    assert seen['millet_canary_sent_total{result="sent"}'] == 1
+    assert "torch" not in Path(f"/proc/{service.process.pid}/maps").read_text()
+
+
 def test_a_blind_model_raises_its_alert(millet, prometheus, tmp_path):
     """A model that reports nothing is noticed before a patient is missed, while all else is well."""
     shutil.copytree(models.bundled() / "log", tmp_path / "models" / "log")

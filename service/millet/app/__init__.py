@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING, Any
 from millet.settings import Settings, load
 
 if TYPE_CHECKING:
-    from millet.app.canary import Drawn
     from millet.app.delivering import dead_letters
     from millet.app.loading import load_model, load_models, prove
     from millet.app.pulling import archives, find, pull
     from millet.app.service import Service, run
 
 __all__ = [
-    "Drawn",
     "Service",
     "archives",
     "dead_letters",
@@ -34,7 +32,6 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Drawn": "canary",
     "Service": "service",
     "archives": "pulling",
     "dead_letters": "delivering",

@@ -14,7 +14,7 @@ from millet.app.prior_archives import prior_archives
 from millet.app.tracing import Tracing
 from millet.codec.decoders import Decode
 from millet.core import count_limit
-from millet.core.analysis import Analysis, Outcome
+from millet.core.analysis import Analysis
 from millet.core.canary import NAME
 from millet.core.doors import USUAL
 from millet.core.language import Language
@@ -171,7 +171,7 @@ class Analysing:
             board.ended(work.series_id)
             self.events.committed(work, analysis)
             self.tracing.committed(work, analysis)
-            if analysis.outcome is not Outcome.NOT_ANALYSED:
+            if analysis.looked:
                 self.telemetry.working.ready(_name(models[work.model_title]), answers=True)
 
         def faulty(work: Work, failure: Exception) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from millet.edge import copies
 from millet.edge.copies import Copy
 from millet.edge.store import Bucket, BucketObjects, BucketSpool, LogSpool, rebuild
-from millet.errors import StoreError
+from millet.errors import Removed, StoreError
 from millet.settings import Settings
 
 
@@ -33,9 +33,7 @@ def taken(chosen: Settings, out: Path) -> Iterator[Copy]:
     for path in objects.paths():
         try:
             body = objects.read(path)
-        except StoreError:
-            if Bucket(chosen.spool_url).find(f"objects/{path}") is not None:
-                raise
+        except Removed:
             continue  # as above
         yield copies.kept(out, f"objects/{path}", body)
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 from millet.app.pulling import CLASSES, peer_caller, reached
 from millet.codec.ct import read_header
@@ -29,14 +30,17 @@ def wants(kind: str) -> bool:
     return kind == REPORT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
-    """The phantom, drawn by whoever knows how to."""
+class Drawn(Protocol):
+    """The phantom, drawn by whoever knows how to. Both raise ServiceError when it cannot be drawn."""
 
-    instances: Callable[[int], Sequence[bytes]]
-    """As a CT series whose identifiers are a function of a number."""
-    planted: Callable[[], Sequence[Planted]]
-    """Its nodules."""
+    def instances(self, number: int) -> Sequence[bytes]:
+        """As a CT series whose identifiers are a function of a number."""
+
+    def planted(self) -> Sequence[Planted]:
+        """Its nodules."""
+
+    def stop(self) -> None:
+        """Draw no more, whoever waits for it."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class Canary:
         loop = Loop("canary", self.step, every_s)
 
         def stop(within_s: float) -> bool:
+            self.drawn.stop()
             loop.stop(min(within_s, 1.0))
             return True  # one that is cut off is sent again by the next start
 
@@ -94,7 +99,7 @@ class Returned:
     metrics: CanaryMetrics
     clock: Clock
     since_last_instance_s: Callable[[Delivery], float | None]
-    limit_s: float = 60.0
+    limit_s: float = 180.0
 
     def deliver(self, delivery: Delivery, encoded: bytes) -> None:
         """Compare a report with what is known; see `ports.Destination`."""
@@ -113,7 +118,10 @@ class Returned:
 
     @cached_property
     def _known(self) -> Sequence[Planted]:
-        return self.drawn.planted()
+        try:
+            return self.drawn.planted()
+        except ServiceError as failure:
+            raise DeliveryError(str(failure), retryable=True) from failure
 
 
 def _received(encoded: bytes) -> Received:

@@ -33,7 +33,8 @@ from millet.edge.telemetry import Events, Telemetry
 from millet.errors import StoreError
 from millet.flow.kept import Queries
 from millet.flow.lifecycle import Loop, Part
-from millet.flow.notify import Newest, Notifier
+from millet.flow.newest import Newest
+from millet.flow.notify import Notifier
 from millet.flow.outbox import Outbox, Route
 from millet.ports import Archive, Clock, DeadLetters, Delivery, Destination, ObjectStore, Site, Verifier
 from millet.settings import DestinationSection, Settings
@@ -78,6 +79,8 @@ class Delivering:
         def stop(within_s: float) -> bool:
             for outbox in self._outboxes.values():
                 outbox.stop()
+            if self.drawn:
+                self.drawn.stop()
             ends_s = monotonic() + within_s
             ended = [loop.stop(max(ends_s - monotonic(), ENDING_S)) for loop in loops]
             return all(ended)
@@ -127,9 +130,9 @@ class Delivering:
 
     def _route(self, section: DestinationSection) -> Route:
         to = destination(section, self.chosen, self.clock.utc, self.journal.images)
-        if section.keeps_entries:
-            to = Newest(to, self.journal)
         made = self._timed(section.name, to)
+        if section.is_told:
+            made = Newest(made, self.journal)
         verifier = self._verifier(section)
         return Route(name=section.name, destination=made, patience=self._patience, verifier=verifier)
 

@@ -64,7 +64,8 @@ class Doors:
         if not isinstance(answer, Refusal):
             self.record_once(accepted)
             return None
-        log.warning("association refused: %s", answer.words)
+        who = {"by": caller.calling_ae, "address": caller.address}
+        log.warning("association refused: %s", answer.words, extra=who)
         self.metrics.refused(answer.why)
         what = f"{accepted.what}: {answer.why}"
         refused = replace(accepted, kind=Kind.REFUSED, result=Result.REFUSED, what=what)

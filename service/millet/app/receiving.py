@@ -21,12 +21,12 @@ from millet.core.doors import Certificate
 from millet.edge.journal import SqlJournal
 from millet.edge.scp import Behind, Caller, Listen, Refusal, Service, StorageScp
 from millet.edge.telemetry import Events
-from millet.errors import RefusedInstance
+from millet.errors import RefusedInstance, StoreError
 from millet.flow.completion import Completion
 from millet.flow.intake import Fact, Intake
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.pull import Door
-from millet.flow.reception import CT_CLASSES, Receptions
+from millet.flow.reception import CT_CLASSES, Reception, Receptions
 from millet.ports import Clock, Policy, Received, Site
 from millet.ports.retention import ReceiverSpool
 from millet.settings import Settings
@@ -38,25 +38,34 @@ dozen times an instance, and Python's 5 ms each time would be longer than the in
 GATHER_S = 0.1
 """How long instances are gathered to be journalled together; the end of an association does not wait."""
 OUT_OF_RESOURCES = 0xA700
+OVER = "what sent the instance has ended"
 
 
 class _Source:
     """One reception for all that a source sends: a segment and a buffer as an association has them."""
 
     def __init__(self, receptions: Receptions) -> None:
-        self._reception = receptions.associated()
+        self._receptions = receptions
+        self._reception: Reception | None = None
+        self._ended = False
         self._lock = Lock()
-        """A request that is cut off may end before its last instance does."""
+        """A request that is cut off may end before its last instance does, or begins."""
 
     def take(self, received: Received, number: int) -> None:
         """Make an instance durable. Raises RefusedInstance or StoreError."""
         with self._lock:
+            if self._ended:
+                raise StoreError(OVER)
+            if self._reception is None:  # made for an instance alone: each that is made takes a segment
+                self._reception = self._receptions.associated()
             self._reception.take(received, number)
 
     def close(self) -> None:
-        """No more come."""
+        """No more come, and none is taken."""
         with self._lock:
-            self._reception.close()
+            self._ended = True
+            if self._reception is not None:
+                self._reception.close()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +153,7 @@ class Receiving:
 
     def _number(self) -> int:
         number = next(self._numbers)
+        self._open[number] = _Source(self.receptions)
         self._began(number)
         return number
 
@@ -151,7 +161,9 @@ class Receiving:
         """As for an association, counted too."""
         began_s, status, why = perf_counter(), OUT_OF_RESOURCES, "it could not be made durable"
         try:
-            self._source(association).take(received, association)
+            if (source := self._open.get(association)) is None:
+                raise StoreError(OVER)
+            source.take(received, association)
             status, why = 0x0000, ""
         except RefusedInstance as refusal:
             status, why = refusal.status, str(refusal)
@@ -159,12 +171,6 @@ class Receiving:
         finally:
             size_bytes, took_s = len(received.encoded), perf_counter() - began_s
             self.events.stored(received.source.calling_ae, status, why, size_bytes, took_s)
-
-    def _source(self, association: int) -> _Source:
-        source = self._open.get(association)
-        if source is None:  # made for its first instance alone: each that is made takes a segment
-            source = self._open[association] = _Source(self.receptions)
-        return source
 
     @cached_property
     def _scp(self) -> StorageScp:

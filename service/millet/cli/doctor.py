@@ -11,14 +11,16 @@ import shutil
 import socket
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from millet import __version__
@@ -53,10 +55,10 @@ def doctor(
     table, ill = Table("what", "", "seen"), 0
     for name, look in CHECKS:
         try:
-            table.add_row(name, "ok", look(settings))
+            table.add_row(name, "ok", escape(look(settings)))
         except (ServiceError, OSError, ValueError) as failure:
             ill += 1
-            table.add_row(name, "[bold red]ill", str(failure))
+            table.add_row(name, "[bold red]ill", escape(str(failure)))
     Console().print(table)
     if ill:
         raise ServiceError(f"{ill} of {len(CHECKS)} checks failed")
@@ -125,8 +127,10 @@ def _database(settings: Settings) -> str:
 
 
 def _tls(settings: Settings) -> str:
+    from millet.app import doors
     from millet.edge.tls import Files, days_left, server_context
 
+    doors.check(settings, [one.name for one in settings.all_destinations])
     if settings.tls_certificate is None or settings.tls_key is None:
         return "none: everything travels in the clear"
     files = Files(certificate=settings.tls_certificate, key=settings.tls_key, roots=settings.tls_roots)
@@ -142,8 +146,7 @@ def _peers(settings: Settings) -> str:
     from millet.edge.destinations import StorageScu
 
     called = [one.listens() for one in settings.peer if one.host]
-    for peer in called:
-        StorageScu(peer, settings.ae_title, timeout_s=ANSWER_S).echo()
+    _each({str(peer): StorageScu(peer, settings.ae_title, timeout_s=ANSWER_S).echo for peer in called})
     without = len(settings.peer) - len(called)
     told_of = f"{', '.join(map(str, called))} answer C-ECHO" if called else "none is to be called back"
     return f"{told_of}; {without} only call us" if without else told_of
@@ -164,8 +167,21 @@ def _ports(settings: Settings) -> str:
 
 
 def _destinations(settings: Settings) -> str:
-    seen = [f"{one.name}: {_destination(settings, one)}" for one in settings.all_destinations]
-    return "; ".join(seen) or "none"
+    looks = {one.name: partial(_destination, settings, one) for one in settings.all_destinations}
+    return "; ".join(f"{name}: {seen}" for name, seen in _each(looks).items()) or "none"
+
+
+def _each(looks: Mapping[str, Callable[[], object]]) -> Mapping[str, object]:
+    """What each look saw, by name. Raises ServiceError that names every one that failed."""
+    seen, failed = {}, []
+    for name, look in looks.items():
+        try:
+            seen[name] = look()
+        except (ServiceError, OSError) as failure:
+            failed.append(f"{name}: {failure}")
+    if failed:
+        raise ServiceError("; ".join(failed))
+    return seen
 
 
 def _destination(settings: Settings, one: DestinationSection) -> str:

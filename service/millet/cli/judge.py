@@ -48,17 +48,16 @@ def judge(  # noqa: PLR0913, PLR0917 - each option is an argument
         judged, source = judge(report.read_bytes(), instances, asked, datetime.now(UTC), bench)
     except ValueError as why:
         raise ServiceError(f"{report} is not judged: {why}") from why
-    words = judged_sr.summary(judged, source.images[0].sop_instance_uid)
-    typer.echo(_json(judged, words) if as_json else "\n".join(_sentences(judged, words)))
+    typer.echo(_json(judged) if as_json else "\n".join(_sentences(judged)))
     if out:
         out.write_bytes(judged_sr.encode(judged, source))
 
 
-def _sentences(judged: Judged, words: str) -> list[str]:
+def _sentences(judged: Judged) -> list[str]:
     from millet.core import judgement_wording
     from millet.core.language import said, say
 
-    language, lines = judged.language, [words]
+    language, lines = judged.language, [judged.words]
     for one in judged.judgements:
         lines.append(judgement_wording.verdict(one, language))
         lines += [f"  {condition}" for condition in judgement_wording.conditions(one, language)]
@@ -66,14 +65,14 @@ def _sentences(judged: Judged, words: str) -> list[str]:
     return [*lines, f"{say(language, 'statement')} {say(language, 'unreviewed')}"]
 
 
-def _json(judged: Judged, words: str) -> str:
+def _json(judged: Judged) -> str:
     brought = judged.reported.brought
     told = {
         "organ": brought.exam.organ,
         "modality": brought.exam.modality,
         "lesions": brought.told,
         "judged": len(brought.exam.lesions),
-        "summary": words,
+        "summary": judged.words,
         "not_assessed": judged.reported.told,
         "judgements": [asdict(one) for one in judged.judgements],
         "software_version": judged.software_version,

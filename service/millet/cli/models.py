@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from millet.cli.calibrate import calibrate
 from millet.cli.import_model import import_model
@@ -26,8 +26,9 @@ Root = Annotated[Path | None, typer.Option("--root", help="Folder of models; def
 @app.command("list")
 def list_models(root: Root = None) -> None:
     """One line a model."""
-    names = ("licence", "spacing mm", "diameters mm", "precisions", "count limit", "calibration", "digest")
-    table = Table("model", *names)
+    facts = ("licence", "spacing mm", "diameters mm", "precisions", "count limit", "calibration")
+    folded = (Column(name, overflow="fold") for name in facts)
+    table = Table(Column("model", no_wrap=True), *folded, Column("fp32 digest", no_wrap=True))
     for folder in models.folders(root or models.bundled()):
         found = models.manifest(folder)
         table.add_row(

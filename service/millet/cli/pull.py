@@ -11,7 +11,7 @@ from millet.errors import ServiceError
 from millet.flow.pull import Pulled
 from millet.ports import SeriesQuery
 
-ArchiveName = Annotated[str, typer.Argument(metavar="ARCHIVE", help="Name of a configured [[archive]].")]
+ArchiveName = Annotated[str, typer.Argument(metavar="ARCHIVE", help="Name of a configured archive.")]
 Study = Annotated[str, typer.Option(metavar="UID", help="Study Instance UID.")]
 Series = Annotated[str, typer.Option(metavar="UID", help="Series Instance UID.")]
 Accession = Annotated[str, typer.Option(metavar="NUMBER", help="Accession number.")]

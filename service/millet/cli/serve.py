@@ -19,9 +19,9 @@ def serve(
 ) -> None:
     """Run the service. SIGTERM or Ctrl-C drains and stops it; a second one stops it at once."""
     from millet import app
-    from millet.phantom import canary
+    from millet.phantom.apart import Apart
 
     settings = app.settings(config)
     if role is not None:
         settings = replace(settings, roles=tuple(part.strip() for part in role.split(",")))
-    app.run(settings, app.Drawn(instances=canary.instances, planted=canary.planted))
+    app.run(settings, Apart())

@@ -43,6 +43,7 @@ DEVICE_NAME = Code("121013", "DCM", "Device Observer Name")
 DEVICE_MANUFACTURER = Code("121014", "DCM", "Device Observer Manufacturer")
 DEVICE_MODEL = Code("121015", "DCM", "Device Observer Model Name")
 PROCEDURE = Code("121058", "DCM", "Procedure reported")
+CHEST_CT = Code("24627-2", "LN", "CT Chest")
 CT_PROCEDURE = Code("25045-6", "LN", "CT unspecified body region")
 """In CID 100, which LOINC's CT of the chest (24627-2) is not."""
 MR_PROCEDURE = Code("25056-3", "LN", "MRI unspecified body region")
@@ -206,6 +207,7 @@ LUNG_VOLUME = Code("lung-volume", SCHEME, "Lung volume analysed")
 CALIBRATION = Code("calibration", SCHEME, "What probabilities were calibrated on")
 
 # our own: what is judged, advised and compared
+JUDGED = Code("judged", SCHEME, "Report of others judged; images not looked at")
 CRITERIA = Code("criteria", SCHEME, "Criteria and the level that they give")
 CONDITION = Code("condition", SCHEME, "Condition of the criteria")
 COMPARISON = Code("comparison", SCHEME, "Comparison with a prior study")
@@ -213,6 +215,7 @@ GONE_SHARE = Code("gone-share", SCHEME, "Share of the prior's nodules that are g
 MEDIAN_CHANGE = Code("median-change", SCHEME, "Median change of volume of matched nodules")
 
 # our own: the summary
+LARGEST = Code("largest", SCHEME, "Largest lesion, diameter")
 FULL_REPORT = Code("full-report", SCHEME, "Report that lists every nodule")
 MASKS = Code("masks", SCHEME, "Segmentation that shows every nodule")
 CHOSEN_BY = Code("chosen-by", SCHEME, "How the nodules shown here were chosen")
@@ -226,6 +229,7 @@ OUTCOMES = {
     Outcome.FINDINGS: WITH_FINDINGS,
     Outcome.NONE_FOUND: WITHOUT_FINDINGS,
     Outcome.NOT_ANALYSED: NOT_SUCCEEDED,
+    Outcome.JUDGED: JUDGED,
 }
 WEIGHTS = {
     Weight.REFUSES: REMARK_REFUSES,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from millet.codec.codes import Code, meaning
@@ -63,6 +64,19 @@ def text(words: str) -> str:
 def identified(patient_id: str, issuer: str) -> str:
     """PID-3: an ID and who assigned it."""
     return f"{text(patient_id)}^^^{text(issuer)}".rstrip("^")
+
+
+def apart(observations: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
+    """Everything after OBX-1 of each, with a number as OBX-4 where several have the same OBX-3.
+
+    Else one may replace another (HL7 v2.5.1, 7.4.2.4). What has an OBX-4 already keeps it.
+    """
+    every = [*observations]
+    named, seen = Counter(one[1] for one in every), Counter[str]()
+    for kind, name, within, *rest in every:
+        seen[name] += 1
+        number = str(seen[name]) if named[name] > 1 else ""
+        yield (kind, name, within or number, *rest)
 
 
 def moment(at: datetime) -> str:

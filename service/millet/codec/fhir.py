@@ -9,18 +9,32 @@ their identifiers; nothing else of the patient is told.
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator
 from datetime import datetime
 
 from millet.codec import codes
-from millet.codec.codes import Code, meaning
 from millet.codec.document import local
-from millet.codec.fhir_values import SYSTEMS, Resource, codeable, coding, oid, patient, study
+from millet.codec.fhir_others import others
+from millet.codec.fhir_values import (
+    Resource,
+    codeable,
+    coding,
+    entry,
+    measured,
+    observation,
+    oid,
+    patient,
+    quantity,
+    reference,
+    study,
+    valued,
+    worded,
+)
+from millet.codec.judged_sr import Judged
 from millet.codec.patient_study import PatientStudy, patient_study
 from millet.codec.source import Source
 from millet.core import advice_wording, comparison_wording, judgement_wording, rounding
-from millet.core.analysis import Analysis, Effusion, Outcome
+from millet.core.analysis import Analysis, Effusion
 from millet.core.change import NoduleChange
 from millet.core.character import Character
 from millet.core.language import Language, say
@@ -28,36 +42,53 @@ from millet.core.nodule import Nodule
 from millet.core.uids import object_uid
 
 KIND = "fhir"
-_CHEST_CT = Code("24627-2", "LN", "CT Chest")
-_IMAGING = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "imaging"}
 _RADIOLOGY = {"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "RAD"}
 
 
-def encode(analysis: Analysis, source: Source) -> bytes:
-    """Encode the bundle as JSON; equal arguments give equal bytes."""
+def encode(analysis: Analysis, source: Source, judged: Judged | None = None) -> bytes:
+    """Encode the bundle as JSON; equal arguments give equal bytes.
+
+    `judged` is the report of somebody else, of an analysis that judged one.
+    """
     about, at = patient_study(source), local(analysis.created_utc, source)
-    language, common = analysis.language, _common(about, at, analysis.language)
-    device = _device(analysis)
-    found = [_exam(analysis, common), *(_effusion(each, analysis, common) for each in analysis.effusions)]
-    changes = {one.number: one for one in analysis.change.nodules} if analysis.change else {}
-    found += [_nodule(nodule, changes.get(nodule.number), analysis, common) for nodule in analysis.nodules]
-    for observation in found:
-        observation["device"] = {"reference": _url(device)}
+    common, devices = _common(about, at, analysis.language), [_device(analysis)]
+    found = [{**one, "device": reference(devices[0])} for one in _found(analysis, common)]
+    if judged:
+        theirs = others(judged, analysis, common)
+        devices += theirs.devices
+        found = [theirs.judged_by(found[0], judged), theirs.lesions]
     report = {
         "resourceType": "DiagnosticReport",
         "identifier": [oid(object_uid(analysis, "sr"))],
         **common,
         "category": [{"coding": [_RADIOLOGY]}],
-        "code": codeable(language, _CHEST_CT),
+        "code": codeable(analysis.language, judged.procedure if judged else about.procedure),
         "issued": at.isoformat(timespec="milliseconds"),
-        "result": [{"reference": _url(observation)} for observation in found],
+        "result": [reference(one) for one in found],
         "imagingStudy": [study(analysis.study_uid)],
-        "conclusion": f"{'; '.join(analysis.triage.reasons)}. {say(language, 'statement')}",
-        "conclusionCode": [codeable(language, codes.TRIAGE_LEVELS[analysis.triage.level])],
+        "conclusion": _conclusion(analysis, judged),
+        "conclusionCode": [codeable(analysis.language, codes.TRIAGE_LEVELS[analysis.triage.level])],
     }
-    entries = [_entry(resource) for resource in (report, device, *found)]
+    entries = [entry(resource) for resource in (report, *devices, *found)]
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
     return json.dumps(bundle, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def _found(analysis: Analysis, common: Resource) -> Iterator[Resource]:
+    """The observation of the exam, and those of what was found."""
+    yield _exam(analysis, common)
+    for effusion in analysis.effusions:
+        yield _effusion(effusion, analysis, common)
+    changes = {one.number: one for one in analysis.change.nodules} if analysis.change else {}
+    for nodule in analysis.nodules:
+        yield _nodule(nodule, changes.get(nodule.number), analysis, common)
+
+
+def _conclusion(analysis: Analysis, judged: Judged | None) -> str:
+    said = [f"{'; '.join(analysis.triage.reasons)}.", say(analysis.language, "statement")]
+    if judged:
+        said.insert(1, judged.words)
+    return " ".join(said)
 
 
 def _common(about: PatientStudy, at: datetime, language: Language) -> Resource:
@@ -97,15 +128,15 @@ def _exam(analysis: Analysis, common: Resource) -> Resource:
     """The exam as a whole."""
     language = analysis.language
     components = [
-        _coded(language, codes.TRIAGE, codes.TRIAGE_LEVELS[analysis.triage.level]),
-        *(_said(language, codes.TRIAGE_REASON, reason) for reason in analysis.triage.reasons),
+        valued(language, codes.TRIAGE, codes.TRIAGE_LEVELS[analysis.triage.level]),
+        *(worded(language, codes.TRIAGE_REASON, reason) for reason in analysis.triage.reasons),
         *_figures(analysis),
         *_judged(analysis),
-        *(_coded(language, codes.WEIGHTS[r.weight], codes.REASONS[r.reason]) for r in analysis.remarks),
-        *(_said(language, codes.NOT_ASSESSED, words) for words in analysis.not_assessed),
+        *(valued(language, codes.WEIGHTS[r.weight], codes.REASONS[r.reason]) for r in analysis.remarks),
+        *(worded(language, codes.NOT_ASSESSED, words) for words in analysis.not_assessed),
     ]
     return {
-        **_observation(object_uid(analysis, "exam"), codes.SUMMARY, common),
+        **observation(object_uid(analysis, "exam"), codes.SUMMARY, common),
         "valueCodeableConcept": codeable(language, codes.OUTCOMES[analysis.outcome]),
         "note": [{"text": say(language, "statement")}],
         "component": components,
@@ -113,44 +144,44 @@ def _exam(analysis: Analysis, common: Resource) -> Resource:
 
 
 def _figures(analysis: Analysis) -> Iterator[Resource]:
-    if analysis.outcome is Outcome.NOT_ANALYSED:
+    if not analysis.looked:
         return
     language = analysis.language
     yield {"code": codeable(language, codes.LESIONS), "valueInteger": len(analysis.nodules)}
     reliable = codes.COUNT_RELIABLE if analysis.count_reliable else codes.COUNT_NOT_RELIABLE
-    yield _coded(language, codes.COUNT, reliable)
+    yield valued(language, codes.COUNT, reliable)
     if analysis.pattern:
-        yield _coded(language, codes.PATTERN, codes.PATTERN_LEVELS[analysis.pattern.level])
+        yield valued(language, codes.PATTERN, codes.PATTERN_LEVELS[analysis.pattern.level])
     if analysis.spread:
-        yield _coded(language, codes.DISTRIBUTION, codes.DISTRIBUTIONS[analysis.spread.distribution])
+        yield valued(language, codes.DISTRIBUTION, codes.DISTRIBUTIONS[analysis.spread.distribution])
     for advice in analysis.advice:
         if advice.applies:
-            yield _said(language, codes.GUIDELINES[advice.guideline], advice_wording.said(advice, language))
+            yield worded(language, codes.GUIDELINES[advice.guideline], advice_wording.said(advice, language))
     if analysis.provenance.calibration:
-        yield _said(language, codes.CALIBRATION, analysis.provenance.calibration)
+        yield worded(language, codes.CALIBRATION, analysis.provenance.calibration)
     if analysis.lungs:
-        yield _measured(language, codes.LUNG_VOLUME, rounding.volume_l(analysis.lungs.total_l), codes.LITRE)
+        yield measured(language, codes.LUNG_VOLUME, rounding.volume_l(analysis.lungs.total_l), codes.LITRE)
 
 
 def _judged(analysis: Analysis) -> Iterator[Resource]:
     """What criteria say, condition by condition, and what changed since a prior."""
     language = analysis.language
     for found in analysis.judgements:
-        yield _said(language, codes.CRITERIA, judgement_wording.verdict(found, language))
+        yield worded(language, codes.CRITERIA, judgement_wording.verdict(found, language))
         for words in judgement_wording.conditions(found, language):
-            yield _said(language, codes.CONDITION, words)
+            yield worded(language, codes.CONDITION, words)
     if analysis.change:
-        yield _said(language, codes.COMPARISON, comparison_wording.said(analysis.change, language))
+        yield worded(language, codes.COMPARISON, comparison_wording.said(analysis.change, language))
 
 
 def _effusion(effusion: Effusion, analysis: Analysis, common: Resource) -> Resource:
     uid, language = object_uid(analysis, f"effusion-{effusion.side.value}"), analysis.language
     return {
-        **_observation(uid, codes.EFFUSION, common),
+        **observation(uid, codes.EFFUSION, common),
         "bodySite": {
             "coding": [coding(language, codes.PLEURA), coding(language, codes.SIDES[effusion.side])]
         },
-        "valueQuantity": _quantity(language, effusion.volume_ml, codes.ML),
+        "valueQuantity": quantity(language, effusion.volume_ml, codes.ML),
     }
 
 
@@ -161,13 +192,13 @@ def _nodule(nodule: Nodule, change: NoduleChange | None, analysis: Analysis, com
     the one before must keep this one, too.
     """
     language = analysis.language
-    observation = _observation(object_uid(analysis, f"observed-{nodule.number}"), codes.FINDING, common)
-    observation["identifier"].append(oid(nodule.tracking_uid))
+    observed = observation(object_uid(analysis, f"observed-{nodule.number}"), codes.FINDING, common)
+    observed["identifier"].append(oid(nodule.tracking_uid))
     components = [
-        _measured(language, codes.DIAMETER, rounding.length_mm(nodule.diameter_mm), codes.MM),
-        _measured(language, codes.VOLUME, rounding.volume_mm3(nodule.volume_mm3), codes.MM3),
-        _measured(language, codes.ATTENUATION, rounding.attenuation_hu(nodule.mean_hu), codes.HU),
-        _measured(language, codes.SCORE, rounding.score(nodule.score), codes.NO_UNITS),
+        measured(language, codes.DIAMETER, rounding.length_mm(nodule.diameter_mm), codes.MM),
+        measured(language, codes.VOLUME, rounding.volume_mm3(nodule.volume_mm3), codes.MM3),
+        measured(language, codes.ATTENUATION, rounding.attenuation_hu(nodule.mean_hu), codes.HU),
+        measured(language, codes.SCORE, rounding.score(nodule.score), codes.NO_UNITS),
     ]
     found = nodule.character
     lobe = codes.LOBES[found.lobe] if found and found.lobe else codes.LUNG
@@ -176,7 +207,7 @@ def _nodule(nodule: Nodule, change: NoduleChange | None, analysis: Analysis, com
     if change is not None:
         components += _since(change, language)
     return {
-        **observation,
+        **observed,
         "bodySite": {"coding": [coding(language, lobe), coding(language, codes.SIDES[nodule.side])]},
         "valueCodeableConcept": codeable(language, codes.CLASSES[nodule.nodule_class]),
         "component": components,
@@ -185,63 +216,21 @@ def _nodule(nodule: Nodule, change: NoduleChange | None, analysis: Analysis, com
 
 def _character(found: Character, language: Language) -> Iterator[Resource]:
     axes = found.axes
-    yield _measured(language, codes.LONG_AXIS, rounding.length_mm(axes.long_axis_mm), codes.MM)
-    yield _measured(language, codes.SHORT_AXIS, rounding.length_mm(axes.short_axis_mm), codes.MM)
-    yield _coded(language, codes.TYPE, codes.TYPES[found.type])
+    yield measured(language, codes.LONG_AXIS, rounding.length_mm(axes.long_axis_mm), codes.MM)
+    yield measured(language, codes.SHORT_AXIS, rounding.length_mm(axes.short_axis_mm), codes.MM)
+    yield valued(language, codes.TYPE, codes.TYPES[found.type])
     if found.probability is not None:
-        yield _measured(language, codes.PROBABILITY, rounding.percent(found.probability), codes.PERCENT)
+        yield measured(language, codes.PROBABILITY, rounding.percent(found.probability), codes.PERCENT)
     if found.core_mm is not None:
-        yield _measured(language, codes.CORE, rounding.length_mm(found.core_mm), codes.MM)
+        yield measured(language, codes.CORE, rounding.length_mm(found.core_mm), codes.MM)
     if found.at_resolution_limit:
-        yield _coded(language, codes.DETECTABILITY, codes.RESOLUTION_LIMIT)
+        yield valued(language, codes.DETECTABILITY, codes.RESOLUTION_LIMIT)
 
 
 def _since(change: NoduleChange, language: Language) -> Iterator[Resource]:
-    yield _coded(language, codes.FATE, codes.FATES[change.fate])
+    yield valued(language, codes.FATE, codes.FATES[change.fate])
     if change.volume_change is not None:
         grown = rounding.percent(change.volume_change)
-        yield _measured(language, codes.VOLUME_CHANGE, grown, codes.PERCENT)
+        yield measured(language, codes.VOLUME_CHANGE, grown, codes.PERCENT)
     if change.doubling_days is not None:
-        yield _measured(language, codes.DOUBLING, rounding.days(change.doubling_days), codes.DAY)
-
-
-def _observation(uid: str, concept: Code, common: Resource) -> Resource:
-    language = Language(common["language"])
-    return {
-        "resourceType": "Observation",
-        "identifier": [oid(uid)],
-        **common,
-        "category": [{"coding": [_IMAGING]}],
-        "code": codeable(language, concept),
-    }
-
-
-def _measured(language: Language, concept: Code, value: float, unit: Code) -> Resource:
-    return {"code": codeable(language, concept), "valueQuantity": _quantity(language, value, unit)}
-
-
-def _coded(language: Language, concept: Code, value: Code) -> Resource:
-    return {"code": codeable(language, concept), "valueCodeableConcept": codeable(language, value)}
-
-
-def _said(language: Language, concept: Code, words: str) -> Resource:
-    return {"code": codeable(language, concept), "valueString": words}
-
-
-def _quantity(language: Language, value: float, unit: Code) -> Resource:
-    return {"value": value, "unit": meaning(unit, language), "system": SYSTEMS["UCUM"], "code": unit.value}
-
-
-def _url(resource: Resource) -> str:
-    """A name within the bundle, a function of the resource's own identifier."""
-    return f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, resource['identifier'][0]['value'])}"
-
-
-def _entry(resource: Resource) -> Resource:
-    kind, identifier = resource["resourceType"], resource["identifier"][0]
-    unless = f"identifier={identifier['system']}|{identifier['value']}"
-    return {
-        "fullUrl": _url(resource),
-        "resource": resource,
-        "request": {"method": "POST", "url": kind, "ifNoneExist": unless},
-    }
+        yield measured(language, codes.DOUBLING, rounding.days(change.doubling_days), codes.DAY)

@@ -41,11 +41,36 @@ class Judged:
     software_version: str
     configuration_digest: str
     """Of everything that decides (`core.digest.judging`)."""
+    report_uid: str
+    """SOP Instance UID of the report."""
     language: Language = Language.ENGLISH
 
     def __post_init__(self) -> None:
         if self.created_utc.utcoffset() is None:
             raise ValueError("created_utc must be timezone-aware")
+
+    @property
+    def procedure(self) -> Code:
+        """What was done to the patient, by the modality of the images as far as that is known."""
+        return PROCEDURES.get(self.reported.brought.exam.modality, codes.ANY_PROCEDURE)
+
+    @property
+    def largest_mm(self) -> float | None:
+        """Diameter of the largest lesion that was judged; None of none."""
+        return max((lesion.diameter_mm for lesion in self.reported.brought.exam.lesions), default=None)
+
+    @property
+    def sentences(self) -> tuple[str, str]:
+        """How many lesions of which report were judged; who found them, and that no image was looked at."""
+        brought, who = self.reported.brought, self.reported.observer.said
+        counts = {"judged": len(brought.exam.lesions), "lesions": brought.told}
+        uid = plain(self.report_uid)
+        return say(self.language, "judged", **counts, uid=uid), say(self.language, "judged.by", who=who)
+
+    @property
+    def words(self) -> str:
+        """The sentences as one text."""
+        return " ".join(self.sentences)
 
 
 class Names(NamedTuple):
@@ -57,7 +82,7 @@ class Names(NamedTuple):
 
 def encode(judged: Judged, source: Source, names: Names | None = None) -> bytes:
     """Encode it as a DICOM file; `source` is the report that is judged. Equal arguments give equal bytes."""
-    pen, image = pen_in(judged.language, source), source.images[0]
+    pen = pen_in(judged.language, source)
     if names is None:
         names = Names(_uid(judged, source, "judged-series"), _uid(judged, source, "judged"))
     said = Head(
@@ -70,10 +95,8 @@ def encode(judged: Judged, source: Source, names: Names | None = None) -> bytes:
         software=(judged.software_version,),
         serial=judged.configuration_digest,
     )
-    procedure = PROCEDURES.get(judged.reported.brought.exam.modality, codes.ANY_PROCEDURE)
-    observer = observed(judged.software_version, judged.configuration_digest, procedure, pen)
-    words = summary(judged, image.sop_instance_uid)
-    told = pen.container(codes.EVALUATIONS, [*_evaluations(judged, words, pen)])
+    observer = observed(judged.software_version, judged.configuration_digest, judged.procedure, pen)
+    told = pen.container(codes.EVALUATIONS, [*_evaluations(judged, pen)])
     content = pen.root(codes.REPORT, [*observer, told], template="1500")
     whole = judged.reported.whole
     why = pen.say("judged.complete" if whole else "judged.cut")
@@ -85,13 +108,6 @@ def encode(judged: Judged, source: Source, names: Names | None = None) -> bytes:
     )
 
 
-def summary(judged: Judged, report_uid: str) -> str:
-    """How many lesions of which report were judged, and that nothing was looked for."""
-    brought = judged.reported.brought
-    counts = {"judged": len(brought.exam.lesions), "lesions": brought.told, "uid": plain(report_uid)}
-    return say(judged.language, "judged", **counts)
-
-
 def _uid(judged: Judged, source: Source, kind: str) -> str:
     """A function of the report, of what was asked of it, of what decides, and of when that was."""
     exam = judged.reported.brought.exam
@@ -99,9 +115,9 @@ def _uid(judged: Judged, source: Source, kind: str) -> str:
     return derived_uid(kind, *what, judged.configuration_digest, judged.created_utc.isoformat())
 
 
-def _evaluations(judged: Judged, words: str, pen: Pen) -> Iterator[Item]:
+def _evaluations(judged: Judged, pen: Pen) -> Iterator[Item]:
     yield pen.text(CONTAINS, codes.COMMENT, f"{pen.say('statement')} {pen.say('unreviewed')}")
-    yield pen.text(CONTAINS, codes.COMPLETENESS, words)
+    yield pen.text(CONTAINS, codes.COMPLETENESS, judged.words)
     for told in judged.reported.told:
         yield pen.text(CONTAINS, codes.NOT_ASSESSED, said(told, pen.language))
     for judgement in judged.judgements:

@@ -185,6 +185,7 @@ _OURS = {
     "hypersensitivity-pneumonitis": "Exogen-allergische Alveolitis",
     "airways-disease": "Atemwegserkrankung",
     # what is judged, advised and compared
+    "judged": "Fremder Bericht beurteilt; Bilder nicht angesehen",
     "criteria": "Kriterien und die Stufe, die sie ergeben",
     "condition": "Bedingung der Kriterien",
     "comparison": "Vergleich mit einer Voruntersuchung",
@@ -202,6 +203,7 @@ _OURS = {
     "dominant": "Dominante Läsion",
     "largest": "Größte Läsion, Durchmesser",
     "report": "SOP Instance UID des DICOM-Berichts",
+    "judged-report": "SOP Instance UID des beurteilten Berichts",
     "t-not-assessed": "Triage: nicht beurteilt",
     "t-unflagged": "Triage: nicht markiert",
     "t-notable": "Triage: beachtenswert",

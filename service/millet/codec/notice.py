@@ -9,7 +9,7 @@ comes late is known to be old.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -90,12 +90,15 @@ def read_one(encoded: bytes) -> Told:
     return told[0]
 
 
-def sequence(encoded: bytes) -> int:
-    """The number of a message about one study; 0 for what is none."""
+def only(encoded: bytes, references: Collection[str]) -> bytes:
+    """A digest of these of its studies alone. Raises ValueError for what is no digest."""
     try:
-        return read_one(encoded).sequence
-    except ValueError:
-        return 0
+        document = json.loads(encoded)
+        kept = [one for one in document["data"]["studies"] if one["reference"] in references]
+    except (KeyError, TypeError) as damage:
+        raise ValueError(f"no digest: {damage!r}") from damage
+    document["data"]["studies"] = kept
+    return json.dumps(document, ensure_ascii=False).encode()
 
 
 def mail(encoded: bytes, language: Language) -> Mail:

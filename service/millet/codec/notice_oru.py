@@ -10,13 +10,12 @@ ORU^R01 may be absent.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 
 from millet.codec import codes, notice
 from millet.codec.codes import Code
-from millet.codec.er7 import ABNORMAL, coded, header, identified, message, moment, segment, text
+from millet.codec.er7 import ABNORMAL, apart, coded, header, identified, message, moment, segment, text
 from millet.codec.notice import Told
 from millet.core.language import Language
 from millet.core.notification import Change
@@ -31,7 +30,7 @@ CONTROL_DIGITS = 20
 def encode(encoded: bytes, language: Language) -> bytes:
     """The message for what `codec.notice` wrote of one study. Raises ValueError."""
     told = notice.read_one(encoded)
-    observations = enumerate(_apart([*_observations(told, language)]), start=1)
+    observations = enumerate(apart(_observations(told, language)), start=1)
     return message(
         [
             header(told.site, told.at_utc, _control(told), language),
@@ -76,14 +75,6 @@ def _observations(told: Told, language: Language) -> Iterator[Sequence[str]]:
         yield _valued(language, "ST", _STUDY_UID, text(told.study_uid))
     for line in (notice.headline(told, language), *notice.disclaimer(language).splitlines()):
         yield words(codes.COMMENT, text(line))
-
-
-def _apart(observations: Sequence[Sequence[str]]) -> Iterator[Sequence[str]]:
-    """With OBX-4 where several have the same OBX-3 (HL7 v2.5.1, 7.4.2.4): else one may replace another."""
-    named, seen = Counter(one[1] for one in observations), Counter[str]()
-    for kind, name, _, *rest in observations:
-        seen[name] += 1
-        yield (kind, name, str(seen[name]) if named[name] > 1 else "", *rest)
 
 
 def _valued(

@@ -13,30 +13,35 @@ from datetime import datetime
 from millet.codec import codes
 from millet.codec.codes import Code, meaning
 from millet.codec.document import MANUFACTURER, local
-from millet.codec.er7 import ABNORMAL, coded, header, identified, message, moment, segment, text
+from millet.codec.er7 import ABNORMAL, apart, coded, header, identified, message, moment, segment, text
+from millet.codec.judged_sr import Judged
 from millet.codec.patient_study import PatientStudy, patient_study
 from millet.codec.source import Source
+from millet.codec.sr_observer import Observer
 from millet.core import advice_wording, comparison_wording, judgement_wording, rounding
-from millet.core.analysis import Analysis, Outcome
+from millet.core.analysis import Analysis
 from millet.core.language import Language, say
 from millet.core.uids import object_uid
 
 KIND = "hl7-oru"
-_CHEST_CT = Code("24627-2", "LN", "CT Chest")
-_LARGEST = Code("largest", codes.SCHEME, "Largest lesion, diameter")
+_JUDGED_UID = Code("judged-report", codes.SCHEME, "SOP Instance UID of the report that was judged")
 _REPORT_UID = Code("report", codes.SCHEME, "SOP Instance UID of the DICOM report")
 
 
-def encode(analysis: Analysis, source: Source) -> bytes:
-    """Encode the message; equal arguments give equal bytes. Segments end with CR."""
+def encode(analysis: Analysis, source: Source, judged: Judged | None = None) -> bytes:
+    """Encode the message; equal arguments give equal bytes. Segments end with CR.
+
+    `judged` is the report of somebody else, of an analysis that judged one.
+    """
     about = patient_study(source)
     at = local(analysis.created_utc, source)
+    observed = apart(_observations(analysis, judged))
     control = object_uid(analysis, KIND).rpartition(".")[2][-20:]
     segments = [
         header(analysis.site, at, control, analysis.language),
         _patient(about),
-        _request(about, at, analysis.language),
-        *(segment("OBX", str(number), *each) for number, each in enumerate(_observations(analysis), start=1)),
+        _request(judged.procedure if judged else about.procedure, about, at, analysis.language),
+        *(segment("OBX", str(number), *each) for number, each in enumerate(observed, start=1)),
     ]
     return message(segments)
 
@@ -48,21 +53,24 @@ def _patient(about: PatientStudy) -> str:
     return segment("PID", "1", "", identifier, "", name, "", about.birth_date, text(about.sex))
 
 
-def _request(about: PatientStudy, at: datetime, language: Language) -> str:
+def _request(procedure: Code, about: PatientStudy, at: datetime, language: Language) -> str:
     taken = about.study_date + (about.study_time if about.study_date else "")
-    fields = ["OBR", "1", "", text(about.accession), coded(language, _CHEST_CT), *[""] * 2, taken]
+    fields = ["OBR", "1", "", text(about.accession), coded(language, procedure), *[""] * 2, taken]
     fields += [""] * (22 - len(fields)) + [moment(at), "", "", "P"]
     return segment(*fields)
 
 
-def _observations(analysis: Analysis) -> Iterator[Sequence[str]]:
+def _observations(analysis: Analysis, judged: Judged | None) -> Iterator[Sequence[str]]:
     """Everything after OBX-1."""
     triage, language = analysis.triage, analysis.language
     yield _code(language, codes.SUMMARY, codes.OUTCOMES[analysis.outcome])
     yield _code(language, codes.TRIAGE, codes.TRIAGE_LEVELS[triage.level], ABNORMAL.get(triage.level, ""))
     for reason in triage.reasons:
         yield _words(language, codes.TRIAGE_REASON, reason)
-    yield from _figures(analysis)
+    yield from _found(analysis)
+    if judged:
+        yield from _theirs(judged)
+    yield from _said(analysis)
     for remark in analysis.remarks:
         yield _code(language, codes.WEIGHTS[remark.weight], codes.REASONS[remark.reason])
     for words in analysis.not_assessed:
@@ -77,8 +85,9 @@ def _observations(analysis: Analysis) -> Iterator[Sequence[str]]:
     yield _words(language, codes.COMMENT, say(language, "statement"))
 
 
-def _figures(analysis: Analysis) -> Iterator[Sequence[str]]:
-    if analysis.outcome is Outcome.NOT_ANALYSED:
+def _found(analysis: Analysis) -> Iterator[Sequence[str]]:
+    """What was looked for and found."""
+    if not analysis.looked:
         return
     language = analysis.language
     reliable = codes.COUNT_RELIABLE if analysis.count_reliable else codes.COUNT_NOT_RELIABLE
@@ -88,9 +97,34 @@ def _figures(analysis: Analysis) -> Iterator[Sequence[str]]:
         yield _code(language, codes.PATTERN, codes.PATTERN_LEVELS[analysis.pattern.level])
     if analysis.nodules:
         largest = max(analysis.nodules, key=lambda nodule: nodule.diameter_mm)
-        yield _number(language, _LARGEST, rounding.length_mm(largest.diameter_mm), codes.MM)
+        yield _number(language, codes.LARGEST, rounding.length_mm(largest.diameter_mm), codes.MM)
     if analysis.spread:
         yield _code(language, codes.DISTRIBUTION, codes.DISTRIBUTIONS[analysis.spread.distribution])
+    for effusion in analysis.effusions:
+        yield _number(language, codes.EFFUSION, effusion.volume_ml, codes.ML, codes.SIDES[effusion.side])
+
+
+def _theirs(judged: Judged) -> Iterator[Sequence[str]]:
+    """The lesions of somebody else's report, by the equipment that found them (OBX-18)."""
+    language, found_by = judged.language, judged.reported.observer
+    by = (*[""] * 6, _equipment(found_by)) if found_by.device else ()
+    yield (*_number(language, codes.LESIONS, judged.reported.brought.told, codes.NO_UNITS), *by)
+    if (largest_mm := judged.largest_mm) is not None:
+        yield (*_number(language, codes.LARGEST, rounding.length_mm(largest_mm), codes.MM), *by)
+    yield _words(language, _JUDGED_UID, judged.report_uid)
+    for sentence in judged.sentences:
+        yield _words(language, codes.COMPLETENESS, sentence)
+
+
+def _equipment(found_by: Observer) -> str:
+    """What the report calls it (EI)."""
+    uid = ("", found_by.uid, "ISO") if found_by.uid else ()
+    return "^".join((text(found_by.device), *uid))
+
+
+def _said(analysis: Analysis) -> Iterator[Sequence[str]]:
+    """What criteria, guidelines and a comparison say."""
+    language = analysis.language
     for advice in analysis.advice:
         if advice.applies:
             yield _words(language, codes.GUIDELINES[advice.guideline], advice_wording.said(advice, language))
@@ -98,8 +132,6 @@ def _figures(analysis: Analysis) -> Iterator[Sequence[str]]:
         yield _words(language, codes.CRITERIA, judgement_wording.verdict(found, language))
     if analysis.change:
         yield _words(language, codes.COMPARISON, comparison_wording.said(analysis.change, language))
-    for effusion in analysis.effusions:
-        yield _number(language, codes.EFFUSION, effusion.volume_ml, codes.ML, codes.SIDES[effusion.side])
 
 
 def _number(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from millet.codec import codes
+from millet.codec.codes import Code
 from millet.codec.source import Source
 
 _DAY = re.compile(r"[0-9]{8}")
@@ -27,6 +29,8 @@ class PatientStudy:
     """YYYYMMDD."""
     study_time: str
     """HHMMSS."""
+    procedure: Code
+    """CT of the chest; of a report, which may be of anything, an imaging procedure."""
 
 
 def patient_study(source: Source) -> PatientStudy:
@@ -43,6 +47,7 @@ def patient_study(source: Source) -> PatientStudy:
         accession=source.inherited_text("AccessionNumber"),
         study_date=_day(source.inherited_text("StudyDate")),
         study_time=time[:6] if len(time) in {2, 4, 6} else "",
+        procedure=codes.ANY_PROCEDURE if source.is_report else codes.CHEST_CT,
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from millet.codec.elements import plain
 from millet.codec.outline import planes
 from millet.codec.source import Source
+from millet.codec.sr_observer import Observer
 from millet.codec.sr_reading import ReadLesion, ReadReport
 from millet.codec.sr_region import Flaw
 from millet.codec.sr_sites import compartment_of, organ_of
@@ -52,6 +53,8 @@ class Reported(NamedTuple):
     """Sentences: what was left out or is to be doubted, and how often."""
     whole: bool
     """Whether the report could be read to its end."""
+    observer: Observer
+    """Who found the lesions."""
 
 
 def reported(report: ReadReport, series: Source | None, asked: Asked) -> Reported:
@@ -75,7 +78,7 @@ def reported(report: ReadReport, series: Source | None, asked: Asked) -> Reporte
     brought = Brought(exam=exam, left_out=len(report.lesions) - len(lesions))
     told = [phrase("judged.counted", what=what, count=count) for what, count in sorted(seen.items())]
     unknown = _unknown(report, exam, unstacked=series is not None and images is None)
-    return Reported(brought, (*told, *unknown), report.whole)
+    return Reported(brought, (*told, *unknown), report.whole, report.observer)
 
 
 def _unknown(report: ReadReport, exam: Exam, *, unstacked: bool) -> Iterator[str]:

@@ -13,6 +13,7 @@ from millet.codec.elements import Encoded, Raw, encode_raw, read_elements, tag_o
 from millet.codec.elements import dataset as encode
 from millet.codec.letters import Letters, letters_of
 from millet.codec.text import decode
+from millet.core.assembler import REPORTS
 from millet.core.reasons import Reason
 from millet.errors import UnfitSeries
 
@@ -152,6 +153,11 @@ class Source:
     def frame_of_reference_uid(self) -> str:
         """Frame of Reference UID of the first instance, or the empty string."""
         return self.images[0].text("FrameOfReferenceUID")
+
+    @property
+    def is_report(self) -> bool:
+        """Whether the instances are structured reports, and none of them an image."""
+        return all(image.sop_class_uid in REPORTS for image in self.images)
 
     @cached_property
     def letters(self) -> Letters:

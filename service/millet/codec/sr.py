@@ -30,7 +30,7 @@ def encode(analysis: Analysis, source: Source) -> bytes:
     pen = pen_of(analysis, source)
     content = pen.root(
         codes.REPORT,
-        [*context(analysis, pen), *_measurements(analysis, source, pen), evaluations(analysis, pen)],
+        [*context(analysis, source, pen), *_measurements(analysis, source, pen), evaluations(analysis, pen)],
         template="1500",
     )
     made = Document("sr", COMPREHENSIVE_3D_SR, predecessor=analysis.predecessor)

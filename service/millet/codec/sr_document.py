@@ -84,10 +84,11 @@ def _predecessor(before: Predecessor | None, sop_class_uid: str) -> Encoded:
     return dataset(PredecessorDocumentsSequence=[study])
 
 
-def context(analysis: Analysis, pen: Pen) -> Iterator[Item]:
-    """As `observed`, of an analysis."""
+def context(analysis: Analysis, source: Source, pen: Pen) -> Iterator[Item]:
+    """As `observed`, of an analysis; what a report is of that was not analysed, nobody knows."""
     made_by = analysis.provenance
-    return observed(made_by.software_version, made_by.model_digest, codes.CT_PROCEDURE, pen)
+    procedure = codes.ANY_PROCEDURE if source.is_report else codes.CT_PROCEDURE
+    return observed(made_by.software_version, made_by.model_digest, procedure, pen)
 
 
 def observed(version: str, digest: str, procedure: Code, pen: Pen) -> Iterator[Item]:

@@ -18,6 +18,7 @@ from millet.codec import sr_lesion as known
 from millet.codec.codes import Code
 from millet.codec.outline import Plane
 from millet.codec.sr_lesion import key
+from millet.codec.sr_observer import Observer, observer
 from millet.codec.sr_region import Flaw, Segment, region_of
 from millet.codec.sr_tree import Node
 from millet.codec.sr_tree import read as read_tree
@@ -80,6 +81,8 @@ class ReadReport:
     """Whether the report could be read to its end."""
     parameters: Mapping[str, str]
     """Of the algorithm, where the report lists them as `name=value`, as ours does ("model-sha256")."""
+    observer: Observer
+    """Who found them."""
 
 
 def read(
@@ -118,6 +121,7 @@ def read(
         passed_over=tuple(passed),
         whole=tree.whole and bool(root.children),
         parameters=_parameters(root),
+        observer=observer(root),
     )
 
 

@@ -38,6 +38,7 @@ SEQUENCE_END = 0xFFFE_E0DD
 
 _WANTED = """
 SpecificCharacterSet SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID
+Manufacturer ManufacturerModelName SoftwareVersions
 RelationshipType ValueType ConceptNameCodeSequence ConceptCodeSequence ContentSequence TextValue UID
 MeasuredValueSequence MeasurementUnitsCodeSequence NumericValue GraphicData GraphicType
 ReferencedFrameOfReferenceUID ReferencedSOPSequence ReferencedSOPClassUID ReferencedSOPInstanceUID
@@ -48,6 +49,10 @@ _EVIDENCE = ("CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenc
 _TAGS = {tag_of(keyword): keyword for keyword in _WANTED.split()}
 _TAGS_OF_EVIDENCE = {
     tag_of(keyword): keyword for keyword in (*_EVIDENCE, "ReferencedSeriesSequence", "SeriesInstanceUID")
+}
+_PREDECESSORS = ("PredecessorDocumentsSequence", "ReferencedSeriesSequence", "ReferencedSOPSequence")
+_TAGS_OF_PREDECESSORS = {
+    tag_of(keyword): keyword for keyword in (*_PREDECESSORS, "ReferencedSOPInstanceUID", "SOPInstanceUID")
 }
 
 Value = bytes | list["Found"]
@@ -74,7 +79,11 @@ class Node:
     @property
     def text(self) -> str:
         """Text Value, in the character set of the report."""
-        return text.decode(self.binary("TextValue"), self.charset).value
+        return self.words("TextValue")
+
+    def words(self, keyword: str) -> str:
+        """A value in the character set of the report."""
+        return text.decode(self.binary(keyword), self.charset).value
 
     @property
     def concept(self) -> Code | None:
@@ -168,6 +177,20 @@ def evidence(encoded: bytes) -> Sequence[str]:
     studies = [study for keyword in _EVIDENCE for study in root.below(keyword)]
     series = [one for study in studies for one in study.below("ReferencedSeriesSequence")]
     return list(dict.fromkeys(uid for one in series if (uid := one.word("SeriesInstanceUID"))))
+
+
+def succession(encoded: bytes) -> tuple[str, frozenset[str]]:
+    """The SOP Instance UID of a report, and those of its predecessors, whose content it has (PS3.3 C.17.2).
+
+    Raises:
+        ValueError: As `read` does.
+    """
+    root, _ = _read(encoded, _TAGS_OF_PREDECESSORS)
+    found: Sequence[Node] = [root]
+    for keyword in _PREDECESSORS:
+        found = [below for one in found for below in one.below(keyword)]
+    uid = root.word("SOPInstanceUID")
+    return uid, frozenset(one.word("ReferencedSOPInstanceUID") for one in found) - {uid}
 
 
 def _read(encoded: bytes, tags: Mapping[int, str]) -> tuple[Node, bool]:

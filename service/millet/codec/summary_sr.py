@@ -40,7 +40,7 @@ def encode(analysis: Analysis, source: Source, *, masks: bool) -> bytes:
     shown = list(_groups(analysis, source, pen))
     measured = [pen.container(codes.MEASUREMENTS, shown)] if shown else []
     said = evaluations(analysis, pen, list(_said(analysis, len(shown), pen, masks=masks)))
-    content = pen.root(codes.REPORT, [*context(analysis, pen), *measured, said], template="1500")
+    content = pen.root(codes.REPORT, [*context(analysis, source, pen), *measured, said], template="1500")
     others = [Made("sr", COMPREHENSIVE_3D_SR), *([Made("seg", SEGMENTATION)] if masks else [])]
     return document(Document(KIND, COMPREHENSIVE_SR, refers_to=others), content, analysis, source)
 

@@ -21,10 +21,12 @@ _ENDINGS = {DICOM: ".dcm", HL7: ".hl7", "application/fhir+json": ".json"}
 CALLING = ("webhook", "mail")
 """Transports of notifications that call somebody."""
 LISTING = ("oru", "fhir", "ups")
-"""Transports of notifications to systems that keep one entry for each study: the newest alone counts."""
+"""Transports of notifications to systems that keep one entry for each study."""
 NOTIFYING = (*CALLING, *LISTING)
 """They are sent nothing else."""
-TRANSPORTS = ("folder", "dicom", "stow", "http", "mllp", *NOTIFYING)
+TELLING = ("http", "mllp", *NOTIFYING)
+"""Transports to those for whom a newer message replaces an older one about the same; archives keep all."""
+TRANSPORTS = ("folder", "dicom", "stow", *TELLING)
 _ONLY = {"dicom": DICOM, "stow": DICOM, "mllp": HL7, **dict.fromkeys(NOTIFYING, NOTICE)}
 """What a transport is made for; the others carry anything."""
 ON_REQUEST = frozenset(["labelmap", "cad"])
@@ -39,6 +41,15 @@ def is_sent(kind: str) -> bool:
 def is_instance(kind: str) -> bool:
     """Whether a kind of object is a DICOM instance, which has a UID."""
     return media_type(kind) == DICOM
+
+
+def is_replaced(kind: str) -> bool:
+    """Whether a report of a later generation takes the place of one of that kind, where it comes to.
+
+    HL7 results have the same name in each generation; instances and FHIR resources have identifiers of
+    their own, and stand beside each other.
+    """
+    return media_type(kind) == HL7
 
 
 def media_type(kind: str) -> str:

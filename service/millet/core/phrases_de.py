@@ -63,6 +63,8 @@ PHRASES: Mapping[str, str] = {
     "count.small-nodules": "{count} kleine Rundherde",
     "count.mass": "{count} Raumforderung",
     "count.masses": "{count} Raumforderungen",
+    "count.lesion": "{count} Läsion",
+    "count.lesions": "{count} Läsionen",
     "count.slice": "{count} Schicht",
     "count.slices": "{count} Schichten",
     "lobe.right-upper": "rechter Oberlappen",
@@ -89,9 +91,9 @@ PHRASES: Mapping[str, str] = {
     "triage.doubt": "{reason} ({detail})",
     "triage.nothing": "nichts gefunden, was die Dringlichkeit erhöht; dies schließt nichts aus",
     "triage.unflagged": "{count}, nichts, was die Dringlichkeit erhöht",
-    "triage.judged": "{lesions} Läsionen eines fremden Berichts: {criteria}, Stufe {level}, {meaning}",
-    "triage.judged-unknown": "{lesions} Läsionen eines fremden Berichts: {criteria} nicht ausgewertet, {why}",
-    "triage.judged-nothing": "{lesions} Läsionen eines fremden Berichts; keine Kriterien sind erfüllt, "
+    "triage.judged": "{lesions} eines fremden Berichts: {criteria}, Stufe {level}, {meaning}",
+    "triage.judged-unknown": "{lesions} eines fremden Berichts: {criteria} nicht ausgewertet, {why}",
+    "triage.judged-nothing": "{lesions} eines fremden Berichts; keine Kriterien sind erfüllt, "
     "was nichts ausschließt",
     # what is remarked
     "remark": "{reason}: {detail}",

@@ -62,6 +62,8 @@ PHRASES: Mapping[str, str] = {
     "count.small-nodules": "{count} small nodules",
     "count.mass": "{count} mass",
     "count.masses": "{count} masses",
+    "count.lesion": "{count} lesion",
+    "count.lesions": "{count} lesions",
     "count.slice": "{count} slice",
     "count.slices": "{count} slices",
     "lobe.right-upper": "right upper lobe",
@@ -88,10 +90,9 @@ PHRASES: Mapping[str, str] = {
     "triage.doubt": "{reason} ({detail})",
     "triage.nothing": "nothing found that raises the priority; this rules nothing out",
     "triage.unflagged": "{count}, nothing that raises the priority",
-    "triage.judged": "{lesions} lesions of somebody else's report: {criteria}, level {level}, {meaning}",
-    "triage.judged-unknown": "{lesions} lesions of somebody else's report: {criteria} not evaluated, {why}",
-    "triage.judged-nothing": "{lesions} lesions of somebody else's report; no criteria hold, which rules "
-    "nothing out",
+    "triage.judged": "{lesions} of somebody else's report: {criteria}, level {level}, {meaning}",
+    "triage.judged-unknown": "{lesions} of somebody else's report: {criteria} not evaluated, {why}",
+    "triage.judged-nothing": "{lesions} of somebody else's report; no criteria hold, which rules nothing out",
     # what is remarked
     "remark": "{reason}: {detail}",
     "set-aside": "set aside: {what}",

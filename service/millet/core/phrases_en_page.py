@@ -187,13 +187,13 @@ PHRASES: Mapping[str, str] = {
     "page.sizes.picture": "Nodules by mean diameter: {told}",
     "page.sizes.bar": "{count} of {mm} mm",
     "page.sizes.said": "Mean diameter in mm. Brighter: from 6 mm on, where guidelines ask for follow-up.",
-    "page.sizes.spread": "Median {median:.1f} mm, from {low:.1f} to {high:.1f} mm (tenth to ninetieth of a "
-    "hundred), variation {cv:.2f}.",
+    "page.sizes.spread": "Median {median:.1f} mm, 10th to 90th percentile {low:.1f} to {high:.1f} mm, "
+    "coefficient of variation {cv:.2f}.",
     "page.sizes.none": "No nodule to be measured.",
     "page.by-lobe": "By lobe",
     "page.by-zone": "By zone",
-    "page.lobes.said": "Nodules, seen from the front; the brighter, the more of them in 100 ml:",
-    "page.zones.said": "Nodules, and how many in 100 ml, seen from the front. The lobes are not told apart: "
+    "page.lobes.said": "Nodules, seen from the front; the brighter, the more of them in 100 mL:",
+    "page.zones.said": "Nodules, and how many in 100 mL, seen from the front. The lobes are not told apart: "
     "no fissure was found.",
     "page.zone": "Zone",
     "page.right": "Right",
@@ -202,8 +202,8 @@ PHRASES: Mapping[str, str] = {
     "page.not-counted": "Where the nodules lie was not counted.",
     "page.sides": "Right {right}, left {left}.",
     "page.distribution": "Distribution: {named}.",
-    "page.effusion": "Effusion {side}: {ml:.0f} ml.",
-    "page.lungs": "Lungs looked at: right {right:.1f} l, left {left:.1f} l.",
+    "page.effusion": "Effusion {side}: {ml:.0f} mL.",
+    "page.lungs": "Lungs looked at: right {right:.1f} L, left {left:.1f} L.",
     "page.since-prior": "Since the prior",
     "page.no-prior-asked": "No prior was asked for.",
     "page.not-compared": "Not compared: {why}.",

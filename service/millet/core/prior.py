@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
+from millet.core.assembler import REPORTS
 from millet.core.kernel import blur_mm
 from millet.core.series import SliceHeader
 
@@ -67,6 +68,7 @@ class Facts:
             time=header.acquisition_time,
             kernel=header.kernel,
             slice_mm=header.slice_thickness_mm or 0.0,
+            origin=Origin.REPORT if header.sop_class_uid in REPORTS else Origin.OURS,
         )
 
     def read_by(self, model_digest: str, *, analysed: bool) -> Facts:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from millet.core import pattern as patterns
 from millet.core.analysis import Effusion, Pattern, Triage, TriageLevel
 from millet.core.judgement import Judgement
-from millet.core.language import coded, listed, phrase
+from millet.core.language import listed, phrase
 from millet.core.nodule import Nodule, NoduleClass, Side
 from millet.core.reasons import UNRELIABLE_COUNT, Reason, Remark, Weight
 
@@ -42,14 +42,14 @@ def judge(exam: Exam) -> Triage:
     held = [(level, text) for level, rule in RULES if (text := rule(exam))]
     if not held:
         return Triage(level=TriageLevel.UNFLAGGED, reasons=(_unflagged(exam),))
-    texts = [text for _, text in held]
-    told = [text for number, text in enumerate(texts) if not any(text in before for before in texts[:number])]
+    texts = tuple(dict.fromkeys(text for _, text in held))
+    told = (text for text in texts if not any(text in other for other in texts if other != text))
     return Triage(level=held[0][0], reasons=tuple(told))
 
 
 def not_assessed(remark: Remark) -> Triage:
     """The triage of a series that was not analysed."""
-    reason = coded("reason", remark.reason.value)
+    reason = phrase(f"reason.{remark.reason}")
     told = (
         phrase("triage.not-analysed-detail", reason=reason, detail=remark.detail)
         if remark.detail
@@ -65,7 +65,7 @@ def judged(judgements: Sequence[Judgement], lesions: int) -> Triage:
     """
     told = [found for one in judgements if (found := _judged(one, lesions))]
     if not told:
-        quiet = phrase("triage.judged-nothing", lesions=lesions)
+        quiet = phrase("triage.judged-nothing", lesions=_lesions(lesions))
         return Triage(level=TriageLevel.UNFLAGGED, reasons=(quiet,))
     told.sort(key=lambda found: _SOONEST.index(found[0]))
     return Triage(level=told[0][0], reasons=tuple(words for _, words in told))
@@ -73,7 +73,7 @@ def judged(judgements: Sequence[Judgement], lesions: int) -> Triage:
 
 def _judged(found: Judgement, lesions: int) -> tuple[TriageLevel, str] | None:
     """How soon one judgement asks for somebody, and why; None where it does not."""
-    said: dict[str, object] = {"lesions": lesions, "criteria": found.criteria}
+    said: dict[str, object] = {"lesions": _lesions(lesions), "criteria": found.criteria}
     if found.level:
         ours = found.criteria == patterns.PROPOSAL.identifier
         level = _OF_PATTERN[min(found.level, patterns.PROBABLE)] if ours else TriageLevel.NOTABLE
@@ -81,6 +81,10 @@ def _judged(found: Judgement, lesions: int) -> tuple[TriageLevel, str] | None:
     if found.conditions and found.not_evaluated:
         return TriageLevel.NOTABLE, phrase("triage.judged-unknown", **said, why=found.not_evaluated)
     return None
+
+
+def _lesions(count: int) -> str:
+    return phrase("count.lesion" if count == 1 else "count.lesions", count=count)
 
 
 _OF_PATTERN = {1: TriageLevel.URGENT, patterns.PROBABLE: TriageLevel.CRITICAL}

@@ -54,6 +54,7 @@ def judge(
         created_utc=created_utc,
         software_version=__version__,
         configuration_digest=digest.judging(sets, __version__, bench.language),
+        report_uid=source.images[0].sop_instance_uid,
         language=bench.language,
     )
     return judged, source

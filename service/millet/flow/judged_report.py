@@ -1,6 +1,7 @@
-"""A report that was sent to be judged, from its bytes to an analysis and the SR that is made of it.
+"""A report that was sent to be judged, from its bytes to an analysis and what is made of it.
 
-    report -> lesions, and the images it names as far as they are here -> criteria -> Analysis -> SR
+    report -> lesions, and the images it names as far as they are here -> criteria -> Analysis
+           -> SR, messages
 
 A report that cannot be judged is not analysed, with its coded reason, as any series. One of our own that
 comes back is not judged and told of nowhere, else it would go round in circles.
@@ -10,24 +11,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from millet import __version__
-from millet.codec import judged_sr
 from millet.codec.document import MANUFACTURER
 from millet.codec.elements import read_elements, tag_of
-from millet.codec.judged_sr import Names
+from millet.codec.judged_sr import Judged
 from millet.codec.reported import Asked
-from millet.codec.sr_tree import evidence
+from millet.codec.source import Source
+from millet.codec.sr_tree import evidence, succession
 from millet.core import digest, triage
 from millet.core.analysis import Analysis, Outcome, Provenance, Triage, TriageLevel
 from millet.core.assembler import REPORTS
 from millet.core.language import phrase
 from millet.core.reasons import Reason, Remark, Weight
-from millet.core.uids import object_uid
 from millet.core.worded import worded
 from millet.errors import UnfitSeries
 from millet.flow.analyse import Made, Order, refused
 from millet.flow.foreign import Bench, judge
+from millet.flow.objects import judged_of
 from millet.flow.shelf import Taken
 
 MADE_BY = "criteria"
@@ -43,33 +45,70 @@ def holds_reports(instances: Sequence[Taken]) -> bool:
     return bool(instances) and all(one.image and one.image.sop_class_uid in REPORTS for one in instances)
 
 
-def finish(order: Order, reports: Sequence[bytes], images: Images, bench: Bench) -> Made:
-    """Judge the last of the reports of a series, in the order in which they came.
+class _Judged(NamedTuple):
+    """One report of the series."""
 
-    Lesions are held against the images where the report names one series of them that is here.
+    judged: Judged
+    source: Source
+    triage: Triage
+
+
+def finish(order: Order, reports: Sequence[bytes], images: Images, bench: Bench) -> Made:
+    """Judge the reports of a series, and tell the one that is most urgent; of several such, the last.
+
+    So a level falls where a report names the one it came from as its predecessor, and not because a further
+    one came. Lesions are held against the images where a report names one series of them that is here.
     """
-    last, blank = reports[-1], _blank(order, bench)
-    try:
-        _must_be_foreign(last)
-        judged, source = judge(last, _named(last, images), Asked(), order.created_utc, bench)
-    except UnfitSeries as verdict:
-        return _refused(blank, reports, verdict)
-    except ValueError as why:
-        return _refused(blank, reports, UnfitSeries(Reason.REPORT_UNFIT, str(why)))
-    found = judged.reported
-    earlier = (phrase("judged.earlier", count=len(reports) - 1),) if len(reports) > 1 else ()
+    blank = _blank(order, bench)
+    tried = [_tried(report, order, images, bench) for report in standing(reports)]
+    found = [one for one in tried if isinstance(one, _Judged)]
+    if not found:
+        return _refused(blank, reports, [one for one in tried if isinstance(one, UnfitSeries)][-1])
+    soonest = max(reversed(found), key=lambda one: list(TriageLevel).index(one.triage.level))
+    judged = soonest.judged
+    beside = {
+        "judged.others": len(found) - 1,
+        "judged.unfit": len(tried) - len(found),
+        "judged.replaced": len(reports) - len(tried),
+    }
+    told = (phrase(key, count=count) for key, count in beside.items() if count)
     analysis = worded(
         replace(
             blank,
             outcome=Outcome.JUDGED,
             judgements=judged.judgements,
-            triage=triage.judged(judged.judgements, found.brought.told),
-            not_assessed=(NOTHING_LOOKED_FOR, *found.told, *earlier),
+            triage=soonest.triage,
+            not_assessed=(NOTHING_LOOKED_FOR, *judged.reported.told, *told),
             provenance=_provenance(judged.configuration_digest),
         )
     )
-    names = Names(object_uid(analysis, "sr-series"), object_uid(analysis, "sr"))
-    return Made(analysis=analysis, objects={"sr": judged_sr.encode(judged, source, names)}, candidates=())
+    return Made(analysis=analysis, objects=judged_of(analysis, judged, soonest.source), candidates=())
+
+
+def standing(reports: Sequence[bytes]) -> Sequence[bytes]:
+    """Those that no other names as its predecessor; all, where each is named."""
+    named = [_succession(report) for report in reports]
+    replaced = frozenset[str]().union(*(before for _, before in named))
+    return [report for report, (uid, _) in zip(reports, named, strict=True) if uid not in replaced] or reports
+
+
+def _succession(report: bytes) -> tuple[str, frozenset[str]]:
+    try:
+        return succession(report)
+    except ValueError:
+        return "", frozenset()
+
+
+def _tried(report: bytes, order: Order, images: Images, bench: Bench) -> _Judged | UnfitSeries:
+    """A report judged, or why it cannot be."""
+    try:
+        _must_be_foreign(report)
+        judged, source = judge(report, _named(report, images), Asked(), order.created_utc, bench)
+    except UnfitSeries as verdict:
+        return verdict
+    except ValueError as why:
+        return UnfitSeries(Reason.REPORT_UNFIT, str(why))
+    return _Judged(judged, source, triage.judged(judged.judgements, judged.reported.brought.told))
 
 
 def _blank(order: Order, bench: Bench) -> Analysis:
@@ -109,10 +148,8 @@ def _provenance(configuration_digest: str) -> Provenance:
 
 
 def _refused(blank: Analysis, reports: Sequence[bytes], verdict: UnfitSeries) -> Made:
-    """With an SR alone: messages and CAD are of a chest CT."""
     remark = Remark(reason=verdict.reason, weight=Weight.REFUSES, detail=verdict.detail)
-    made = refused(blank, reports, remark)
-    return replace(made, objects={kind: made.objects[kind] for kind in {"sr"} & made.objects.keys()})
+    return refused(blank, reports, remark)
 
 
 def _must_be_foreign(report: bytes) -> None:

@@ -14,8 +14,6 @@ from millet.codec import notice
 from millet.core.notification import WINDOW_S, News, Rule, news, plan
 from millet.ports import (
     Clock,
-    Delivery,
-    Destination,
     Due,
     Message,
     NoticeLog,
@@ -69,24 +67,3 @@ class Notifier:
         if self.log.settle(recipient, settled, sent):
             for told in every:
                 self.told(recipient, told)
-
-
-@dataclass(frozen=True, slots=True)
-class Newest:
-    """A `Destination` that keeps one entry for each study: what a newer message replaced is passed over.
-
-    A message whose try failed comes again later than the one after it, and would undo what that one said.
-    """
-
-    to: Destination
-    log: NoticeLog
-
-    @property
-    def limit_s(self) -> float:
-        """See `ports.Destination`."""
-        return self.to.limit_s
-
-    def deliver(self, delivery: Delivery, encoded: bytes) -> None:
-        """Send one message, unless it is old; see `ports.Destination`. Raises StoreError, too."""
-        if not 0 < notice.sequence(encoded) < self.log.told(delivery):
-            self.to.deliver(delivery, encoded)

@@ -12,6 +12,7 @@ from millet.codec import (
     chest_cad,
     fhir,
     gsps,
+    judged_sr,
     key_images,
     labelmap,
     nodule_masks,
@@ -22,9 +23,11 @@ from millet.codec import (
     sr,
     summary_sr,
 )
+from millet.codec.judged_sr import Judged, Names
 from millet.codec.source import Source
 from millet.core.analysis import Analysis
 from millet.core.labels import Labels
+from millet.core.uids import object_uid
 from millet.flow.surroundings import Shown
 
 
@@ -64,11 +67,29 @@ def _pictures(analysis: Analysis, shown: Shown) -> Mapping[str, bytes]:
 
 
 def reports_of(analysis: Analysis, source: Source, *, masks: bool) -> Mapping[str, bytes]:
-    """What tells of an analysis without its pixels; of a series that was not analysed, too."""
-    return {
+    """What tells of an analysis without its pixels; of a series that was not analysed, too.
+
+    Summary and CAD are of images: there is none of them of reports.
+    """
+    told = {
         "sr": sr.encode(analysis, source),
-        summary_sr.KIND: summary_sr.encode(analysis, source, masks=masks),
-        chest_cad.KIND: chest_cad.encode(analysis, source),
         fhir.KIND: fhir.encode(analysis, source),
         oru.KIND: oru.encode(analysis, source),
+    }
+    if source.is_report:
+        return told
+    return {
+        **told,
+        summary_sr.KIND: summary_sr.encode(analysis, source, masks=masks),
+        chest_cad.KIND: chest_cad.encode(analysis, source),
+    }
+
+
+def judged_of(analysis: Analysis, judged: Judged, source: Source) -> Mapping[str, bytes]:
+    """What tells of somebody else's report that was judged; `source` is that report."""
+    names = Names(object_uid(analysis, "sr-series"), object_uid(analysis, "sr"))
+    return {
+        "sr": judged_sr.encode(judged, source, names),
+        fhir.KIND: fhir.encode(analysis, source, judged),
+        oru.KIND: oru.encode(analysis, source, judged),
     }

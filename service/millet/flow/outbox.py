@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from millet.core import breaker
 from millet.core.breaker import Breaker, Position
 from millet.core.retry import Patience, next_try_s, wait_s
-from millet.errors import DeliveryError, StoreError
+from millet.errors import DeliveryError, Replaced, StoreError
 from millet.ports import Clock, Delivery, DeliveryQueue, Destination, Later, ObjectStore, Verifier
 
 MARGIN_S = 30.0
@@ -26,8 +26,8 @@ LONGEST_PROBE_S = 60.0
 """Longest wait between two probes of a destination that is away."""
 
 Tell = Callable[[str, Delivery, str], None]
-"""Told what became of a try: "delivered", "sent" (still to be verified), "retried", "away" or "dead"; the
-delivery, and why."""
+"""Told what became of a try: "delivered", "sent" (still to be verified), "replaced" (a newer one took its
+place), "retried", "away" or "dead"; the delivery, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +110,11 @@ class Outbox:
             return self._verify(delivery, tell)
         try:
             self._send(delivery)
+        except Replaced as newer:
+            self._change(breaker.untried)
+            self._queue.delivered(delivery)
+            tell("replaced", delivery, str(newer))
+            return False
         except DeliveryError as error:
             self._failed(delivery, error, tell)
             return False

@@ -147,7 +147,7 @@ class Seeking:
         try:
             if self.log.prior(one.series_id, one.generation) is None:
                 looking = _Looking(self, self._asked_for(one), one.key, search)
-                if left := looking.known():
+                if looking.is_of_images and (left := looking.known()):
                     self._reading.do(lambda: self._again(one, looking, left))
                     return
         except Exception as failure:  # noqa: BLE001 - the report is made all the same
@@ -194,6 +194,11 @@ class _Looking:
     asked: Asked
     key: SeriesKey
     search: _Search
+
+    @property
+    def is_of_images(self) -> bool:
+        """Whether it is for an exam that is looked at: a report that is judged is compared with nothing."""
+        return self.asked.own.origin is not Origin.REPORT
 
     def known(self) -> Sequence[_Step]:
         """Find the best that is known; what to analyse again comes back, the best first."""

@@ -1,14 +1,13 @@
 """The chest that the canary is: the smallest that is analysed, with nodules of every size that matters.
 
-46 slices, 0.6 MB. It is made once in a process, in half a second; what is new with each run is its number, of
-which its identifiers are a function.
+46 slices, 0.6 MB. It is drawn once, in a few seconds; what is new with each run is its number, of which its
+identifiers are a function.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 from millet.core.canary import PATIENT, Planted
@@ -22,8 +21,7 @@ NODULES, DIAMETER_MM = 10, (4.0, 9.0)
 PIXEL_MM, SLICE_MM = 1.4, 2.0
 
 
-@cache
-def phantom() -> Phantom:
+def draw() -> Phantom:
     """The chest."""
     from millet.phantom import presets  # which loads torch
 
@@ -32,13 +30,13 @@ def phantom() -> Phantom:
     return presets.make(preset, seed=SEED, scale=SCALE, scan=scan)
 
 
-def instances(number: int) -> Sequence[bytes]:
+def instances(chest: Phantom, number: int) -> Sequence[bytes]:
     """It as a CT series that was never sent before, in DICOM files."""
     from millet.phantom import dicom
 
-    return dicom.encoded(replace(phantom(), seed=number))
+    return dicom.encoded(replace(chest, seed=number))
 
 
-def planted() -> Sequence[Planted]:
+def planted(chest: Phantom) -> Sequence[Planted]:
     """Its nodules."""
-    return [Planted(centre_mm=one.centre_mm, diameter_mm=one.diameter_mm) for one in phantom().truth]
+    return [Planted(centre_mm=one.centre_mm, diameter_mm=one.diameter_mm) for one in chest.truth]

@@ -25,7 +25,7 @@ from millet.ports.arrivals import (
     Recorded,
 )
 from millet.ports.commitment import Commitment, Promise, PromiseLog, QuestionLog, Requester
-from millet.ports.deliveries import DeadLetters, DeliveryQueue, Later, Selection
+from millet.ports.deliveries import DeadLetters, DeliveryQueue, Later, Selection, Topic
 from millet.ports.detector import Detector, Peaks
 from millet.ports.doors import Answer, Ask, Begun, Gate, Pems, Shown, SignsIn
 from millet.ports.habits import Habits, Sender
@@ -139,6 +139,7 @@ __all__ = [
     "StoredSlice",
     "Take",
     "Taken",
+    "Topic",
     "UnderWay",
     "Verifier",
     "Work",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from millet.ports.work import Delivery
 
@@ -21,6 +21,15 @@ class Later:
     """Whether this was a try of the object; where the destination was away, it was none."""
 
 
+class Topic(NamedTuple):
+    """What a delivery says the newest of: a study, or a series."""
+
+    site: str
+    uid: str
+    is_replaced: bool
+    """Whether there is a newer delivery to the same destination about it."""
+
+
 class DeliveryQueue(Protocol):
     """The journal as the outbox sees it. Each method is one transaction, blocks, raises StoreError.
 
@@ -30,7 +39,15 @@ class DeliveryQueue(Protocol):
     def take(self, destination: str, holder: str, lease_s: float) -> Delivery | None:
         """The delivery of a destination that is longest due, or None.
 
-        It is this holder's alone until the lease ends; then it is due again, for anybody.
+        It is this holder's alone until the lease ends; then it is due again, for anybody. While an older one
+        about the same is in somebody's hand, or due itself, a newer one is not given to anybody; one that
+        waits for its next try, or was given up, holds up none.
+        """
+
+    def topics(self, delivery: Delivery) -> Sequence[Topic]:
+        """What a delivery that was taken is about; empty for what has its place beside all others.
+
+        A newer one that is made after this answer is given to nobody before this delivery is out of hand.
         """
 
     def let_go(self, holder: str) -> None:

@@ -62,8 +62,5 @@ class NoticeLog(Protocol):
         False, and nothing is noted, where one of the studies is due no longer, or again.
         """
 
-    def told(self, about: Delivery) -> int:
-        """How often the recipient of a message was told of its study until now."""
-
     def images(self, about: Delivery) -> Sequence[ImageReference]:
         """The instances of the series that a message is about."""

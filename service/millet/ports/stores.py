@@ -100,7 +100,10 @@ class Spool(Protocol):
         """Something to append with, of one thread."""
 
     def read(self, path: str, most_bytes: int | None = None) -> bytes:
-        """The bytes of a `Stored.path`, a DICOM file; no more than its first so many."""
+        """The bytes of a `Stored.path`, a DICOM file; no more than its first so many.
+
+        Raises Removed where they are kept no more, which a store that is away is not.
+        """
 
     def readable(self) -> Mapping[str, int | None]:
         """Segments that may hold what is not journalled, and up to where they are durable.

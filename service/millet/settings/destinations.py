@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from millet.core.media import CALLING, LISTING, NOTIFYING, TRANSPORTS, wanted
+from millet.core.media import CALLING, LISTING, NOTIFYING, TELLING, TRANSPORTS, wanted
 from millet.core.notification import LEVELS, Identify, Rule
 from millet.core.peer import PORTS, Peer
 
@@ -103,9 +103,9 @@ class DestinationSection:
         return self.kind in NOTIFYING
 
     @property
-    def keeps_entries(self) -> bool:
-        """Whether it keeps one entry for each study, which the newest notification alone may change."""
-        return self.kind in LISTING
+    def is_told(self) -> bool:
+        """Whether it gets messages of which a newer one replaces an older one about the same."""
+        return self.kind in TELLING
 
     @property
     def greets_by_tls(self) -> bool:

@@ -8,8 +8,9 @@ may hold several (`[[peer]]`), is written there as a TOML list of inline tables.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -40,7 +41,8 @@ def _from_file(file: Path | None, mistakes: list[str]) -> dict[str, Any]:
     try:
         table = tomllib.loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        mistakes.append(f"{file}: {error}")
+        why = error.strerror if isinstance(error, OSError) else error
+        mistakes.append(f"{file}: {why}")
         return {}
     return _typed(table, mistakes, _from_toml, str)
 
@@ -64,13 +66,19 @@ def _typed(
     values = {}
     for name, value in raw.items():
         if name not in kinds:
-            mistakes.append(f"{shown(name)} is no setting")
+            mistakes.append(f"{shown(name)} is no setting{_meant(name, kinds, shown)}")
             continue
         try:
             values[name] = read(kinds[name], value)
         except ValueError as error:
             mistakes.append(f"{shown(name)}: {error}")
     return values
+
+
+def _meant(name: str, known: Collection[str], shown: Callable[[str], str] = str) -> str:
+    """The name that a misspelt one is nearest to, if any is near."""
+    near = get_close_matches(name, known, n=1)
+    return f" (is {shown(near[0])} meant?)" if near else ""
 
 
 def _from_text(kind: Any, text: str) -> Any:
@@ -120,15 +128,15 @@ def _table(section: Any, table: Mapping[str, Any]) -> Any:
         try:
             values[name] = _from_toml(kinds[name], value)
         except KeyError:
-            mistakes.append(f"{name} is no setting of it")
+            mistakes.append(f"{name} is no setting of it{_meant(name, kinds)}")
         except ValueError as error:
             mistakes.append(f"{name}: {error}")
     if not mistakes:
         try:
             return section(**values)
         except TypeError:
-            required = ", ".join(name for name in kinds if name not in values)
-            mistakes.append(f"something is missing: {required}")
+            missing = (one.name for one in fields(section) if one.default is MISSING)
+            mistakes.append(f"missing: {', '.join(name for name in missing if name not in values)}")
         except ValueError as error:
             mistakes.append(str(error))
     raise ValueError("; ".join(mistakes))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from fakes import MemoryObjects
-from instances import START_UTC, entry
+from instances import START_UTC, entry, header
 
 from millet.edge.journal import SqlJournal, migrate_apart, open_engine, sqlite_url
 from millet.edge.journal.database import OLDEST, newest
@@ -200,3 +200,30 @@ def test_the_folder_is_made_when_there_is_none(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StoreError, match="cannot be made"):
         open_engine(sqlite_url(tmp_path / "file" / "journal.db"))
+
+
+def test_messages_and_results_of_before_keep_their_order(engine):
+    """What older code left is about its study or its series; of a digest it is not known."""
+    migrate(engine)
+    journal = filled(engine)
+    kinds = ("hl7-oru", "notice-a", "urgent-b", "digest-c", "seg")
+    with engine.begin() as connection:
+        at = "'2026-01-02 03:04:05'"
+        for number, kind in enumerate(kinds, start=2):
+            made = f"{number}, 1, '{kind}', 'aa'"
+            connection.execute(sa.text(f"INSERT INTO object (id, analysis_id, kind, path) VALUES ({made})"))
+            columns = "object_id, destination, state, attempts, created_utc, next_try_utc"
+            row = f"{number}, 'ris', 'pending', 0, {at}, {at}"
+            connection.execute(sa.text(f"INSERT INTO delivery ({columns}) VALUES ({row})"))
+    migrate(engine, "0014")
+    migrate(engine)
+    study, series = header(1).study_uid, header(1).series_uid
+    with engine.connect() as connection:
+        rows = connection.execute(
+            sa.text(
+                "SELECT kind, uid, number FROM topic JOIN delivery ON delivery.id = delivery_id"
+                " JOIN object ON object.id = object_id ORDER BY delivery_id"
+            )
+        ).all()
+    assert rows == [("hl7-oru", series, 1), ("notice-a", study, 1), ("urgent-b", study, 2)]
+    assert journal.backlog()["ris"].waiting == len(kinds)

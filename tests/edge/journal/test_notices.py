@@ -13,7 +13,7 @@ from notices import CRITICAL, NOTABLE, UNFLAGGED, URGENT
 from millet.core import canary
 from millet.core.notification import Ground
 from millet.edge.journal import SqlJournal, open_engine
-from millet.ports import Flag, Message, Settled
+from millet.ports import Flag, Later, Message, Settled
 
 HOUR_S = 3600.0
 
@@ -26,10 +26,13 @@ class Bench:
         self.journal = SqlJournal(self.engine, lambda *_: None, MemoryObjects())
         self.instances = 0
 
-    def commit(self, level, series="1.2.1", recipients=("ward",), source=SOURCE):
+    def commit(self, level, series="1.2.1", recipients=("ward",), source=SOURCE, study=""):
         """One more generation of a series, ended."""
         self.instances += 1
-        came = self.journal.record(entry(self.instances, series_uid=series, source=source))
+        one = entry(self.instances, series_uid=series, source=source)
+        came = self.journal.record(
+            replace(one, header=replace(one.header, study_uid=study or one.header.study_uid))
+        )
         self.journal.close(came.series_id, came.generation, START_UTC)
         work = self.journal.claim(came.series_id, came.generation)
         made = analyses.analysis()
@@ -114,11 +117,10 @@ def test_a_message_is_a_delivery_as_any_other(bench):
     assert bench.settle(bench.journal.due("ward"), CRITICAL, Message(kind="urgent-b", path="aa/cc"))
     assert (bench.journal.sent("ward", HOUR_S), bench.journal.sent("ward", -1.0)) == (1, 0)
     assert bench.journal.sent("desk", HOUR_S) == 0
-    taken = [bench.journal.take("ward", "one", 60.0) for _ in range(2)]
-    assert [(one.kind, one.path, one.series_uid) for one in taken] == [
-        ("notice-a", "aa/bb", "1.2.1"),
-        ("urgent-b", "aa/cc", "1.2.1"),
-    ]
+    for told in (("notice-a", "aa/bb", "1.2.1"), ("urgent-b", "aa/cc", "1.2.1")):
+        taken = bench.journal.take("ward", "one", 60.0)
+        assert (taken.kind, taken.path, taken.series_uid) == told
+        bench.journal.delivered(taken)
 
 
 def test_nobody_hears_of_the_canary(bench):
@@ -127,16 +129,50 @@ def test_nobody_hears_of_the_canary(bench):
     assert not bench.journal.due("ward")
 
 
-def test_how_often_a_study_was_told_is_known_of_each_message(bench):
-    """So that one which a newer replaced is known to be old; who was told nothing knows of none."""
-    bench.commit(URGENT)
-    assert bench.settle(bench.journal.due("ward"), URGENT, Message(kind="notice-a", path="aa/bb"))
-    message = bench.journal.take("ward", "one", 60.0)
-    assert bench.journal.told(message) == 1
-    bench.commit(CRITICAL)
-    assert bench.settle(bench.journal.due("ward"), CRITICAL, Message(kind="urgent-b", path="aa/cc"))
-    assert bench.journal.told(message) == 2
-    assert bench.journal.told(replace(message, destination="desk")) == 0
+def told(bench, level, kind, series="1.2.1", recipients=("ward",)):
+    """A message about one more generation, for each recipient."""
+    bench.commit(level, series, recipients)
+    for recipient in recipients:
+        message = Message(kind=f"{kind}-{recipient}", path="aa/bb")
+        assert bench.settle(bench.journal.due(recipient), level, message, recipient)
+
+
+def replaced(journal, delivery):
+    """Of which studies a delivery says what is old."""
+    return [one.is_replaced for one in journal.topics(delivery)]
+
+
+def test_a_message_is_known_to_be_old_once_there_is_a_newer_one(bench):
+    """By its study and its recipient, whatever became of the newer one."""
+    told(bench, URGENT, "notice-a", recipients=("ward", "desk"))
+    first = {name: bench.journal.take(name, "one", 60.0) for name in ("ward", "desk")}
+    told(bench, CRITICAL, "urgent-b")
+    assert replaced(bench.journal, first["ward"]) == [True]
+    assert replaced(bench.journal, first["desk"]) == [False]
+    bench.journal.delivered(first["ward"])
+    newer = bench.journal.take("ward", "one", 60.0)
+    assert replaced(bench.journal, newer) == [False]
+    bench.journal.give_up(newer, "refused")
+    assert replaced(bench.journal, first["ward"]) == [True]
+
+
+def test_a_digest_is_held_up_by_each_of_its_studies_and_says_which_are_new(bench):
+    """While it waits for its next try it holds up none of them."""
+    journal = bench.journal
+    told(bench, URGENT, "notice-a")
+    single = journal.take("ward", "one", 60.0)
+    bench.commit(NOTABLE)
+    bench.commit(URGENT, "1.2.2", study="1.7.2")
+    assert bench.settle(journal.due("ward"), URGENT, Message(kind="digest-b", path="aa/cc"))
+    assert journal.take("ward", "two", 60.0) is None
+    journal.delivered(single)
+    digest = journal.take("ward", "two", 60.0)
+    assert replaced(journal, digest) == [False, False]
+    told(bench, CRITICAL, "urgent-c")
+    assert journal.take("ward", "one", 60.0) is None
+    journal.postpone(digest, Later(wait_s=600.0))
+    assert journal.take("ward", "one", 60.0).kind == "urgent-c-ward"
+    assert sorted(replaced(journal, digest)) == [False, True]
 
 
 def test_the_instances_of_a_message_are_those_of_the_series_that_decided(bench):

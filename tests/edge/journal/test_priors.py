@@ -7,9 +7,10 @@ import pytest
 from characters import JUDGEMENT
 from fakes import MemoryObjects
 from instances import START_UTC, entry
+from pydicom.uid import Comprehensive3DSRStorage
 
 from millet.core.analysis import Outcome
-from millet.core.prior import choose
+from millet.core.prior import Origin, choose
 from millet.core.reasons import Reason
 from millet.edge.journal import SqlJournal, open_engine
 from millet.ports import SeriesKey, Site
@@ -93,9 +94,10 @@ def test_of_each_series_the_newest_analysis_counts(bench):
 def test_a_judged_report_is_no_prior(bench):
     """Nobody looked for nodules there."""
     judged = replace(analyses.analysis(0), outcome=Outcome.JUDGED, judgements=(JUDGEMENT,))
-    bench.analyse(bench.receive(1, "20250101"), judged)
+    bench.analyse(bench.receive(1, "20250101", sop_class_uid=str(Comprehensive3DSRStorage)), judged)
     bench.receive(2, "20260101")
-    assert [one.analysed for one in bench.exams(2).others] == [False]
+    assert [(one.analysed, one.origin) for one in bench.exams(2).others] == [(False, Origin.REPORT)]
+    assert (bench.exams(1).own.origin, bench.exams(2).own.origin) == (Origin.REPORT, Origin.OURS)
 
 
 def test_nobody_and_nothing_have_no_other_exams(bench):

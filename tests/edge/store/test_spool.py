@@ -12,7 +12,7 @@ from instances import SOURCE, START_UTC
 from millet.edge.store import LogSpool, blocks
 from millet.edge.store.lock import is_held
 from millet.edge.store.spool import LARGE_BUFFERS
-from millet.errors import RefusedInstance, StoreError
+from millet.errors import RefusedInstance, Removed, StoreError
 from millet.ports import Offer
 
 
@@ -115,6 +115,21 @@ def test_a_torn_end_costs_nothing_before_it(spool, tmp_path):
         later = again(spool, tmp_path)
         assert [one.stored for one in everything(later)] == [first]
         later.let_go()
+
+
+def test_a_store_that_is_away_is_not_one_from_which_was_removed(spool, tmp_path):
+    """A volume that is not mounted is an empty folder: what lies on it is there later."""
+    path = put(spool.writer(), 1)[0].path
+    away = tmp_path / "away"
+    folder = tmp_path / "spool" / path.partition("/")[0]
+    folder.rename(away)
+    with pytest.raises(StoreError) as failed:
+        spool.read(path)
+    assert not isinstance(failed.value, Removed)
+    away.rename(folder)
+    (folder / path.partition("/")[2].partition("@")[0]).unlink()
+    with pytest.raises(Removed):
+        spool.read(path)
 
 
 def test_lost_bytes_are_told(spool, tmp_path):

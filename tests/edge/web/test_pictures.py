@@ -19,6 +19,7 @@ from slice_logs import MemorySlices
 from worklists import status
 
 from millet.core.geometry import PointMm
+from millet.errors import Removed
 
 LINE = status(1)
 PAGE = page_of(LINE)
@@ -134,6 +135,23 @@ def proportion(canvas) -> float:
     """Height by width, as it is seen."""
     box = canvas.bounding_box()
     return box["height"] / box["width"]
+
+
+def test_a_slice_that_was_removed_is_not_there():
+    """Neither as it was sent nor in another direction; the store is not away for that."""
+
+    def removed(_path):
+        raise Removed("the instance was removed from the spool")
+
+    site = Site()
+    site.put(LINE, analysis(2))
+    site.start(slices=MemorySlices(), read=removed)
+    try:
+        views = told(site)
+        for folder, view in (("slices", "axial"), ("coronal", "coronal")):
+            assert site.get(f"{PAGE}/{folder}/{views[view]['slices'][0][0]}").status == 404
+    finally:
+        site.stop()
 
 
 def test_axial_and_coronal_follow_each_other(site):

@@ -236,9 +236,9 @@ def _parsed(sent: bytes, kind: type[Message]) -> Message:
     except (json_format.ParseError, ValueError, RecursionError) as error:
         told = str(error)
     if found := UNKNOWN_FIELD.search(told):
-        raise Ended.of(bad(found[1], "the message has no such field"))
+        raise Ended.of(bad(found[1], f"{found[1]}: the message has no such field"))
     if found := WRONG_VALUE.search(told):
-        raise Ended.of(bad(found[1], "the value is none of this field"))
+        raise Ended.of(bad(found[1], f"{found[1]}: the value is none of this field"))
     raise Ended.of(_malformed("the request is no JSON of this call's message"))
 
 

@@ -17,7 +17,7 @@ from millet.core.nodule import Nodule
 from millet.core.series import SliceHeader
 from millet.edge.grpc_api.reading import OfSeries, Reading, key_of
 from millet.edge.grpc_api.refusals import answering, bad, missing, unmet
-from millet.errors import UnfitSeries
+from millet.errors import Removed, UnfitSeries
 from millet.ports import SeriesKey, SliceLog, Worklist
 from millet.proto.millet.v1 import picture_service_pb2 as pb
 
@@ -120,14 +120,15 @@ class Picturing:
         slices = self._kept.slices
         found = slices.slice(key_of(request), request.sop_instance_uid) if slices else None
         if found is not None and not found.path:
-            why = "the received instances of this series are no longer kept here"
-            raise missing("Picture", "NO_LONGER_KEPT", why)
+            raise missing("Picture", "REMOVED", "the slice is kept no more")
         try:
             if found is not None:
                 made = picture(self._kept.read(found.path), found.header, WINDOWS[SEEN_IN[shown]])
                 return _slice(found.header, shown, analysis), made
         except UnfitSeries:
             pass
+        except Removed as gone:
+            raise missing("Picture", "REMOVED", "the slice is kept no more") from gone
         raise missing("Picture", "NO_SUCH_PICTURE", "the analysis was made of no such slice")
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
-from typing import cast
+from typing import NamedTuple, cast
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -63,22 +63,24 @@ OPTIONS = (
 """A watcher whose machine is gone is noticed by pings; one that pings itself may do so every ten seconds."""
 
 
-def offer(
-    server: grpc.aio.Server,
-    service: rpc.AnalysisServiceServicer,
-    criteria: rpc.CriteriaServiceServicer,
-    submission: submission_service_pb2_grpc.SubmissionServiceServicer,
-    pictures: picture_service_pb2_grpc.PictureServiceServicer,
-    healthy: health.HealthServicer,
-) -> None:
-    """Register everything that is served; each method stands in the table of roles."""
-    rpc.add_AnalysisServiceServicer_to_server(service, server)
-    rpc.add_CriteriaServiceServicer_to_server(criteria, server)
-    submission_service_pb2_grpc.add_SubmissionServiceServicer_to_server(submission, server)
-    picture_service_pb2_grpc.add_PictureServiceServicer_to_server(pictures, server)
-    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    names = (SERVICE, CRITERIA, SUBMISSION, PICTURES, "grpc.health.v1.Health", reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server)
+class Offered(NamedTuple):
+    """Everything that is served; each method stands in the table of roles."""
+
+    analysis: rpc.AnalysisServiceServicer
+    criteria: rpc.CriteriaServiceServicer
+    submission: submission_service_pb2_grpc.SubmissionServiceServicer
+    pictures: picture_service_pb2_grpc.PictureServiceServicer
+    health: health.HealthServicer
+
+    def to(self, server: grpc.aio.Server) -> None:
+        """Register it."""
+        rpc.add_AnalysisServiceServicer_to_server(self.analysis, server)
+        rpc.add_CriteriaServiceServicer_to_server(self.criteria, server)
+        submission_service_pb2_grpc.add_SubmissionServiceServicer_to_server(self.submission, server)
+        picture_service_pb2_grpc.add_PictureServiceServicer_to_server(self.pictures, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
+        names = (SERVICE, CRITERIA, SUBMISSION, PICTURES, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, server)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,14 +133,18 @@ class GrpcServer:
         self._recent, reading = Recent(worklist), Reading(worklist, readers)
         self._watching = Watching(worklist, reading, self._recent)
         saying = Saying(reading, readers, sources.utc)
-        self._service = AnalysisService(reading, self._watching, saying, sources.telemetry)
-        self._criteria = CriteriaService(sources.criteria, sources.telemetry)
-        self._submission = SubmissionService(sources.inward, sources.telemetry)
         kept = Kept(worklist, sources.slices, sources.read)
-        self._pictures = PictureService(Picturing(reading, kept), sources.telemetry)
+        self._submission = SubmissionService(sources.inward, sources.telemetry)
         self._health = health.HealthServicer()
+        self._offered = Offered(
+            analysis=AnalysisService(reading, self._watching, saying, sources.telemetry),
+            criteria=CriteriaService(sources.criteria, sources.telemetry),
+            submission=self._submission,
+            pictures=PictureService(Picturing(reading, kept), sources.telemetry),
+            health=self._health,
+        )
         registered = Registered(self._interceptors)
-        self._offer_to(cast("grpc.aio.Server", registered))
+        self._offered.to(cast("grpc.aio.Server", registered))
         self.calls = Connect(registered, most_calls=MOST_CALLS)
         """The same calls for browsers, to be served over HTTP on the event loop of this server."""
         self._healthy_s = -HEALTH_S
@@ -153,7 +159,7 @@ class GrpcServer:
         server = grpc.aio.server(
             interceptors=self._interceptors, options=OPTIONS, maximum_concurrent_rpcs=MOST_CALLS
         )
-        self._offer_to(server)
+        self._offered.to(server)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             if self._credentials is None:
@@ -186,9 +192,6 @@ class GrpcServer:
         self._recent.bell.ring()
         await self._server.stop(grace_s)
         self._server = None
-
-    def _offer_to(self, server: grpc.aio.Server) -> None:
-        offer(server, self._service, self._criteria, self._submission, self._pictures, self._health)
 
     async def _follow(self) -> None:
         while not self._watching.stopping:

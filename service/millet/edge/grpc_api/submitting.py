@@ -116,6 +116,7 @@ class _Call:
         except RuntimeError as error:
             raise _too_many() from error
         self._reader = asyncio.create_task(self._read(requests))
+        self._reader.add_done_callback(self._read_over)
 
     async def answers(self) -> AsyncIterator[pb.SubmitInstancesResponse]:
         """Until the call is over; then raises the Refusal that ended it, if one did."""
@@ -150,9 +151,11 @@ class _Call:
             self._why = refusal
         except grpc.aio.BaseError:  # the call is over
             self._left = True
-        finally:
-            for one in self._lanes:
-                one.pieces.put(None)
+
+    def _read_over(self, _reader: asyncio.Task[None]) -> None:
+        """The lanes end with what they have; also where the task was ended before it began."""
+        for one in self._lanes:
+            one.pieces.put(None)
 
     def _free_lane(self) -> _Lane:
         """Who has nothing to do, or else least."""

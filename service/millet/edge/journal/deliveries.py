@@ -3,6 +3,12 @@
 A delivery that a deliverer has in hand is due again when its lease ends, so a lease is nothing but the time
 of the next try, written before the try: who dies leaves work that becomes due, and two deliverers never send
 one object at once. All times are the database's.
+
+Theory of operation of their order. Deliveries to one destination about the same (`tables.topic`) reach it in
+their order, with any number of deliverers. A newer one is not given out while an older one is in somebody's
+hand, or is due: so who has one in hand and finds no newer one (`topics`) may send it, for none is sent before
+it is out of hand again. Who finds a newer one must not send it, for that may be there already. An older one
+that waits for its next try holds up nothing: the newer one goes first, and says what is so by now.
 """
 
 from __future__ import annotations
@@ -17,12 +23,14 @@ from millet.edge.journal.base import Base
 from millet.edge.journal.clock import now_utc
 from millet.edge.journal.database import bump
 from millet.edge.journal.outgoing import PENDING
-from millet.edge.journal.tables import analysis, made, series
+from millet.edge.journal.tables import Utc, analysis, made, series, topic
 from millet.edge.journal.tables import delivery as deliveries
-from millet.ports import Delivery, Later, Selection
+from millet.ports import Delivery, Later, Selection, Topic
 
 DONE = "done"
 DEAD = "dead"
+_TO: sa.BindParameter[str] = sa.bindparam("to")
+_NOW: sa.BindParameter[datetime] = sa.bindparam("now", type_=Utc)
 
 
 class Backlog(NamedTuple):
@@ -41,21 +49,31 @@ class Deliveries(Base):
     def take(self, destination: str, holder: str, lease_s: float) -> Delivery | None:
         """The delivery that is longest due, for one holder; see `ports.DeliveryQueue`."""
         with self._reading() as connection:  # which locks nothing, for nearly always nothing is due
-            if connection.execute(_due(destination, _now(connection))).first() is None:
+            if connection.execute(_DUE, {"to": destination, "now": _now(connection)}).first() is None:
                 return None
         with self._writing(awaited=False) as connection:
             now = _now(connection)
-            first = _due(destination, now).with_for_update(skip_locked=True)
-            taken = connection.execute(
-                sa.update(deliveries)
-                .where(deliveries.c.id == first.scalar_subquery())
-                .values(holder=holder, next_try_utc=now + timedelta(seconds=lease_s))
-                .returning(deliveries.c.id)
-            ).scalar_one_or_none()
+            until = now + timedelta(seconds=lease_s)
+            facts = {"to": destination, "now": now, "by": holder, "until": until}
+            taken = connection.execute(_TAKING, facts).scalar_one_or_none()
             if taken is None:
                 return None
             row = connection.execute(_deliveries().where(deliveries.c.id == taken)).mappings().one()
             return _delivery(row, now)
+
+    def topics(self, delivery: Delivery) -> Sequence[Topic]:
+        """What a delivery is about; see `ports.DeliveryQueue`."""
+        mine, other, newer = topic.alias(), topic.alias(), deliveries.alias()
+        replaced = sa.exists().where(
+            *_same(mine, other),
+            _place(other) > _place(mine),
+            newer.c.id == other.c.delivery_id,
+            newer.c.destination == delivery.destination,
+        )
+        query = sa.select(mine.c.site, mine.c.uid, replaced)
+        with self._reading() as connection:
+            rows = connection.execute(query.where(mine.c.delivery_id == delivery.delivery_id)).all()
+        return [Topic(site, uid, bool(is_so)) for site, uid, is_so in rows]
 
     def let_go(self, holder: str) -> None:
         """What a holder had in hand is due; see `ports.DeliveryQueue`."""
@@ -151,14 +169,47 @@ _JOINED = (
 )
 
 
-def _due(destination: str, now: datetime) -> sa.Select[tuple[int]]:
-    return (
-        sa.select(deliveries.c.id)
-        .where(deliveries.c.state == PENDING, deliveries.c.destination == destination)
-        .where(deliveries.c.next_try_utc <= now)
-        .order_by(deliveries.c.next_try_utc, deliveries.c.id)
-        .limit(1)
+def _same(one: sa.FromClause, other: sa.FromClause) -> tuple[sa.ColumnElement[bool], ...]:
+    return one.c.uid == other.c.uid, one.c.site == other.c.site
+
+
+def _place(one: sa.FromClause) -> sa.ColumnElement[Any]:
+    """In the order of what is about the same."""
+    return sa.tuple_(one.c.number, one.c.delivery_id)
+
+
+def _held_up() -> sa.ScalarSelect[bool]:
+    """Whether by an older delivery about the same that is in somebody's hand, or due itself; null for no.
+
+    Scalars are looked up one by one, by their keys. Joined, a database that knows little of the tables may
+    read them whole.
+    """
+    mine, other, older = topic.alias(), topic.alias(), deliveries.alias()
+    is_open = sa.and_(
+        older.c.state == PENDING,
+        older.c.destination == _TO,
+        sa.or_(older.c.holder != "", older.c.next_try_utc <= _NOW),
     )
+    older_is_open = sa.select(is_open).where(older.c.id == other.c.delivery_id).scalar_subquery()
+    before = (*_same(mine, other), _place(other) < _place(mine), older_is_open)
+    held_up = sa.select(sa.true()).select_from(other).where(*before).limit(1).scalar_subquery()
+    here = (mine.c.delivery_id == deliveries.c.id, held_up.is_not(None))
+    return sa.select(sa.true()).select_from(mine).where(*here).limit(1).scalar_subquery()
+
+
+_DUE = (
+    sa.select(deliveries.c.id)
+    .where(deliveries.c.state == PENDING, deliveries.c.destination == _TO)
+    .where(deliveries.c.next_try_utc <= _NOW, _held_up().is_(None))
+    .order_by(deliveries.c.next_try_utc)  # and by nothing else, as the index has it
+    .limit(1)
+)
+_TAKING = (
+    sa.update(deliveries)
+    .where(deliveries.c.id == _DUE.with_for_update(skip_locked=True).scalar_subquery())
+    .values(holder=sa.bindparam("by"), next_try_utc=sa.bindparam("until"))
+    .returning(deliveries.c.id)
+)
 
 
 def _pending(delivery_id: int) -> sa.Update:

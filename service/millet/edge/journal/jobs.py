@@ -8,12 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from millet.codec import record
+from millet.core import media
 from millet.core.analysis import Analysis, Outcome
 from millet.core.job import Event, State, advance
 from millet.edge.journal import notices, studies
 from millet.edge.journal.base import Base
 from millet.edge.journal.generations import predecessor, raise_alert
-from millet.edge.journal.outgoing import insert, keep, send
+from millet.edge.journal.outgoing import Topic, insert, keep, send
 from millet.edge.journal.provisional import forget_provisional
 from millet.edge.journal.tables import ORDER, instance, series
 from millet.edge.journal.tables import analysis as analyses
@@ -70,10 +71,10 @@ class Jobs(Base):
             analysis_id = insert(connection, analyses, _analysis_values(work, analysis, flag))
             _sort(connection, work, analysis)
             for one in objects:
-                object_id = keep(connection, analysis_id, one)
+                object_id, topics = keep(connection, analysis_id, one), _topics(work, one)
                 for destination in destinations if one.deliver else ():
                     if destination not in one.unwanted_by:
-                        send(connection, object_id, destination)
+                        send(connection, object_id, destination, topics)
             if here:
                 refused = analysis.outcome is Outcome.NOT_ANALYSED
                 event = Event.REFUSE if refused else Event.FINISH
@@ -90,6 +91,12 @@ class Jobs(Base):
             if row := _workable(connection, series_id, generation):
                 _move(connection, row, Event.PARK, revision=revision, parked_for=reason_code, stage="")
                 forget_provisional(connection, series_id)
+
+
+def _topics(work: Work, one: KeptObject) -> Sequence[Topic]:
+    """A result of a series takes the place of that of an earlier generation, where its kind is replaced."""
+    here = Topic(work.key.site, work.key.series_uid, work.generation)
+    return [here] if media.is_replaced(one.kind) else ()
 
 
 def _workable(connection: sa.Connection, series_id: int, generation: int) -> sa.Row[Any] | None:

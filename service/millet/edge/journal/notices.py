@@ -21,7 +21,7 @@ from millet.core.analysis import TriageLevel
 from millet.core.notification import Ground, Standing, highest
 from millet.edge.journal.base import Base
 from millet.edge.journal.clock import now_utc
-from millet.edge.journal.outgoing import keep, send
+from millet.edge.journal.outgoing import Topic, keep, send
 from millet.edge.journal.tables import analysis, delivery, instance, made, series
 from millet.edge.journal.tables import recipient as recipients
 from millet.ports import Delivery, Due, ImageReference, KeptObject, Message, Settled
@@ -61,15 +61,9 @@ class Notices(Base):
                 connection.execute(sa.update(recipients).where(*_study(recipient, one)).values(facts))
             if message is not None:
                 kept = KeptObject(kind=message.kind, path=message.path)
-                send(connection, keep(connection, settled[0].due.analysis_id, kept), recipient)
+                object_id = keep(connection, settled[0].due.analysis_id, kept)
+                send(connection, object_id, recipient, [_topic(one.due.standing) for one in settled])
             return True
-
-    def told(self, about: Delivery) -> int:
-        """How often a recipient was told of a message's study; see `ports.NoticeLog`."""
-        study = {"site": about.site, "study_uid": about.study_uid, "destination": about.destination}
-        here = [recipients.c[column] == value for column, value in study.items()]
-        with self._reading() as connection:
-            return connection.execute(sa.select(recipients.c.told).where(*here)).scalar_one_or_none() or 0
 
     def images(self, about: Delivery) -> Sequence[ImageReference]:
         """The instances of a message's series; see `ports.NoticeLog`."""
@@ -138,6 +132,11 @@ def _due(rows: Sequence[sa.Row[Any]]) -> Due:
         grounds=tuple(_grounds(decides.grounds)),
     )
     return Due(standing=standing, revision=decides.revision, analysis_id=decides.analysis_id)
+
+
+def _topic(standing: Standing) -> Topic:
+    """A study of a message, with the message's number as the recipient reads it."""
+    return Topic(standing.site, standing.study_uid, standing.told + 1)
 
 
 def _grounds(document: str) -> Iterator[Ground]:

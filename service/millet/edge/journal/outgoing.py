@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from millet.edge.journal.clock import now_utc
-from millet.edge.journal.tables import delivery, made
+from millet.edge.journal.tables import delivery, made, topic
 from millet.ports import KeptObject
 
 PENDING = "pending"
 """State of a delivery that is still to be made."""
+
+
+class Topic(NamedTuple):
+    """What a delivery is about; see `tables.topic`."""
+
+    site: str
+    uid: str
+    number: int
 
 
 def keep(connection: sa.Connection, analysis_id: int, one: KeptObject) -> int:
@@ -20,11 +29,14 @@ def keep(connection: sa.Connection, analysis_id: int, one: KeptObject) -> int:
     return insert(connection, made, {"analysis_id": analysis_id, **facts})
 
 
-def send(connection: sa.Connection, object_id: int, destination: str) -> None:
-    """A delivery, due at once."""
+def send(connection: sa.Connection, object_id: int, destination: str, topics: Sequence[Topic] = ()) -> None:
+    """A delivery, due at once; what it is about, where a newer one takes its place."""
     times = {"created_utc": now_utc(), "next_try_utc": now_utc()}
     facts = {"object_id": object_id, "destination": destination, "state": PENDING, "attempts": 0}
-    connection.execute(sa.insert(delivery).values(facts | times))
+    delivery_id = insert(connection, delivery, facts | times)
+    if topics:
+        rows = [{"delivery_id": delivery_id} | one._asdict() for one in topics]
+        connection.execute(sa.insert(topic), rows)
 
 
 def insert(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> int:

@@ -127,5 +127,10 @@ def _facts(row: sa.Row[Any]) -> Facts:
         return known
     taken = Facts.of(header_codec.decode(row.header))
     return replace(
-        known, date=taken.date or known.date, time=taken.time, kernel=taken.kernel, slice_mm=taken.slice_mm
+        known,
+        date=taken.date or known.date,
+        time=taken.time,
+        kernel=taken.kernel,
+        slice_mm=taken.slice_mm,
+        origin=taken.origin,
     )

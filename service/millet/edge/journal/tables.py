@@ -202,6 +202,18 @@ delivery = Table(
     Index("ix_delivery_created", "destination", "created_utc"),
 )
 
+topic = Table(
+    "topic",
+    metadata,
+    Column("delivery_id", ForeignKey("delivery.id"), primary_key=True),
+    Column("site", String, primary_key=True),
+    Column("uid", String, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Index("ix_topic_same", "uid", "site", "number"),
+)
+"""What a delivery says the newest of: the studies of a notification, the series of an HL7 result. Of two to
+one destination about the same the higher number is the newer, and of equal ones the later delivery."""
+
 recipient = Table(
     "recipient",
     metadata,

@@ -2,12 +2,16 @@
 
 Theory of operation. gRPC waits for the message of a unary call in a thread of the server, for as long as the
 caller likes; a few strangers who send none would hold every thread. Behind the guard each call is one that
-takes a stream, which is the same on the wire: the gate is asked first, and waiting is for who may call.
+takes a stream, which is the same on the wire: the gate is asked first, and waiting is for who may call, and
+for so long only.
 """
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import grpc
@@ -19,6 +23,8 @@ Context = grpc.ServicerContext
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 MOST_BYTES = 128 * 2**20
 """Of a request. A client of ours sends fewer windows at once when it is told RESOURCE_EXHAUSTED."""
+SILENCE_S = 60.0
+"""For which a message may take to come whole: as long as a client of ours waits for an answer."""
 REFUSED = {
     Verdict.UNKNOWN: (grpc.StatusCode.UNAUTHENTICATED, "show a bearer token or a certificate"),
     Verdict.DENIED: (grpc.StatusCode.PERMISSION_DENIED, "your role may not call this"),
@@ -32,11 +38,19 @@ class Guard(grpc.ServerInterceptor):
         gate: whom it asks.
         shown: what a caller shows, by the context of its call.
         most_bytes: of a request.
+        silence_s: for which a caller whom the gate knows may leave its message out.
     """
 
-    def __init__(self, gate: Gate, shown: Callable[[Any], Shown], most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        shown: Callable[[Any], Shown],
+        most_bytes: int = MOST_BYTES,
+        silence_s: float = SILENCE_S,
+    ) -> None:
         self._gate = gate
         self._shown = shown
+        self._silence_s = silence_s
         self.limits = (
             ("grpc.max_send_message_length", -1),
             ("grpc.max_receive_message_length", most_bytes),
@@ -65,8 +79,25 @@ class Guard(grpc.ServerInterceptor):
             verdict, _who = self._gate.ask(asked)
             if verdict is not Verdict.ALLOWED:
                 context.abort(*REFUSED[verdict])
-            if (request := next(requests, None)) is None:
-                context.abort(grpc.StatusCode.UNIMPLEMENTED, "this call takes one message")
-            return inner(request, context)
+            return inner(self._message(requests, context), context)
 
         return grpc.stream_unary_rpc_method_handler(behind, read, handler.response_serializer)
+
+    def _message(self, requests: Iterator[Any], context: Context) -> Any:
+        """The message of a call; ends the call where none comes."""
+        come: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+        def wait() -> None:
+            request = None
+            with suppress(grpc.RpcError):  # the call is over
+                request = next(requests, None)
+            come.put(request)
+
+        threading.Thread(target=wait, name="kserve message", daemon=True).start()
+        try:
+            request = come.get(timeout=self._silence_s)
+        except queue.Empty:
+            context.abort(grpc.StatusCode.ABORTED, "the call did not go on; call again")
+        if request is None:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "this call takes one message")
+        return request

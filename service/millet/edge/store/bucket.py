@@ -28,7 +28,7 @@ from obstore.exceptions import (
 from obstore.store import S3Store
 
 from millet.core.bucket import BucketUrl
-from millet.errors import StoreError
+from millet.errors import Removed, StoreError
 
 PART_BYTES = 8 << 20
 """What is larger is sent in parts of this size, and read in pieces of it."""
@@ -71,7 +71,7 @@ class Found(NamedTuple):
 
 
 class Bucket:
-    """Objects by key below the prefix of a URL. Thread-safe. Blocks, raises StoreError."""
+    """Objects by key below the prefix of a URL. Thread-safe. Blocks; raises StoreError, Removed for none."""
 
     def __init__(self, url: str, patience: Patience = PATIENT) -> None:
         self._url = url
@@ -254,7 +254,9 @@ def _told() -> Iterator[None]:
     try:
         yield
     except (BaseError, FileNotFoundError) as error:
-        raise StoreError(f"the bucket failed: {_words(error)}") from None
+        words = _words(error)
+        kind = Removed if words == _WORDS["NoSuchKey"] else StoreError
+        raise kind(f"the bucket failed: {words}") from None
     except (OSError, ValueError) as error:
-        kind = error.strerror if isinstance(error, OSError) else None
-        raise StoreError(f"the bucket failed: {kind or type(error).__name__}") from None
+        why = error.strerror if isinstance(error, OSError) else None
+        raise StoreError(f"the bucket failed: {why or type(error).__name__}") from None

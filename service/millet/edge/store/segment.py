@@ -18,7 +18,7 @@ from millet.edge.store import record
 from millet.edge.store.blocks import BLOCK, Blocks, buffer, up
 from millet.edge.store.disk import sync_folder, told
 from millet.edge.store.fresh import Fresh
-from millet.errors import StoreError
+from millet.errors import Removed, StoreError
 from millet.ports import Kept, Offer, Stored
 
 CHECK_BYTES = 1 << 20
@@ -161,9 +161,14 @@ def rebuild(path: Path, instances: Iterable[tuple[Kept, bytes]]) -> None:
 
 
 def read(path: Path, at: int, length: int) -> bytes:
-    """A body. Raises StoreError, also when it is not all there."""
+    """A body. Raises StoreError, also when it is not all there; Removed where its segment was."""
     with told():
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            if not path.parent.is_dir():  # all of the store is away
+                raise
+            raise Removed("the instance was removed from the spool") from None
         try:
             body = os.pread(file, length, at)
             while 0 < len(body) < length and (more := os.pread(file, length - len(body), at + len(body))):

@@ -44,7 +44,8 @@ class Events:
     def stored(self, calling_ae: str, status: int, why: str, size_bytes: int, seconds: float) -> None:
         """A C-STORE was answered."""
         if status:
-            log.warning("instance refused", extra={"status": f"0x{status:04X}", "why": why})
+            told = {"by": calling_ae, "status": f"0x{status:04X}", "why": why}
+            log.warning("instance refused", extra=told)
         self._telemetry.stored(self._peer(calling_ae), status, size_bytes, seconds)
 
     def intake(self, what: str, facts: Mapping[str, str | int | float]) -> None:
@@ -114,7 +115,7 @@ class Events:
         is_report = accepted and delivery.kind == "sr" and delivery.site != canary.NAME
         if is_report and (seconds := self.since_last_instance_s(delivery)) is not None:
             self._telemetry.turnaround(seconds)
-        level = logging.INFO if what in {"delivered", "sent"} else logging.WARNING
+        level = logging.INFO if what in {"delivered", "sent", "replaced"} else logging.WARNING
         facts = {
             "kind": delivery.kind,
             "series": series_tag(delivery.series_uid),

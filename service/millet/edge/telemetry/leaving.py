@@ -20,6 +20,7 @@ class Delivered(StrEnum):
 
     DELIVERED = "delivered"
     SENT = "sent"
+    REPLACED = "replaced"
     RETRIED = "retried"
     AWAY = "away"
     DEAD = "dead"

@@ -277,7 +277,7 @@ class Telemetry:
             self._unreliable.labels(doubt.reason).inc()
         if analysis.outcome is Outcome.NOT_ANALYSED:
             self._refused.labels(Reason(analysis.reason_code)).inc()
-        else:
+        if analysis.looked:
             self._nodules.observe(len(analysis.nodules))
             self.working.scored(nodule.score for nodule in analysis.nodules)
 

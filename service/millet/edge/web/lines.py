@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from urllib.parse import quote
 
-from millet.core.analysis import TriageLevel
+from millet.core.analysis import Outcome, TriageLevel
 from millet.core.waiting import Patience
 from millet.ports import SeriesKey, SeriesStatus
 
@@ -43,8 +43,8 @@ def acknowledgeable(status: SeriesStatus) -> bool:
 
 
 def other(status: SeriesStatus) -> bool:
-    """Whether another series of its study is the one to open first."""
-    return bool(status.best_series_uid) and not status.best_of_study
+    """Whether another series of its study is the one to open first; a judged report has a page of its own."""
+    return bool(status.best_series_uid) and not status.best_of_study and status.outcome is not Outcome.JUDGED
 
 
 def overdue(status: SeriesStatus, patience: Patience, now_utc: datetime) -> bool:

@@ -18,7 +18,7 @@ from millet.core.series import SliceHeader
 from millet.core.stack import Stack, grid
 from millet.edge.web.reformats import Grey, Reformats
 from millet.edge.web.sources import Sources
-from millet.errors import UnfitSeries
+from millet.errors import Removed, UnfitSeries
 from millet.ports import SeriesKey, StoredSlice
 
 PICTURES = ("mip-coronal.png", "mip-axial.png")
@@ -87,7 +87,7 @@ class Pictures:
             made = await asyncio.to_thread(
                 lambda: picture(self._sources.read(stored.path), stored.header, window)
             )
-        except UnfitSeries:
+        except (UnfitSeries, Removed):
             return _none()
         return Response(made, media_type=PNG)
 
@@ -103,7 +103,7 @@ class Pictures:
                 lambda: self._reformatted(key, digest, WINDOWS[window]),
                 request.is_disconnected,
             )
-        except UnfitSeries:
+        except (UnfitSeries, Removed):
             return _none()
         if planes is None or plane is None or plane >= len(planes):
             return _none()

@@ -136,7 +136,8 @@ class Voice:
 
     def coded(self, kind: str, code: str) -> str:
         """The same of a code that is to be read as words in any case."""
-        return self.named(kind, code).replace("-", " ")
+        words = self.named(kind, code)
+        return code.replace("-", " ") if words == code else words
 
     def all(self, kind: str, codes: Iterable[str]) -> str:
         """Several codes in words."""

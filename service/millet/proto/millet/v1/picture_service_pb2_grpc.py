@@ -86,7 +86,8 @@ class PictureServiceServicer:
         """GetPicture sends a picture as PNG: what it shows, then its bytes in messages of a bounded size. Slices are
         there while the received instances are kept.
 
-        NOT_FOUND: as StreamMasks; or there is no such picture (NO_SUCH_PICTURE), or no longer (NO_LONGER_KEPT).
+        NOT_FOUND: as StreamMasks; or there is no such picture (NO_SUCH_PICTURE), or its slice is kept no
+        more (REMOVED).
         INVALID_ARGUMENT, FAILED_PRECONDITION, UNAVAILABLE: as StreamMasks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
