@@ -20,7 +20,7 @@ from millet.core.roles import (
     series_in,
     verdict,
 )
-from millet.edge.grpc_api.server import offer
+from millet.edge.grpc_api.server import Offered
 from millet.edge.web import Stow
 from millet.edge.web.application import application
 from millet.edge.web.feed import Feed
@@ -55,7 +55,7 @@ def methods() -> set[str]:
     register = Register()
     mine = AnalysisServiceServicer(), CriteriaServiceServicer()
     ours = (*mine, SubmissionServiceServicer(), PictureServiceServicer())
-    offer(register, *ours, health.HealthServicer())
+    Offered(*ours, health.HealthServicer()).to(register)
     add_GRPCInferenceServiceServicer_to_server(GRPCInferenceServiceServicer(), register)  # on its own port
     return register.methods
 
