@@ -22,7 +22,7 @@ from millet.app.certificates import Certificates
 from millet.app.committing import Committing
 from millet.app.delivering import Delivering, askable
 from millet.app.doors import Doors, check
-from millet.app.keeping import keeping
+from millet.app.keeping import Keeping
 from millet.app.patience import patience
 from millet.app.probing import Probing
 from millet.app.pulling import completing
@@ -128,7 +128,7 @@ class Service:
             store,
             self._watched_part(),
             self._certificates.part(),
-            self._retention_part(),
+            *self._keeping.parts(),
             *([self._committing.part()] if receives else []),
             *(make() for role, make in named.items() if role in roles),
             *([self._canary_part(self._drawn)] if receives and self._drawn else []),
@@ -140,9 +140,16 @@ class Service:
         self._serving = True
         log.info("ready", extra={"roles": ",".join(self._settings.roles)})
 
-    def _retention_part(self) -> Part:
-        keep_days = self._settings.keep_days if "receive" in self._settings.roles else 0.0
-        return keeping(self._spool, self._journal, self._clock, keep_days)
+    @property
+    def _keeping(self) -> Keeping:
+        return Keeping(
+            chosen=self._settings,
+            clock=self._clock,
+            journal=self._journal,
+            spool=self._spool,
+            objects=self._objects,
+            metrics=self._telemetry.room,
+        )
 
     # receive: association -> durable; then -> journal -> "generation N is to be analysed"
 

@@ -27,7 +27,7 @@ from millet.edge.journal.notices import Notices
 from millet.edge.journal.priors import PatientPriors
 from millet.edge.journal.provisional import ProvisionalNodules
 from millet.edge.journal.readers import Readers
-from millet.edge.journal.retention import Segments
+from millet.edge.journal.retention import Made, Segments
 from millet.edge.journal.slices import Slices
 from millet.edge.journal.worklist import Worklist
 from millet.ports import ObjectStore, SeriesKey
@@ -45,6 +45,7 @@ class SqlJournal(
     SenderHabits,
     Commitments,
     Segments,
+    Made,
     PatientPriors,
     Errands,
     Notices,
@@ -55,7 +56,7 @@ class SqlJournal(
 
     `InstanceLog`, `InstanceIndex`, `ArrivalLog`, `ProgressLog`, `JobQueue`, `DeliveryQueue`, `Worklist`,
     `Board`, `SliceLog`, `Habits`, `KeptLog`, `PromiseLog`,
-    `QuestionLog`, `SegmentLog`, `Priors`, `ErrandLog`, `ReaderLog`, `ProvisionalLog`
+    `QuestionLog`, `SegmentLog`, `MadeLog`, `Priors`, `ErrandLog`, `ReaderLog`, `ProvisionalLog`
     and `NoticeLog`.
     """
 

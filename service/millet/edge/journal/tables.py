@@ -178,7 +178,9 @@ made = Table(
     Column("kind", String, nullable=False),
     Column("path", String, nullable=False),
     _text("sop_instance_uid"),
+    Column("removed_utc", Utc),
     UniqueConstraint("analysis_id", "kind"),
+    Index("ix_object_removed", "kind", "removed_utc"),
 )
 
 delivery = Table(
