@@ -78,6 +78,11 @@ class MemoryObjects:
         """Everything that was kept."""
         return sorted(self.kept)
 
+    def remove(self, paths: Iterable[str]) -> None:
+        """Keep it no more."""
+        for path in paths:
+            self.kept.pop(path, None)
+
 
 class MemorySpool:
     """A `Spool` in memory: a segment for each life of its process, an instance takes one byte."""

@@ -16,10 +16,12 @@ class MemorySlices:
     def __init__(self, encoded: Sequence[bytes] = ()) -> None:
         self.encoded = list(encoded or ct.files(ct.series()))
         self.reads = 0
+        self.removed = False
 
     def slices(self, _key: SeriesKey) -> Sequence[StoredSlice]:
         """See the port."""
-        return [StoredSlice(str(at), read_header(one)) for at, one in enumerate(self.encoded)]
+        paths = ("" if self.removed else str(at) for at in range(len(self.encoded)))
+        return [StoredSlice(path, read_header(one)) for path, one in zip(paths, self.encoded, strict=True)]
 
     def slice(self, key: SeriesKey, sop_instance_uid: str) -> StoredSlice | None:
         """See the port."""

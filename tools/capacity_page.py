@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from millet.core.retention import LARGE
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULTS = ROOT / "docs" / "capacity.md", ROOT / "bench" / "results"
 SOURCES = ("capacity", "soak", "ingest", "inference", "page", "grpc_api")
@@ -21,6 +23,7 @@ HEADROOM = 2.0
 """What is recommended against what is busy or held at the most."""
 FEWEST_CORES = 2
 KEEP_DAYS = (2, 7, 30)
+KEEP_OBJECTS_DAYS = 90
 PROCESSES = ("receiver", "analyser", "deliverer", "api", "database")
 SLICE_MB = 512 * 512 * 2 / 1e6
 UNMEASURED = "not measured"
@@ -68,6 +71,8 @@ class Load:
     cores: int
     spool_gb_a_day: float
     objects_gb_a_year: float
+    large_gb_a_day: float
+    """Of the objects, those that `keep_objects_days` removes."""
     database_gb_a_year: float
     peak_mb_per_s: float
 
@@ -83,6 +88,13 @@ def study_mb(results: Results) -> float:
     return results.value("soak", "soak: instances, a study") * SLICE_MB
 
 
+def large_mb(results: Results) -> float:
+    """What `keep_objects_days` removes of a study's objects, in MB."""
+    studies = results.row("soak", "soak: objects, a study")["n"]
+    rows = (results.row("soak", f"soak: object {kind}, each") for kind in LARGE)
+    return float(sum(row["value"] * row["n"] for row in rows) / studies)
+
+
 def load(a_day: int, results: Results) -> Load:
     """Reckon a load from what a study takes."""
     per_hour = a_day * PEAK_SHARE
@@ -95,6 +107,7 @@ def load(a_day: int, results: Results) -> Load:
         cores=max(math.ceil(HEADROOM * busy), FEWEST_CORES),
         spool_gb_a_day=a_day * received_mb / 1000,
         objects_gb_a_year=365 * a_day * results.value("soak", "soak: objects, a study") / 1000,
+        large_gb_a_day=a_day * large_mb(results) / 1000,
         database_gb_a_year=365 * a_day * results.value("soak", "soak: database, a study") / 1e6,
         peak_mb_per_s=per_hour * received_mb / 3600,
     )
@@ -127,7 +140,9 @@ def hardware(results: Results) -> str:
     """What each load needs."""
     held_gb = sum(results.value("soak", f"soak: {name}, peak memory") for name in PROCESSES) / 1000
     head = ["Chest CTs a day", "Busiest hour", "Cores busy", "Cores", "Memory", "Spool a day"]
-    head += [f"Spool, {days} days" for days in KEEP_DAYS] + ["Objects a year", "Database a year", "Network"]
+    head += [f"Spool, {days} days" for days in KEEP_DAYS]
+    head += ["Objects a year", f"Large ones, {KEEP_OBJECTS_DAYS} days", "Others a year"]
+    head += ["Database a year", "Network"]
 
     def lines() -> Iterator[Sequence[str]]:
         for one in (load(a_day, results) for a_day in LOADS):
@@ -141,6 +156,8 @@ def hardware(results: Results) -> str:
                 f"{number(one.spool_gb_a_day)} GB",
                 *spool,
                 f"{number(one.objects_gb_a_year)} GB",
+                f"{number(one.large_gb_a_day * KEEP_OBJECTS_DAYS)} GB",
+                f"{number(one.objects_gb_a_year - 365 * one.large_gb_a_day)} GB",
                 f"{number(one.database_gb_a_year)} GB",
                 f"{number(one.peak_mb_per_s)} MB/s",
             ]

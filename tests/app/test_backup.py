@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import analyses
 import pytest
 import sqlalchemy as sa
 from instances import SOURCE, START_UTC, ct_file, header
 
-from millet.app import backup
+from millet.app import backup, bucket_backup
 from millet.app.storing import open_objects
 from millet.core.job import State
 from millet.edge.journal import SqlJournal, open_engine, snapshot, sqlite_url
 from millet.edge.journal.migrating import migrate
 from millet.edge.store import Bucket, BucketSpool, LogSpool, ObjectFolder
 from millet.errors import ServiceError, StoreError
-from millet.ports import Entry, Offer
+from millet.ports import Entry, KeptObject, Offer
 from millet.settings import Settings
 
 SERIES = "1.2.826.0.1.3680043.8.498.1"
@@ -131,6 +132,63 @@ def test_what_comes_while_it_is_copied_is_in_all_of_it_or_in_none(states):
     found += dump
     assert [name for name, _ in found].count("series") == 1
     assert [name for name, _ in found].count("instance") == 1
+
+
+def made(state: Place, *, deliver: bool) -> dict[str, str]:
+    """An analysis of a series with three objects: their paths by kind. The mask is delivered, or waits."""
+    _, _, series_id = state.receive(0)
+    assert state.journal.close(series_id, 1, START_UTC)
+    paths = {kind: state.objects.write(kind.encode()).path for kind in ("sr", "seg", "mip-axial.png")}
+    kept = [KeptObject(kind=kind, path=path, deliver=kind == "seg") for kind, path in paths.items()]
+    state.journal.commit(state.journal.claim(series_id, 1), analyses.analysis(), kept, ["folder"])
+    if deliver:
+        state.journal.delivered(state.journal.take("folder", "one", 100.0))
+    return paths
+
+
+@pytest.mark.parametrize("kept_in", ["folder", "bucket"])
+def test_what_retention_removed_is_not_missed(states, tmp_path, request, kept_in):
+    """A backup is whole without it, whether it went before the journal was read or afterwards."""
+    state = states("here", request.getfixturevalue("bucket_url") if kept_in == "bucket" else "")
+    paths = made(state, deliver=True)
+    state.objects.remove([paths["seg"]])
+    backup.make(state.settings, tmp_path / "after")
+    assert list(backup.faults(tmp_path / "after")) == []
+    (analysis_id,) = (row["id"] for row in rows(state.engine, "analysis"))
+    assert state.journal.forget_large(analysis_id) == ["seg"]
+    backup.make(state.settings, tmp_path / "before")
+    there = Settings(state_dir=tmp_path / "there")
+    backup.restore(there, tmp_path / "before")
+    assert sorted(open_objects(there).paths()) == sorted(paths[kind] for kind in ("sr", "mip-axial.png"))
+    engine = open_engine(sqlite_url(there.state_dir / "journal.db"))
+    assert rows(engine, "object") == rows(state.engine, "object")
+    engine.dispose()
+
+
+def test_what_leaves_the_bucket_while_it_is_copied_is_passed_over(states, bucket_url, tmp_path):
+    """An object that retention removed between being listed and being read ends no backup."""
+    state = states("here", bucket_url)
+    for body in (b"one", b"two", b"three"):
+        state.objects.write(body)
+    copying = bucket_backup.taken(state.settings, tmp_path / "copy")
+    first = next(copying).path.removeprefix("objects/")
+    _, gone, kept = state.objects.paths()
+    state.objects.remove([gone])
+    assert [one.path for one in copying] == [f"objects/{kept}"]
+    assert first < gone
+
+
+@pytest.mark.parametrize(
+    ("deliver", "kind", "faulty"),
+    [(False, "seg", True), (True, "sr", True), (True, "mip-axial.png", True), (True, "seg", False)],
+)
+def test_an_object_that_somebody_needs_is_missed(states, tmp_path, deliver, kind, faulty):
+    """A report is, and a mask that waits for its delivery; one that was delivered may have been removed."""
+    state = states("here")
+    paths = made(state, deliver=deliver)
+    state.objects.remove([paths[kind]])
+    backup.make(state.settings, tmp_path / "copy")
+    assert list(backup.faults(tmp_path / "copy")) == [f"object {paths[kind]} is missing"] * faulty
 
 
 def _segments(folder: Path) -> list[Path]:

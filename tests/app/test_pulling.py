@@ -78,13 +78,22 @@ def test_one_archive_completes_series(wire):
 
 def test_archives_are_asked_for_priors_where_they_may_be(wire):
     """Each wait of that is short; whole series are fetched only where that is wanted."""
-    assert list(prior_archives(chosen(wire, tls=False))) == []
-    (one,) = prior_archives(chosen(wire, tls=False, priors=True, priors_s=7))
+    assert list(prior_archives(chosen(wire, tls=False), None)) == []
+    (one,) = prior_archives(chosen(wire, tls=False, priors=True, priors_s=7), None)
     assert not one.again
     limits = one.reports._caller.limits
     assert (limits.answer_s, limits.retrieve_s, limits.object_bytes) == (7, 7, 128_000_000)
     (study,) = one.reports.find_studies("P1")
     assert (study.study_uid, study.patient_id) == (NAME.study_uid, "P1")
     assert one.images.instances(NAME) == {uid(n) for n in (1, 2, 3)}
-    (two,) = prior_archives(chosen(wire, tls=False, priors=True, prior_images=True))
+    (two,) = prior_archives(chosen(wire, tls=False, priors=True, prior_images=True), None)
     assert two.again
+
+
+def test_an_archive_that_knows_only_c_move_sends_priors_to_their_own_title(wire):
+    """Our DICOM port is known to it as that, beside the title under which exams are pulled."""
+    facts = {"retrieve": "move", "move_to": "EXAMS", "priors": True, "priors_to": "PRIORS", "priors_s": 7}
+    (one,) = prior_archives(chosen(wire, tls=False, **facts), None)
+    for way in (one.reports, one.images):
+        assert (way.title, way.archive._move_to, way.limit_s) == ("PRIORS", "PRIORS", 7)
+    assert one.images.instances(NAME) == {uid(n) for n in (1, 2, 3)}

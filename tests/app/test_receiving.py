@@ -13,9 +13,10 @@ from millet.app.receiving import Receiving
 from millet.app.tracing import Tracing
 from millet.edge.journal import SqlJournal, open_engine, sqlite_url
 from millet.edge.journal.migrating import migrate
-from millet.edge.store import LogSpool
+from millet.edge.store import ErrandFolder, LogSpool
 from millet.edge.telemetry import Events, Telemetry
 from millet.errors import StoreError
+from millet.flow.errands import ErrandDesk
 from millet.settings import Settings
 
 
@@ -36,10 +37,13 @@ def door(tmp_path, spool):
     engine = open_engine(sqlite_url(tmp_path / "journal.db"))
     migrate(engine)
     doors = Doors(settings, "one", clock, telemetry.doors)
+    journal = SqlJournal(engine, lambda *_: None, MemoryObjects())
+    store = ErrandFolder(tmp_path / "errands")
     receiving = Receiving(
         chosen=settings,
         clock=clock,
-        journal=SqlJournal(engine, lambda *_: None, MemoryObjects()),
+        journal=journal,
+        errands=ErrandDesk(site="default", log=journal, store=store, clock=clock),
         spool=spool,
         events=Events(telemetry, (), lambda _: None, clock),
         doors=doors,

@@ -34,3 +34,14 @@ def test_nothing_else_is_read(objects, path):
     """A path that the store did not give is an error, wherever it points."""
     with pytest.raises(StoreError):
         objects.read(path)
+
+
+def test_what_is_removed_is_gone_and_removing_it_again_is_nothing(objects):
+    """What was named is gone, the rest stays, and what is written again is there again."""
+    gone, kept = objects.write(b"gone"), objects.write(b"kept")
+    for _ in range(2):
+        objects.remove([gone.path])
+    assert objects.paths() == [kept.path]
+    with pytest.raises(StoreError):
+        objects.read(gone.path)
+    assert objects.read(objects.write(b"gone").path) == b"gone"

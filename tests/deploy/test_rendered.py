@@ -215,20 +215,26 @@ def test_services_lead_to_ports_that_are_there(values: Path) -> None:
     services = {one["metadata"]["name"]: one for one in of_kind("Service", objects)}
     for ingress in of_kind("Ingress", objects):
         for rule in ingress["spec"]["rules"]:
-            to = rule["http"]["paths"][0]["backend"]["service"]
-            assert to["port"]["name"] in {port["name"] for port in services[to["name"]]["spec"]["ports"]}
+            for path in rule["http"]["paths"]:
+                to = path["backend"]["service"]
+                assert to["port"]["name"] in {port["name"] for port in services[to["name"]]["spec"]["ports"]}
+
+
+def open_ports(values: Path, way: str) -> Mapping[str, set[object]]:
+    """What the policy of each part lets in, or out."""
+    return {
+        one["metadata"]["labels"]["app.kubernetes.io/component"]: {
+            port["port"] for rule in one["spec"][way] for port in rule["ports"]
+        }
+        for one in of_kind("NetworkPolicy", found(values))
+    }
 
 
 def test_only_what_receives_can_be_sent_to() -> None:
     """Modalities reach receivers alone; readers the API alone; a pool that has no GPU stops neither."""
-    objects = found(CHART / "ci" / "cluster-volume-values.yaml")
-    open_ports = {
-        one["metadata"]["labels"]["app.kubernetes.io/component"]: {
-            port["port"] for rule in one["spec"]["ingress"] for port in rule["ports"]
-        }
-        for one in of_kind("NetworkPolicy", objects)
-    }
-    assert open_ports == {
+    values = CHART / "ci" / "cluster-volume-values.yaml"
+    objects = found(values)
+    assert open_ports(values, "ingress") == {
         "receiver": {"dicom", "health"},
         "analyser-cpu": {"health"},
         "analyser-gpu": {"health"},
@@ -237,6 +243,94 @@ def test_only_what_receives_can_be_sent_to() -> None:
     }
     (dicom,) = [one for one in of_kind("Service", objects) if one["metadata"]["name"] == "r-millet-dicom"]
     assert dicom["spec"]["selector"]["app.kubernetes.io/component"] == "receiver"
+
+
+def test_what_is_submitted_goes_to_pods_of_its_own(tmp_path: Path) -> None:
+    """They receive and answer, are reached over gRPC and HTTP alone, and share no service with any others.
+
+    Receivers do not answer: what does is not ready while the database is away.
+    """
+    values = CHART / "ci" / "cluster-bucket-values.yaml"
+    read = configurations(values, tmp_path)
+    assert read["r-millet-intake"].roles == ("receive", "api")
+    assert (read["r-millet-intake"].stow, read["r-millet-intake"].grpc_submits) == (True, 8)
+    assert read["r-millet-receiver"].roles == ("receive",)
+    assert open_ports(values, "ingress")["intake"] == {"web", "grpc", "health"}
+    leads = {
+        one["metadata"]["name"]: one["spec"]["selector"]["app.kubernetes.io/component"]
+        for one in of_kind("Service", found(values))
+        if one["spec"].get("clusterIP") != "None"
+    }
+    assert leads == {"r-millet": "api", "r-millet-submissions": "intake", "r-millet-dicom": "receiver"}
+
+
+def test_an_ingress_tells_what_is_submitted_from_what_is_read() -> None:
+    """STOW-RS and the gRPC service that takes instances lead to pods of their own, all else to the API."""
+    paths = {
+        ingress["metadata"]["name"]: {
+            path["path"]: path["backend"]["service"]["name"]
+            for path in ingress["spec"]["rules"][0]["http"]["paths"]
+        }
+        for ingress in of_kind("Ingress", found(CHART / "ci" / "cluster-bucket-values.yaml"))
+    }
+    calls = {"/millet.v1.SubmissionService": "r-millet-submissions", "/": "r-millet"}
+    assert paths == {
+        "r-millet-web": {"/studies": "r-millet-submissions", **calls},
+        "r-millet-grpc": calls,
+    }
+
+
+@pytest.mark.parametrize("version", HELMS)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "settings.stow=true",
+        "settings.grpc_submits=8",
+        "settings.grpc_pulls=1",
+        "api.settings.stow=true",
+        "intake.replicas=1,receivers.settings.stow=true",
+    ],
+)
+def test_what_no_pod_would_take_is_refused(version: int, asked: str) -> None:
+    """A cluster that is to take instances by gRPC or STOW-RS, but has no pod for it, ends with a sentence."""
+    values = str(CHART / "ci" / "cluster-volume-values.yaml")
+    done = charts.helm(version, "template", "r", str(CHART), "-f", values, "--set", asked)
+    assert done.returncode != 0
+    assert "is set, but no pod would follow it: that needs intake.replicas above 0" in done.stderr
+
+
+def test_each_part_reaches_what_it_needs() -> None:
+    """Who signs people in reaches the issuer, who detects the detector elsewhere, who sends destinations."""
+    every = {53, 5432, 443, 4317}
+    issuer, detectors, destinations = {8443}, {8001}, {104, 2575}
+    assert open_ports(CHART / "ci" / "cluster-bucket-values.yaml", "egress") == {
+        "receiver": every | destinations,
+        "intake": every | issuer | destinations,
+        "analyser-cpu": every | detectors,
+        "analyser-gpu": every | detectors,
+        "analyser-child": every | detectors,
+        "deliverer": every | destinations,
+        "api": every | issuer,
+    }
+
+
+def test_the_notes_name_what_cannot_be_reached() -> None:
+    """An issuer, a collector or a detector that is set, and that no rule lets a part reach, is told."""
+    values = str(CHART / "ci" / "cluster-bucket-values.yaml")
+    words = ["install", "r", str(CHART), "--dry-run=client", "-f", values]
+    assert "lets it reach nothing" not in charts.helm(4, *words).stdout
+    lists = ("issuer", "traces", "detectors")
+    emptied = [word for name in lists for word in ("--set-json", f"networkPolicy.egress.{name}=[]")]
+    notes = charts.helm(4, *words, *emptied).stdout
+    line = r"^(\S+) has (\w+), but networkPolicy\.egress\.(\w+) lets it reach nothing\.$"
+    told = re.findall(line, notes, re.MULTILINE)
+    traced = {"receiver", "intake", "analyser-cpu", "analyser-gpu", "analyser-child", "deliverer", "api"}
+    assert set(told) == {
+        *((f"r-millet-{part}", "traces_to", "traces") for part in traced),
+        ("r-millet-api", "oidc_issuer", "issuer"),
+        ("r-millet-intake", "oidc_issuer", "issuer"),
+        ("r-millet-analyser-child", "remote", "detectors"),
+    }
 
 
 def test_a_scaled_pool_has_no_number_of_its_own() -> None:

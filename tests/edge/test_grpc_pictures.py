@@ -42,6 +42,12 @@ class MemorySlices:
             for number, header in enumerate(headers)
         }
 
+    def remove(self, sop_instance_uid: str) -> None:
+        """Retention has removed one."""
+        for (key, uid), one in self.stored.items():
+            if uid == sop_instance_uid:
+                self.stored[key, uid] = one._replace(path="")
+
     def slices(self, key: SeriesKey) -> list[StoredSlice]:
         """See the port."""
         return [one for (of, _), one in self.stored.items() if of == key]
@@ -66,9 +72,9 @@ def bench() -> Bench:
     return bench_of(read)
 
 
-def bench_of(read) -> Bench:
+def bench_of(read, slices: MemorySlices | None = None) -> Bench:
     """A server with one analysed series of 12 nodules, in its second generation."""
-    made = Bench(slices=MemorySlices(SeriesKey(**OF), FILES), read=read)
+    made = Bench(slices=slices or MemorySlices(SeriesKey(**OF), FILES), read=read)
     found = analysis(FOUND, generation=2)
     line = made.worklist.put(status(1, generation=2, analysed_generation=2), found)
     made.worklist.objects |= {
@@ -231,6 +237,21 @@ def test_a_picture_that_is_none_is_refused(bench, facts, code, reason):
 
     async def test(stub):
         assert await refused(got(stub, **facts)) == (code, reason)
+
+    run(bench, test)
+
+
+def test_a_slice_that_retention_removed_is_told_as_such():
+    """No fault of the store: it is there no longer, and is not offered; projections and masks are."""
+    slices = MemorySlices(SeriesKey(**OF), FILES)
+    slices.remove(sop_uid(3))
+    bench = bench_of(read, slices)
+
+    async def test(stub):
+        assert await refused(got(stub, sop_instance_uid=sop_uid(3))) == ("NOT_FOUND", "REMOVED")
+        listed = await stub.ListPictures(pb.ListPicturesRequest(**OF))
+        assert [one.projection for one in listed.pictures] == [pb.PROJECTION_CORONAL, pb.PROJECTION_AXIAL]
+        assert await masks(stub)
 
     run(bench, test)
 

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from millet.core.canary import NAME
 from millet.core.makes import Kernel, Make
+from millet.core.retention import LARGE
 from millet.edge.telemetry import Attempt, Devices, Nvml, Rpc, Sent, Telemetry
 
 
@@ -43,6 +44,8 @@ def metrics() -> Metrics:
         *(("queue_wait_seconds_count", {"priority": one}) for one in ("routine", "emergency")),
         *(("delivery_duration_seconds_count", {"destination": one}) for one in ("folder", "other")),
         *(("grpc_handling_seconds_count", {"method": rpc.value}) for rpc in Rpc),
+        *(("objects_removed_total", {"kind": kind}) for kind in LARGE),
+        ("spool_removed_bytes_total", {}),
         ("series_reopened_total", {}),
         ("work_recovered_total", {}),
         ("spool_flush_duration_seconds_count", {}),

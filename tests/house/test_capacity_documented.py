@@ -82,13 +82,15 @@ def test_a_load_is_reckoned_from_a_study(tool: ModuleType) -> None:
     takes = {f"soak: {name}, processor time a study": 60.0 for name in tool.PROCESSES}
     takes |= {"soak: instances, a study": 1000 / tool.SLICE_MB}
     takes |= {"soak: objects, a study": 10.0, "soak: database, a study": 1000.0}
-    rows = [{"name": name, "value": value} for name, value in takes.items()]
+    takes |= {f"soak: object {kind}, each": 0.5 for kind in tool.LARGE}
+    rows = [{"name": name, "value": value, "n": 20} for name, value in takes.items()]
     found = tool.load(100, tool.Results({"soak": {"rows": rows}}))
     assert found.per_hour == pytest.approx(12)
     assert found.busy_cores == pytest.approx(1.0)
     assert found.cores == 2
     assert found.spool_gb_a_day == pytest.approx(100)
     assert found.objects_gb_a_year == pytest.approx(365)
+    assert found.large_gb_a_day == pytest.approx(len(tool.LARGE) * 0.05)
     assert found.database_gb_a_year == pytest.approx(36.5)
     assert found.peak_mb_per_s == pytest.approx(12 * 1000 / 3600)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,10 +15,13 @@ from pathlib import Path
 import charts
 import pydicom
 import pytest
+from archives import NAME
 from charts import CHART, Manifest, of_kind
+from instances import ct_file
 from peers import Millet, free_port, storescu, until
 
 from millet.phantom import dicom, presets
+from millet_client import Client, NotOffered, PullSeriesRequest
 
 pytestmark = pytest.mark.helm
 
@@ -106,13 +112,53 @@ def other_case(tmp_path_factory):
 @pytest.fixture
 def cluster(tmp_path, postgres, orthanc):
     """The rendered chart on a PostgreSQL of its own, with Orthanc as the PACS."""
-    found = charts.manifests(charts.rendered(CHART / "ci" / "local-values.yaml"))
+    text = charts.rendered(CHART / "ci" / "local-values.yaml")
+    found = charts.manifests(text.replace("127.0.0.1:4242", f"127.0.0.1:{orthanc.dicom_port}"))
     secrets = {"millet-journal": {"url": postgres.url(postgres.fresh())}}
     made = Cluster(tmp_path, found, secrets)
-    for pod in (pod for pods in made._pods.values() for pod in pods):
-        pod.environment = {**pod.environment, "MILLET_DESTINATION": f"ORTHANC@127.0.0.1:{orthanc.dicom_port}"}
     yield made
     made.kill()
+
+
+def stored(pod: Pod, encoded: bytes) -> int:
+    """The status of an instance that is sent by STOW-RS."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{pod.web_port}/studies",
+        b"--x\r\nContent-Type: application/dicom\r\n\r\n" + encoded + b"\r\n--x--",
+        {"Content-Type": 'multipart/related; type="application/dicom"; boundary=x'},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code
+
+
+def test_what_is_submitted_reaches_the_rendered_cluster(cluster, orthanc):
+    """Over gRPC, by STOW-RS and by a pull from Orthanc, at the pod for it; the API tells it, takes none."""
+    submitted, posted, pulled = (f"{NAME.series_uid}.{number}" for number in (1, 2, 3))
+    orthanc.post("instances", ct_file(1, pulled))
+    wanted = PullSeriesRequest(archive="pacs", study_uid=NAME.study_uid, series_uid=pulled)
+    (intake,), (api,) = cluster.pods("intake"), cluster.pods("api")
+    us = {"AET": "MILLET", "Host": "127.0.0.1", "Port": intake.dicom_port}
+    orthanc.put("modalities/us", json.dumps(us).encode())
+    cluster.start("intake", "api")
+    with Client(f"127.0.0.1:{intake.grpc_port}", tls=None, timeout_s=120.0) as millet:
+        assert [one.accepted for one in millet.submit([ct_file(1, submitted)])] == [True]
+        *_, last = millet.pull(wanted)
+        assert (last.here, last.complete) == (1, True)
+    assert (stored(intake, ct_file(1, posted)), stored(api, ct_file(1, posted))) == (200, 404)
+    with Client(f"127.0.0.1:{api.grpc_port}", tls=None) as millet, pytest.raises(NotOffered) as caught:
+        list(millet.pull(wanted))
+    assert caught.value.reason == "NOT_OFFERED"
+    until(
+        "the API knows all three",
+        lambda: {one.series_uid for one in api.series()} == {submitted, posted, pulled} or None,
+        60,
+        api.process,
+    )
+    assert (intake.terminate(), api.terminate()) == (0, 0)
 
 
 def test_the_rendered_cluster_does_its_work(cluster, orthanc, small_case, other_case):

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from dataclasses import replace
+from io import BytesIO
 
 import pytest
 from characters import characterised
+from fakes import MemoryObjects
 from highdicom.sr import VolumetricROIMeasurementsAndQualitativeEvaluations
 from highdicoms import foreign, volumetric
-from peers import Orthanc, file_names, storescu
+from peers import Dcmqrscp, Orthanc, file_names, free_port, storescu
 from pydicom import dcmread
-from reports import analysis, ct_series, labels
+from reports import analysis, as_file, ct_series, labels
 
 from millet.app.prior_archives import prior_archives
 from millet.codec import seg, sr
 from millet.codec.source import Source
 from millet.core.prior import Facts, Origin
+from millet.edge.journal import JournalClock, SqlJournal, open_engine
+from millet.edge.store import Bucket, ErrandBucket
 from millet.flow.elsewhere import fetched, offered
+from millet.flow.errands import ErrandDesk
 from millet.phantom import dicom, presets
 from millet.phantom.after import After
 from millet.settings import load
@@ -45,6 +51,7 @@ def pacs(tmp_path):
         DicomWeb={"Enable": True, "Root": "/dicom-web/"},
         DicomAlwaysAllowFind=True,
         DicomAlwaysAllowGet=True,
+        DicomAlwaysAllowMove=True,
     )
     yield made
     made.stop()
@@ -68,7 +75,7 @@ def asked(pacs, kind):
         f"{name} = {str(value).lower() if isinstance(value, bool) else repr(value)}"
         for name, value in archive(pacs, kind, prior_images=True).items()
     )
-    (made,) = prior_archives(load({"MILLET_ARCHIVE": f"[{{ {section} }}]"}, None))
+    (made,) = prior_archives(load({"MILLET_ARCHIVE": f"[{{ {section} }}]"}, None), None)
     return made
 
 
@@ -153,6 +160,71 @@ def walk(item):
     for one in item.get("ContentSequence", ()):
         yield one
         yield from walk(one)
+
+
+PRIORS = "MILLETPRIORS"
+"""Our title for archives that know only C-MOVE."""
+
+
+def moving(to, **more):
+    """An archive that sends priors to our DICOM port."""
+    facts = {"name": "pacs", "kind": "dimse", "to": to, "tls": False, "retrieve": "move"}
+    return {**facts, "priors": True, "prior_images": True, "priors_to": PRIORS, "priors_s": 60, **more}
+
+
+def test_what_an_archive_sends_comes_to_who_asked_on_another_machine(millet, postgres, bucket_url, tmp_path):
+    """By the receiver that the archive knows; analyser and receiver share a database and a bucket."""
+    port, journal_url = free_port(), postgres.url(postgres.fresh())
+    files = [tmp_path / f"{number}.dcm" for number in range(31)]
+    for path, encoded in zip(files, (*ct_series(), by_highdicom(7)), strict=True):
+        path.write_bytes(encoded)
+    pacs = Dcmqrscp(tmp_path / "dcmqrscp", files, (PRIORS, port))
+    engine = open_engine(journal_url)
+    try:
+        to = f"DCMQRSCP@127.0.0.1:{pacs.dicom_port}"
+        known, unknown = moving(to), moving(to, name="other", priors_to="NOBODY")
+        shared = {"journal_url": journal_url, "spool_url": bucket_url, "archive": [known, unknown]}
+        receiver = millet(**shared, roles=["receive"], metrics_port=free_port(), dicom_port=port)
+        store, journal = (
+            ErrandBucket(Bucket(bucket_url)),
+            SqlJournal(engine, lambda *_: None, MemoryObjects()),
+        )
+        desk = ErrandDesk(site="default", log=journal, store=store, clock=JournalClock(engine))
+        made, lost = prior_archives(load({}, receiver.folder / "millet.toml"), desk)
+        offers = {facts.origin: (facts, offer) for facts, offer in offered(made, OWN, "").offers.items()}
+        facts, offer = offers[Origin.REPORT]
+        assert len(fetched(offer, facts, OWN).study.nodules) == 7
+        (name,), kept = offers[Origin.IMAGES][1].series, {}
+        told = made.images.retrieve(name, (), lambda one: kept.update({one.sop_instance_uid: one.encoded}))
+        assert (len(told.came), told.failed, told.why) == (30, 0, "")
+        assert lost.images.retrieve(name, (), kept.update).why.endswith("shall send to (0xA801)")
+        assert journal.open_series() == []
+        assert [*Bucket(bucket_url).items("errands/"), *Bucket(bucket_url).items("spool/")] == []
+    finally:
+        pacs.stop()
+        engine.dispose()
+
+
+def test_a_prior_that_is_sent_to_us_is_no_exam(millet, pacs, visits):
+    """It is compared with; what comes to its title without being asked for is refused."""
+    _, second = visits
+    whose = dcmread(next(second.glob("*.dcm")), stop_before_pixels=True)
+    report = dcmread(BytesIO(by_highdicom(7)))
+    for keyword in ("PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"):
+        setattr(report, keyword, whose.get(keyword, ""))
+    pacs.post("instances", as_file(report))
+    to = f"ORTHANC@127.0.0.1:{pacs.dicom_port}"
+    service = millet(**CLASSIC, prior_wait_s=60, archive=[moving(to, prior_images=False)])
+    peer = {"AET": PRIORS, "Host": "127.0.0.1", "Port": service.dicom_port}
+    pacs.put("modalities/priors", json.dumps(peer).encode())
+    change, words = compared(service, second)
+    assert (change.source, change.not_used, change.archive) == ("report", "", "")
+    assert "read by another, from its report" in words
+    with pytest.raises(AssertionError):
+        storescu(second, service.dicom_port, "-aec", PRIORS)
+    assert '"status": "0x0124"' in service.log.read_text()
+    assert [one.series_uid for one in service.series()] == [series_uid(second)]
+    assert list((service.folder / "state" / "errands").iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", ["dimse", "dicomweb"])

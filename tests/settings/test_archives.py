@@ -6,6 +6,7 @@ import pytest
 
 from millet.errors import SettingsError
 from millet.settings import ArchiveSection, load
+from millet.settings.security import rules
 
 
 def section(**facts) -> ArchiveSection:
@@ -45,7 +46,10 @@ def test_archives_are_read_from_the_file_and_from_the_environment(tmp_path):
         ({"timeout_s": 0.0}, "timeout_s"),
         ({"timeout_s": 10.0, "limit_s": 5.0}, "timeout_s"),
         ({"token_file": Path("t")}, "for dicomweb"),
-        ({"priors": True, "retrieve": "move"}, "not by move"),
+        ({"priors": True, "retrieve": "move"}, "need priors_to"),
+        ({"priors": True, "priors_to": "PRIORS"}, "for priors by move"),
+        ({"retrieve": "move", "priors_to": "PRIORS"}, "for priors by move"),
+        ({"priors": True, "retrieve": "move", "priors_to": "A" * 17}, "longer than 16"),
         ({"prior_images": True}, "needs priors"),
         ({"priors_s": 0.0}, "priors_s"),
         ({**WEB, "to": "vna.example"}, "http"),
@@ -72,3 +76,36 @@ def test_one_archive_completes_series():
     both = [f'{{name = "{n}", kind = "dimse", to = "{n}@h:1", completes = true}}' for n in ("X", "Y")]
     with pytest.raises(SettingsError, match="X, Y: one archive completes series"):
         load({"MILLET_ARCHIVE": f"[{', '.join(both)}]"}, None)
+
+
+def moving(**facts):
+    """Settings with archives that send priors to one title."""
+    own = 'kind = "dimse", retrieve = "move", priors = true, priors_to = "PRIORS", move_to = "EXAMS"'
+    both = ", ".join(f'{{name = "{n}", to = "{n}@h:1", {own}}}' for n in "XY")
+    return load({"MILLET_ARCHIVE": f"[{both}]", **facts}, None)
+
+
+def test_at_the_title_of_priors_nothing_else_is_taken():
+    """Several archives may send there; every other title is as it was."""
+    judged = rules(moving())
+    assert [judged.fetches(title) for title in ("PRIORS", "EXAMS", "MILLET")] == [True, False, False]
+    judged = rules(moving(MILLET_CALLED='[{ae_title = "EXAMS"}]'))
+    assert [judged.of(title) is None for title in ("PRIORS", "EXAMS", "MILLET")] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"MILLET_AE_TITLE": "PRIORS"},
+        {"MILLET_CALLED": '[{ae_title = "PRIORS"}]'},
+        {
+            "MILLET_ARCHIVE": '[{name = "x", kind = "dimse", to = "X@h:1", retrieve = "move", '
+            'move_to = "PRIORS", priors = true, priors_to = "PRIORS"}]'
+        },
+    ],
+    ids=["ae_title", "called", "move_to"],
+)
+def test_the_title_of_priors_is_none_of_exams(facts):
+    """Or exams would be refused there, or priors triaged."""
+    with pytest.raises(SettingsError, match="PRIORS"):
+        moving(**facts)

@@ -25,6 +25,7 @@ from millet.errors import DetectorError
 from millet.flow.again import Again
 from millet.flow.batcher import Batcher
 from millet.flow.drain import Drain
+from millet.flow.errands import ErrandDesk
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.model import Model, Models
 from millet.flow.precedence import Precedence
@@ -44,6 +45,7 @@ PROGRESS_EVERY_S = 0.25
 PROVISIONAL_EVERY_S = 0.5
 LEFT_EVERY_S = 30.0
 PRIORS_EVERY_S = 0.5
+TIDY_EVERY_S = 600.0
 PATIENCE_S = 0.003
 """How long a window waits for others to run with it on a GPU: a batch takes about as long."""
 
@@ -66,6 +68,7 @@ class Analysing:
     telemetry: Telemetry
     tracing: Tracing
     doors: Doors
+    errands: ErrandDesk
 
     def part(self) -> Part:
         """Load and prove the models, and make the part. Raises ModelError."""
@@ -99,6 +102,7 @@ class Analysing:
             Loop("progress", board.step, PROGRESS_EVERY_S),
             Loop("provisional", show, PROVISIONAL_EVERY_S),
             Loop("priors", seeking.step, PRIORS_EVERY_S),
+            Loop("errands", self.errands.tidy, TIDY_EVERY_S),
             Loop("left to others", _Left(self.journal, devices[0].keys()).step, LEFT_EVERY_S),
         )
 
@@ -211,7 +215,7 @@ class Analysing:
             site=chosen.site,
             priors=self.journal,
             log=self.journal,
-            archives=prior_archives(chosen),
+            archives=prior_archives(chosen, self.errands),
             models=models,
             again=again if chosen.prior_again else None,
             within_s=chosen.prior_wait_s,

@@ -1,7 +1,7 @@
 """A copy of all that must survive, made while the service runs, checked, and put back.
 
-The journal is copied first: what it refers to was durable before it was journalled, and spool and objects
-only grow, so that everything it names is in the copies made after it. What the spool holds beyond that is
+The journal is copied first: what it refers to was durable before it was journalled, so that everything it
+names is in the copies made after it, but for what retention removed. What the spool holds beyond that is
 journalled by whoever starts on the restored state. The manifest is written last: without it there is none.
 """
 
@@ -97,8 +97,11 @@ def faults(folder: Path) -> Iterator[str]:
     spool, objects = LogSpool(folder / "spool", "verify"), folder / "objects"
     with (folder / JOURNAL).open(encoding="utf-8") as lines:
         held = {one.path for one in backup.files}
-        for one in snapshot.stored(lines):
-            if one.done and f"spool/{one.path.partition('@')[0]}" not in held:
+        wanted = snapshot.undelivered(lines)
+        lines.seek(0)
+        for one in snapshot.stored(lines, wanted):
+            file = f"spool/{one.path.partition('@')[0]}" if one.digest else f"objects/{one.path}"
+            if one.done and file not in held:
                 continue  # made room for, as was configured
             found = _instance(spool, one) if one.digest else _object(objects, one.path)
             if found:

@@ -12,7 +12,7 @@ from pathlib import Path
 from millet.edge import copies
 from millet.edge.copies import Copy
 from millet.edge.store import Bucket, BucketObjects, BucketSpool, LogSpool, rebuild
-from millet.errors import StoreError
+from millet.errors import Removed, StoreError
 from millet.settings import Settings
 
 
@@ -31,7 +31,11 @@ def taken(chosen: Settings, out: Path) -> Iterator[Copy]:
             continue  # retention took it; what needed it is noticed when the copy is checked
         yield copies.noted(out, below)
     for path in objects.paths():
-        yield copies.kept(out, f"objects/{path}", objects.read(path))
+        try:
+            body = objects.read(path)
+        except Removed:
+            continue  # as above
+        yield copies.kept(out, f"objects/{path}", body)
 
 
 def put(chosen: Settings, folder: Path) -> None:

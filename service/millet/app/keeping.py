@@ -1,29 +1,65 @@
-"""The part that makes room in the spool, where it is configured."""
+"""The parts that make room in the spool and among the objects, where they are configured."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from millet.edge.journal import SqlJournal
+from millet.edge.telemetry import RoomMetrics
 from millet.flow.lifecycle import Loop, Part
-from millet.flow.retention import Retention
-from millet.ports import Clock
+from millet.flow.retention import ObjectRetention, Retention
+from millet.ports import Clock, ObjectStore
 from millet.ports.retention import SegmentStore
+from millet.settings import Settings
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 600.0
+OBJECTS_EVERY_S = 3600.0
+"""Less often: all analyses that still have large objects are looked through, some seconds of a core."""
 
 
-def keeping(spool: SegmentStore, journal: SqlJournal, clock: Clock, keep_days: float) -> Part:
-    """Remove segments that have been done for so many days; none where it is 0."""
-    if not keep_days:
-        return Part(name="retention")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """What keeps, and for how long."""
 
-    def removed(name: str, size_bytes: int) -> None:
-        log.info("a segment of the spool was removed", extra={"segment": name, "bytes": size_bytes})
+    chosen: Settings
+    clock: Clock
+    journal: SqlJournal
+    spool: SegmentStore
+    objects: ObjectStore
+    metrics: RoomMetrics
 
-    retention = Retention(spool, journal, clock, timedelta(days=keep_days), removed)
-    loop = Loop("retention", retention.step, EVERY_S)
-    return Part(name="retention", start=loop.start, stop=loop.stop)
+    def parts(self) -> Sequence[Part]:
+        """One for the spool and one for the objects; whoever does not receive removes nothing."""
+        if "receive" not in self.chosen.roles:
+            return ()
+        found = (
+            ("retention", self.chosen.keep_days, self._remove_segments, EVERY_S),
+            ("objects", self.chosen.keep_objects_days, self._remove_objects, OBJECTS_EVERY_S),
+        )
+        return [_part(name, make(timedelta(days=days)), every) for name, days, make, every in found if days]
+
+    def _remove_segments(self, keep: timedelta) -> Callable[[], int]:
+        def removed(name: str, size_bytes: int) -> None:
+            self.metrics.segment(size_bytes)
+            log.info("a segment of the spool was removed", extra={"segment": name, "bytes": size_bytes})
+
+        return Retention(self.spool, self.journal, self.clock, keep, removed).step
+
+    def _remove_objects(self, keep: timedelta) -> Callable[[], None]:
+        retention = ObjectRetention(self.objects, self.journal, self.clock, keep, self.metrics.objects)
+
+        def step() -> None:
+            if count := retention.step():
+                log.info("large objects were removed", extra={"count": count})
+
+        return step
+
+
+def _part(name: str, step: Callable[[], object], every_s: float) -> Part:
+    loop = Loop(name, step, every_s)
+    return Part(name=name, start=loop.start, stop=loop.stop)

@@ -23,6 +23,7 @@ from millet.edge.scp import Behind, Caller, Listen, Refusal, Service, StorageScp
 from millet.edge.telemetry import Events
 from millet.errors import RefusedInstance, StoreError
 from millet.flow.completion import Completion
+from millet.flow.errands import ByTitle, ErrandDesk, ErrandReception
 from millet.flow.intake import Fact, Intake
 from millet.flow.lifecycle import Loop, Part
 from millet.flow.pull import Door
@@ -80,6 +81,7 @@ class Receiving:
     doors: Doors
     certificates: Certificates
     tracing: Tracing
+    errands: ErrandDesk
     services: Mapping[str, Service] = field(default_factory=dict)
     """What the DICOM port offers beside storage, by abstract syntax."""
     archive: ArchiveDesk | None = None
@@ -134,6 +136,10 @@ class Receiving:
             most_bytes=self.chosen.most_instance_bytes,
         )
 
+    def _reception(self, called_ae: str) -> Reception | ErrandReception:
+        fetches = self.doors.rules.fetches(called_ae)
+        return ErrandReception(self.errands) if fetches else self.receptions.associated()
+
     def _classes(self, called_ae: str) -> Collection[str]:
         return CT_CLASSES | REPORTS if self.doors.rules.judges(called_ae) else CT_CLASSES
 
@@ -178,7 +184,7 @@ class Receiving:
         behind = Behind(
             site=lambda caller: NAME if caller.called_ae == TITLE else chosen.site,
             judge=self._judge,
-            reception=self.receptions.associated,
+            reception=lambda: ByTitle(self._reception),
             came=lambda came: self.events.stored(*came),
             began=self._began,
             ended=self._ended,

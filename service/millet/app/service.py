@@ -22,12 +22,12 @@ from millet.app.certificates import Certificates
 from millet.app.committing import Committing
 from millet.app.delivering import Delivering, askable
 from millet.app.doors import Doors, check
-from millet.app.keeping import keeping
+from millet.app.keeping import Keeping
 from millet.app.patience import patience
 from millet.app.probing import Probing
 from millet.app.pulling import completing
 from millet.app.receiving import Receiving
-from millet.app.storing import open_objects, open_spool, used_share
+from millet.app.storing import open_errands, open_objects, open_spool, used_share
 from millet.app.tracing import Tracing
 from millet.core import canary
 from millet.core.doors import USUAL
@@ -38,6 +38,7 @@ from millet.edge import malloc
 from millet.edge.journal import DurableWork, JournalClock, SqlJournal, journal_url, migrate_apart, open_engine
 from millet.edge.telemetry import Devices, Events, Nvml, Telemetry, Traces, configure
 from millet.errors import StoreError
+from millet.flow.errands import ErrandDesk
 from millet.flow.lifecycle import Lifecycle, Loop, Part
 from millet.ports import Delivery, WorklistQuery
 from millet.settings import Settings
@@ -127,7 +128,7 @@ class Service:
             store,
             self._watched_part(),
             self._certificates.part(),
-            self._retention_part(),
+            *self._keeping.parts(),
             *([self._committing.part()] if receives else []),
             *(make() for role, make in named.items() if role in roles),
             *([self._canary_part(self._drawn)] if receives and self._drawn else []),
@@ -139,9 +140,16 @@ class Service:
         self._serving = True
         log.info("ready", extra={"roles": ",".join(self._settings.roles)})
 
-    def _retention_part(self) -> Part:
-        keep_days = self._settings.keep_days if "receive" in self._settings.roles else 0.0
-        return keeping(self._spool, self._journal, self._clock, keep_days)
+    @property
+    def _keeping(self) -> Keeping:
+        return Keeping(
+            chosen=self._settings,
+            clock=self._clock,
+            journal=self._journal,
+            spool=self._spool,
+            objects=self._objects,
+            metrics=self._telemetry.room,
+        )
 
     # receive: association -> durable; then -> journal -> "generation N is to be analysed"
 
@@ -157,6 +165,7 @@ class Service:
             certificates=self._certificates,
             tracing=self._tracing,
             archive=self._archive,
+            errands=self._errands,
             services=self._committing.services,
         )
 
@@ -172,6 +181,12 @@ class Service:
             journal=self._journal,
             destinations=askable(self._settings),
         )
+
+    @cached_property
+    def _errands(self) -> ErrandDesk:
+        """Where receivers and analysers meet over priors that archives send."""
+        store = open_errands(self._settings)
+        return ErrandDesk(site=self._settings.site, log=self._journal, store=store, clock=self._clock)
 
     def _receive_part(self) -> Part:
         return self._receiving.part()
@@ -195,6 +210,7 @@ class Service:
             telemetry=self._telemetry,
             tracing=self._tracing,
             doors=self._doors,
+            errands=self._errands,
         ).part()
 
     # deliver: to each destination by itself

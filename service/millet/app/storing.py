@@ -7,9 +7,9 @@ import shutil
 import time
 from collections.abc import Callable
 
-from millet.edge.store import LogSpool, ObjectFolder
+from millet.edge.store import ErrandFolder, LogSpool, ObjectFolder
 from millet.errors import StoreError
-from millet.ports import ObjectStore
+from millet.ports import ErrandStore, ObjectStore
 from millet.ports.retention import ReceiverSpool
 from millet.settings import Settings
 
@@ -41,6 +41,15 @@ def open_objects(chosen: Settings) -> ObjectStore:
     from millet.edge.store import Bucket, BucketObjects
 
     return BucketObjects(Bucket(chosen.spool_url))
+
+
+def open_errands(chosen: Settings) -> ErrandStore:
+    """What archives send for comparison only, where the spool is."""
+    if not chosen.spool_url:
+        return ErrandFolder(chosen.state_dir / "errands", reserve_bytes=chosen.spool_reserve_bytes)
+    from millet.edge.store import Bucket, ErrandBucket
+
+    return ErrandBucket(Bucket(chosen.spool_url))
 
 
 def used_share(chosen: Settings) -> float:

@@ -121,6 +121,8 @@ class Called:
     """Name of the model that analyses what is sent to it; empty for the usual one."""
     judges: bool = False
     """Whether reports that are sent to it are judged by criteria; else none is taken."""
+    fetches: bool = False
+    """Whether nothing is taken there but priors that we asked an archive to send (C-MOVE)."""
 
     def __post_init__(self) -> None:
         if self.ae_title != ANY and (mistake := ae_title_mistake(self.ae_title)):
@@ -179,6 +181,11 @@ class Rules:
         """Whether reports that are sent to a title are judged."""
         policy = self.of(called_ae)
         return policy is not None and policy.judges
+
+    def fetches(self, called_ae: str) -> bool:
+        """Whether a title is for priors alone that we asked for."""
+        policy = self.of(called_ae)
+        return policy is not None and policy.fetches
 
     @property
     def models(self) -> Mapping[str, str]:

@@ -162,6 +162,7 @@ PHRASES: Mapping[str, str] = {
     "page.in-its-study": "In der Studie",
     "page.reports": "Berichte",
     "page.to-know": "Zu beachten",
+    "page.removed": "Die Schichten dieser Serie werden hier nicht mehr aufbewahrt, die Befunde schon.",
     "page.axial": "Axial",
     "page.axial.picture": "Eine axiale Schicht, ihre Rundherde umkreist",
     "page.axial.number": "Axiale Schicht",

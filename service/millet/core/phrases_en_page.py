@@ -160,6 +160,7 @@ PHRASES: Mapping[str, str] = {
     "page.in-its-study": "In its study",
     "page.reports": "Reports",
     "page.to-know": "To know",
+    "page.removed": "The slices of this series are no longer kept here; all that was found in them is.",
     "page.axial": "Axial",
     "page.axial.picture": "An axial slice, its nodules circled",
     "page.axial.number": "Axial slice",

@@ -1,16 +1,25 @@
-"""Room is made in the spool from what is done; what is not done is never removed, however full the disk."""
+"""Room is made from what is done, in the spool and among the objects that we made.
+
+What is not done is never removed, however full the disk. Bytes go first and are forgotten then: after a crash
+in between they are removed once more, which is nothing to do, and forgotten. Nobody reads them meanwhile, and
+what is done once stays so. Several processes may do the same at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
-from millet.core.retention import SegmentFacts, removable
-from millet.ports import Clock
-from millet.ports.retention import SegmentLog, SegmentStore
+from millet.core.retention import SegmentFacts, removable, spent
+from millet.ports import Clock, ObjectStore
+from millet.ports.retention import MadeLog, SegmentLog, SegmentStore
 
 Removed = Callable[[str, int], None]
 """Told the name and the size in bytes of each segment that was removed."""
+RemovedObjects = Callable[[Sequence[str]], None]
+"""Told the kinds of the objects of one analysis that were removed."""
+AT_ONCE = 500
+"""Analyses of one step: where much is to go, it goes bit by bit."""
 
 
 class Retention:
@@ -50,3 +59,25 @@ class Retention:
                 unfinished=use.unfinished,
                 last_utc=use.last_utc,
             )
+
+
+class ObjectRetention:
+    """One thread calls `step`."""
+
+    def __init__(
+        self, store: ObjectStore, log: MadeLog, clock: Clock, keep: timedelta, removed: RemovedObjects
+    ) -> None:
+        self._store = store
+        self._log = log
+        self._clock = clock
+        self._keep = keep
+        self._removed = removed
+
+    def step(self) -> int:
+        """Remove the large objects of analyses that need them no more; of how many. Raises StoreError."""
+        gone = spent(self._log.large_kept(), self._clock.utc(), self._keep)[:AT_ONCE]
+        for analysis_id in gone:
+            self._store.remove(one.path for one in self._log.large_objects(analysis_id))
+            if kinds := self._log.forget_large(analysis_id):
+                self._removed(kinds)
+        return len(gone)

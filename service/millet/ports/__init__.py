@@ -28,6 +28,7 @@ from millet.ports.commitment import Commitment, Promise, PromiseLog, QuestionLog
 from millet.ports.deliveries import DeadLetters, DeliveryQueue, Later, Selection, Topic
 from millet.ports.detector import Detector, Peaks
 from millet.ports.doors import Answer, Ask, Begun, Gate, Pems, Shown, SignsIn
+from millet.ports.errands import Errand, ErrandLog, ErrandStore, Wanted
 from millet.ports.habits import Habits, Sender
 from millet.ports.notices import Due, ImageReference, Message, NoticeLog, Settled
 from millet.ports.priors import PatientExams, PriorLog, Priors, UnderWay
@@ -78,6 +79,9 @@ __all__ = [
     "Detector",
     "Due",
     "Entry",
+    "Errand",
+    "ErrandLog",
+    "ErrandStore",
     "Flag",
     "Found",
     "FoundSeries",
@@ -142,6 +146,7 @@ __all__ = [
     "Topic",
     "UnderWay",
     "Verifier",
+    "Wanted",
     "Work",
     "Worklist",
     "WorklistQuery",

@@ -1,11 +1,12 @@
-"""What retention asks of spool and journal."""
+"""What retention asks of spool, object store and journal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from millet.core.retention import AnalysisFacts
 from millet.ports.stores import Kept, Spool
 
 
@@ -43,6 +44,27 @@ class SegmentStore(Protocol):
 
     def remove(self, name: str) -> None:
         """Delete a segment."""
+
+
+class LargeObject(NamedTuple):
+    """An object of a kind that is in `core.retention.LARGE`."""
+
+    kind: str
+    path: str
+    """Of its `Stored`."""
+
+
+class MadeLog(Protocol):
+    """The journal by the large objects of analyses. Blocks, raises StoreError."""
+
+    def large_kept(self) -> Iterable[AnalysisFacts]:
+        """Every analysis of which there are some."""
+
+    def large_objects(self, analysis_id: int) -> Sequence[LargeObject]:
+        """Those of an analysis that are there."""
+
+    def forget_large(self, analysis_id: int) -> Sequence[str]:
+        """They are no more: the kind of each that was there until now. Of several who say so, one is told."""
 
 
 class ReceiverSpool(Spool, SegmentStore, Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -69,6 +69,9 @@ class ObjectStore(Protocol):
 
     def paths(self) -> Sequence[str]:
         """Everything that is stored. Blocks."""
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Delete what lies there; what is gone is nothing to do. Blocks; raises StoreError."""
 
 
 class SpoolWriter(Protocol):

@@ -191,6 +191,7 @@ class StoredSlice(NamedTuple):
     """An instance of a series, and where its bytes lie in the spool."""
 
     path: str
+    """Empty where retention removed them."""
     header: SliceHeader
 
 

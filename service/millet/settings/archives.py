@@ -33,7 +33,10 @@ class ArchiveSection:
     missing is pulled. Of one archive at most."""
     priors: bool = False
     """Whether it is asked for earlier exams of a patient while one arrives, and their reports (TID 1500) and
-    segmentations are fetched (get or wado). Off: it is somebody else's machine."""
+    segmentations are fetched. Off: it is somebody else's machine."""
+    priors_to: str = ""
+    """AE title of our DICOM port to which it sends priors, for move: it must know us as this, too. A title of
+    its own, so that no prior is taken for an exam; what comes there without being asked for is refused."""
     prior_images: bool = False
     """Whether CT series of such exams are fetched too, to be analysed by the model of today for comparison
     only; needs `prior_again`."""
@@ -82,6 +85,11 @@ def archives_mistake(archives: Sequence[ArchiveSection]) -> str:
     return f"{', '.join(completing)}: one archive completes series" if len(completing) > 1 else ""
 
 
+def priors_to(archives: Sequence[ArchiveSection]) -> Sequence[str]:
+    """Our AE titles to which archives send priors, each once."""
+    return sorted({one.priors_to for one in archives if one.priors_to})
+
+
 def _mistakes(section: ArchiveSection) -> Iterator[str]:
     if not section.name.strip() or len(section.name) > 100:
         yield f"name {section.name!r} must be a short text"
@@ -91,7 +99,7 @@ def _mistakes(section: ArchiveSection) -> Iterator[str]:
         yield from _place_mistakes(section)
         if section.retrieve and section.retrieve not in RETRIEVALS[section.kind]:
             yield f"retrieve: {section.kind} offers {' and '.join(RETRIEVALS[section.kind])}"
-    for title in (section.move_to, section.calling_ae):
+    for title in (section.move_to, section.priors_to, section.calling_ae):
         if title and (mistake := ae_title_mistake(title)):
             yield mistake
     if (section.certificate is None) != (section.key is None):
@@ -102,8 +110,10 @@ def _mistakes(section: ArchiveSection) -> Iterator[str]:
 
 
 def _prior_mistakes(section: ArchiveSection) -> Iterator[str]:
-    if section.priors and section.way == "move":
-        yield "priors: reports are fetched by get or wado, not by move"
+    if section.priors and section.way == "move" and not section.priors_to:
+        yield "priors by move need priors_to, an AE title of ours that is for nothing else"
+    if section.priors_to and not (section.priors and section.way == "move"):
+        yield "priors_to is for priors by move"
     if section.prior_images and not section.priors:
         yield "prior_images needs priors = true"
     if not 0 < section.priors_s < float("inf"):

@@ -147,6 +147,7 @@ CHECKS: Mapping[str, Callable[[Any], str]] = {
     "retry_longest_s": _positive,
     "retry_for_s": _positive,
     "keep_days": _not_negative,
+    "keep_objects_days": _not_negative,
     "drain_s": _not_negative,
     "log_level": _one_of(*LOG_LEVELS),
     "show_patient_role": _one_of("viewer", "reader", "ops", "admin"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from millet.core import canary
 from millet.core.doors import ANY, Called, Known, Rules, named
 from millet.core.peer import ae_title_mistake
+from millet.settings.archives import priors_to
 
 if TYPE_CHECKING:
     from millet.settings.settings import Settings
@@ -17,9 +18,10 @@ def rules(settings: Settings) -> Rules:
     """Who may come in over DICOM; the simple lists and the sections in one. Raises ValueError."""
     listed: tuple[Known, ...] = named(settings.known_peers)
     called = tuple(one.policy() for one in settings.called) or (Called(ae_title=ANY),)
+    fetching = tuple(Called(ae_title=title, fetches=True) for title in priors_to(settings.archive))
     return Rules(
         peers=(*listed, *(one.known() for one in settings.peer)),
-        called=called,
+        called=(*called, *fetching),
         emergencies=frozenset(settings.emergency_peers),
         canary_from=settings.dicom_host or settings.host,
     )
@@ -47,6 +49,9 @@ def _reserved_mistakes(settings: Settings) -> Iterator[str]:
     titles |= {one.ae_title for one in settings.peer} | {one.ae_title for one in settings.called}
     if canary.TITLE in titles:
         yield f"ae_title, known_peers, emergency_peers, peer, called: {canary.TITLE} is the canary's title"
+    exams = {settings.ae_title, canary.TITLE} | {one.move_to for one in settings.archive}
+    if taken := [title for title in priors_to(settings.archive) if title in exams]:
+        yield f"archive: priors_to {taken[0]!r} is for priors alone, and a title to which exams are sent"
 
 
 def _tls_mistakes(settings: Settings) -> Iterator[str]:

@@ -206,6 +206,9 @@ class Settings:
     keep_days: float = 0.0
     """How long received instances are kept in the spool after their series ended and its reports arrived; 0
     for ever. A slice that comes later still opens its series again, which then cannot be read."""
+    keep_objects_days: float = 0.0
+    """How long masks (SEG) and projections (secondary captures) that were made of a series are kept after it
+    ended and its reports arrived; 0 for ever. What pages, gRPC, priors and reports need is kept for ever."""
     drain_s: float = 20.0
     """How long a stop waits for work in hand before it leaves the rest to the next start. Below
     Kubernetes' 30 seconds of grace."""

@@ -15,7 +15,7 @@ from millet.core.geometry import PointMm
 from millet.core.language import Language
 from millet.core.nodule import Candidate
 from millet.edge.journal import SqlJournal, open_engine
-from millet.ports import About, KeptObject, Selection, SeriesKey, Site, WorklistQuery
+from millet.ports import About, KeptObject, Selection, SeriesKey, Site, Stored, WorklistQuery
 
 LEVELS = {1: TriageLevel.NOTABLE, 2: TriageLevel.CRITICAL, 3: TriageLevel.UNFLAGGED}
 
@@ -412,3 +412,24 @@ def test_codes_are_told_in_the_language_of_the_service(bench):
     german = SqlJournal(bench.engine, lambda *_: None, bench.objects, Language.GERMAN)
     assert {one.language for one in german.series(WorklistQuery())} == {Language.GERMAN}
     assert {one.language for one in bench.journal.series(WorklistQuery())} == {Language.ENGLISH}
+
+
+def test_slices_whose_segment_was_removed_are_told_without_a_place(bench):
+    """The others of the series keep theirs."""
+    segments = {"one/a": 500, "one/b": 500}
+    source = Site("north", "CT3", "MILLET")
+    entries = [
+        replace(
+            entry(n, source=source, series_uid="1.2.9"), stored=Stored(f"{name}@100+400", f"{n:064x}", 400)
+        )
+        for n, name in enumerate(segments)
+    ]
+    (recorded, _) = bench.journal.record_all(entries, segments)
+    bench.analyse(recorded, TriageLevel.NOTABLE)
+    assert [one.path for one in bench.journal.slices(key(9))] == ["one/a@100+400", "one/b@100+400"]
+    bench.journal.forget_segments(["one/a"])
+    assert [one.path for one in bench.journal.slices(key(9))] == ["", "one/b@100+400"]
+    assert [bench.journal.slice(key(9), one.header.sop_instance_uid).path for one in entries] == [
+        "",
+        "one/b@100+400",
+    ]

@@ -160,9 +160,10 @@ def test_c_move_sends_to_our_own_scp(wire):
 
 
 def test_c_move_to_an_unknown_destination_says_so(wire):
-    """0xA801, in words that an operator can look up."""
+    """In words, with the status that an operator can look up."""
     told = over(wire, move_to="MILLET").retrieve(NAME, (), lambda _: None)
-    assert (told.came, told.why) == (None, "the archive answered 0xA801")
+    why = "the archive does not know the AE title that it shall send to (0xA801)"
+    assert (told.came, told.why) == (None, why)
 
 
 @pytest.mark.filterwarnings(

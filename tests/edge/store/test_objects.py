@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from millet.edge.store import ObjectFolder
+from millet.edge.store import Bucket, BucketObjects, ObjectFolder
 from millet.errors import StoreError
 
 
@@ -35,3 +35,19 @@ def test_a_disk_that_fails_is_told_in_our_words(tmp_path):
     (tmp_path / stored.path).unlink()
     with pytest.raises(StoreError, match=r"^the disk failed: No such file or directory$"):
         objects.read(stored.path)
+
+
+@pytest.mark.parametrize("path", ["../journal.db", "aa/../../journal.db", "/etc/passwd", ""])
+@pytest.mark.parametrize("kept_in", ["folder", "bucket"])
+def test_nothing_else_is_removed(tmp_path, request, kept_in, path):
+    """A path that the store did not give is an error, wherever it points."""
+    objects = (
+        ObjectFolder(tmp_path / "objects")
+        if kept_in == "folder"
+        else BucketObjects(Bucket(request.getfixturevalue("bucket_url")))
+    )
+    (tmp_path / "journal.db").write_bytes(b"a journal")
+    kept = objects.write(b"kept")
+    with pytest.raises(StoreError, match="not a path"):
+        objects.remove([kept.path, path])
+    assert (tmp_path / "journal.db").exists()

@@ -100,6 +100,24 @@ def test_pixels_that_cannot_be_read_are_no_fault_of_the_server(site):
     assert site.get(f"{PAGE}/slices/{ct.ROOT}.1").status == 200
 
 
+def test_slices_that_retention_removed_are_told_as_such(site):
+    """410 with a sentence, which the page says too, in place of views that would stay empty."""
+    name, _ = told(site)["coronal"]["slices"][0]
+    site.log.removed = True
+    answer = site.get(f"{PAGE}/slices.json")
+    assert (answer.status, "no longer kept" in json.loads(answer.body)["error"]) == (410, True)
+    assert site.get(f"{PAGE}/slices/{ct.ROOT}.1").status == 410
+    assert site.get(f"{PAGE}/slices/1.2.3").status == 404
+    assert site.get(f"{PAGE}/coronal/{name}").status == 404
+    with chromium() as browser:
+        window = Looker(browser, site.url)
+        page = window.open(PAGE, until="body[data-ready]")
+        expect(page.locator("#removed")).to_be_visible()
+        for view in ("axial", "coronal"):
+            expect(page.locator(f"#{view}")).to_be_hidden()
+        window.close()
+
+
 def at(page, view: str):
     """Which plane of a view is drawn."""
     expect(page.locator(f"#{view} canvas")).to_have_attribute("data-drawn", re.compile(r"\d+"))
@@ -163,5 +181,6 @@ def test_axial_and_coronal_follow_each_other(site):
         expect(axial).to_have_attribute("data-window", "soft")
         assert proportion(axial) == pytest.approx(10 * 0.8 / (12 * 0.7), abs=0.05)
         assert proportion(coronal) == pytest.approx(24 / (12 * 0.7), abs=0.05)
+        expect(page.locator("#removed")).to_be_hidden()
         assert [fault for fault in window.faults if "404" not in fault] == []
         window.close()

@@ -73,7 +73,8 @@ class Picturing:
             made = [one for one in PROJECTIONS if self._object(key, _kind(one), analysis) is not None]
             stored = self._kept.slices.slices(key) if self._kept.slices and made else ()
         stack = volume_of([one.header for one in stored])
-        first = to_open_first(stack, analysis.nodules) if stack else ()
+        there = all(one.path for one in stored)
+        first = to_open_first(stack, analysis.nodules) if stack and there else ()
         told = [
             *(_projection(one, analysis) for one in made),
             *(_slice(header, pb.WINDOW_LUNG, analysis) for header in first),
@@ -118,6 +119,8 @@ class Picturing:
             raise bad("window", "window is none of lung, soft tissue")
         slices = self._kept.slices
         found = slices.slice(key_of(request), request.sop_instance_uid) if slices else None
+        if found is not None and not found.path:
+            raise missing("Picture", "REMOVED", "the slice is kept no more")
         try:
             if found is not None:
                 made = picture(self._kept.read(found.path), found.header, WINDOWS[SEEN_IN[shown]])

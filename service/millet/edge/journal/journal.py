@@ -18,6 +18,7 @@ from millet.edge.journal.base import Enqueue
 from millet.edge.journal.board import Board
 from millet.edge.journal.commitments import Commitments
 from millet.edge.journal.deliveries import Deliveries
+from millet.edge.journal.errands import Errands
 from millet.edge.journal.generations import Alerts
 from millet.edge.journal.habits import SenderHabits
 from millet.edge.journal.instances import Instances
@@ -26,7 +27,7 @@ from millet.edge.journal.notices import Notices
 from millet.edge.journal.priors import PatientPriors
 from millet.edge.journal.provisional import ProvisionalNodules
 from millet.edge.journal.readers import Readers
-from millet.edge.journal.retention import Segments
+from millet.edge.journal.retention import Made, Segments
 from millet.edge.journal.slices import Slices
 from millet.edge.journal.worklist import Worklist
 from millet.ports import ObjectStore, SeriesKey
@@ -44,7 +45,9 @@ class SqlJournal(
     SenderHabits,
     Commitments,
     Segments,
+    Made,
     PatientPriors,
+    Errands,
     Notices,
     Readers,
     ProvisionalNodules,
@@ -53,7 +56,7 @@ class SqlJournal(
 
     `InstanceLog`, `InstanceIndex`, `ArrivalLog`, `ProgressLog`, `JobQueue`, `DeliveryQueue`, `Worklist`,
     `Board`, `SliceLog`, `Habits`, `KeptLog`, `PromiseLog`,
-    `QuestionLog`, `SegmentLog`, `Priors`, `ReaderLog`, `ProvisionalLog`
+    `QuestionLog`, `SegmentLog`, `MadeLog`, `Priors`, `ErrandLog`, `ReaderLog`, `ProvisionalLog`
     and `NoticeLog`.
     """
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from millet.codec import header as header_codec
 from millet.edge.journal.base import Base
-from millet.edge.journal.tables import analysis, instance, series
+from millet.edge.journal.tables import analysis, instance, segment, series
 from millet.ports import SeriesKey, StoredSlice
 
 
@@ -19,14 +19,15 @@ class Slices(Base):
     def slices(self, key: SeriesKey) -> Sequence[StoredSlice]:
         """All that the newest analysis was made of; see `ports.SliceLog`."""
         with self._reading() as connection:
-            return [_stored(row) for row in connection.execute(_of(key).order_by(instance.c.id))]
+            rows = connection.execute(_of(key).order_by(instance.c.id)).all()
+            return _stored(connection, rows)
 
     def slice(self, key: SeriesKey, sop_instance_uid: str) -> StoredSlice | None:
         """One of them."""
         query = _of(key).where(instance.c.sop_instance_uid == sop_instance_uid).limit(1)
         with self._reading() as connection:
-            row = connection.execute(query).first()
-        return None if row is None else _stored(row)
+            found = _stored(connection, connection.execute(query).all())
+        return found[0] if found else None
 
 
 def _of(key: SeriesKey) -> sa.Select[Any]:
@@ -40,5 +41,12 @@ def _of(key: SeriesKey) -> sa.Select[Any]:
     )
 
 
-def _stored(row: sa.Row[Any]) -> StoredSlice:
-    return StoredSlice(row.path, header_codec.decode(row.header))
+def _stored(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> Sequence[StoredSlice]:
+    """What is no longer in a segment that we know of was removed."""
+    names = {row.path: row.path.partition("@")[0] for row in rows}
+    known = sa.select(segment.c.name).where(segment.c.name.in_(set(names.values())))
+    there = set(connection.execute(known).scalars())
+    return [
+        StoredSlice(row.path if names[row.path] in there else "", header_codec.decode(row.header))
+        for row in rows
+    ]

@@ -1,23 +1,36 @@
 """The journal as lines of text and back: the same for SQLite and PostgreSQL, and from one to the other.
 
 All tables are read in one transaction, so that a running service changes nothing in between. The engine's
-own tables are left out, and so are heartbeats and what is provisional: a series whose analysis was under way
-is written as one that is being received, and whoever starts on the restored journal closes it again.
+own tables are left out, and so are heartbeats, errands and what is provisional: a series whose analysis was
+under way is written as one that is being received, and whoever starts on the restored journal closes it
+again.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from millet.core.job import State
+from millet.core.retention import LARGE
 from millet.edge.journal.database import say_oldest, told
+from millet.edge.journal.deliveries import DONE
 from millet.edge.journal.provisional_table import provisional
-from millet.edge.journal.tables import Utc, executor, instance, made, metadata, series
+from millet.edge.journal.tables import (
+    Utc,
+    analysis,
+    delivery,
+    errand,
+    executor,
+    instance,
+    made,
+    metadata,
+    series,
+)
 from millet.errors import StoreError
 
 ENDED = (State.ANALYSED.value, State.NOT_ANALYSED.value)
@@ -77,24 +90,34 @@ class Reference(NamedTuple):
     digest: str
     """Of an instance; empty for an object, which is named after it."""
     done: bool
-    """An instance of a series that has ended: retention may have removed its bytes."""
+    """Whether nobody needs its bytes any more, so that retention may have removed them."""
 
 
-def stored(lines: Iterable[str]) -> Iterator[Reference]:
-    """The instances and objects of a dump."""
-    ended = set[int]()
+def undelivered(lines: Iterable[str]) -> frozenset[int]:
+    """The objects of a dump that are still to be delivered, or may be once more; by id."""
+    begin = json.dumps({"table": delivery.name}).rstrip("}")
+    rows = (_parsed(line)[1] for line in lines if line.startswith(begin))  # the others are long
+    return frozenset(row["object_id"] for row in rows if row["state"] != DONE)
+
+
+def stored(lines: Iterable[str], wanted: Container[int] = ()) -> Iterator[Reference]:
+    """The instances and objects of a dump; wanted are those that are `undelivered`."""
+    ended, over = set[int](), set[int]()
     for line in lines:
         name, row = _parsed(line)
         if name == series.name and row["state"] in ENDED:
             ended.add(row["id"])
         elif name == instance.name:
             yield Reference(name, row["path"], row["digest"], row["series_id"] in ended)
+        elif name == analysis.name and row["series_id"] in ended:
+            over.add(row["id"])
         elif name == made.name:
-            yield Reference(name, row["path"], "", done=False)
+            done = row["kind"] in LARGE and row["analysis_id"] in over and row["id"] not in wanted
+            yield Reference(name, row["path"], "", done or row.get("removed_utc") is not None)
 
 
 def _tables() -> list[sa.Table]:
-    return [table for table in metadata.sorted_tables if table not in {executor, provisional}]
+    return [table for table in metadata.sorted_tables if table not in {errand, executor, provisional}]
 
 
 def _written(table: sa.Table, row: sa.RowMapping) -> dict[str, Any]:

@@ -178,7 +178,9 @@ made = Table(
     Column("kind", String, nullable=False),
     Column("path", String, nullable=False),
     _text("sop_instance_uid"),
+    Column("removed_utc", Utc),
     UniqueConstraint("analysis_id", "kind"),
+    Index("ix_object_removed", "kind", "removed_utc"),
 )
 
 delivery = Table(
@@ -256,6 +258,21 @@ reading = Table(
     Column("document", Text, nullable=False),
 )
 """What was read of an earlier exam for comparison only, by which model and of which instances."""
+
+errand = Table(
+    "errand",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("study_uid", String, nullable=False),
+    Column("series_uid", String, nullable=False),
+    Column("sop_instance_uid", String, primary_key=True),
+    Column("most_bytes", BigInteger, nullable=False),
+    Column("until_utc", Utc, nullable=False),
+    _text("path"),
+    Index("ix_errand_instance", "site", "sop_instance_uid"),
+)
+"""Instances that an archive was asked to send for comparison only, and where those lie that came."""
 
 sender_habit = Table(
     "sender_habit",

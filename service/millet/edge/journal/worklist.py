@@ -87,10 +87,14 @@ class Worklist(Base):
         return None if number is None else str(number)
 
     def object_path(self, key: SeriesKey, kind: str, generation: int = 0) -> str | None:
-        """Where an object of the newest analysis, of a generation or of all, lies in the object store."""
+        """Where an object of the newest analysis, of a generation or of all, lies in the object store.
+
+        None where it was not made, or retention removed it.
+        """
         of = (analysis.c.generation == generation,) if generation else ()
         newest = _newest(key, analysis.c.id).where(*of).scalar_subquery()
-        query = sa.select(made.c.path).where(made.c.analysis_id == newest, made.c.kind == kind)
+        there = made.c.kind == kind, made.c.removed_utc.is_(None)
+        query = sa.select(made.c.path).where(made.c.analysis_id == newest, *there)
         with self._reading() as connection:
             return connection.execute(query).scalars().first()
 

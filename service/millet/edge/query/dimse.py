@@ -46,6 +46,11 @@ UIDS_AT_ONCE = 500
 PENDING = 0xFF
 """High byte of a status: more to come."""
 SUCCESS = 0x0000
+WORDS = {
+    0xA702: "the archive could not send (0xA702)",
+    0xA801: "the archive does not know the AE title that it shall send to (0xA801)",
+}
+"""What went wrong with a C-MOVE, by status (PS3.4 C.4.2.1.5)."""
 
 
 class DimseArchive(Asking):
@@ -128,7 +133,7 @@ def _still(status: Dataset, ends_s: float) -> bool:
             raise ArchiveError("the archive takes too long")
         return True
     if code != SUCCESS and code >> 12 != 0xB:
-        raise ArchiveError(f"the archive answered 0x{code:04X}")
+        raise ArchiveError(WORDS.get(code, f"the archive answered 0x{code:04X}"))
     return False
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from millet.edge.store.bucket import Bucket
 from millet.errors import StoreError
@@ -38,3 +38,10 @@ class BucketObjects:
         """Everything that is stored."""
         found = (one.key.removeprefix(FOLDER) for one in self._bucket.items(FOLDER))
         return sorted(path for path in found if _PATH.fullmatch(path) and path.endswith(self._suffix))
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Delete what lies there; see `ports.ObjectStore`."""
+        gone = list(paths)
+        if not all(map(_PATH.fullmatch, gone)):
+            raise StoreError("not a path of this store")
+        self._bucket.delete(FOLDER + path for path in gone)

@@ -13,7 +13,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -66,6 +66,15 @@ class ObjectFolder:
         """Everything that is stored."""
         with told():
             return sorted(f"{p.parent.name}/{p.name}" for p in self._root.glob(f"??/*{self._suffix}"))
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Delete what lies there, durably; see `ports.ObjectStore`."""
+        for path in paths:
+            if not _PATH.fullmatch(path):
+                raise StoreError("not a path of this store")
+            with told():
+                (self._root / path).unlink(missing_ok=True)
+                sync_folder((self._root / path).parent)
 
     def free_bytes(self) -> int:
         """Space left on the disk."""

@@ -18,6 +18,7 @@ from millet.edge.telemetry.metrics import (
     Telemetry,
 )
 from millet.edge.telemetry.readers import ReaderMetrics
+from millet.edge.telemetry.room import RoomMetrics
 from millet.edge.telemetry.traces import Traces
 from millet.edge.telemetry.working import Attempt
 
@@ -37,6 +38,7 @@ __all__ = [
     "Nvml",
     "Peer",
     "ReaderMetrics",
+    "RoomMetrics",
     "Rpc",
     "SecretFile",
     "Sent",

@@ -25,6 +25,7 @@ from millet.edge.telemetry.doors import DoorMetrics
 from millet.edge.telemetry.leaving import Leaving
 from millet.edge.telemetry.notices import NoticeMetrics
 from millet.edge.telemetry.readers import ReaderMetrics
+from millet.edge.telemetry.room import RoomMetrics
 from millet.edge.telemetry.waiting import WaitingMetrics
 from millet.edge.telemetry.working import Working
 
@@ -148,6 +149,7 @@ class Telemetry:
         self.notices = NoticeMetrics(registry)
         self.arrivals = Arrivals(registry)
         self.working = Working(registry)
+        self.room = RoomMetrics(registry)
         self.canary = CanaryMetrics(registry)
         self._gauge("build_info", "The running version.", "version").labels(version).set(1)
 

@@ -70,6 +70,7 @@ PAGE = _answer("A page.", "text/html")
 NO_PAGE = {"404": _answer("There is no such series.", "text/html")}
 NOTHING = {"404": _json("There is no analysis, or nothing of that kind.", _object(error=TEXT))}
 NO_PICTURE = {"404": _answer("There is no such picture.", "text/plain")}
+GONE = "Retention removed the received instances."
 PNG = _answer("A picture.", "image/png", {"type": "string", "contentMediaType": "image/png"})
 TOO_LONG = _answer("The body is too long.", "text/plain")
 FOUND = _object(
@@ -194,14 +195,18 @@ DESCRIPTION: Part = {
         f"{SERIES}/slices.json": {
             "get": _asked(
                 "Its slices",
-                {"200": _json("Axial, and coronal planes from the front.", SLICES), **NOTHING},
+                {
+                    "200": _json("Axial, and coronal planes from the front.", SLICES),
+                    "410": _json(GONE, _object(error=TEXT)),
+                    **NOTHING,
+                },
                 *OF_SERIES,
             )
         },
         f"{SERIES}/slices/{{sop_instance_uid}}": {
             "get": _asked(
                 "One slice as a picture",
-                {"200": PNG, **NO_WINDOW, **NO_PICTURE},
+                {"200": PNG, "410": _answer(GONE, "text/plain"), **NO_WINDOW, **NO_PICTURE},
                 *OF_SERIES,
                 _parameter("sop_instance_uid", "path", SEGMENT),
                 SHOWN,

@@ -19,10 +19,11 @@ from millet.core.stack import Stack, grid
 from millet.edge.web.reformats import Grey, Reformats
 from millet.edge.web.sources import Sources
 from millet.errors import Removed, UnfitSeries
-from millet.ports import SeriesKey
+from millet.ports import SeriesKey, StoredSlice
 
 PICTURES = ("mip-coronal.png", "mip-axial.png")
 PNG = "image/png"
+GONE = "The received instances of this series are no longer kept here."
 NO_WINDOW = f"A window is one of {', '.join(WINDOWS)}."
 
 
@@ -63,7 +64,10 @@ class Pictures:
 
     async def slices(self, request: Request) -> Response:
         """Where the slices of the analysed volume lie, and its coronal planes."""
-        told = await asyncio.to_thread(self._told, _key(request))
+        stored = await asyncio.to_thread(self._stored, _key(request))
+        if not all(one.path for one in stored):
+            return JSONResponse({"error": GONE}, 410)
+        told = await asyncio.to_thread(_told, stored)
         if told is None:
             return JSONResponse({"error": "there are no slices to be shown of this series"}, 404)
         return JSONResponse(told)
@@ -77,6 +81,8 @@ class Pictures:
         stored = await asyncio.to_thread(log.slice, _key(request), uid) if log else None
         if stored is None:
             return _none()
+        if not stored.path:
+            return PlainTextResponse(GONE, 410)
         try:
             made = await asyncio.to_thread(
                 lambda: picture(self._sources.read(stored.path), stored.header, window)
@@ -103,26 +109,26 @@ class Pictures:
             return _none()
         return Response(await asyncio.to_thread(png, planes[plane]), media_type=PNG)
 
-    def _told(self, key: SeriesKey) -> dict[str, Any] | None:
-        volume = self._volume(key)
-        return None if volume is None else {"axial": _axial(volume.stack.slices), "coronal": _coronal(volume)}
+    def _stored(self, key: SeriesKey) -> Sequence[StoredSlice]:
+        return self._sources.slices.slices(key) if self._sources.slices else ()
 
     def _reformatted(self, key: SeriesKey, digest: str, window: Window) -> Grey | None:
         """All coronal planes; None where this is not what was analysed last."""
-        volume = self._volume(key)
+        volume = _volume(self._stored(key))
         if volume is None or volume.digest != digest:
             return None
         return volume.coronal(self._sources.read, window)
 
-    def _volume(self, key: SeriesKey) -> Volume | None:
-        """What was analysed, None where nothing was or it is not single slices."""
-        stored = self._sources.slices.slices(key) if self._sources.slices else ()
-        stack = volume_of([one.header for one in stored])
-        return (
-            None
-            if stack is None
-            else Volume(stack, {one.header.sop_instance_uid: one.path for one in stored})
-        )
+
+def _volume(stored: Sequence[StoredSlice]) -> Volume | None:
+    """What was analysed, None where nothing was or it is not single slices."""
+    stack = volume_of([one.header for one in stored])
+    return None if stack is None else Volume(stack, {one.header.sop_instance_uid: one.path for one in stored})
+
+
+def _told(stored: Sequence[StoredSlice]) -> dict[str, Any] | None:
+    volume = _volume(stored)
+    return None if volume is None else {"axial": _axial(volume.stack.slices), "coronal": _coronal(volume)}
 
 
 def _axial(slices: Sequence[SliceHeader]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ async function open() {
 async function openSlices() {
   const axial = document.getElementById("axial");
   const answer = await fetch(`${axial.dataset.source}.json`, { cache: "no-store" }).catch(() => null);
+  if (answer?.status === 410) document.getElementById("removed").hidden = false;
   if (!answer?.ok) return;
   const told = await answer.json();
   const around = document.getElementById("coronal");
