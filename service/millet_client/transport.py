@@ -125,6 +125,10 @@ class Transport:
                     gives_up_s, waits = inf, _waits()
             except (grpc.RpcError, MilletError) as failed:
                 failure = failed if isinstance(failed, MilletError) else error_of(failed)
+            except ValueError as failed:
+                if not self._closed.is_set():
+                    raise
+                raise Unavailable("this client was closed", grpc.StatusCode.CANCELLED) from failed
             else:
                 return
             now_s, wait_s = monotonic(), next(waits)

@@ -221,6 +221,8 @@ def test_a_client_that_is_closed_says_that_not_all_was_submitted(serve, receiver
 
     with pytest.raises(millet_client.MilletError):
         list(millet.submit(files()))
+    with pytest.raises(millet_client.Unavailable, match="closed"):
+        list(millet.submit([ct_file(3)]))
 
 
 def test_a_place_is_waited_for(serve, receiver):

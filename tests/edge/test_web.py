@@ -218,7 +218,7 @@ def test_a_series_page_tells_level_reasons_remarks_and_provenance(site):
     assert "lymph nodes" in html
     assert "Age of the patient unknown" in html
     assert "analysed, outside validated use" in html
-    assert "Effusion left: 180 ml" in html
+    assert "Effusion left: 180 mL" in html
     assert "ab" * 32 in html
     assert "1 to deliver" in html
     refusal = site.get(page_of(status(5))).text

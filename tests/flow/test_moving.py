@@ -22,7 +22,7 @@ from millet.flow.reception import Receptions
 from millet.ports import Errand, Offer, Retrieved, SeriesName, Site
 
 PRIORS = "MILLETPRIORS"
-UNASKED, OUT_OF_RESOURCES, DOES_NOT_MATCH, CANNOT_UNDERSTAND = 0x0124, 0xA700, 0xA900, 0xC000
+UNASKED, PROCESSING_FAILURE, DOES_NOT_MATCH, CANNOT_UNDERSTAND = 0x0124, 0x0110, 0xA900, 0xC000
 
 
 def offer(number, called_ae=PRIORS, sop_class=CT, syntax="1.2.840.10008.1.2.1"):
@@ -159,7 +159,7 @@ def test_only_what_is_asked_for_is_taken(bench):
         (ct_file(2), {}, DOES_NOT_MATCH),
         (ct_file(1), {"sop_class": "1.2.840.10008.5.1.4.1.1.4"}, DOES_NOT_MATCH),
         (b"no object" * 20, {"syntax": "1.2.840.10008.1.2.1.99"}, CANNOT_UNDERSTAND),
-        (ct_file(1) + bytes(3000), {}, OUT_OF_RESOURCES),
+        (ct_file(1) + bytes(3000), {}, CANNOT_UNDERSTAND),
     ],
     ids=["another series", "another study", "another instance", "another class", "no object", "too large"],
 )
@@ -262,15 +262,14 @@ def test_one_that_its_reader_cannot_use_does_not_end_the_retrieval(bench):
 
 
 def test_a_journal_that_is_away_is_the_archives_silence(bench, tmp_path):
-    """The search goes on with what else there is; a sender hears that there are no resources."""
+    """The search goes on with what else there is; a sender hears that it failed, and not of a lack of room."""
     moving = bench.moving(Mover())
     bench.engine.dispose()
     for path in tmp_path.glob("journal.db*"):
         path.unlink()
     with pytest.raises(ArchiveError, match="could not be kept here"):
         handed(moving)
-    with pytest.raises(StoreError):
-        bench.reception.begin(offer(1))
+    assert store(bench.reception, 1) == PROCESSING_FAILURE
 
 
 def test_what_an_analyser_left_that_died_is_tidied_up(bench):

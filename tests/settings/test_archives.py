@@ -52,6 +52,7 @@ def test_archives_are_read_from_the_file_and_from_the_environment(tmp_path):
         ({"priors": True, "retrieve": "move", "priors_to": "A" * 17}, "longer than 16"),
         ({"prior_images": True}, "needs priors"),
         ({"priors_s": 0.0}, "priors_s"),
+        ({"priors_s": 1801.0}, "not above 1800"),
         ({**WEB, "to": "vna.example"}, "http"),
         ({**WEB, "tls": False}, "https://"),
         ({**WEB, "to": "https://u:p@x"}, "of the form"),

@@ -5,7 +5,8 @@ It passes through neither spool nor intake: no series of any worklist is made of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,7 +19,7 @@ STALE = timedelta(hours=1)
 """So long after its time an errand is that of an analyser that died, and its bytes are nobody's."""
 NOT_AUTHORISED = 0x0124
 """DIMSE "Refused: Not Authorized" (PS3.7 9.1.1.1.9)."""
-OUT_OF_RESOURCES = 0xA700
+PROCESSING_FAILURE = 0x0110
 DOES_NOT_MATCH = 0xA900
 CANNOT_UNDERSTAND = 0xC000
 
@@ -52,7 +53,8 @@ class ErrandReception:
         """An instance is coming; see `ports.Reception`."""
         desk = self._desk
         self._offer = offer
-        self._wanted = desk.log.wanted(offer.source.site, offer.sop_instance_uid, desk.clock.utc())
+        with _failing():
+            self._wanted = desk.log.wanted(offer.source.site, offer.sop_instance_uid, desk.clock.utc())
         if self._wanted is None:
             raise _unasked()
         self._encoded[:] = preface(
@@ -65,7 +67,7 @@ class ErrandReception:
         """Some of its bytes; see `ports.Reception`."""
         most_bytes = self._wanted.most_bytes if self._wanted else 0
         if len(self._encoded) + len(piece) > most_bytes:
-            raise TooLarge(OUT_OF_RESOURCES, f"it is larger than the {most_bytes} bytes of a prior")
+            raise TooLarge(CANNOT_UNDERSTAND, f"it is larger than the {most_bytes} bytes of a prior")
         self._encoded += piece
 
     def end(self) -> None:
@@ -75,7 +77,8 @@ class ErrandReception:
         encoded = bytes(self._encoded)
         _check(encoded, self._offer, self._wanted)
         if not self._wanted.is_here:
-            self._keep(encoded, self._offer)
+            with _failing():
+                self._keep(encoded, self._offer)
         self.abandon()
 
     def abandon(self) -> None:
@@ -130,6 +133,15 @@ class ByTitle:
         if self._chosen is None:
             raise StoreError("no instance was begun")
         return self._chosen
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """A store that is away keeps no prior; "out of resources" would say that exams find no room."""
+    try:
+        yield
+    except StoreError as failure:
+        raise RefusedInstance(PROCESSING_FAILURE, str(failure)) from failure
 
 
 def _unasked() -> RefusedInstance:

@@ -109,6 +109,10 @@ def _mistakes(section: ArchiveSection) -> Iterator[str]:
         yield "timeout_s must be above 0, and limit_s not below it"
 
 
+LONGEST_PRIORS_S = 1800.0
+"""Twice that long is kept what nobody came for."""
+
+
 def _prior_mistakes(section: ArchiveSection) -> Iterator[str]:
     if section.priors and section.way == "move" and not section.priors_to:
         yield "priors by move need priors_to, an AE title of ours that is for nothing else"
@@ -116,8 +120,8 @@ def _prior_mistakes(section: ArchiveSection) -> Iterator[str]:
         yield "priors_to is for priors by move"
     if section.prior_images and not section.priors:
         yield "prior_images needs priors = true"
-    if not 0 < section.priors_s < float("inf"):
-        yield "priors_s must be above 0"
+    if not 0 < section.priors_s <= LONGEST_PRIORS_S:
+        yield f"priors_s must be above 0, and not above {LONGEST_PRIORS_S:.0f}"
 
 
 def _place_mistakes(section: ArchiveSection) -> Iterator[str]:

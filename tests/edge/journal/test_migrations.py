@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -110,6 +111,65 @@ def test_series_that_shared_a_revision_are_told_apart(engine):
         ("1.2.4", 7),
     ]
     assert journal.revision() == 7
+
+
+def test_whoever_commits_meanwhile_goes_on(engine):
+    """Older processes work while tables change: no deadlock takes them or who migrates for its victim."""
+    migrate(engine, "0014")
+    filled_with(engine, 5000)
+    over, troubles = threading.Event(), []
+
+    def committing():
+        number = 10_000
+        while not over.is_set():
+            number += 1
+            try:
+                with engine.begin() as connection:
+                    for table, values in made_by_one_commit(number):
+                        connection.execute(sa.text(f"INSERT INTO {table} VALUES ({values})"))
+            except sa.exc.OperationalError as error:
+                troubles.append(error)
+
+    worker = threading.Thread(target=committing)
+    worker.start()
+    try:
+        migrate(engine)
+    finally:
+        over.set()
+        worker.join()
+    assert troubles == []
+
+
+AT = "'2026-01-02 03:04:05'"
+
+
+def made_by_one_commit(number):
+    """Rows in the order in which they are written when an analysis is committed, as of revision 14."""
+    columns = (
+        "id, series_id, generation, outcome, triage, nodules, model_digest, configuration_digest, document"
+    )
+    yield (
+        f"analysis ({columns}, created_utc)",
+        f"{number}, 1, {number}, 'none-found', 'unflagged', 0, 'm', 'c', '{{}}', {AT}",
+    )
+    yield "object (id, analysis_id, kind, path)", f"{number}, {number}, 'hl7-oru', 'p'"
+    yield (
+        "delivery (id, object_id, destination, state, attempts, created_utc, next_try_utc)",
+        f"{number}, {number}, 'ris', 'pending', 0, {AT}, {AT}",
+    )
+
+
+def filled_with(engine, count):
+    """A series with so many generations."""
+    columns = (
+        "id, site, series_uid, state, generation, instances, first_received_utc, last_received_utc, revision"
+    )
+    with engine.begin() as connection:
+        row = f"1, 'default', '1.2.3', 'receiving', 1, 1, {AT}, {AT}, 1"
+        connection.execute(sa.text(f"INSERT INTO series ({columns}) VALUES ({row})"))
+        for number in range(1, count + 1):
+            for table, values in made_by_one_commit(number):
+                connection.execute(sa.text(f"INSERT INTO {table} VALUES ({values})"))
 
 
 def brought_further(engine, oldest):

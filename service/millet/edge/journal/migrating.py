@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 
 import sqlalchemy as sa
 from alembic import command
@@ -15,10 +16,13 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from millet.edge.journal.database import MIGRATIONS, newest, open_engine, revision_of, say_oldest, told
+from millet.edge.journal.tables import metadata
 from millet.errors import StoreError
 
 MIGRATION_LOCK = 0x6D696C6C6574
 """Of PostgreSQL's advisory locks, the one of who migrates."""
+ALONE_S, AGAIN_S = 60.0, 0.02
+"""How long is tried to have all tables at once, and how often."""
 
 
 def main() -> int:
@@ -45,6 +49,8 @@ def migrate(engine: sa.Engine, revision: str = "head") -> None:
     with told(), engine.connect() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+            if revision_of(connection) != (newest() if revision == "head" else revision):
+                _have_alone(connection)
         else:  # a table that is made anew must not take with it the rows that refer to it
             connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -55,6 +61,21 @@ def migrate(engine: sa.Engine, revision: str = "head") -> None:
             say_oldest(connection)
         connection.commit()
         connection.detach()
+
+
+def _have_alone(connection: sa.Connection) -> None:
+    """Have all our tables at once, or none yet: one after the other would deadlock with who works on them."""
+    names = sorted(set(sa.inspect(connection).get_table_names()) & set(metadata.tables))
+    ends_s = time.monotonic() + ALONE_S
+    while names and time.monotonic() < ends_s:
+        try:
+            with connection.begin_nested():
+                quoted = ", ".join(f'"{name}"' for name in names)
+                connection.exec_driver_sql(f"LOCK TABLE {quoted} IN ACCESS EXCLUSIVE MODE NOWAIT")
+        except sa.exc.OperationalError:  # somebody is at work
+            time.sleep(AGAIN_S)
+        else:
+            return
 
 
 def _below(config: Config, revision: str | None) -> set[str]:
