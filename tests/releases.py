@@ -36,7 +36,7 @@ def downgrade():
     with op.batch_alter_table("series") as table:
         table.drop_column("newer")
 '''
-BEHIND = '    Column("series_uid", String, nullable=False),\n'
+BEFORE = '    UniqueConstraint("site", "series_uid"),\n'
 COLUMN = '    Column("newer", String, nullable=False, server_default="as it was", default="by the newer"),\n'
 SAME_PROTOCOL, NEWER_PROTOCOL = "Version(number=1, oldest=1)", "Version(number=2, oldest=1)"
 
@@ -58,11 +58,7 @@ def newer(folder: Path, protocol: str) -> Mapping[str, str]:
     _change(
         copied / "edge" / "journal" / "durable.py", f"PROTOCOL = {SAME_PROTOCOL}", f"PROTOCOL = {protocol}"
     )
-    column = (
-        '    Column("newer", String, nullable=False, server_default="as it was", default="by the newer"),\n'
-    )
-    opening = '    Column("series_uid", String, nullable=False),\n'
-    _change(copied / "edge" / "journal" / "tables.py", opening, opening + column)
+    _change(copied / "edge" / "journal" / "tables.py", BEFORE, COLUMN + BEFORE)
     return {"PYTHONPATH": str(folder / "service")}
 
 

@@ -262,7 +262,7 @@ def test_one_that_its_reader_cannot_use_does_not_end_the_retrieval(bench):
 
 
 def test_a_journal_that_is_away_is_the_archives_silence(bench, tmp_path):
-    """The search goes on with what else there is; a sender hears that it failed, and not of a lack of room."""
+    """The search goes on with what else there is; a sender hears that it failed."""
     moving = bench.moving(Mover())
     bench.engine.dispose()
     for path in tmp_path.glob("journal.db*"):
