@@ -7,7 +7,7 @@ what is done once stays so. Several processes may do the same at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 
 from millet.core.retention import SegmentFacts, removable, spent
@@ -37,7 +37,7 @@ class Retention:
     def step(self) -> int:
         """Remove every segment that may go; how many. Raises StoreError."""
         sizes = self._store.segments()
-        gone = removable(self._facts(), self._clock.utc(), self._keep)
+        gone = removable(self._facts(sizes), self._clock.utc(), self._keep)
         for name in gone:
             self._store.remove(name)
             self._removed(name, sizes.get(name, 0))
@@ -45,9 +45,9 @@ class Retention:
             self._log.forget_segments(gone)
         return len(gone)
 
-    def _facts(self) -> Iterator[SegmentFacts]:
+    def _facts(self, names: Iterable[str]) -> Iterator[SegmentFacts]:
         indexed = self._log.indexed()
-        for name in self._store.segments():
+        for name in names:
             committed = indexed.get(name, 0)
             if not self._store.is_closed(name, committed):
                 continue

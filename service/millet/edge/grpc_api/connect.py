@@ -23,10 +23,11 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from millet.edge.grpc_api import framing
+from millet.edge.grpc_api.behaviours import Handler
 from millet.edge.grpc_api.framing import KINDS, Answer, Frames, Kind
 from millet.edge.grpc_api.http_context import Ended, HttpContext, Metadata
 from millet.edge.grpc_api.refusals import Refusal, bad
-from millet.edge.grpc_api.registered import Handler, Method, Registered
+from millet.edge.grpc_api.registered import Method, Registered
 from millet.edge.telemetry.requests import HEADER, REQUEST
 from millet.ports import Shown
 

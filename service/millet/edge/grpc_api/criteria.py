@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
-
-import grpc
 
 from millet import __version__
 from millet.codec.wire_fields import from_wire, to_wire
@@ -15,13 +12,12 @@ from millet.core.criteria import MODALITY, CriteriaSet, regions_of
 from millet.core.geometry import Vector
 from millet.core.language import Language
 from millet.core.lesion import UPWARDS, Exam, Images, Lesion
+from millet.edge.grpc_api.behaviours import Context
 from millet.edge.grpc_api.refusals import bad
 from millet.edge.grpc_api.service import answered
 from millet.edge.telemetry import Rpc, Telemetry
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 from millet.proto.millet.v1 import analysis_service_pb2_grpc as rpc
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class CriteriaService(rpc.CriteriaServiceServicer):

@@ -7,15 +7,14 @@ down and the bell rung; each follower is then written to by its own call, howeve
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2 as pb
 
+from millet.edge.grpc_api.behaviours import Context
 from millet.edge.grpc_api.recent import Bell
 from millet.edge.grpc_api.refusals import refuse, stopped
 
-Context = grpc.aio.ServicerContext[Any, Any]
 SERVING, NOT_SERVING = pb.HealthCheckResponse.SERVING, pb.HealthCheckResponse.NOT_SERVING
 
 

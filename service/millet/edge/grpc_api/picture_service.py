@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
 
-import grpc
-
+from millet.edge.grpc_api.behaviours import Context
 from millet.edge.grpc_api.picturing import Picturing
 from millet.edge.grpc_api.service import answered, made_in_threads, streamed
 from millet.edge.telemetry import Rpc, Telemetry
 from millet.proto.millet.v1 import picture_service_pb2 as pb
 from millet.proto.millet.v1 import picture_service_pb2_grpc as rpc
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class PictureService(rpc.PictureServiceServicer):

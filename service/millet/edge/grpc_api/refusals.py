@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import grpc
 from google.protobuf.any_pb2 import Any as Packed
@@ -15,13 +15,12 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, PreconditionFailure, ResourceInfo
 from google.rpc.status_pb2 import Status
 
+from millet.edge.grpc_api.behaviours import Context
 from millet.errors import StoreError
 
 DOMAIN = "millet.v1"
 DETAILS = "grpc-status-details-bin"
 """The trailing metadata that clients of every language look for."""
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Refusal(Exception):  # noqa: N818 - an answer to the caller, not a fault

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import grpc
-
+from millet.edge.grpc_api.behaviours import Context
 from millet.edge.grpc_api.gate import CALLER
 from millet.edge.grpc_api.reading import Reading
 from millet.edge.grpc_api.refusals import Refusal, refuse
@@ -18,7 +17,6 @@ from millet.proto.millet.v1 import analysis_service_pb2 as pb
 from millet.proto.millet.v1 import analysis_service_pb2_grpc as rpc
 
 T = TypeVar("T")
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class AnalysisService(rpc.AnalysisServiceServicer):

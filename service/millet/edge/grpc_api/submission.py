@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
-
-import grpc
 
 from millet.edge.grpc_api.arriving import Submissions
+from millet.edge.grpc_api.behaviours import Context
 from millet.edge.grpc_api.pulling import Pulling
 from millet.edge.grpc_api.service import streamed
 from millet.edge.grpc_api.submitting import Submitting
@@ -16,8 +14,6 @@ from millet.edge.telemetry import Rpc, Telemetry
 from millet.ports import PullDesk
 from millet.proto.millet.v1 import submission_service_pb2 as pb
 from millet.proto.millet.v1 import submission_service_pb2_grpc as rpc
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
