@@ -11,7 +11,7 @@ from pathlib import Path
 
 from table import Row, write
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "service"))
+sys.path.extend([str(Path(__file__).resolve().parents[1] / "tests" / part) for part in ("", "service")])
 from peers import Millet, Orthanc, storescu, until
 
 from millet.phantom import dicom, presets

@@ -10,7 +10,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ from types import MappingProxyType
 
 import pytest
 import sqlalchemy as sa
+from ports import free_port
 
 from millet.edge.journal import DurableWork, open_engine, sqlite_url
 from millet.edge.journal.migrating import migrate
@@ -47,7 +47,7 @@ class Postgres:
         self._data = self._folder / "data"
         self._number = count()
         self._journal = self._work = ""
-        self.port = _free_port()
+        self.port = free_port()
         (secret := self._folder / "secret").write_text(PASSWORD)
         _give_away(self._folder, secret)
         self._program(
@@ -130,12 +130,6 @@ class Postgres:
             stderr=subprocess.DEVNULL,
             **who,
         )
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _give_away(*paths: Path) -> None:

@@ -7,7 +7,6 @@ that can be cut.
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from itertools import count
 
 import pytest
 from faults.proxy import Proxy
+from ports import free_port
 
 from millet.edge.store import Bucket
 
@@ -28,9 +28,7 @@ class S3:
     """One server, with a wire to it."""
 
     def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
         silent = subprocess.DEVNULL
         self._process = subprocess.Popen(command, stdout=silent, stderr=silent)

@@ -23,7 +23,7 @@ from table import ROOT
 
 from ingesting import kept
 
-sys.path.insert(0, str(ROOT / "tests" / "service"))
+sys.path.extend([str(ROOT / "tests" / part) for part in ("", "service")])
 from peers import alone_on_loopback, free_port, http
 
 EXPLICIT = "1.2.840.10008.1.2.1"

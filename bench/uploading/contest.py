@@ -19,7 +19,7 @@ from table import ROOT, Row
 from millet.codec.part10 import preface
 from millet.proto.millet.v1 import submission_service_pb2 as pb
 
-sys.path.insert(0, str(ROOT / "tests" / "service"))
+sys.path.extend([str(ROOT / "tests" / part) for part in ("", "service")])
 from peers import Millet
 
 METHOD = "/millet.v1.SubmissionService/SubmitInstances"

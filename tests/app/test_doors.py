@@ -17,6 +17,7 @@ import grpc
 import pytest
 from certificates import Authority, put
 from instances import ct_file
+from ports import free_port
 from prometheus_client import CollectorRegistry
 
 from millet.app.doors import Doors, check, exposure, hosts
@@ -43,13 +44,12 @@ class House:
     """A process that receives and answers, on free ports."""
 
     def __init__(self, folder, **settings) -> None:
-        ports = iter(_free_ports(3))
         self.settings = Settings(
             state_dir=folder / "state",
             roles=("receive", "api"),
-            dicom_port=next(ports),
-            grpc_port=next(ports),
-            web_port=next(ports),
+            dicom_port=free_port(),
+            grpc_port=free_port(),
+            web_port=free_port(),
             spool_reserve_bytes=0,
             **settings,
         )
@@ -92,14 +92,6 @@ class House:
         """The lines of the audit trail."""
         files = sorted((self.settings.audit_dir or self.settings.state_dir / "audit").glob("*.jsonl"))
         return [json.loads(line) for path in files for line in path.read_text().splitlines()]
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 @pytest.fixture

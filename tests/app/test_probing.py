@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import socket
 
 from listeners import Listener
+from ports import free_port
 from prometheus_client import CollectorRegistry
 from pynetdicom import AE
 
@@ -14,13 +14,6 @@ from millet.edge.telemetry import Telemetry
 from millet.settings import DestinationSection, Settings
 
 VERIFICATION = "1.2.840.10008.1.1"
-
-
-def closed_port() -> int:
-    """One on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def pacs(name: str, port: int) -> DestinationSection:
@@ -42,9 +35,9 @@ def test_each_destination_says_whether_it_is_there():
         with Listener(lambda _line: None) as listener:
             sections = (
                 pacs("PACS", server.server_address[1]),
-                pacs("GONE", closed_port()),
+                pacs("GONE", free_port()),
                 web("HOOK", listener.port),
-                web("DOWN", closed_port()),
+                web("DOWN", free_port()),
             )
             chosen = Settings(destinations=sections)
             registry = CollectorRegistry()

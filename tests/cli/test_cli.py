@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import ct
 import pytest
+from ports import free_port
 
 from millet import cli
 from millet.codec import tables
@@ -213,11 +214,7 @@ def test_a_port_that_is_taken_is_one_line(tmp_path):
 
 
 def _free_ports() -> dict[str, str]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-    ports = [str(one.getsockname()[1]) for one in sockets]
-    for one in sockets:
-        one.close()
-    return dict(zip(("dicom_port", "grpc_port", "web_port"), ports, strict=True))
+    return {name: str(free_port()) for name in ("dicom_port", "grpc_port", "web_port")}
 
 
 def test_a_doctor_finds_a_sound_machine_sound(tmp_path, millet):

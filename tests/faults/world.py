@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import random
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -26,6 +24,7 @@ from faults.pacs import Kept, Pacs, content_digest
 from faults.plan import TOPOLOGIES, Plan, receivers
 from faults.proxy import Proxy
 from faults.scanner import dataset_of
+from ports import free_port
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
@@ -48,19 +47,6 @@ SETTINGS: Mapping[str, object] = {
     "retry_longest_s": 1800.0,
     "emergency_peers": ["EMERGENCY"],
 }
-_ports = itertools.count(20_001)
-_choosing = threading.Lock()
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on, and that this program gives to nobody else."""
-    with _choosing:
-        for port in _ports:
-            with socket.socket() as probe, suppress(OSError):
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(("127.0.0.1", port))
-                return port
-    raise OSError("no port is free")
 
 
 @dataclass

@@ -20,6 +20,7 @@ from types import MappingProxyType
 
 import grpc
 import pytest
+from ports import free_port
 
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 from millet.proto.millet.v1.analysis_service_pb2_grpc import AnalysisServiceStub
@@ -41,13 +42,6 @@ def need(*programs: str) -> None:
     for program in programs:
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def until(what, ask, within_s, alive):
