@@ -131,6 +131,27 @@ def test_a_report_that_replaces_another_counts_in_its_place():
     assert judged(*names(instead, first)).analysis.triage.level is TriageLevel.NOTABLE
 
 
+@pytest.mark.parametrize("places", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_reports_that_name_each_other_replace_nothing(places):
+    """A third one lowers nothing, wherever it stands; so it is where three of them do in a ring."""
+    old, new = names(*names(FEW, MANY)[::-1])
+    third = foreign_reports.of(brain({3: 3}))
+    ring = names(third, MANY)[1], names(FEW, third)[1], names(MANY, FEW)[1]
+    for reports in ((old, new, third), ring):
+        found = judged(*(reports[place] for place in places)).analysis
+        assert found.triage.level is TriageLevel.NOTABLE
+        assert "other reports of the same series, none of them more urgent: 2" in found.not_assessed
+
+
+def test_a_predecessor_without_a_uid_is_none():
+    """A report that cannot be read has no UID either, and is told as such, not as replaced."""
+    nameless = dcmread(BytesIO(names(FEW, MANY)[1]))
+    (document,) = nameless.PredecessorDocumentsSequence
+    document.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID = ""
+    found = judged(as_file(nameless), bytes(4096)).analysis
+    assert "other reports of the same series that could not be judged: 1" in found.not_assessed
+
+
 def names(before, after):
     """Two reports, of which the second names the first as its predecessor."""
     old, new = dcmread(BytesIO(before)), dcmread(BytesIO(after))

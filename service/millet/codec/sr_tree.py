@@ -190,7 +190,7 @@ def succession(encoded: bytes) -> tuple[str, frozenset[str]]:
     for keyword in _PREDECESSORS:
         found = [below for one in found for below in one.below(keyword)]
     uid = root.word("SOPInstanceUID")
-    return uid, frozenset(one.word("ReferencedSOPInstanceUID") for one in found) - {uid}
+    return uid, frozenset(one.word("ReferencedSOPInstanceUID") for one in found) - {uid, ""}
 
 
 def _read(encoded: bytes, tags: Mapping[int, str]) -> tuple[Node, bool]:
