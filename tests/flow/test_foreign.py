@@ -19,19 +19,20 @@ from millet.codec.source import Source
 from millet.core.criteria import CriteriaSet, Level, Rule
 from millet.core.judgement import Standing
 from millet.core.language import Language
-from millet.flow.foreign import Bench, judge
+from millet.flow.foreign import Bench, judge, series_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TWENTY = brain({3: 20, 9: 20})
 REPORT = foreign_reports.of(TWENTY)
 UNASKED, MR = Asked(), Asked(modality="MR")
 OURS = Bench()
+IMAGES = series_of(foreign_reports.MR)
 ROWS = [row for row in TABLE if row[1].lesions]
 """highdicom writes no report without a group."""
 
 
 def _judged(encoded, series=(), asked=UNASKED, bench=OURS):
-    return judge(encoded, series, asked, NOW, bench)[0]
+    return judge(encoded, series_of(series), asked, NOW, bench)[0]
 
 
 def _levels(judged):
@@ -190,9 +191,7 @@ def test_images_with_a_hole_are_no_stack():
 def test_a_report_that_breaks_off_is_judged_as_far_as_it_goes(cut):
     """It says so, and its SR is partial."""
     encoded = REPORT
-    judged, source = judge(
-        encoded[: int(cut * len(encoded))], foreign_reports.MR, Asked(organ="brain"), NOW, Bench()
-    )
+    judged, source = judge(encoded[: int(cut * len(encoded))], IMAGES, Asked(organ="brain"), NOW, Bench())
     assert "the report breaks off" in " ".join(judged.reported.told)
     assert dcmread(io.BytesIO(judged_sr.encode(judged, source))).CompletionFlag == "PARTIAL"
 
@@ -202,7 +201,7 @@ def test_a_report_that_breaks_off_is_judged_as_far_as_it_goes(cut):
 def test_the_judgement_is_a_report_that_others_read(kind, language, tmp_path):
     """Dciodvfy and dsrdump find no fault; it is of the same patient and study, and names its evidence."""
     encoded = foreign_reports.of(TWENTY, kind)
-    judged, source = judge(encoded, foreign_reports.MR, Asked(organ="brain"), NOW, Bench(language=language))
+    judged, source = judge(encoded, IMAGES, Asked(organ="brain"), NOW, Bench(language=language))
     assert _levels(judged)["brain-miliary-mr"] == (1, "")
     path = tmp_path / "judged.dcm"
     path.write_bytes(judged_sr.encode(judged, source))
@@ -222,7 +221,7 @@ def test_highdicom_reads_the_judgement(tmp_path):
     """With PixelMed's templates; every condition is a sentence in it, with its threshold and its standing."""
     from highdicom.sr import srread
 
-    judged, source = judge(REPORT, foreign_reports.MR, Asked(), NOW, Bench())
+    judged, source = judge(REPORT, IMAGES, Asked(), NOW, Bench())
     encoded = judged_sr.encode(judged, source)
     read = srread(io.BytesIO(encoded))
     evaluations = read.content[0].ContentSequence[-1].ContentSequence
@@ -242,7 +241,7 @@ def test_another_threshold_moment_or_question_is_another_object():
     encoded = REPORT
 
     def made(at=NOW, asked=UNASKED, series=True, bench=OURS):
-        return judged_sr.encode(*judge(encoded, foreign_reports.MR if series else (), asked, at, bench))
+        return judged_sr.encode(*judge(encoded, IMAGES if series else None, asked, at, bench))
 
     every = [
         made(),

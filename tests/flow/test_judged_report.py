@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 
@@ -193,3 +194,20 @@ def test_images_of_several_series_are_not_chosen_from():
 
     judged(MANY, images=images)
     assert asked == [SERIES]
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_images_that_cannot_be_read_stop_no_report(language):
+    """It is judged as without any; the analysis and the SR say why."""
+    made = judged(MANY, images=lambda _: [b"rubbish"] * 3, order=replace(ORDER, language=language))
+    found, alone = made.analysis, judged(MANY, images=nowhere).analysis
+    assert (found.outcome, found.triage.level) == (Outcome.JUDGED, alone.triage.level)
+    why = {Language.ENGLISH: "names cannot be read", GERMAN: "nennt, sind nicht lesbar"}[language]
+    assert why in " ".join(found.not_assessed)
+    assert why in told_in(made)
+
+
+def told_in(made):
+    """All text of the SR."""
+    report = dcmread(BytesIO(made.objects["sr"]))
+    return " ".join(element.value for element in report.iterall() if element.keyword == "TextValue")

@@ -37,7 +37,7 @@ def judge(  # noqa: PLR0913, PLR0917 - each option is an argument
     from millet.codec.reported import Asked
     from millet.core.language import Language
     from millet.edge import criteria as sets
-    from millet.flow.foreign import Bench, judge
+    from millet.flow.foreign import Bench, judge, series_of
 
     settings = app.settings(config)
     further = sets.read(criteria or settings.criteria_dir)
@@ -45,7 +45,7 @@ def judge(  # noqa: PLR0913, PLR0917 - each option is an argument
     instances = contents(dicom_files(series)) if series else ()
     asked = Asked(organ=organ, modality=modality.upper())
     try:
-        judged, source = judge(report.read_bytes(), instances, asked, datetime.now(UTC), bench)
+        judged, source = judge(report.read_bytes(), series_of(instances), asked, datetime.now(UTC), bench)
     except ValueError as why:
         raise ServiceError(f"{report} is not judged: {why}") from why
     typer.echo(_json(judged) if as_json else "\n".join(_sentences(judged)))

@@ -30,7 +30,7 @@ class Bench:
 
 
 def judge(
-    encoded: bytes, instances: Iterable[bytes], asked: Asked, created_utc: datetime, bench: Bench
+    encoded: bytes, series: Source | None, asked: Asked, created_utc: datetime, bench: Bench
 ) -> tuple[Judged, Source]:
     """Judge a report (DICOM file), with the images of the one series that it was made of, if there are any.
 
@@ -45,7 +45,6 @@ def judge(
         raise ValueError("the report cannot be read") from None
     if source.images[0].sop_class_uid not in REPORTS:
         raise ValueError("no Enhanced, Comprehensive or Comprehensive 3D SR")
-    series = _series(instances)
     found = reported(_read(encoded, series), series, asked)
     sets = sets_for(found.brought.exam.organ, bench.further)
     judged = Judged(
@@ -60,8 +59,12 @@ def judge(
     return judged, source
 
 
-def _series(instances: Iterable[bytes]) -> Source | None:
-    """The images, None without any."""
+def series_of(instances: Iterable[bytes]) -> Source | None:
+    """The images (DICOM files) that a report was made of, None without any.
+
+    Raises:
+        ValueError: None of them can be read, or they are of several series.
+    """
     if not (encoded := tuple(instances)):
         return None
     try:

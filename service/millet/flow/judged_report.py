@@ -28,7 +28,7 @@ from millet.core.reasons import Reason, Remark, Weight
 from millet.core.worded import worded
 from millet.errors import UnfitSeries
 from millet.flow.analyse import Made, Order, refused
-from millet.flow.foreign import Bench, judge
+from millet.flow.foreign import Bench, judge, series_of
 from millet.flow.objects import judged_of
 from millet.flow.shelf import Taken
 
@@ -51,6 +51,13 @@ class _Judged(NamedTuple):
     judged: Judged
     source: Source
     triage: Triage
+
+
+class _Beside(NamedTuple):
+    """What a report is judged beside."""
+
+    series: Source | None = None
+    told: tuple[str, ...] = ()
 
 
 def finish(order: Order, reports: Sequence[bytes], images: Images, bench: Bench) -> Made:
@@ -116,12 +123,15 @@ def _tried(report: bytes, order: Order, images: Images, bench: Bench) -> _Judged
     """A report judged, or why it cannot be."""
     try:
         _must_be_foreign(report)
-        judged, source = judge(report, _named(report, images), Asked(), order.created_utc, bench)
+        beside = _beside(report, images)
+        judged, source = judge(report, beside.series, Asked(), order.created_utc, bench)
     except UnfitSeries as verdict:
         return verdict
     except ValueError as why:
         return UnfitSeries(Reason.REPORT_UNFIT, str(why))
-    return _Judged(judged, source, triage.judged(judged.judgements, judged.reported.brought.told))
+    reported = judged.reported._replace(told=(*beside.told, *judged.reported.told))
+    level = triage.judged(judged.judgements, reported.brought.told)
+    return _Judged(replace(judged, reported=reported), source, level)
 
 
 def _blank(order: Order, bench: Bench) -> Analysis:
@@ -171,7 +181,12 @@ def _must_be_foreign(report: bytes) -> None:
         raise UnfitSeries(Reason.OWN_REPORT, phrase("judged.own"))
 
 
-def _named(report: bytes, images: Images) -> list[bytes]:
-    """The images of the one series that a report names and that is here."""
+def _beside(report: bytes, images: Images) -> _Beside:
+    """The images of the one series that a report names and that is here, or why they are not used."""
     here = [instances for uid in evidence(report) if (instances := list(images(uid)))]
-    return here[0] if len(here) == 1 else []
+    if len(here) != 1:
+        return _Beside()
+    try:
+        return _Beside(series_of(here[0]))
+    except ValueError:
+        return _Beside(told=(phrase("judged.images-unread"),))
