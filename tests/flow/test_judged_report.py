@@ -207,6 +207,43 @@ def test_images_that_cannot_be_read_stop_no_report(language):
     assert why in told_in(made)
 
 
+OTHER_PATIENT = "the images that the report names are of another patient: judged without them"
+OTHER_STUDY = "the images that the report names are of another study: judged without them"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"PatientID": "54321"}, OTHER_PATIENT),
+        ({"PatientID": ""}, OTHER_PATIENT),
+        ({"IssuerOfPatientID": "ELSEWHERE"}, OTHER_PATIENT),
+        ({"PatientBirthDate": "19600102"}, OTHER_PATIENT),
+        ({"PatientSex": "M", "StudyInstanceUID": "1.2.3"}, OTHER_PATIENT),
+        ({"StudyInstanceUID": "1.2.3"}, OTHER_STUDY),
+    ],
+    ids=["ID", "no ID", "issuer", "birth date", "sex", "study"],
+)
+def test_images_of_somebody_else_are_not_used(changes, why):
+    """Be it one of them: the report is judged as without any, and says why."""
+    alone = judged(MANY, images=nowhere).analysis
+    stray = foreign_reports.mr_series(1, **changes)
+    made = judged(MANY, images=lambda _: (*foreign_reports.MR[1:], *stray))
+    assert made.analysis.judgements == alone.judgements
+    assert why in made.analysis.not_assessed
+    assert why in told_in(made)
+
+
+def test_images_that_say_less_of_the_patient_or_are_of_an_earlier_study_are_used():
+    """What is empty contradicts nothing, and a report may name images of another study of the patient."""
+    silent = {"IssuerOfPatientID": "", "PatientBirthDate": "", "PatientSex": "", "PatientName": "DOE^JANE"}
+    images = foreign_reports.mr_series(**silent, StudyInstanceUID="1.2.3")
+    named = dcmread(BytesIO(MANY))
+    named.CurrentRequestedProcedureEvidenceSequence[0].StudyInstanceUID = "1.2.3"
+    found = judged(as_file(named), images=lambda _: images).analysis
+    assert found.judgements == judged(MANY).analysis.judgements
+    assert len(found.not_assessed) == 1
+
+
 def told_in(made):
     """All text of the SR."""
     report = dcmread(BytesIO(made.objects["sr"]))

@@ -48,7 +48,8 @@ ContentTemplateSequence TemplateIdentifier
 _EVIDENCE = ("CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenceSequence")
 _TAGS = {tag_of(keyword): keyword for keyword in _WANTED.split()}
 _TAGS_OF_EVIDENCE = {
-    tag_of(keyword): keyword for keyword in (*_EVIDENCE, "ReferencedSeriesSequence", "SeriesInstanceUID")
+    tag_of(keyword): keyword
+    for keyword in (*_EVIDENCE, "StudyInstanceUID", "ReferencedSeriesSequence", "SeriesInstanceUID")
 }
 _PREDECESSORS = ("PredecessorDocumentsSequence", "ReferencedSeriesSequence", "ReferencedSOPSequence")
 _TAGS_OF_PREDECESSORS = {
@@ -167,16 +168,21 @@ def read(encoded: bytes) -> Tree:
     return Tree(root=Node(root.found, root.word("SpecificCharacterSet")), whole=whole)
 
 
-def evidence(encoded: bytes) -> Sequence[str]:
-    """The series that a report names as its evidence (PS3.3 C.17.2.3); its content is passed over.
+def evidence(encoded: bytes) -> Mapping[str, set[str]]:
+    """The series that a report names as its evidence (PS3.3 C.17.2.3), each with the studies it names it in.
+
+    Its content is passed over.
 
     Raises:
         ValueError: As `read` does.
     """
     root, _ = _read(encoded, _TAGS_OF_EVIDENCE)
-    studies = [study for keyword in _EVIDENCE for study in root.below(keyword)]
-    series = [one for study in studies for one in study.below("ReferencedSeriesSequence")]
-    return list(dict.fromkeys(uid for one in series if (uid := one.word("SeriesInstanceUID"))))
+    found: dict[str, set[str]] = {}
+    for study in (study for keyword in _EVIDENCE for study in root.below(keyword)):
+        for series in study.below("ReferencedSeriesSequence"):
+            if uid := series.word("SeriesInstanceUID"):
+                found.setdefault(uid, set()).add(study.word("StudyInstanceUID"))
+    return found
 
 
 def succession(encoded: bytes) -> tuple[str, frozenset[str]]:

@@ -1,4 +1,4 @@
-"""Whether the instances of one series are of one patient, one study and one frame of reference."""
+"""Whether instances are of one patient; those of one series, of one study and one frame of reference, too."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from millet.core.language import phrase
 from millet.core.reasons import Reason
-from millet.core.series import SliceHeader
+from millet.core.series import Patient, SliceHeader
 from millet.core.split import is_slice
 from millet.errors import UnfitSeries
 
@@ -37,3 +37,13 @@ def check(headers: Sequence[SliceHeader]) -> None:
     if conflicts:
         facts = tuple(phrase(f"identity.{name}") for name in conflicts)
         raise UnfitSeries(Reason.IDENTITY_CONFLICT, phrase("identity.disagree", facts=facts))
+
+
+def contradict(one: Patient, other: Patient) -> bool:
+    """Whether objects of two makers, of which one names the other by its UIDs, are not of one patient.
+
+    IDs are equal or not. Issuer, birth date and sex may be empty (PS3.3 C.7.1.1, types 3 and 2), and many a
+    program does not copy them: they contradict where both are there.
+    """
+    both = ((one.issuer, other.issuer), (one.birth_date, other.birth_date), (one.sex, other.sex))
+    return one.patient_id != other.patient_id or any(a and b and a != b for a, b in both)

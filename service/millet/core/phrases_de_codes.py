@@ -272,6 +272,8 @@ PHRASES: Mapping[str, str] = {
     "judged.passed": "{count} Gruppen des Berichts sind keine Läsionen",
     "judged.cut": "der Bericht bricht ab: es kann mehr Läsionen geben, als gelesen werden konnten",
     "judged.images-unread": "die Bilder, die der Bericht nennt, sind nicht lesbar: ohne sie beurteilt",
+    "judged.other-patient": "die genannten Bilder sind von einem anderen Patienten: ohne sie beurteilt",
+    "judged.other-study": "die genannten Bilder sind aus einer anderen Studie: ohne sie beurteilt",
     "judged.no-stack": "die Bilder bilden keinen gleichmäßigen Stapel: was davon abhängt, ist nicht bekannt",
     "judged.no-modality": "die Modalität der Bilder ist nicht bekannt: Kriterien für jede sind aufgeführt",
     "judged": "{judged} von {lesions} Läsionen des Berichts {uid} sind beurteilt.",

@@ -198,6 +198,8 @@ PHRASES: Mapping[str, str] = {
     "judged.passed": "{count} groups of the report are no lesions",
     "judged.cut": "the report breaks off: there may be more lesions than could be read",
     "judged.images-unread": "the images that the report names cannot be read: judged without them",
+    "judged.other-patient": "the images that the report names are of another patient: judged without them",
+    "judged.other-study": "the images that the report names are of another study: judged without them",
     "judged.no-stack": "the images are no even stack: what depends on them is not known",
     "judged.no-modality": "the modality of the images is not known: criteria of each are told",
     "judged": "{judged} of {lesions} lesions of report {uid} are judged.",

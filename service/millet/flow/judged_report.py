@@ -9,11 +9,12 @@ comes back is not judged and told of nowhere, else it would go round in circles.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from millet import __version__
+from millet.codec.ct import read_header
 from millet.codec.document import MANUFACTURER
 from millet.codec.elements import read_elements, tag_of
 from millet.codec.judged_sr import Judged
@@ -23,8 +24,10 @@ from millet.codec.sr_tree import evidence, succession
 from millet.core import digest, triage
 from millet.core.analysis import Analysis, Outcome, Provenance, Triage, TriageLevel
 from millet.core.assembler import REPORTS
+from millet.core.identity import contradict
 from millet.core.language import phrase
 from millet.core.reasons import Reason, Remark, Weight
+from millet.core.series import SliceHeader
 from millet.core.worded import worded
 from millet.errors import UnfitSeries
 from millet.flow.analyse import Made, Order, refused
@@ -183,10 +186,28 @@ def _must_be_foreign(report: bytes) -> None:
 
 def _beside(report: bytes, images: Images) -> _Beside:
     """The images of the one series that a report names and that is here, or why they are not used."""
-    here = [instances for uid in evidence(report) if (instances := list(images(uid)))]
+    named = evidence(report)
+    here = [(uid, instances) for uid in named if (instances := list(images(uid)))]
     if len(here) != 1:
         return _Beside()
+    ((uid, instances),) = here
+    seen = [*_seen(instances)]
+    whose = read_header(report).patient
+    if any(contradict(header.patient, whose) for _, header in seen):
+        return _Beside(told=(phrase("judged.other-patient"),))
+    if not named[uid].issuperset(header.study_uid for _, header in seen):
+        return _Beside(told=(phrase("judged.other-study"),))
     try:
-        return _Beside(series_of(here[0]))
+        series = series_of(encoded for encoded, _ in seen)
     except ValueError:
-        return _Beside(told=(phrase("judged.images-unread"),))
+        series = None
+    return _Beside(series) if series else _Beside(told=(phrase("judged.images-unread"),))
+
+
+def _seen(instances: Sequence[bytes]) -> Iterator[tuple[bytes, SliceHeader]]:
+    """Those that can be read, with what they say of themselves."""
+    for encoded in instances:
+        try:
+            yield encoded, read_header(encoded)
+        except UnfitSeries:
+            continue
