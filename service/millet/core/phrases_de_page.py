@@ -122,7 +122,7 @@ PHRASES: Mapping[str, str] = {
     "page.column.site": "Standort",
     "page.column.acknowledged": "Quittiert",
     "page.no-date": "ohne Datum",
-    "page.born-sex": "geboren {year}, Geschlecht {sex}",
+    "page.born-sex": "geb. {year}, Geschlecht {sex}",
     "page.none-matches": "Keine Serie passt.",
     "page.none-arrived": "Es ist keine Serie angekommen.",
     "page.listed": "Gezeigt wird, was in den letzten {days} kam, und was dringend oder kritisch ist, wann "
