@@ -222,6 +222,7 @@ PHRASES: Mapping[str, str] = {
     "page.miliary.2": "wahrscheinlich",
     "page.miliary.3": "sicher",
     "page.miliary.level": "(LMP {level}, ein Vorschlag).",
+    "page.criteria.unknown": "nicht beurteilbar",
     "page.criteria.level": "Stufe {level}",
     "page.criteria.asked": "verlangt: {relation} {threshold}",
     "page.criteria.and": "{low} und {high}",

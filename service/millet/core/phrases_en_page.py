@@ -220,6 +220,7 @@ PHRASES: Mapping[str, str] = {
     "page.miliary.2": "probable",
     "page.miliary.3": "definite",
     "page.miliary.level": "(LMP {level}, a proposal).",
+    "page.criteria.unknown": "not evaluated",
     "page.criteria.level": "level {level}",
     "page.criteria.asked": "asked: {relation} {threshold}",
     "page.criteria.and": "{low} and {high}",
