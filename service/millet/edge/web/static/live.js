@@ -3,7 +3,7 @@
 
 const STALE_MS = 25000; // the server says something every ten seconds
 const LOST_MS = 4000; // a stream ends now and then, and is there again at once
-const RENEW_MS = 60000; // where two releases answer at one address, a page does not change between them for ever
+const RENEW_MS = 600000; // where two releases answer at one address, a page does not change between them for ever
 const RENEWED = "millet-renewed";
 const PLACE = "millet-place";
 
