@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import analyses
 import pytest
@@ -20,6 +22,8 @@ EVERYTHING = Selection()
 DISMISSED = Selection(among=Among.DISMISSED)
 GONE = Dismissal(by="Erika Muster", reason="the PACS was taken out")
 LEASE_S = 100.0
+PATIENCE_S = 60.0
+WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 class SqlForTest(SqlJournal):
@@ -311,6 +315,32 @@ def test_what_waits_is_dismissed_unless_somebody_has_it_in_hand(journal):
     assert journal.backlog() == {}
     journal.delivered(held)
     assert len(journal.dead_letters(DISMISSED)) == 2
+
+
+def waits(journal):
+    """Whether somebody waits for a lock."""
+    with journal._engine.connect() as connection:
+        return connection.exec_driver_sql(WAITS).first() is not None
+
+
+def test_what_is_taken_while_it_is_dismissed_stays_in_hand(new_journal):
+    """PostgreSQL lets both begin: the dismissal waits for the one who takes, and then finds none."""
+    journal = SqlForTest(new_journal("postgresql"))
+    committed(journal)
+    in_hand = {"holder": "one", "next_try_utc": datetime.now(UTC) + timedelta(days=1)}
+    waiting = Selection(destination="folder", among=Among.WAITING)
+    with ThreadPoolExecutor(1) as pool:
+        with journal._engine.begin() as taking:
+            taking.execute(sa.update(deliveries).values(in_hand))
+            ending = pool.submit(journal.dismiss, waiting, GONE, 1)
+            until_s = time.monotonic() + PATIENCE_S
+            while not waits(journal):
+                assert time.monotonic() < until_s
+                time.sleep(0.02)
+        with pytest.raises(StoreError, match="there are 0 deliveries now"):
+            ending.result(PATIENCE_S)
+    assert journal.backlog()["folder"][0] == 1
+    journal._engine.dispose()
 
 
 @pytest.mark.parametrize("text", ["", "  ", "two\nlines", "x" * 81], ids=["none", "blank", "lines", "long"])

@@ -220,8 +220,12 @@ def _pending(delivery_id: int) -> sa.Update:
 
 
 def _changed(connection: sa.Connection, selection: Selection, facts: dict[str, Any]) -> int:
-    """Change those that match, and tell who watches their series; how many they are."""
-    chosen = sa.select(deliveries.c.id).where(*_selected(selection)).select_from(_JOINED)
+    """Change those that match, and tell who watches their series; how many they are.
+
+    They are locked as they are looked at: PostgreSQL would change what somebody took in hand meanwhile.
+    """
+    matching = sa.select(deliveries.c.id).where(*_selected(selection)).select_from(_JOINED)
+    chosen = matching.with_for_update(of=deliveries)
     owners = sa.select(series.c.id).where(*_selected(selection)).select_from(_JOINED)
     for series_id in connection.execute(owners.distinct()).scalars().all():
         moved = sa.update(series).where(series.c.id == series_id)
