@@ -80,6 +80,7 @@ PHRASES: Mapping[str, str] = {
     "page.to-deliver": "{count} zuzustellen",
     "page.undelivered": "{count} nicht zugestellt",
     "page.given-up": "{count} nicht zugestellt, aufgegeben",
+    "page.dismissed": "{count} nicht zugestellt, vom Betreiber verworfen",
     "page.other-series": "zu öffnen ist eine andere Serie der Studie",
     "page.overdue": "überfällig",
     "page.overdue.for": "überfällig: seit {lasting} von niemandem quittiert",

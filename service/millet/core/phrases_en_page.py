@@ -80,6 +80,7 @@ PHRASES: Mapping[str, str] = {
     "page.to-deliver": "{count} to deliver",
     "page.undelivered": "{count} undelivered",
     "page.given-up": "{count} undelivered, given up",
+    "page.dismissed": "{count} undelivered, dismissed by an operator",
     "page.other-series": "another series of this study is the one to open",
     "page.overdue": "overdue",
     "page.overdue.for": "overdue: nobody acknowledged it for {lasting}",

@@ -124,7 +124,8 @@ class Voice:
             return self.t("reports.none")
         if status.deliveries_pending:
             return self.t("to-deliver", count=status.deliveries_pending)
-        return self.t("reports.not-all") if status.deliveries_dead else self.t("reports.delivered")
+        missed = status.deliveries_dead or status.deliveries_dismissed
+        return self.t("reports.not-all") if missed else self.t("reports.delivered")
 
     def where(self, nodule: Nodule) -> str:
         """Lobe, or side and zone where the fissures do not tell it."""
