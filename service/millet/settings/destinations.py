@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from millet.core.media import CALLING, LISTING, NOTIFYING, TELLING, TRANSPORTS, wanted
+from millet.core.media import CALLING, NOTIFYING, TELLING, TRANSPORTS, wanted
 from millet.core.notification import LEVELS, Identify, Rule
 from millet.core.peer import PORTS, Peer, is_host
 from millet.settings.urls import url_mistakes
@@ -87,7 +87,7 @@ class DestinationSection:
     performer: str = ""
     """Code of the person or group who is to do them, as above (ups); empty for anybody."""
     concurrency: int = 1
-    """How many objects are on their way to it at one time."""
+    """How many objects are on their way to it at one time; of messages about the same, one."""
     timeout_s: float = 30.0
     """For each wait: a connection, an answer."""
     limit_s: float = 300.0
@@ -187,8 +187,6 @@ def _notice_mistakes(section: DestinationSection) -> Iterator[str]:
         yield f"kinds: {section.kind} is sent notifications only"
     if (section.key_file is not None) != (section.kind == "webhook"):
         yield "key_file: webhook needs one, and no other kind has one"
-    if section.kind in LISTING and section.concurrency != 1:
-        yield f"concurrency: {section.kind} is told one thing after the other"
     yield from _task_mistakes(section)
     if section.kind == "mail":
         yield from _mail_mistakes(section)
