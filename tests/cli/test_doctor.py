@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 
 import pytest
 from archives import WireArchive
@@ -11,6 +12,8 @@ from ports import free_port
 from pynetdicom import AE
 
 from millet.cli.doctor import CHECKS
+from millet.codec import criteria_toml
+from millet.core.criteria_sets import LUNG_MILIARY
 from millet.edge.tls import Files, server_context
 from millet.errors import ServiceError
 from millet.settings import ArchiveSection, DestinationSection, Settings
@@ -113,6 +116,31 @@ def test_files_of_tls_that_cannot_be_read_are_named(tmp_path):
     files = {"tls_certificate": tmp_path / "our.pem", "tls_key": tmp_path / "our.key"}
     with pytest.raises(ServiceError, match=r"our\.pem"):
         look("TLS", **files)
+
+
+def test_who_may_call_is_read_as_the_service_reads_it(tmp_path):
+    """How many a file names, and which issuer is trusted; a file with a mistake is ill."""
+    (file := tmp_path / "access.toml").write_text(
+        '[[who]]\nname = "console"\nrole = "admin"\ncertificate = "console"\n'
+    )
+    issuer = {"oidc_issuer": "https://id.example", "oidc_audience": "millet"}
+    assert look("callers") == "nobody is asked who calls"
+    assert look("callers", access_file=file, **issuer) == f"1 in {file}, and whom https://id.example names"
+    file.write_text('[[who]]\nname = "console"\n')
+    with pytest.raises(ServiceError, match=r"access\.toml: who 1: either token_sha256 or certificate"):
+        look("callers", access_file=file)
+    with pytest.raises(OSError, match=r"gone\.toml"):
+        look("callers", access_file=tmp_path / "gone.toml")
+
+
+def test_sets_of_criteria_are_read_as_the_service_reads_them(tmp_path):
+    """A folder that holds none is ill."""
+    assert look("criteria") == "ours alone"
+    with pytest.raises(ServiceError, match="criteria_dir: 0 files"):
+        look("criteria", criteria_dir=tmp_path)
+    own = replace(LUNG_MILIARY, identifier="lung-of-ours", version="north-1")
+    (tmp_path / "a.toml").write_text(criteria_toml.encode(own), "utf-8")
+    assert look("criteria", criteria_dir=tmp_path) == "lung-of-ours"
 
 
 def test_the_port_of_lent_detectors_is_one_of_the_ports():

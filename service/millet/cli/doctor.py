@@ -142,6 +142,23 @@ def _tls(settings: Settings) -> str:
     return f"certificate, key and roots load; valid for {days:.0f} more days{soon}"
 
 
+def _callers(settings: Settings) -> str:
+    from millet.edge import access
+
+    known = []
+    if settings.access_file is not None:
+        known.append(f"{len(access.read(settings.access_file))} in {settings.access_file}")
+    if settings.oidc_issuer:
+        known.append(f"whom {settings.oidc_issuer} names")
+    return ", and ".join(known) or "nobody is asked who calls"
+
+
+def _criteria(settings: Settings) -> str:
+    from millet.edge import criteria
+
+    return ", ".join(one.identifier for one in criteria.read(settings.criteria_dir)) or "ours alone"
+
+
 def _peers(settings: Settings) -> str:
     from millet.edge.destinations import StorageScu
 
@@ -248,6 +265,8 @@ CHECKS: tuple[Check, ...] = (
     ("spool", _spool),
     ("database", _database),
     ("TLS", _tls),
+    ("callers", _callers),
+    ("criteria", _criteria),
     ("ports", _ports),
     ("peers", _peers),
     ("destinations", _destinations),
