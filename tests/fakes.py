@@ -455,7 +455,8 @@ class MemoryJournal:
         """What a delivery is about: the HL7 result of a series."""
         if not is_replaced(delivery.kind):
             return []
-        newer = any(_is_newer(s.delivery, delivery) for s in self._sent)
+        standing = [s for s in self._sent if s.state in {"pending", "done"}]
+        newer = any(_is_newer(s.delivery, delivery) for s in standing)
         return [Topic(delivery.site, delivery.series_uid, newer)]
 
     def let_go(self, holder: str) -> None:

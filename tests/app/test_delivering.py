@@ -85,7 +85,7 @@ class Bench:
         made = replace(analyses.analysis(), created_utc=START_UTC)
         self.journal.commit(self.journal.claim(recorded.series_id, 1), made, kept, list(wanted))
 
-    def until(self, is_so, within_s=15.0):
+    def until(self, is_so, within_s=60.0):
         """Wait for something to be so."""
         ends_s = monotonic() + within_s
         while not is_so():

@@ -74,6 +74,21 @@ def newest(journal, delivery):
     return not any(one.is_replaced for one in journal.topics(delivery))
 
 
+def test_nothing_is_replaced_by_what_was_given_up(journal):
+    """Else a recipient would hear neither."""
+    for instance in (1, 2):
+        result(journal, instance=instance)
+    older = taken(journal, "ris")
+    journal.postpone(older, Later(wait_s=LEASE_S, why="away"))
+    newer = taken(journal, "ris")
+    assert newer.delivery_id != older.delivery_id
+    assert not newest(journal, older)
+    journal.give_up(newer, "refused")
+    assert newest(journal, older)
+    assert journal.replay(Selection(destination="ris")) == 1
+    assert not newest(journal, older)
+
+
 def taken(journal, destination="folder", holder="one"):
     """What is longest due; there must be something."""
     delivery = journal.take(destination, holder, LEASE_S)

@@ -27,7 +27,7 @@ class Topic(NamedTuple):
     site: str
     uid: str
     is_replaced: bool
-    """Whether there is a newer delivery to the same destination about it."""
+    """Whether a newer delivery about it was made to the same destination, or is still to be made."""
 
 
 class DeliveryQueue(Protocol):

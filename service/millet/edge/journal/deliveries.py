@@ -69,6 +69,7 @@ class Deliveries(Base):
             _place(other) > _place(mine),
             newer.c.id == other.c.delivery_id,
             newer.c.destination == delivery.destination,
+            newer.c.state.in_((PENDING, DONE)),
         )
         query = sa.select(mine.c.site, mine.c.uid, replaced)
         with self._reading() as connection:

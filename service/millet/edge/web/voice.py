@@ -11,6 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
+from millet.core import best_wording
 from millet.core.analysis import Outcome, TriageLevel
 from millet.core.job import State
 from millet.core.language import DECIMAL_MARKS, PHRASES, Language, named, say
@@ -112,6 +113,10 @@ class Voice:
             return found
         level = self.level(status.triage_before).label.lower()
         return self.t("findings.before", found=found, level=level)
+
+    def standing(self, status: SeriesStatus) -> str:
+        """Where a series stands in its study, and by which rule."""
+        return best_wording.told(status.best_reason, self.language)
 
     def reports(self, status: SeriesStatus) -> str:
         """Where the reports of the newest analysis are."""

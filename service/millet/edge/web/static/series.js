@@ -1,5 +1,5 @@
 // One series: its nodules in the table, in the slices and all around are the same ones, and one is chosen.
-import { $, follow, keys } from "./live.js";
+import { $, acknowledge, follow, keys } from "./live.js";
 import { Lungs } from "./lungs.js";
 import { Slices } from "./slices.js";
 import { Table } from "./table.js";
@@ -82,6 +82,7 @@ keys({
   k: () => walk(-1),
   ArrowDown: (event) => (event.target.id === "nodules" ? walk(1) : false),
   ArrowUp: (event) => (event.target.id === "nodules" ? walk(-1) : false),
+  a: () => acknowledge($("main a.acknowledge")),
   u: () => location.assign("/"),
   ".": () => views[0]?.step(1),
   ",": () => views[0]?.step(-1),
