@@ -149,7 +149,7 @@ async def _listen(port: int, heard: asyncio.Queue[float]) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     while line := await reader.readline():
-        if line.startswith(b"data: "):
+        if line.startswith(b"data: {"):
             heard.put_nowait(time.monotonic())
 
 

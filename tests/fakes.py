@@ -21,8 +21,10 @@ from millet.core.uids import object_uid
 from millet.edge.journal.base import Job
 from millet.errors import RefusedInstance, StoreError
 from millet.ports import (
+    Among,
     Arrived,
     Delivery,
+    Dismissal,
     Entry,
     Flag,
     Kept,
@@ -455,7 +457,8 @@ class MemoryJournal:
         """What a delivery is about: the HL7 result of a series."""
         if not is_replaced(delivery.kind):
             return []
-        newer = any(_is_newer(s.delivery, delivery) for s in self._sent)
+        standing = [s for s in self._sent if s.state in {"pending", "done"}]
+        newer = any(_is_newer(s.delivery, delivery) for s in standing)
         return [Topic(delivery.site, delivery.series_uid, newer)]
 
     def let_go(self, holder: str) -> None:
@@ -483,22 +486,32 @@ class MemoryJournal:
             sent.delivery = replace(sent.delivery, attempts=attempts, last_error=later.why)
 
     def dead_letters(self, selection: Selection) -> Sequence[Delivery]:
-        """What was given up."""
-        return [self._aged(s) for s in self._sent if s.state == "dead" and _matches(s.delivery, selection)]
+        """What was given up, or is elsewhere among deliveries."""
+        return [self._aged(s) for s in self._chosen(selection)]
 
     def replay(self, selection: Selection) -> int:
         """Have it tried again."""
-        chosen = [s for s in self._sent if s.state == "dead" and _matches(s.delivery, selection)]
+        chosen = self._chosen(selection)
         for sent in chosen:
             sent.state, sent.sent_s = "pending", None
             sent.created_s = sent.next_try_s = self._journal_s()
             sent.delivery = replace(sent.delivery, attempts=0)
         return len(chosen)
 
+    def dismiss(self, selection: Selection, said: Dismissal, count: int) -> None:
+        """It need not be delivered any more."""
+        chosen = self._chosen(selection)
+        if len(chosen) != count:
+            raise StoreError(f"there are {len(chosen)} deliveries now, not {count}: look again")
+        for sent in chosen:
+            sent.state, sent.holder = "dismissed", ""
+            why = f"{said}; before: {sent.delivery.last_error}"
+            sent.delivery = replace(sent.delivery, last_error=why)
+
     def backlog(self) -> Mapping[str, tuple[int, float, int]]:
         """What waits."""
         found: dict[str, tuple[int, float, int]] = {}
-        for sent in (s for s in self._sent if s.state != "done"):
+        for sent in (s for s in self._sent if s.state in {"pending", "dead"}):
             waiting, oldest_s, dead = found.get(sent.delivery.destination, (0, 0.0, 0))
             if sent.state == "dead":
                 dead += 1
@@ -513,6 +526,12 @@ class MemoryJournal:
 
     def _journal_s(self) -> float:
         return self._passed_s + (self.clock.now_s if self.clock else 0.0)
+
+    def _chosen(self, selection: Selection) -> list[_Sent]:
+        waits = selection.among is Among.WAITING
+        state = "pending" if waits else selection.among.name.lower()
+        those = [s for s in self._sent if s.state == state and _matches(s.delivery, selection)]
+        return [s for s in those if not waits or not s.holder or self._is_due(s)]
 
     def _is_due(self, sent: _Sent) -> bool:
         return sent.state == "pending" and sent.next_try_s <= self._journal_s()
@@ -545,6 +564,7 @@ class MemoryJournal:
             generation=work.generation,
             created_utc=analysis.created_utc,
             attempts=0,
+            level=analysis.triage.level,
         )
         return _Sent(delivery=delivery, next_try_s=self._journal_s(), created_s=self._journal_s())
 

@@ -7,6 +7,7 @@ import threading
 
 from analyses import analysis
 from instances import START_UTC
+from ports import free_port
 from prometheus_client import CollectorRegistry
 from readers import MemoryReaders
 from worklists import MemoryWorklist, status
@@ -39,14 +40,14 @@ class Service:
         self.worklist, self.readers = MemoryWorklist(), Forgetful()
         line = self.worklist.put(status(1, analysed_generation=1), analysis(3))
         self.readers.levels[line.key] = (1, TriageLevel.NOTABLE)
-        self.gate, self.tls, self.facts, self.port = gate, tls, facts, 0
+        self.gate, self.tls, self.facts, self.port = gate, tls, facts, free_port()
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
         self.open()
 
     def open(self) -> None:
-        """Listen, on the port of before if there was one."""
+        """Listen, on the same port each time."""
         sources = GrpcSources(
             worklist=self.worklist,
             readers=self.readers,

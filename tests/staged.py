@@ -104,17 +104,19 @@ def judged(on: Machine, found: list[Block]) -> None:
 
 
 def given_up(on: Machine, found: list[Block]) -> None:
-    """A journal in which two destinations refused the report of a study."""
+    """A journal in which two destinations refused the report of a study, and a third that of another one."""
     (on.shared / "state").mkdir()
     migrate(engine := open_engine(sqlite_url(on.shared / "state/journal.db")))
     journal = SqlJournal(engine, lambda *_: None, MemoryObjects())
-    one = entry(1)
-    recorded = journal.record(replace(one, header=replace(one.header, study_uid=STUDY)))
-    journal.close(recorded.series_id, 1, START_UTC)
-    made = replace(analyses.analysis(), created_utc=START_UTC)
-    kept = [KeptObject(kind="sr", path="aa/sr", deliver=True)]
-    journal.commit(journal.claim(recorded.series_id, 1), made, kept, ["pacs", "archive"])
-    for destination in ("pacs", "archive"):
+    asked = {STUDY: ["pacs", "archive"], "1.2.3": ["old-pacs"]}
+    for number, (study, destinations) in enumerate(asked.items()):
+        one = entry(number, series_uid=f"1.2.3.{number}")
+        recorded = journal.record(replace(one, header=replace(one.header, study_uid=study)))
+        journal.close(recorded.series_id, 1, START_UTC)
+        made = replace(analyses.analysis(), created_utc=START_UTC)
+        kept = [KeptObject(kind="sr", path="aa/sr", deliver=True)]
+        journal.commit(journal.claim(recorded.series_id, 1), made, kept, destinations)
+    for destination in ("pacs", "archive", "old-pacs"):
         while delivery := journal.take(destination, "one", 60.0):
             journal.give_up(delivery, "the destination answered 0xA900")
     engine.dispose()

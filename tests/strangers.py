@@ -16,11 +16,12 @@ class Stranger:
     Args:
         port: on loopback.
         window: bytes of each answer that may be sent to it; None for the protocol's own.
+        address: of its own, on loopback.
     """
 
-    def __init__(self, port: int, window: int | None = None) -> None:
+    def __init__(self, port: int, window: int | None = None, address: str = "127.0.0.1") -> None:
         self._streams = 0
-        self._line = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self._line = socket.create_connection(("127.0.0.1", port), timeout=30, source_address=(address, 0))
         settings = b"" if window is None else struct.pack(">HI", INITIAL_WINDOW_SIZE, window)
         self._line.sendall(PREFACE + _frame(SETTINGS, 0, 0, settings))
         self._read_until(lambda kind, flags, _stream: kind == SETTINGS and not flags & ACK)

@@ -23,6 +23,11 @@ GOOD = {"name": "pacs", "kind": "dicom", "to": "PACS@10.0.0.5:104"}
         {"kind": "http", "to": "a/b"},
         {"kind": "mllp", "to": "host"},
         {"kind": "mllp", "to": "host:99999"},
+        {"kind": "mllp", "to": "ho..st:2575"},
+        {"kind": "stow", "to": "https://a:99999/b"},
+        {"kind": "http", "to": "https://a:b/"},
+        {"kind": "http", "to": "https://[a/"},
+        {"to": "PACS@ho..st:104"},
         {"kind": "folder", "to": " "},
         {"verify": "hope"},
         {"kind": "http", "to": "https://a/", "verify": "query"},
@@ -33,7 +38,6 @@ GOOD = {"name": "pacs", "kind": "dicom", "to": "PACS@10.0.0.5:104"}
         {"kind": "ups", "to": "h:104", "identify": "study", "archive_ae": "PACS"},
         {"kind": "ups", "to": "LISTS@h:104", "identify": "study", "archive_ae": "PACS", "worklist": ""},
         {"kind": "ups", "to": "LISTS@h:104", "identify": "study", "archive_ae": "PACS", "station": "A"},
-        {"kind": "fhir", "to": "https://a/", "concurrency": 2},
         {"kind": "fhir", "to": "https://a/", "performer": "A^L^B"},
         {"identify": "somebody"},
         {"token_file": Path("t")},
@@ -99,6 +103,20 @@ def test_a_destination_wants_what_it_asks_for_and_can_carry(change, wanted):
     """DICOM is never put into an HL7 frame."""
     section = DestinationSection(**(GOOD | change))
     assert {kind for kind in ("sr", "seg", "hl7-oru") if section.wants(kind)} == wanted
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "oru", "to": "ris:2575"},
+        {"kind": "fhir", "to": "https://a/"},
+        {"kind": "ups", "to": "LISTS@h:104", "identify": "study", "archive_ae": "PACS"},
+    ],
+    ids=lambda change: change["kind"],
+)
+def test_systems_that_keep_entries_may_be_told_of_several_studies_at_once(change):
+    """The journal keeps the order of what is about the same, whoever sends it."""
+    assert DestinationSection(**(GOOD | change | {"concurrency": 8})).concurrency == 8
 
 
 HOOK = {"name": "ward", "kind": "webhook", "to": "https://a/hook", "key_file": Path("k")}

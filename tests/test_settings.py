@@ -67,6 +67,7 @@ def test_all_mistakes_are_reported_together(tmp_path: Path) -> None:
         ("DESTINATION", "PACS@host"),
         ("DESTINATION", "PACS@host:0"),
         ("DESTINATION", "@host:104"),
+        ("DESTINATION", "PACS@ho..st:104"),
         ("MODEL", "../secret"),
         ("MODEL", "log"),
         ("THREADS", "-1"),
@@ -109,6 +110,12 @@ def test_a_secret_in_the_address_of_a_bucket_is_refused_and_not_told() -> None:
     assert mistake.startswith("spool_url: ")
     assert "AKIA0815" not in mistake
     assert "sesame" not in mistake
+
+
+def test_a_path_that_no_file_can_have_is_a_mistake(tmp_path: Path) -> None:
+    """It is refused with the others, not when the file is opened."""
+    (file := tmp_path / "millet.toml").write_text('state_dir = "/data\\u0000"\n')
+    assert _mistakes_of({}, file) == ("state_dir: it holds a null character",)
 
 
 def test_a_missing_or_broken_file_is_a_mistake(tmp_path: Path) -> None:

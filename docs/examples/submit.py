@@ -5,6 +5,8 @@ from pathlib import Path
 
 from millet_client import AnalysisFilter, Client, TriageLevel
 
+if not sys.argv[2:]:
+    sys.exit(__doc__)
 address, folder, token = sys.argv[1], Path(sys.argv[2]), "".join(sys.argv[3:])
 files, series = [one for one in sorted(folder.rglob("*")) if one.is_file()], set()
 with Client(address, token=token, tls=None) as millet:  # tls=None: in the clear, for loopback alone

@@ -4,8 +4,8 @@ import sys
 
 from millet_client import Client, TriageLevel
 
-address, token = sys.argv[1], "".join(sys.argv[2:])
-with Client(address, token=token, tls=None) as millet:  # tls=None: in the clear, for loopback alone
+address, *token = sys.argv[1:] or sys.exit(__doc__)
+with Client(address, token="".join(token), tls=None) as millet:  # tls=None: in the clear, for loopback alone
     for change in millet.watch():
         line = change.series
         print(line.accession, line.state, TriageLevel.Name(line.triage), line.nodules, flush=True)

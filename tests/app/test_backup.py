@@ -17,7 +17,7 @@ from millet.edge.journal import SqlJournal, open_engine, snapshot, sqlite_url
 from millet.edge.journal.migrating import migrate
 from millet.edge.store import Bucket, BucketSpool, LogSpool, ObjectFolder
 from millet.errors import ServiceError, StoreError
-from millet.ports import Entry, KeptObject, Offer
+from millet.ports import Dismissal, Entry, KeptObject, Offer, Selection
 from millet.settings import Settings
 
 SERIES = "1.2.826.0.1.3680043.8.498.1"
@@ -189,6 +189,17 @@ def test_an_object_that_somebody_needs_is_missed(states, tmp_path, deliver, kind
     state.objects.remove([paths[kind]])
     backup.make(state.settings, tmp_path / "copy")
     assert list(backup.faults(tmp_path / "copy")) == [f"object {paths[kind]} is missing"] * faulty
+
+
+def test_an_object_that_was_dismissed_is_not_missed(states, tmp_path):
+    """A mask that need not be delivered any more is held for nobody."""
+    state = states("here")
+    paths = made(state, deliver=False)
+    state.journal.give_up(state.journal.take("folder", "one", 100.0), "refused")
+    state.journal.dismiss(Selection(), Dismissal(by="Erika Muster", reason="none"), 1)
+    state.objects.remove([paths["seg"]])
+    backup.make(state.settings, tmp_path / "copy")
+    assert list(backup.faults(tmp_path / "copy")) == []
 
 
 def _segments(folder: Path) -> list[Path]:

@@ -25,7 +25,7 @@ from millet.edge.destinations import (
 from millet.edge.journal import JournalClock, SqlJournal, open_engine, sqlite_url
 from millet.edge.journal.migrating import migrate
 from millet.edge.telemetry import Events, Telemetry
-from millet.ports import KeptObject, Selection
+from millet.ports import Dismissal, KeptObject, Selection
 from millet.settings import DestinationSection, Settings
 
 
@@ -85,7 +85,7 @@ class Bench:
         made = replace(analyses.analysis(), created_utc=START_UTC)
         self.journal.commit(self.journal.claim(recorded.series_id, 1), made, kept, list(wanted))
 
-    def until(self, is_so, within_s=15.0):
+    def until(self, is_so, within_s=60.0):
         """Wait for something to be so."""
         ends_s = monotonic() + within_s
         while not is_so():
@@ -250,6 +250,20 @@ def test_what_is_replayed_while_the_service_runs_arrives(bench, web):
     assert other.replay(Selection(destination="web")) == 2
     made.until(lambda: not made.journal.backlog())
     assert made.value("dead_letters", destination="web") == 0
+
+
+def test_what_is_dismissed_while_the_service_runs_is_counted_no_longer(bench, web):
+    """Another process dismisses what was refused: it is no dead letter, and is not tried again."""
+    web.status = 400
+    made = bench(to_web(web), destination="none")
+    made.analysed()
+    made.part.start()
+    made.until(lambda: len(made.journal.dead_letters(Selection())) == 2)
+    other = SqlJournal(made.engine, lambda *_: None, MemoryObjects())
+    other.dismiss(Selection(destination="web"), Dismissal(by="Erika Muster", reason="none"), 2)
+    assert made.value("dead_letters", destination="web") == 0
+    assert made.value("outbox_deliveries", destination="web") == 0
+    assert len(web.came) == 2
 
 
 def test_a_stop_waits_for_what_is_in_hand_and_leaves_the_rest(bench, web):

@@ -330,18 +330,23 @@ def test_a_message_that_a_newer_one_replaced_never_comes_after_it(bench):
 
 
 @pytest.mark.parametrize("answer", ["AA", "AR"], ids=["slow", "slow and refused"])
-def test_of_two_that_deliver_none_overtakes_the_other_with_the_same_study(bench, journal_url, answer):
+@pytest.mark.parametrize("processes", [2, 1], ids=["two processes", "two threads of one"])
+def test_of_two_that_deliver_none_overtakes_the_other_with_the_same_study(
+    bench, journal_url, processes, answer
+):
     """While the older message is in the hand of one, the other passes the newer by and sends another study's.
 
     An older one that failed is not sent again after the newer.
     """
     with Ris() as ris:
         ris.slow, ris.refusals = 1, [(answer, "")]
-        section = DestinationSection(name="ris", kind="oru", to=f"127.0.0.1:{ris.port}", tls=False)
-        one, other = (bench(section, url=journal_url, holder=name) for name in ("one", "two"))
-        other.objects.kept = one.objects.kept
+        told = {"name": "ris", "kind": "oru", "to": f"127.0.0.1:{ris.port}", "tls": False}
+        section = DestinationSection(**told, concurrency=2 // processes)
+        one, *others = (bench(section, url=journal_url, holder=f"{n}") for n in range(processes))
         one.start()
-        other.start()
+        for other in others:
+            other.objects.kept = one.objects.kept
+            other.start()
         one.commit(URGENT, study="1.2.1")
         until(lambda: ris.came)
         one.commit(NOTABLE, study="1.2.1")

@@ -221,7 +221,7 @@ def test_a_doctor_finds_a_sound_machine_sound(tmp_path, millet):
     """Every check is well, the exit code 0."""
     done = millet("doctor", state_dir=str(tmp_path / "state"), spool_reserve_bytes="0", **_free_ports())
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count(" ok ") == 10
+    assert done.stdout.count(" ok ") == 13
     assert " ill " not in done.stdout
 
 
@@ -237,7 +237,7 @@ def test_a_doctor_names_what_is_ill(tmp_path, closed_port):
         **_free_ports(),
     }
     done = shell("doctor", **settings)
-    assert "2 of 10 checks failed" in the_line(done)
+    assert "2 of 13 checks failed" in the_line(done)
     assert "gone: the destination cannot be reached" in done.stdout
     assert "host 0.0.0.0 can be reached by others" in done.stdout
 

@@ -264,12 +264,24 @@ def test_it_loads_grpc_and_protobuf_and_nothing_else():
     assert {name.split(".")[1] for name in parts} == {"proto"}
 
 
+@pytest.mark.parametrize("words", [["viewer.py"], ["submit.py"], ["submit.py", "127.0.0.1:1"]], ids=" ".join)
+def test_an_example_without_its_arguments_says_how_it_is_called(words):
+    """In one line."""
+    example = ROOT / "docs" / "examples" / words[0]
+    done = subprocess.run(
+        [sys.executable, str(example), *words[1:]], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert f": {words[0]} HOST:PORT " in line
+
+
 def test_the_example_prints_the_worklist_as_it_changes(service):
     """The file that the documents show, as a process of its own; it is as short as they say."""
     example = ROOT / "docs" / "examples" / "viewer.py"
     assert example.read_text("utf-8") in (ROOT / "docs/how-to/client.md").read_text("utf-8")
     body = [one for one in example.read_text("utf-8").partition("\n\n")[2].splitlines() if one]
-    assert len(body) <= 11
+    assert len(body) == 10
     command = [sys.executable, str(example), f"127.0.0.1:{service.port}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as viewer:
         told = [viewer.stdout.readline() for _ in range(4)]

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import analyses
 import pytest
@@ -12,11 +14,16 @@ from instances import START_UTC, entry, header
 
 from millet.edge.journal import SqlJournal, open_engine
 from millet.edge.journal.tables import delivery as deliveries
-from millet.ports import KeptObject, Later, Selection
+from millet.errors import StoreError
+from millet.ports import Among, Dismissal, KeptObject, Later, Selection
 
 PACS = "PACS@localhost:104"
 EVERYTHING = Selection()
+DISMISSED = Selection(among=Among.DISMISSED)
+GONE = Dismissal(by="Erika Muster", reason="the PACS was taken out")
 LEASE_S = 100.0
+PATIENCE_S = 60.0
+WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 class SqlForTest(SqlJournal):
@@ -72,6 +79,21 @@ def result(journal, number=1, destinations=("ris",), instance=1):
 def newest(journal, delivery):
     """Whether a delivery is to be sent."""
     return not any(one.is_replaced for one in journal.topics(delivery))
+
+
+def test_nothing_is_replaced_by_what_was_given_up(journal):
+    """Else a recipient would hear neither."""
+    for instance in (1, 2):
+        result(journal, instance=instance)
+    older = taken(journal, "ris")
+    journal.postpone(older, Later(wait_s=LEASE_S, why="away"))
+    newer = taken(journal, "ris")
+    assert newer.delivery_id != older.delivery_id
+    assert not newest(journal, older)
+    journal.give_up(newer, "refused")
+    assert newest(journal, older)
+    assert journal.replay(Selection(destination="ris")) == 1
+    assert not newest(journal, older)
 
 
 def taken(journal, destination="folder", holder="one"):
@@ -254,6 +276,94 @@ def test_what_is_not_dead_is_not_replayed(journal):
     journal.postpone(taken(journal), Later(wait_s=500.0))
     assert journal.replay(EVERYTHING) == 0
     assert journal.take("folder", "one", LEASE_S) is None
+
+
+def test_what_is_dismissed_neither_waits_nor_is_a_dead_letter(journal):
+    """It says who ended it and why, beside what was wrong; nobody is given it, and it counts nowhere."""
+    committed(journal, ("folder", PACS))
+    for destination in ("folder", PACS):
+        journal.give_up(taken(journal, destination), "refused")
+    journal.dismiss(Selection(destination=PACS), GONE, 1)
+    assert [one.destination for one in journal.dead_letters(EVERYTHING)] == ["folder"]
+    (ended,) = journal.dead_letters(DISMISSED)
+    assert (ended.destination, ended.level) == (PACS, analyses.analysis().triage.level)
+    assert ended.last_error == "Erika Muster: the PACS was taken out; before: refused"
+    assert journal.replay(EVERYTHING) == 1
+    assert PACS not in journal.backlog()
+    assert journal.take(PACS, "one", LEASE_S) is None
+
+
+def test_what_is_dismissed_can_be_replayed(journal):
+    """Whoever dismissed too much has it tried again, from the beginning."""
+    committed(journal)
+    journal.give_up(taken(journal), "refused")
+    journal.dismiss(EVERYTHING, GONE, 1)
+    assert journal.replay(DISMISSED) == 1
+    assert taken(journal).attempts == 0
+    assert journal.dead_letters(DISMISSED) == []
+
+
+def test_of_what_is_not_as_many_as_was_said_nothing_is_dismissed(journal):
+    """A dead letter that came, or was replayed, since somebody looked is not ended unseen."""
+    for number in (1, 2):
+        committed(journal, number=number)
+        journal.give_up(taken(journal), "refused")
+    for count in (1, 3):
+        with pytest.raises(StoreError, match="there are 2 deliveries now"):
+            journal.dismiss(EVERYTHING, GONE, count)
+    assert len(journal.dead_letters(EVERYTHING)) == 2
+    assert journal.dead_letters(DISMISSED) == []
+
+
+def test_what_waits_is_dismissed_unless_somebody_has_it_in_hand(journal):
+    """For a destination that nobody delivers to; who died with one in hand has it no longer."""
+    for number in (1, 2):
+        committed(journal, number=number)
+    held = taken(journal)
+    waiting = Selection(destination="folder", among=Among.WAITING)
+    assert len(journal.dead_letters(waiting)) == 1
+    journal.dismiss(waiting, GONE, 1)
+    assert journal.backlog()["folder"][0] == 1
+    journal.pass_time(LEASE_S + 1)
+    assert [one.delivery_id for one in journal.dead_letters(waiting)] == [held.delivery_id]
+    journal.dismiss(waiting, GONE, 1)
+    assert journal.backlog() == {}
+    journal.delivered(held)
+    assert len(journal.dead_letters(DISMISSED)) == 2
+
+
+def waits(journal):
+    """Whether somebody waits for a lock."""
+    with journal._engine.connect() as connection:
+        return connection.exec_driver_sql(WAITS).first() is not None
+
+
+def test_what_is_taken_while_it_is_dismissed_stays_in_hand(new_journal):
+    """PostgreSQL lets both begin: the dismissal waits for the one who takes, and then finds none."""
+    journal = SqlForTest(new_journal("postgresql"))
+    committed(journal)
+    in_hand = {"holder": "one", "next_try_utc": datetime.now(UTC) + timedelta(days=1)}
+    waiting = Selection(destination="folder", among=Among.WAITING)
+    with ThreadPoolExecutor(1) as pool:
+        with journal._engine.begin() as taking:
+            taking.execute(sa.update(deliveries).values(in_hand))
+            ending = pool.submit(journal.dismiss, waiting, GONE, 1)
+            until_s = time.monotonic() + PATIENCE_S
+            while not waits(journal):
+                assert time.monotonic() < until_s
+                time.sleep(0.02)
+        with pytest.raises(StoreError, match="there are 0 deliveries now"):
+            ending.result(PATIENCE_S)
+    assert journal.backlog()["folder"][0] == 1
+    journal._engine.dispose()
+
+
+@pytest.mark.parametrize("text", ["", "  ", "two\nlines", "x" * 81], ids=["none", "blank", "lines", "long"])
+def test_a_dismissal_names_a_person_and_a_reason(text):
+    """In one line, which the audit trail and a list have room for."""
+    for name in ("by", "reason"):
+        with pytest.raises(ValueError, match="1 to 80 characters"):
+            replace(GONE, **{name: text})
 
 
 def test_the_backlog_is_counted_for_each_destination(journal):

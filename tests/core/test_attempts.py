@@ -27,6 +27,14 @@ def test_an_ipv6_network_is_one_place():
     assert seen.wait_s("", 1.0) == 0.0
 
 
+def test_an_ipv4_address_is_one_place_over_either_kind_of_socket():
+    """And none of the others of IPv4 is it."""
+    seen = Attempts(most=1)
+    seen.failed("::ffff:10.1.1.1", 0.0)
+    assert seen.wait_s("10.1.1.1", 1.0) > 0
+    assert seen.wait_s("::ffff:10.1.1.2", 1.0) == 0.0
+
+
 def test_places_without_end_are_not_remembered_without_end():
     """The one that failed least recently is forgotten."""
     seen = Attempts(most=1)

@@ -11,7 +11,9 @@ from instances import header
 
 from millet.core.analysis import Outcome
 from millet.core.best import Candidate, Standing, candidate, examined, judge
+from millet.core.best_wording import told
 from millet.core.geometry import PointMm
+from millet.core.language import Language
 from millet.core.reasons import Reason, Remark, Weight
 
 GOOD = Candidate(
@@ -183,3 +185,30 @@ def test_an_analysis_knows_better_than_headers():
     assert examined(replace(GOOD, refusal="not-ct"), report).refusal == "not-ct"
     cut = Remark(reason=Reason.PARTIAL_LUNG, weight=Weight.OUTSIDE_USE)
     assert examined(GOOD, replace(analyses.analysis(), remarks=(cut,))).lungs_cut
+
+
+@pytest.mark.parametrize("language", list(Language))
+@pytest.mark.parametrize(("worse", "_why"), RULES, ids=[why for _, why in RULES])
+def test_what_is_kept_is_told_in_each_language(worse, _why, language):
+    """In English as it is kept, with a refusal in words; in another language nothing of it is left."""
+    standings = judge([GOOD, replace(GOOD, series_uid="1.9", **worse), replace(GOOD, series_uid="1.99")])
+    kept = [standing.reason for standing in standings.values()]
+    said = [told(reason, language) for reason in kept]
+    if language is Language.ENGLISH:
+        assert said == [reason.replace("gantry-tilt", "Tilted gantry") for reason in kept]
+    else:
+        assert not [one for reason, one in zip(kept, said, strict=True) if one == reason]
+        assert len(set(said)) == len(set(kept))
+
+
+@pytest.mark.parametrize(
+    "kept", ["", "best of all: luck", "von Hand gewählt", "best of ²: thin slices", "3: thin slices"]
+)
+def test_what_nobody_here_kept_stays_as_it_is(kept):
+    """No sentence is made of what is none of ours."""
+    assert told(kept, Language.GERMAN) == kept
+
+
+def test_one_that_is_alone_is_told_in_german():
+    """Without a rule, for it was compared with none."""
+    assert told(judge([GOOD])["1.5"].reason, Language.GERMAN) == "die einzige geeignete"

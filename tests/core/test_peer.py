@@ -26,6 +26,8 @@ def test_a_peer_reads_back_what_it_writes(text: str) -> None:
         "SEVENTEENLETTERSX@host:104",
         "PÄCS@host:104",
         "PACS@ho st:104",
+        "PACS@ho..st:104",
+        "PACS@ho\x00st:104",
         "   @host:104",
         "A\\B@host:104",
     ],

@@ -237,7 +237,7 @@ def test_only_what_receives_can_be_sent_to() -> None:
     assert open_ports(values, "ingress") == {
         "receiver": {"dicom", "health"},
         "analyser-cpu": {"health"},
-        "analyser-gpu": {"health"},
+        "analyser-gpu": {"kserve", "health"},
         "deliverer": {"health"},
         "api": {"web", "grpc", "health"},
     }
@@ -262,6 +262,48 @@ def test_what_is_submitted_goes_to_pods_of_its_own(tmp_path: Path) -> None:
         if one["spec"].get("clusterIP") != "None"
     }
     assert leads == {"r-millet": "api", "r-millet-submissions": "intake", "r-millet-dicom": "receiver"}
+
+
+@pytest.mark.parametrize(
+    ("stem", "names"),
+    [
+        ("default", set()),
+        ("single", {"r-millet"}),
+        ("cluster-volume", {"r-millet-analyser-gpu"}),
+        ("cluster-bucket", set()),
+    ],
+)
+def test_detectors_are_lent_where_a_port_is_set_for_them(stem: str, names: set[str], tmp_path: Path) -> None:
+    """By a service for each pool of analysers that has one, at that port; of others there is nothing."""
+    values = CHART / "ci" / f"{stem}-values.yaml"
+    objects, read = found(values), configurations(values, tmp_path)
+    (sets, services) = (
+        {one["metadata"]["name"]: one for one in of_kind(kind, objects)}
+        for kind in ("StatefulSet", "Service")
+    )
+    assert {name for name in services if name.endswith("-detectors")} == {f"{one}-detectors" for one in names}
+    for name, pods in sets.items():
+        (container,) = pods["spec"]["template"]["spec"]["containers"]
+        opened = [one["containerPort"] for one in container["ports"] if one["name"] == "kserve"]
+        assert opened == ([read[name].kserve_port] if name in names else [])
+    for name in names:
+        service = services[f"{name}-detectors"]["spec"]
+        (port,) = service["ports"]
+        assert (port["port"], port["targetPort"]) == (read[name].kserve_port, "kserve") == (8001, "kserve")
+        assert service["selector"] == sets[name]["spec"]["selector"]["matchLabels"]
+
+
+def test_who_may_borrow_detectors_is_said_by_a_list_of_its_own() -> None:
+    """Apart from who may read, and from who may ask for metrics."""
+    values = CHART / "ci" / "cluster-volume-values.yaml"
+    borrowers = yaml.safe_load(values.read_text("utf-8"))["networkPolicy"]["detectorsFrom"]
+    allowed = [
+        (one["metadata"]["name"], rule["from"])
+        for one in of_kind("NetworkPolicy", found(values))
+        for rule in one["spec"]["ingress"]
+        if {"port": "kserve", "protocol": "TCP"} in rule["ports"]
+    ]
+    assert allowed == [("r-millet-analyser-gpu", borrowers)]
 
 
 def test_an_ingress_tells_what_is_submitted_from_what_is_read() -> None:

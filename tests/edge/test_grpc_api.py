@@ -267,6 +267,17 @@ def test_the_best_series_and_a_changed_level_are_listed(bench):
     bench.run(test)
 
 
+def test_what_did_not_reach_its_destination_is_listed(bench):
+    """Reports that wait, that were given up, and that an operator dismissed, each apart."""
+    bench.worklist.put(status(1, deliveries_pending=1, deliveries_dead=2, deliveries_dismissed=3))
+
+    async def test(stub):
+        (line,) = (await stub.ListAnalyses(pb.ListAnalysesRequest())).series
+        assert (line.deliveries_pending, line.deliveries_dead, line.deliveries_dismissed) == (1, 2, 3)
+
+    bench.run(test)
+
+
 def test_a_watch_resumes_where_it_was_left(bench):
     """With the last token a new watch begins with the first change that was not seen."""
     for number in range(1, 4):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import grpc
 import pytest
@@ -19,6 +19,7 @@ from millet.edge.grpc_api.connect import Connect
 from millet.edge.grpc_api.health import HealthService
 from millet.edge.grpc_api.holding import SHARE, MessageInterceptor, ShareInterceptor
 from millet.edge.grpc_api.registered import Registered
+from millet.ports import Shown
 from millet.proto.millet.v1 import analysis_service_pb2 as pb
 
 CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
@@ -94,23 +95,40 @@ def test_strangers_who_send_no_message_are_refused_at_once(bench):
     [(CHECK, None, None), (CHECK, NOTHING, 0), (WATCH, NOTHING, None), (WATCH, NOTHING, 0)],
     ids=["no message", "no answer", "endless", "endless and unread"],
 )
-def test_what_needs_no_role_has_a_share_of_its_own(bench, path, sends, window):
-    """Whoever comes beyond it is told to come later, until somebody has gone."""
+def test_a_stranger_keeps_nobody_else_from_the_health(bench, path, sends, window):
+    """It gets half of them, until it has gone; whoever calls from elsewhere is answered."""
 
     async def test(_stub):
-        with await asyncio.to_thread(Stranger, bench.port, window) as stranger:
-            for _ in range(SHARE):
+        elsewhere = health_pb2_grpc.HealthStub(bench.channel)
+        with await asyncio.to_thread(Stranger, bench.port, window, "127.0.0.2") as stranger:
+            for _ in range(SHARE // 2):
                 await asyncio.to_thread(stranger.hears, stranger.call(path, sends=sends))
-            stub = health_pb2_grpc.HealthStub(bench.channel)
-            ask = {CHECK: stub.Check, WATCH: lambda request: stub.Watch(request).read()}[path]
-            assert await refused(ask(health_pb2.HealthCheckRequest())) == (
-                "RESOURCE_EXHAUSTED",
-                "TOO_MANY_CALLS",
-            )
-            assert (await stub.List(health_pb2.HealthListRequest())).statuses
+            for _ in range(3):
+                await asyncio.to_thread(stranger.ended, stranger.call(path, sends=sends))
+            assert (await elsewhere.Watch(health_pb2.HealthCheckRequest()).read()).status
+            assert (await elsewhere.Check(health_pb2.HealthCheckRequest())).status
+            assert (await elsewhere.List(health_pb2.HealthListRequest())).statuses
+
+    bench.run(test)
+
+
+def test_what_needs_no_role_has_a_share_of_its_own(bench):
+    """Strangers everywhere fill it: whoever comes then is told to come later, until they have gone."""
+
+    async def test(_stub):
+        health = health_pb2_grpc.HealthStub(bench.channel)
+        with ExitStack() as strangers:
+            for number, places in enumerate((50, 25, 13, 6, 3, 2, 1), start=2):
+                stranger = await asyncio.to_thread(Stranger, bench.port, None, f"127.0.0.{number}")
+                strangers.enter_context(stranger)
+                for _ in range(places):
+                    await asyncio.to_thread(stranger.hears, stranger.call(WATCH, sends=NOTHING))
+            ask = health.Watch(health_pb2.HealthCheckRequest())
+            assert await refused(ask.read()) == ("RESOURCE_EXHAUSTED", "TOO_MANY_CALLS")
+            assert (await health.Check(health_pb2.HealthCheckRequest())).status
         while True:
             with suppress(grpc.aio.AioRpcError):
-                assert await ask(health_pb2.HealthCheckRequest())
+                assert await health.Watch(health_pb2.HealthCheckRequest()).read()
                 return
 
     bench.run(test)
@@ -153,7 +171,8 @@ class OverHttp:
 
     async def follow(self) -> None:
         """Call."""
-        scope = {"type": "http", "method": "POST", "path": WATCH, "state": {"shown": None}}
+        shown = Shown(address="192.0.2.1")
+        scope = {"type": "http", "method": "POST", "path": WATCH, "state": {"shown": shown}}
         scope["headers"] = [(b"content-type", b"application/connect+json")]
 
         async def send(message) -> None:

@@ -15,6 +15,7 @@ import onnxruntime
 import pytest
 import torch
 from plain_kserve import TYPES, PlainServer
+from ports import free_port
 
 from millet.core.retry import Patience
 from millet.edge import kserve, models
@@ -56,7 +57,7 @@ def served(local):
 def running(served, **options):
     """Our server on a free port, which is given."""
     server = KServeServer(served, **options)
-    port = server.start()
+    port = server.start(port=free_port())
     try:
         yield port
     finally:
@@ -332,7 +333,7 @@ def test_a_server_that_is_gone_is_given_up(served):
 def test_a_server_that_comes_back_is_found_again(served, local):
     """What is asked while it is away is answered once it is there."""
     first, second, ended = KServeServer(served), KServeServer(served), threading.Event()
-    port = first.start()
+    port = first.start(port=free_port())
     waits = []
 
     def pause(wait_s):

@@ -110,9 +110,13 @@ def test_a_report_that_was_given_up_is_in_plain_sight(site):
     """An undelivered report never looks delivered, neither in the list nor on its page."""
     lost = site.worklist.put(status(1, deliveries_dead=2), analysis(2))
     sent = site.worklist.put(status(2), analysis(2))
+    ended = site.worklist.put(status(3, deliveries_dismissed=1), analysis(2))
     site.start()
     assert site.get("/").text.count("! 2 undelivered") == 1
     assert "! 2 undelivered, given up" in site.get(page_of(lost)).text
+    page = site.get(page_of(ended)).text
+    assert "<dd>not all delivered" in page
+    assert "1 undelivered, dismissed by an operator" in page
     assert "<dd>delivered" in site.get(page_of(sent)).text
 
 

@@ -21,7 +21,7 @@ from millet.edge.journal.tables import made, series
 from millet.edge.store import Bucket, BucketObjects, ObjectFolder
 from millet.errors import StoreError
 from millet.flow.retention import ObjectRetention
-from millet.ports import KeptObject, Later, ObjectStore, Selection, SeriesKey, Site
+from millet.ports import Among, Dismissal, KeptObject, Later, ObjectStore, Selection, SeriesKey, Site
 
 KEEP = timedelta(days=30)
 SMALL = ("sr", "summary", "fhir", "kos", "masks.pb", "mip-axial.png", "outline.json")
@@ -181,6 +181,20 @@ def test_a_dead_letter_holds_its_objects_until_it_has_arrived(folder_bench):
     folder_bench.journal.delivered(again)
     assert folder_bench.retention.step() == 1
     assert not folder_bench.there() & large(paths)
+
+
+def test_a_dismissed_letter_holds_nothing_from_then_on(folder_bench):
+    """Its objects are kept for their days after that; without them it is not replayed."""
+    paths = folder_bench.make()
+    dead(folder_bench)
+    folder_bench.journal.dismiss(Selection(), Dismissal(by="Erika Muster", reason="none"), 1)
+    folder_bench.wait(KEEP - timedelta(hours=1))
+    assert folder_bench.retention.step() == 0
+    assert len(folder_bench.journal.dead_letters(Selection(among=Among.DISMISSED))) == 1
+    folder_bench.wait(KEEP + timedelta(hours=1))
+    assert folder_bench.retention.step() == 1
+    assert not folder_bench.there() & large(paths)
+    assert folder_bench.journal.replay(Selection(among=Among.DISMISSED)) == 0
 
 
 def test_what_a_later_generation_replaced_and_the_canary_go_after_a_day(folder_bench):

@@ -116,7 +116,7 @@ def models():
 class Bench:
     """A search, and all that it asks."""
 
-    def __init__(self, models, journal, *archives, again=None, within_s=20.0):
+    def __init__(self, models, journal, *archives, again=None, within_s=600.0):
         self.clock, self.log, self.faults = HandClock(), MemoryPriorLog(HERE), []
         self.journal, self.cut = journal, False
         self.seeking = Seeking(

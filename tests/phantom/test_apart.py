@@ -80,7 +80,7 @@ def drawn(files):
 
 def test_it_is_drawn_once_with_its_nodules_where_they_are_told_to_be(tmp_path):
     """After a process that failed the next one is asked; once it is there, none is begun."""
-    apart = Apart(python(REFUSED_ONCE, tmp_path / "tries", *COMMAND))
+    apart = Apart(python(REFUSED_ONCE, tmp_path / "tries", *COMMAND), limit_s=600)
     with pytest.raises(ServiceError, match="not drawn: not now"):
         apart.planted()
     hu, read = drawn(apart.instances(7))
@@ -97,7 +97,7 @@ def test_it_is_drawn_once_with_its_nodules_where_they_are_told_to_be(tmp_path):
 
 def test_its_nodules_lie_at_the_same_places_on_every_machine():
     """A deliverer with another processor compares with what it draws itself."""
-    found = Apart().planted()
+    found = Apart(limit_s=600).planted()
     assert len(found) == 10
     assert found[0].centre_mm == pytest.approx((-17.9122, -11.1796, 14.7367), abs=1e-3)
 

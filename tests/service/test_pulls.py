@@ -175,7 +175,8 @@ def test_what_a_sender_left_out_is_pulled(receiver, tmp_path):
         return found[0] if found and found[0].state != "receiving" else None
 
     assert until("it is closed", closed, 60, receiver.process).state == "queued"
-    assert '"message": "missing instances pulled"' in receiver.log.read_text()
+    told = '"message": "missing instances pulled"'
+    until("it is told", lambda: told in receiver.log.read_text() or None, 60, receiver.process)
     chosen = load({}, receiver.folder / "millet.toml")
     wanted = SeriesQuery(study_uid=NAME.study_uid, series_uid=HOLED)
     (pulled,) = app.pull(chosen, "get", wanted, lambda _: None)

@@ -56,6 +56,13 @@ def test_archives_are_read_from_the_file_and_from_the_environment(tmp_path):
         ({**WEB, "to": "vna.example"}, "http"),
         ({**WEB, "tls": False}, "https://"),
         ({**WEB, "to": "https://u:p@x"}, "of the form"),
+        ({**WEB, "to": "https://x:99999"}, "of the form"),
+        ({**WEB, "to": "https://x:port"}, "of the form"),
+        ({**WEB, "to": "https://[x"}, "of the form"),
+        ({**WEB, "to": "https://x..y"}, "of the form"),
+        ({**WEB, "to": "https://x y/"}, "of the form"),
+        ({**WEB, "to": "https://x/y z"}, "of the form"),
+        ({"to": "PACS@x..y:104"}, "no host"),
         ({**WEB, "retrieve": "get"}, "dicomweb offers wado"),
     ],
 )

@@ -50,6 +50,9 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
       {{- $_ := set $own $key $value -}}
     {{- end -}}
   {{- end -}}
+  {{- if and (has "analyse" $own.roles) $own.settings.kserve_port -}}
+    {{- $_ := set $own "ports" (append $own.ports "kserve") -}}
+  {{- end -}}
   {{- $whole = append $whole $own -}}
 {{- end -}}
 {{- range $setting := list "stow" "grpc_submits" "grpc_pulls" -}}

@@ -60,6 +60,12 @@ def peer_caller(chosen: Settings, peer: Peer) -> Caller:
     return Caller(peer=peer, calling_ae=chosen.ae_title, tls=tls)
 
 
+def answers(chosen: Settings, section: ArchiveSection, within_s: float) -> str:
+    """What an archive does when it is asked something. Raises ArchiveError."""
+    patient = replace(section, timeout_s=within_s, limit_s=within_s)
+    return f"{section.to} {archive_of(chosen, patient).answers()}"
+
+
 def find(chosen: Settings, archive: str, wanted: SeriesQuery) -> Sequence[FoundSeries]:
     """The series that an archive has. Raises ArchiveError."""
     return _named(archives(chosen), archive).find_series(wanted)
@@ -141,7 +147,7 @@ def archive_of(
     section: ArchiveSection,
     classes: Sequence[str] = CLASSES,
     most_bytes: int = Limits().object_bytes,
-) -> Archive:
+) -> DimseArchive | WebArchive:
     """As whose user objects of some classes are fetched, none of them larger than so many bytes."""
     title = section.calling_ae or chosen.ae_title
     limits = replace(_limits(section), object_bytes=most_bytes)

@@ -28,6 +28,7 @@ COMMANDS = {
     "backup": "backup",
     "restore": "backup",
     "replay": "replay",
+    "dismiss": "dismiss",
     "demo": "demo",
 }
 """Each command with its module, where it is a function of its own name, or an `app` of several."""

@@ -12,11 +12,11 @@ import socket
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -47,7 +47,7 @@ Check = tuple[str, Callable[[Settings], str]]
 def doctor(
     config: Annotated[Path | None, typer.Option(help="Configuration file (TOML).")] = None,
 ) -> None:
-    """Check configuration, disk, database, TLS, peers, ports, model and a phantom; fails if one is ill."""
+    """Check disk, journal, TLS, ports, peers, destinations, archives, model, phantom; fails if one is ill."""
     from millet import app
 
     settings = app.settings(config)
@@ -128,18 +128,35 @@ def _database(settings: Settings) -> str:
 
 def _tls(settings: Settings) -> str:
     from millet.app import doors
-    from millet.edge.tls import Files, days_left, server_context
+    from millet.edge.tls import Files, ServerTls, days_left
 
     doors.check(settings, [one.name for one in settings.all_destinations])
     if settings.tls_certificate is None or settings.tls_key is None:
         return "none: everything travels in the clear"
     files = Files(certificate=settings.tls_certificate, key=settings.tls_key, roots=settings.tls_roots)
-    server_context(files, require=settings.dicom_tls)
+    ServerTls(files, require=settings.dicom_tls, told=lambda _why: None)
     days = days_left(settings.tls_certificate, datetime.now(UTC))
     if days < 0:
         raise ServiceError(f"the certificate expired {-days:.0f} days ago")
     soon = "; renew it soon" if days < EXPIRES_SOON_DAYS else ""
     return f"certificate, key and roots load; valid for {days:.0f} more days{soon}"
+
+
+def _callers(settings: Settings) -> str:
+    from millet.edge import access
+
+    known = []
+    if settings.access_file is not None:
+        known.append(f"{len(access.read(settings.access_file))} in {settings.access_file}")
+    if settings.oidc_issuer:
+        known.append(f"whom {settings.oidc_issuer} names")
+    return ", and ".join(known) or "nobody is asked who calls"
+
+
+def _criteria(settings: Settings) -> str:
+    from millet.edge import criteria
+
+    return ", ".join(one.identifier for one in criteria.read(settings.criteria_dir)) or "ours alone"
 
 
 def _peers(settings: Settings) -> str:
@@ -158,6 +175,8 @@ def _ports(settings: Settings) -> str:
         (settings.host, settings.grpc_port),
         (settings.host, settings.web_port),
     ]
+    if settings.kserve_port and "analyse" in settings.roles:
+        addresses.append((settings.host, settings.kserve_port))
     if settings.metrics_port:
         addresses.append((settings.metrics_host, settings.metrics_port))
     for address in addresses:
@@ -168,7 +187,18 @@ def _ports(settings: Settings) -> str:
 
 def _destinations(settings: Settings) -> str:
     looks = {one.name: partial(_destination, settings, one) for one in settings.all_destinations}
-    return "; ".join(f"{name}: {seen}" for name, seen in _each(looks).items()) or "none"
+    return _told(_each(looks))
+
+
+def _archives(settings: Settings) -> str:
+    from millet.app.pulling import answers
+
+    looks = {one.name: partial(answers, settings, one, ANSWER_S) for one in settings.archive}
+    return _told(_each(looks))
+
+
+def _told(seen: Mapping[str, object]) -> str:
+    return "; ".join(f"{name}: {what}" for name, what in seen.items()) or "none"
 
 
 def _each(looks: Mapping[str, Callable[[], object]]) -> Mapping[str, object]:
@@ -177,7 +207,7 @@ def _each(looks: Mapping[str, Callable[[], object]]) -> Mapping[str, object]:
     for name, look in looks.items():
         try:
             seen[name] = look()
-        except (ServiceError, OSError) as failure:
+        except (ServiceError, OSError, ValueError) as failure:
             failed.append(f"{name}: {failure}")
     if failed:
         raise ServiceError("; ".join(failed))
@@ -185,22 +215,17 @@ def _each(looks: Mapping[str, Callable[[], object]]) -> Mapping[str, object]:
 
 
 def _destination(settings: Settings, one: DestinationSection) -> str:
-    from millet.core.peer import Peer
+    from millet.app.certificates import address
+    from millet.app.delivering import destination
     from millet.edge.destinations import StorageScu
 
     if one.kind == "folder":
         return f"folder {one.to}"
-    if one.kind == "dicom":
-        if one.tls:
-            peer = Peer.parse(one.to)
-            return _connects(peer.host, peer.port)
-        StorageScu(Peer.parse(one.to), one.calling_ae or settings.ae_title, timeout_s=ANSWER_S).echo()
+    asked = destination(replace(one, timeout_s=ANSWER_S, limit_s=ANSWER_S), settings)
+    if isinstance(asked, StorageScu):
+        asked.echo()
         return f"{one.to} answers C-ECHO"
-    url = urlsplit(one.to if "//" in one.to else f"//{one.to}")
-    return _connects(url.hostname or "", url.port or (443 if one.tls else 80))
-
-
-def _connects(host: str, port: int) -> str:
+    host, port = address(one)
     with socket.create_connection((host, port), ANSWER_S):
         return f"{host}:{port} can be connected to"
 
@@ -240,9 +265,12 @@ CHECKS: tuple[Check, ...] = (
     ("spool", _spool),
     ("database", _database),
     ("TLS", _tls),
+    ("callers", _callers),
+    ("criteria", _criteria),
     ("ports", _ports),
     ("peers", _peers),
     ("destinations", _destinations),
+    ("archives", _archives),
     ("model", _model),
     ("phantom", _phantom),
 )

@@ -1,4 +1,4 @@
-"""`millet replay`: deliveries that were given up, listed or tried again."""
+"""`millet replay`: deliveries that were given up or dismissed, listed or tried again."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from rich.console import Console
 from rich.table import Table
 
 from millet.errors import ServiceError
-from millet.ports import Delivery, Selection
+from millet.ports import Among, Delivery, Selection
 
 
-def replay(
+def replay(  # noqa: PLR0913, PLR0917 - each option is an argument
     config: Annotated[Path | None, typer.Option(help="Configuration file (TOML).")] = None,
     destination: Annotated[str, typer.Option(metavar="NAME", help="Only those to this destination.")] = "",
     study: Annotated[str, typer.Option(metavar="UID", help="Only those of this study.")] = "",
     series: Annotated[str, typer.Option(metavar="UID", help="Only those of this CT series.")] = "",
     every: Annotated[bool, typer.Option("--all", help="Replay every dead letter.")] = False,
     only_list: Annotated[bool, typer.Option("--list", help="List them, replay none.")] = False,
+    dismissed: Annotated[
+        bool, typer.Option("--dismissed", help="Instead those that were dismissed.")
+    ] = False,
 ) -> None:
     """Replay dead letters: all, or those of a destination, a study or a series. Without a choice: list them.
 
@@ -28,26 +31,28 @@ def replay(
     """
     from millet import app
 
-    selection = Selection(destination=destination, study_uid=study, series_uid=series)
-    chosen = selection != Selection()
+    among = Among.DISMISSED if dismissed else Among.DEAD
+    selection = Selection(destination=destination, study_uid=study, series_uid=series, among=among)
+    chosen = selection != Selection(among=among)
     if every and chosen:
         raise ServiceError("--all leaves nothing to choose")
     with app.dead_letters(app.settings(config)) as letters:
         if only_list or not (every or chosen):
-            _show(letters.dead_letters(selection))
+            _show(letters.dead_letters(selection), among)
             return
         count = letters.replay(selection)
     typer.echo(f"{count} {'delivery' if count == 1 else 'deliveries'} will be tried again")
     if chosen and not count:
-        raise ServiceError("no dead letter matches")
+        raise ServiceError(f"no {_letters(1, among)} matches")
 
 
-def _show(letters: Sequence[Delivery]) -> None:
-    table = Table("destination", "object", "study", "series", "given up after", "why")
+def _show(letters: Sequence[Delivery], among: Among) -> None:
+    table = Table("destination", "object", "level", "study", "series", "given up after", "why")
     for one in letters:
         table.add_row(
             one.destination,
             f"{one.kind}-{one.generation}",
+            one.level,
             one.study_uid,
             one.series_uid,
             f"{one.attempts} tries",
@@ -55,4 +60,8 @@ def _show(letters: Sequence[Delivery]) -> None:
         )
     if letters:
         Console(soft_wrap=True).print(table)
-    typer.echo(f"{len(letters)} dead {'letter' if len(letters) == 1 else 'letters'}")
+    typer.echo(f"{len(letters)} {_letters(len(letters), among)}")
+
+
+def _letters(count: int, among: Among) -> str:
+    return f"{among.name.lower()} letter{'' if count == 1 else 's'}"

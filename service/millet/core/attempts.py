@@ -28,25 +28,30 @@ class Attempts:
 
     def wait_s(self, address: str, now_s: float) -> float:
         """How long this address has to wait before it may try again; 0 for not at all."""
-        failed = self._failed_s.get(_place(address), deque())
+        failed = self._failed_s.get(place(address), deque())
         if len(failed) < self._most:
             return 0.0
         return max(failed[0] + self._within_s - now_s, 0.0)
 
     def failed(self, address: str, now_s: float) -> None:
         """It was wrong once more."""
-        place = _place(address)
-        self._failed_s.setdefault(place, deque(maxlen=self._most)).append(now_s)
-        self._failed_s.move_to_end(place)
+        where = place(address)
+        self._failed_s.setdefault(where, deque(maxlen=self._most)).append(now_s)
+        self._failed_s.move_to_end(where)
         if len(self._failed_s) > MOST_REMEMBERED:
             self._failed_s.popitem(last=False)
 
 
-def _place(address: str) -> str:
+def place(address: str) -> str:
+    """Where an IP address is: itself, or the network of one of IPv6; what is none stays as it is.
+
+    One of IPv4 that came over an IPv6 socket is the former (RFC 4291 2.5.5.2).
+    """
     try:
         known = ipaddress.ip_address(address)
     except ValueError:
         return address
+    known = getattr(known, "ipv4_mapped", None) or known
     if known.version == 6:
-        return str(ipaddress.ip_network((known, _NETWORK), strict=False))
-    return address
+        return str(ipaddress.ip_network((int(known), _NETWORK), strict=False))
+    return str(known)

@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from millet.core import gate
+from millet.core import best_wording, gate
 from millet.core.analysis import Analysis, Outcome
 from millet.core.choice import choose
 from millet.core.kernel import SHARP_MM, SOFT_MM, USUAL_BLUR_MM, blur_mm
@@ -68,7 +68,7 @@ class Standing(NamedTuple):
     best_series_uid: str
     """Empty where no series is fit."""
     reason: str
-    """By which rule the best one is it, or what it has before this one."""
+    """By which rule the best one is it, or what it has before this one; `best_wording` tells it."""
 
 
 def candidate(series_uid: str, headers: Sequence[SliceHeader]) -> Candidate:
@@ -101,14 +101,14 @@ def judge(candidates: Sequence[Candidate]) -> Mapping[str, Standing]:
     """Where each series of one study stands, by its UID; the order of the candidates does not matter."""
     ranked = sorted(candidates, key=_ranks)
     if not ranked or ranked[0].refusal:
-        return {each.series_uid: Standing("", f"not fit: {each.refusal}") for each in ranked}
+        return {each.series_uid: Standing("", best_wording.unfit(each.refusal)) for each in ranked}
     best = ranked[0]
     others = {each.series_uid: Standing(best.series_uid, _lost_by(each, best)) for each in ranked[1:]}
     return {best.series_uid: Standing(best.series_uid, _won_by(best, ranked[1:])), **others}
 
 
 class _Rank(NamedTuple):
-    """Smaller is better, from the first rule to the last."""
+    """Smaller is better, from the first rule to the last: those of `best_wording.RULES`."""
 
     unfit: bool
     cut: bool
@@ -119,20 +119,6 @@ class _Rank(NamedTuple):
     thinness: int
     slices: int
     series_uid: str
-
-
-_RULES = (
-    "fit",
-    "lungs not cut off",
-    "covers more of the chest",
-    "original, not derived",
-    "thin slices",
-    "kernel nearer to what the detector was trained on",
-    "thinner slices",
-    "more slices",
-    "alike; the smaller UID",
-)
-"""In words what the better one has, in the order of `_Rank`."""
 
 
 def _ranks(each: Candidate) -> _Rank:
@@ -151,11 +137,11 @@ def _ranks(each: Candidate) -> _Rank:
 
 def _won_by(best: Candidate, others: Sequence[Candidate]) -> str:
     fit = [each for each in others if not each.refusal]
-    return f"best of {len(fit) + 1}: {_RULES[_first(best, fit[0])]}" if fit else "the only one that is fit"
+    return best_wording.won(len(fit) + 1, _first(best, fit[0])) if fit else best_wording.only()
 
 
 def _lost_by(each: Candidate, best: Candidate) -> str:
-    return f"not fit: {each.refusal}" if each.refusal else f"the best one: {_RULES[_first(best, each)]}"
+    return best_wording.unfit(each.refusal) if each.refusal else best_wording.lost(_first(best, each))
 
 
 def _first(best: Candidate, other: Candidate) -> int:

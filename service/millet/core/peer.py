@@ -20,6 +20,14 @@ def ae_title_mistake(title: str) -> str:
     return ""
 
 
+def is_host(text: str) -> bool:
+    """Whether a text can be the name or the address of a host: no blank, no label that DNS refuses."""
+    try:
+        return bool(text.encode("idna")) and text.isprintable() and " " not in text
+    except UnicodeError:
+        return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
     """Another application entity and where it listens."""
@@ -31,7 +39,7 @@ class Peer:
     def __post_init__(self) -> None:
         if mistake := ae_title_mistake(self.ae_title):
             raise ValueError(mistake)
-        if not self.host or any(c.isspace() for c in self.host):
+        if not is_host(self.host):
             raise ValueError(f"{self.host!r} is no host")
         if self.port not in PORTS:
             raise ValueError(f"port {self.port} is not within 1 to 65535")

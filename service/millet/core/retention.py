@@ -54,7 +54,7 @@ class AnalysisFacts:
     analysis_id: int
     unfinished: bool
     """Whether its series has not ended, or a delivery of its objects is still to be made, or was given up and
-    may be replayed."""
+    neither replayed nor dismissed."""
     passing: bool
     """Whether a later generation replaced it, or it is the canary's."""
     last_utc: datetime

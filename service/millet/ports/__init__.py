@@ -25,7 +25,15 @@ from millet.ports.arrivals import (
     Recorded,
 )
 from millet.ports.commitment import Commitment, Promise, PromiseLog, QuestionLog, Requester
-from millet.ports.deliveries import DeadLetters, DeliveryQueue, Later, Selection, Topic
+from millet.ports.deliveries import (
+    Among,
+    DeadLetters,
+    DeliveryQueue,
+    Dismissal,
+    Later,
+    Selection,
+    Topic,
+)
 from millet.ports.detector import Detector, Peaks
 from millet.ports.doors import Answer, Ask, Begun, Gate, Pems, Shown, SignsIn
 from millet.ports.errands import Errand, ErrandLog, ErrandStore, Wanted
@@ -61,6 +69,7 @@ from millet.ports.worklist import (
 __all__ = [
     "About",
     "Acknowledged",
+    "Among",
     "Answer",
     "Archive",
     "ArrivalLog",
@@ -77,6 +86,7 @@ __all__ = [
     "DeliveryQueue",
     "Destination",
     "Detector",
+    "Dismissal",
     "Due",
     "Entry",
     "Errand",

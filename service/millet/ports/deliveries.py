@@ -1,9 +1,10 @@
-"""The journal as the outbox sees it: what is due, and what was given up."""
+"""The journal as the outbox sees it: what is due, what was given up, and what an operator dismissed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
 from millet.ports.work import Delivery
@@ -27,7 +28,7 @@ class Topic(NamedTuple):
     site: str
     uid: str
     is_replaced: bool
-    """Whether there is a newer delivery to the same destination about it."""
+    """Whether a newer delivery about it was made to the same destination, or is still to be made."""
 
 
 class DeliveryQueue(Protocol):
@@ -60,16 +61,48 @@ class DeliveryQueue(Protocol):
         """Something is left to be done."""
 
     def give_up(self, delivery: Delivery, why: str) -> None:
-        """It becomes a dead letter, until an operator replays it."""
+        """It becomes a dead letter, until an operator replays or dismisses it."""
+
+
+class Among(Enum):
+    """Where deliveries are that an operator looks for."""
+
+    DEAD = auto()
+    """Given up, and neither replayed nor dismissed."""
+    DISMISSED = auto()
+    """Ended by an operator, and retention has not removed what was to be sent."""
+    WAITING = auto()
+    """Still to be made, and in nobody's hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which dead letters; empty for any."""
+    """Which dead letters, or of what else; empty for any."""
 
     destination: str = ""
     study_uid: str = ""
     series_uid: str = ""
+    among: Among = Among.DEAD
+
+
+LONGEST = 80
+"""Characters of who dismisses something, and of why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dismissal:
+    """Who says that reports need not reach their destination any more, and why. No patient's data."""
+
+    by: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        for name, text in (("a name", self.by), ("a reason", self.reason)):
+            if not text.strip() or not text.isprintable() or len(text) > LONGEST:
+                raise ValueError(f"{name} has 1 to {LONGEST} characters that can be printed")
+
+    def __str__(self) -> str:
+        return f"{self.by}: {self.reason}"
 
 
 class DeadLetters(Protocol):
@@ -80,3 +113,9 @@ class DeadLetters(Protocol):
 
     def replay(self, selection: Selection) -> int:
         """Have those that match tried again from the beginning, in one transaction; how many they are."""
+
+    def dismiss(self, selection: Selection, said: Dismissal, count: int) -> None:
+        """End those that match, in one transaction: they neither wait nor are dead letters.
+
+        None is ended, and StoreError raised, where there are not as many as were counted before.
+        """

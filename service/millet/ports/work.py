@@ -11,7 +11,7 @@ from millet.core.doors import USUAL
 from millet.ports.worklist import SeriesKey
 
 if TYPE_CHECKING:
-    from millet.core.analysis import Analysis, Predecessor
+    from millet.core.analysis import Analysis, Predecessor, TriageLevel
     from millet.core.notification import Ground
 
 
@@ -105,6 +105,8 @@ class Delivery:
     """When the destination took it; None while it is still to be sent."""
     age_s: float = 0.0
     """Since `sent_utc`, or else since `created_utc`, by the journal's clock."""
+    level: TriageLevel | None = None
+    """Of the analysis, for an operator; None where it is not known."""
 
 
 class Destination(Protocol):

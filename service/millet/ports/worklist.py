@@ -62,6 +62,8 @@ class SeriesStatus:
     """0 where it is not known yet."""
     deliveries_dead: int = 0
     """Reports that were given up: an operator must look."""
+    deliveries_dismissed: int = 0
+    """Reports that an operator ended without their having reached their destination."""
     count_reliable: bool | None = None
     """Whether the number of nodules is to be relied on; None where there is none, or it was not judged."""
     best_series_uid: str = ""

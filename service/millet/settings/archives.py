@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from millet.core.peer import Peer, ae_title_mistake
+from millet.settings.urls import url_mistakes
 
 RETRIEVALS = {"dimse": ("get", "move"), "dicomweb": ("wado",)}
 """How series come, by kind of archive; the first is taken where nothing is said."""
@@ -132,9 +132,5 @@ def _place_mistakes(section: ArchiveSection) -> Iterator[str]:
             yield f"to: {error}"
         if section.token_file is not None:
             yield "token_file is for dicomweb"
-        return
-    split = urlsplit(section.to)
-    if split.scheme not in {"http", "https"} or not split.hostname or split.query or split.username:
-        yield f"to: {section.to!r} is not of the form http[s]://HOST[:PORT][/PATH]"
-    elif section.tls != (split.scheme == "https"):
-        yield "to: https:// belongs to tls = true, http:// to tls = false"
+    else:
+        yield from url_mistakes(section.to, tls=section.tls)

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from millet.core.media import CALLING, LISTING, NOTIFYING, TELLING, TRANSPORTS, wanted
+from millet.core.media import CALLING, NOTIFYING, TELLING, TRANSPORTS, wanted
 from millet.core.notification import LEVELS, Identify, Rule
-from millet.core.peer import PORTS, Peer
+from millet.core.peer import PORTS, Peer, is_host
+from millet.settings.urls import url_mistakes
 
 VERIFICATIONS = ("none", "query", "commitment")
 TLS_AT_ONCE = 465
@@ -87,7 +87,7 @@ class DestinationSection:
     performer: str = ""
     """Code of the person or group who is to do them, as above (ups); empty for anybody."""
     concurrency: int = 1
-    """How many objects are on their way to it at one time."""
+    """How many objects are on their way to it at one time; of messages about the same, one."""
     timeout_s: float = 30.0
     """For each wait: a connection, an answer."""
     limit_s: float = 300.0
@@ -133,10 +133,11 @@ class DestinationSection:
     @property
     def address(self) -> tuple[str, int]:
         """Where it is, for `mllp`, `mail` and `oru`. Raises ValueError."""
-        host, _, port = self.to.rpartition(":")
-        if not host or not port.isascii() or not port.isdigit() or int(port) not in PORTS:
+        named, _, port = self.to.rpartition(":")
+        host = named.removeprefix("[").removesuffix("]")
+        if not is_host(host) or not port.isascii() or not port.isdigit() or int(port) not in PORTS:
             raise ValueError(f"{self.to!r} is not of the form HOST:PORT")
-        return host.removeprefix("[").removesuffix("]"), int(port)
+        return host, int(port)
 
 
 def from_simple(destination: str) -> DestinationSection:
@@ -186,8 +187,6 @@ def _notice_mistakes(section: DestinationSection) -> Iterator[str]:
         yield f"kinds: {section.kind} is sent notifications only"
     if (section.key_file is not None) != (section.kind == "webhook"):
         yield "key_file: webhook needs one, and no other kind has one"
-    if section.kind in LISTING and section.concurrency != 1:
-        yield f"concurrency: {section.kind} is told one thing after the other"
     yield from _task_mistakes(section)
     if section.kind == "mail":
         yield from _mail_mistakes(section)
@@ -230,18 +229,10 @@ def _place_mistakes(section: DestinationSection) -> Iterator[str]:
         elif section.kind in ADDRESSED:
             _ = section.address
         elif section.kind in WEB:
-            yield from _url_mistakes(section)
+            yield from url_mistakes(section.to, tls=section.tls)
         elif not section.to.strip():
             yield "to: a folder is needed"
     except ValueError as error:
         yield f"to: {error}"
     if section.token_file is not None and section.kind not in WEB:
         yield "token_file is for stow, http, webhook and fhir"
-
-
-def _url_mistakes(section: DestinationSection) -> Iterator[str]:
-    split = urlsplit(section.to)
-    if split.scheme not in {"http", "https"} or not split.hostname or split.query or split.username:
-        yield f"to: {section.to!r} is not of the form http[s]://HOST[:PORT][/PATH]"
-    elif section.tls != (split.scheme == "https"):
-        yield "to: https:// belongs to tls = true, http:// to tls = false"

@@ -146,6 +146,8 @@ def _from_toml(kind: Any, value: Any) -> Any:
     if section := _section(kind):
         return _tables(section, value)
     match value:
+        case str() if "\0" in value:
+            raise ValueError("it holds a null character")
         case bool() if kind is bool:
             return value
         case int() | float() if kind in {type(value), float} and not isinstance(value, bool):

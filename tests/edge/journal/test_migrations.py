@@ -14,7 +14,7 @@ from fakes import MemoryObjects
 from instances import START_UTC, entry, header
 
 from millet.edge.journal import SqlJournal, migrate_apart, open_engine, sqlite_url
-from millet.edge.journal.database import OLDEST, newest
+from millet.edge.journal.database import OLDEST, newest, revision_of
 from millet.edge.journal.migrating import migrate
 from millet.edge.journal.tables import metadata
 from millet.errors import StoreError
@@ -129,6 +129,7 @@ def test_whoever_commits_meanwhile_goes_on(engine):
                         connection.execute(sa.text(f"INSERT INTO {table} VALUES ({values})"))
             except sa.exc.OperationalError as error:
                 troubles.append(error)
+            over.wait(0.005)  # SQLite gives its lock to whoever asks at the right moment
 
     worker = threading.Thread(target=committing)
     worker.start()
@@ -138,6 +139,20 @@ def test_whoever_commits_meanwhile_goes_on(engine):
         over.set()
         worker.join()
     assert troubles == []
+
+
+def test_who_reads_without_end_keeps_tables_from_being_changed(postgres):
+    """As a backup does: nothing is changed, and it is said why; older processes go on."""
+    engine = open_engine(postgres.url(postgres.fresh()))
+    migrate(engine, "0014")
+    with engine.connect() as reading:
+        assert reading.execute(sa.text("SELECT * FROM delivery")).all() == []
+        with pytest.raises(StoreError, match="in use without a pause"):
+            migrate(engine, alone_s=0.1)
+        with engine.connect() as connection:
+            assert revision_of(connection) == "0014"
+    migrate(engine)
+    engine.dispose()
 
 
 AT = "'2026-01-02 03:04:05'"

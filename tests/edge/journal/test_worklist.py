@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import analyses
 import pytest
+import sqlalchemy as sa
 from fakes import MemoryObjects
 from instances import START_UTC, entry
 from readers import seen, taken_back
@@ -14,8 +15,18 @@ from millet.core.canary import NAME, TITLE
 from millet.core.geometry import PointMm
 from millet.core.language import Language
 from millet.core.nodule import Candidate
-from millet.edge.journal import SqlJournal, open_engine
-from millet.ports import About, KeptObject, Selection, SeriesKey, Site, Stored, WorklistQuery
+from millet.edge.journal import SqlJournal, open_engine, snapshot
+from millet.edge.journal.tables import delivery
+from millet.ports import (
+    About,
+    Dismissal,
+    KeptObject,
+    Selection,
+    SeriesKey,
+    Site,
+    Stored,
+    WorklistQuery,
+)
 
 LEVELS = {1: TriageLevel.NOTABLE, 2: TriageLevel.CRITICAL, 3: TriageLevel.UNFLAGGED}
 
@@ -185,6 +196,28 @@ def test_a_delivery_that_is_replayed_is_told(bench):
     assert bench.journal.replay(Selection()) == 1
     (line,) = bench.journal.changed(seen)
     assert (line.key, line.deliveries_pending, line.deliveries_dead) == (key(1), 1, 0)
+
+
+def test_a_delivery_that_is_dismissed_is_told(bench):
+    """Who watches a series sees that its dead letter is none any more, and did not arrive either."""
+    bench.journal.give_up(bench.journal.take("folder", "one", 60.0), "refused")
+    seen = bench.journal.changed(0)[-1].revision
+    bench.journal.dismiss(Selection(), Dismissal(by="Erika Muster", reason="none"), 1)
+    (line,) = bench.journal.changed(seen)
+    assert (line.key, line.deliveries_dead, line.deliveries_dismissed) == (key(1), 0, 1)
+    assert bench.journal.counts()[1] == {"pending": 2, "dismissed": 1}
+
+
+def test_a_state_that_only_a_later_release_knows_stops_nobody(bench):
+    """While two releases run beside each other, a delivery may be in a state without a name here."""
+    with bench.engine.begin() as connection:
+        connection.execute(sa.update(delivery).values(state="of-tomorrow"))
+    assert len(bench.journal.series(WorklistQuery())) == 4
+    assert bench.journal.counts()[1] == {"of-tomorrow": 3}
+    assert bench.journal.backlog() == {}
+    assert bench.journal.dead_letters(Selection()) == []
+    assert bench.journal.take("folder", "one", 60.0) is None
+    assert len(snapshot.undelivered(line for _, line in snapshot.dump(bench.engine))) == 3
 
 
 def test_series_and_deliveries_are_counted(bench):

@@ -12,6 +12,7 @@ from pynetdicom import AE, evt
 
 from millet.core.peer import Peer
 from millet.edge.query import Caller, DimseArchive, Limits
+from millet.edge.query.dimse import FIND
 from millet.errors import ArchiveError, RefusedInstance
 from millet.ports import SeriesQuery
 
@@ -84,6 +85,40 @@ def test_answers_that_were_not_asked_for_do_not_count(wire):
     assert [one.name for one in archive.find_series(SeriesQuery(study_uid=NAME.study_uid))] == sorted(
         [NAME, NAME._replace(series_uid="1.9")]
     )
+
+
+def test_whoever_asks_whether_it_answers_hears_what_it_offers(wire):
+    """It is asked for a study that nobody has; how series come is negotiated, and nothing is sent."""
+    assert over(wire).answers() == "answers C-FIND and offers C-GET"
+    assert over(wire, move_to="MILLET").answers() == "answers C-FIND and offers C-MOVE"
+    assert {str(asked.StudyInstanceUID) for asked in wire.identifiers} == {"2.25.0"}
+    wire.status, wire.rows = 0xA700, [Dataset()]
+    with pytest.raises(ArchiveError, match="0xA700"):
+        over(wire).answers()
+
+
+def test_an_archive_that_only_answers_questions_says_so():
+    """Series would come in no way that is configured."""
+    entity = AE(ae_title="X")
+    entity.add_supported_context(FIND)
+    finds_nothing = (evt.EVT_C_FIND, lambda _event: iter([(0x0000, None)]))
+    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[finds_nothing])
+    peer = Peer(ae_title="X", host="127.0.0.1", port=server.server_address[1])
+    archive = DimseArchive(Caller(peer=peer, calling_ae="MILLET", limits=LIMITS), [CT], "here", None)
+    with pytest.raises(ArchiveError, match="answers C-FIND, but offers no C-GET"):
+        archive.answers()
+    server.shutdown()
+
+
+def test_an_archive_that_leaves_at_once_cannot_be_asked(wire):
+    """Whether that is noticed before or after the question is sent."""
+    handler = (evt.EVT_ACCEPTED, lambda event: event.assoc.abort())
+    wire.server.bind(*handler)
+    try:
+        with pytest.raises(ArchiveError):
+            over(wire).instances(NAME)
+    finally:
+        wire.server.unbind(*handler)
 
 
 def test_a_failed_query_is_no_empty_answer(wire):

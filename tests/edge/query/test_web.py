@@ -131,6 +131,35 @@ def test_series_and_instances_are_found(web):
     assert archive.count(NAME) == 3
 
 
+def test_whoever_asks_whether_it_answers_hears_it(web):
+    """It is asked for a study that nobody has."""
+    assert over(web).answers() == "answers QIDO-RS"
+    assert [path for path, _ in web.asked] == [web.asked[0][0]]
+    assert web.asked[0][0].startswith("/root/studies?StudyInstanceUID=2.25.0&")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "why"),
+    [
+        (404, b"", "404: there are no studies at its address"),
+        (401, b"", "answered 401"),
+        (302, b"", "answered 302"),
+        (200, b"<html>Sign in</html>", "no DICOM JSON"),
+    ],
+)
+def test_another_server_in_its_place_is_no_archive(web, status, body, why):
+    """A wrong path, a wrong token, a page to sign in at: each is told."""
+    web.status, web.body = status, ("text/html", body)
+    with pytest.raises(ArchiveError, match=why):
+        over(web).answers()
+
+
+def test_an_archive_without_a_match_answers(web):
+    """204 and nothing, as the Standard has it."""
+    web.status, web.body = 204, ("application/dicom+json", b"")
+    assert over(web).answers() == "answers QIDO-RS"
+
+
 @pytest.mark.parametrize("pages", [True, False], ids=["a server that pages", "one that ignores it"])
 def test_no_list_is_cut(web, pages):
     """A server may give fewer than were asked for, or all of them every time: all are read."""

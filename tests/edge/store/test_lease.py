@@ -12,7 +12,7 @@ from millet.edge.store.lease import Lease, Times, Watch
 from millet.errors import StoreError
 
 TIMES = Times(beat_s=0.1, term_s=2.0, lease_s=3.0, restart_s=0.5, look_s=0.0)
-QUICK = Times(beat_s=0.1, term_s=0.6, lease_s=1.2, restart_s=0.2, look_s=0.0)
+QUICK = Times(beat_s=0.1, term_s=2.0, lease_s=3.0, restart_s=0.2, look_s=0.0)
 
 
 class Listing:

@@ -154,6 +154,27 @@ def test_a_slice_that_was_removed_is_not_there():
         site.stop()
 
 
+def test_slices_are_shown_where_no_nodule_is_reported():
+    """Who doubts that there is none can look; nothing turns, for nothing is there to be turned."""
+    site = Site()
+    site.put(LINE, analysis(0))
+    log = MemorySlices()
+    site.start(slices=log, read=log.read)
+    try:
+        with chromium() as browser:
+            window = Looker(browser, site.url)
+            page = window.open(PAGE, until="body[data-ready]")
+            expect(at(page, "axial")).to_have_attribute("data-drawn", "12")
+            expect(at(page, "coronal")).to_have_attribute("data-drawn", "2")
+            page.keyboard.press(".")
+            expect(at(page, "axial")).to_have_attribute("data-drawn", "13")
+            expect(page.locator("#lungs")).to_be_hidden()
+            window.keep("no-nodule")
+            assert [fault for fault in window.faults if "404" not in fault] == []
+    finally:
+        site.stop()
+
+
 def test_axial_and_coronal_follow_each_other(site):
     """A nodule that is chosen moves both; a place that is clicked in one is looked at in the other."""
     with chromium() as browser:

@@ -60,7 +60,7 @@ class Intake:
 class Server:
     """A running server."""
 
-    def __init__(self) -> None:
+    def __init__(self, silence_s=30.0) -> None:
         self.intake = Intake()
         numbers = count(-1, -1)
         door = stow.Stow(
@@ -71,7 +71,7 @@ class Server:
             body_bytes=4_000_000,
             object_bytes=1_000_000,
             requests=2,
-            silence_s=1.0,
+            silence_s=silence_s,
         )
         config = uvicorn.Config(
             Starlette(routes=stow.routes(door)),
@@ -232,8 +232,9 @@ def test_a_body_that_breaks_off_stores_what_came_whole(site):
     assert len(told.ReferencedSOPSequence) == len(site.intake.taken) == 1
 
 
-def test_a_silent_sender_is_let_go(site):
+def test_a_silent_sender_is_let_go():
     """Its place is free again after the time between two pieces."""
+    site = Server(silence_s=1.0)
     line = http.client.HTTPConnection("127.0.0.1", site.port, timeout=20)
     line.putrequest("POST", "/studies")
     line.putheader("Content-Type", DICOM)
@@ -242,7 +243,8 @@ def test_a_silent_sender_is_let_go(site):
     line.send(body(ct_file(1), end=b""))
     assert line.getresponse().status == 408
     line.close()
-    assert site.intake.over.wait(10)
+    assert site.intake.over.wait(30)
+    site.stop()
 
 
 def test_a_sender_that_vanishes_ends_its_request(site):

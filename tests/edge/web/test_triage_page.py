@@ -231,6 +231,28 @@ def test_a_person_acknowledges_a_study_by_name(site, look):
     assert (kept.by.name, kept.by.recognised, kept.at_utc) == ("Dr Anna Weiß", False, NOW)
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [(Language.ENGLISH, "No series is chosen"), (Language.GERMAN, "Keine Serie ist gewählt")],
+    ids=str,
+)
+def test_no_study_is_acknowledged_that_nobody_chose(site, german, look, language, said):
+    """Without a chosen row `a` opens nothing and says so, to screen readers too; with one it does."""
+    window = look() if language is Language.ENGLISH else german(DESK)
+    page = window.open("/")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "acknowledge" in request.url else None)
+    page.keyboard.press("a")
+    expect(page.get_by_role("status").filter(has_text=said)).to_be_visible()
+    window.keep(f"unchosen-{language}")
+    assert asked == []
+    assert window.barriers() == []
+    page.keyboard.press("j")
+    expect(page.locator("#hint")).to_be_empty()
+    page.keyboard.press("a")
+    expect(page.locator("dialog form.acknowledge")).to_contain_text("ACC0001")
+
+
 def test_the_page_follows_by_itself(site, look):
     """A series that becomes critical comes to the top without a key, and the focus stays on its row."""
     page = look().open("/")

@@ -166,15 +166,17 @@ def shown(context: Context | grpc.ServicerContext) -> Shown:
     given = dict(context.invocation_metadata() or ())
     scheme, _, token = str(given.get("authorization", "")).partition(" ")
     return Shown(
-        address=_address(context.peer()),
+        address=address(context),
         token=token.strip() if scheme.lower() == "bearer" else "",
         certificate=_certificate(context),
     )
 
 
-def _address(peer: str) -> str:
+def address(context: Context | HttpContext | grpc.ServicerContext) -> str:
     """The IP address in gRPC's `ipv4:10.0.0.1:5000` or `ipv6:[::1]:5000`; empty for other kinds."""
-    kind, _, rest = unquote(peer).partition(":")
+    if isinstance(context, HttpContext):
+        return context.shown.address
+    kind, _, rest = unquote(context.peer()).partition(":")
     return rest.rpartition(":")[0].strip("[]") if kind in {"ipv4", "ipv6"} else ""
 
 

@@ -4,20 +4,23 @@ Theory of operation. gRPC reads the message of a method that takes one before th
 anything, for as long as the caller likes, and counts the call among those that are answered at once; a few
 connections of strangers would take them all. So such a method becomes one that takes a stream, which is the
 same on the wire: the gate is asked first, and whoever passes has a while for the message. What needs no role
-has a share of its own, until the caller has taken the answer or is gone.
+has a share of its own, of which a place is taken until the caller has the answer or is gone. From one address
+no more are taken than are left for all others: who comes alone gets half of them, and fills nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 
+from millet.core.attempts import place
 from millet.core.roles import Open, needed_by_rpc
 from millet.edge.grpc_api.behaviours import Around, Context, Continuation, Handler, around, behaviour
+from millet.edge.grpc_api.gate import address
 from millet.edge.grpc_api.refusals import Refusal, refuse
 
 MESSAGE_S = 30.0
@@ -75,7 +78,8 @@ class ShareInterceptor(grpc.aio.ServerInterceptor):
 
     def __init__(self, share: int = SHARE) -> None:
         self._share = share
-        self._held: Counter[str] = Counter()
+        self._held: defaultdict[str, list[str]] = defaultdict(list)
+        """Where the callers of each method are."""
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -99,13 +103,14 @@ class ShareInterceptor(grpc.aio.ServerInterceptor):
 
     async def _hold(self, method: str, context: Context) -> None:
         """Take a place until the call is over."""
-        if self._held[method] >= self._share:
+        held, where = self._held[method], place(address(context))
+        if held.count(where) >= self._share - len(held):
             why = "there are too many such calls at once; come later"
             await refuse(context, Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS", why))
-        self._held[method] += 1
+        held.append(where)
 
         def give_back(_context: Context) -> None:
-            self._held[method] -= 1
+            held.remove(where)
 
         over: Any = give_back  # the stubs do not know that a function will do
         context.add_done_callback(over)

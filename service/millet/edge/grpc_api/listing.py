@@ -69,6 +69,7 @@ def status_to_wire(status: SeriesStatus) -> pb.SeriesStatus:
         deliveries_pending=status.deliveries_pending,
         revision=status.revision,
         deliveries_dead=status.deliveries_dead,
+        deliveries_dismissed=status.deliveries_dismissed,
         emergency=status.urgency >= EMERGENCY,
         stage=status.stage,
         windows_done=status.windows_done,

@@ -21,6 +21,7 @@ BUSY_MS = 30_000
 """How long a writer waits for another one before it fails."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "millet_version"
+UNREADABLE = "the journal's URL cannot be read"
 OLDEST = 10
 """The oldest revision whose code can work on the newest tables. What a migration adds has a default, or may
 be null, so that older code goes on beside newer code, and can be gone back to. Raised by a migration that
@@ -60,7 +61,10 @@ def open_engine(url: str) -> sa.Engine:
     parsed = _parsed(url)
     if parsed.get_backend_name() == "postgresql":
         return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), **POSTGRESQL)
-    engine = sa.create_engine(parsed)
+    try:
+        engine = sa.create_engine(parsed)
+    except sa.exc.ArgumentError:  # a SQLite file on a host
+        raise StoreError(UNREADABLE) from None
     if parsed.database:
         _make_folder(Path(parsed.database).parent)
     event.listen(engine, "connect", _durable_sqlite)
@@ -70,8 +74,8 @@ def open_engine(url: str) -> sa.Engine:
 def _parsed(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        raise StoreError("the journal's URL cannot be read") from None
+    except (sa.exc.ArgumentError, ValueError):  # the latter of a port that is no number
+        raise StoreError(UNREADABLE) from None
     if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
         raise StoreError("the journal's URL must begin with sqlite: or postgresql:")
     return parsed

@@ -1,4 +1,4 @@
-"""The journal as the outbox sees it: what must reach whom, and what was given up.
+"""The journal as the outbox sees it: what must reach whom, what was given up, and what was dismissed.
 
 A delivery that a deliverer has in hand is due again when its lease ends, so a lease is nothing but the time
 of the next try, written before the try: who dies leaves work that becomes due, and two deliverers never send
@@ -13,22 +13,26 @@ that waits for its next try holds up nothing: the newer one goes first, and says
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from millet.core.analysis import TriageLevel
 from millet.edge.journal.base import Base
 from millet.edge.journal.clock import now_utc
 from millet.edge.journal.database import bump
 from millet.edge.journal.outgoing import PENDING
 from millet.edge.journal.tables import Utc, analysis, made, series, topic
 from millet.edge.journal.tables import delivery as deliveries
-from millet.ports import Delivery, Later, Selection, Topic
+from millet.errors import StoreError
+from millet.ports import Among, Delivery, Dismissal, Later, Selection, Topic
 
 DONE = "done"
 DEAD = "dead"
+DISMISSED = "dismissed"
+"""By an operator, at `done_utc`; `last_error` says who, why, and what was wrong before."""
 _TO: sa.BindParameter[str] = sa.bindparam("to")
 _NOW: sa.BindParameter[datetime] = sa.bindparam("now", type_=Utc)
 
@@ -69,6 +73,7 @@ class Deliveries(Base):
             _place(other) > _place(mine),
             newer.c.id == other.c.delivery_id,
             newer.c.destination == delivery.destination,
+            newer.c.state.in_((PENDING, DONE)),
         )
         query = sa.select(mine.c.site, mine.c.uid, replaced)
         with self._reading() as connection:
@@ -105,7 +110,7 @@ class Deliveries(Base):
             connection.execute(_pending(delivery.delivery_id).values(facts))
 
     def dead_letters(self, selection: Selection) -> Sequence[Delivery]:
-        """What was given up; see `ports.DeadLetters`."""
+        """What was given up, or is elsewhere among deliveries; see `ports.DeadLetters`."""
         with self._reading() as connection:
             now = _now(connection)
             query = (
@@ -115,19 +120,18 @@ class Deliveries(Base):
 
     def replay(self, selection: Selection) -> int:
         """Have dead letters tried again from the beginning; see `ports.DeadLetters`."""
+        fresh = {"state": PENDING, "attempts": 0, "holder": "", "sent_utc": None, "done_utc": None}
+        times = {"created_utc": now_utc(), "next_try_utc": now_utc()}
         with self._changing() as (connection, _):
-            chosen = sa.select(deliveries.c.id).where(*_selected(selection)).select_from(_JOINED)
-            owners = sa.select(series.c.id).where(*_selected(selection)).select_from(_JOINED)
-            for series_id in connection.execute(owners.distinct()).scalars().all():
-                moved = sa.update(series).where(series.c.id == series_id)
-                connection.execute(moved.values(revision=bump(connection)))
-            fresh = {"state": PENDING, "attempts": 0, "holder": "", "sent_utc": None}
-            times = {"created_utc": now_utc(), "next_try_utc": now_utc()}
-            return connection.execute(
-                sa.update(deliveries)
-                .where(deliveries.c.id.in_(chosen.scalar_subquery()))
-                .values(fresh | times)
-            ).rowcount
+            return _changed(connection, selection, fresh | times)
+
+    def dismiss(self, selection: Selection, said: Dismissal, count: int) -> None:
+        """End deliveries that need not be made any more; see `ports.DeadLetters`."""
+        why = sa.literal(f"{said}; before: ").concat(deliveries.c.last_error)
+        ended = {"state": DISMISSED, "done_utc": now_utc(), "holder": "", "last_error": why}
+        with self._changing() as (connection, _):
+            if (found := _changed(connection, selection, ended)) != count:
+                raise StoreError(f"there are {found} deliveries now, not {count}: look again")
 
     def _end(self, ended: Delivery, facts: dict[str, Any]) -> None:
         """End a delivery, and tell who watches its series."""
@@ -216,13 +220,38 @@ def _pending(delivery_id: int) -> sa.Update:
     return sa.update(deliveries).where(deliveries.c.id == delivery_id, deliveries.c.state == PENDING)
 
 
+def _changed(connection: sa.Connection, selection: Selection, facts: dict[str, Any]) -> int:
+    """Change those that match, and tell who watches their series; how many they are.
+
+    They are locked as they are looked at: PostgreSQL would change what somebody took in hand meanwhile.
+    """
+    matching = sa.select(deliveries.c.id).where(*_selected(selection)).select_from(_JOINED)
+    chosen = matching.with_for_update(of=deliveries)
+    owners = sa.select(series.c.id).where(*_selected(selection)).select_from(_JOINED)
+    for series_id in connection.execute(owners.distinct()).scalars().all():
+        moved = sa.update(series).where(series.c.id == series_id)
+        connection.execute(moved.values(revision=bump(connection)))
+    these = sa.update(deliveries).where(deliveries.c.id.in_(chosen.scalar_subquery()))
+    return connection.execute(these.values(facts)).rowcount
+
+
+_AMONG: Mapping[Among, tuple[sa.ColumnElement[bool], ...]] = {
+    Among.DEAD: (deliveries.c.state == DEAD,),
+    Among.DISMISSED: (deliveries.c.state == DISMISSED, made.c.removed_utc.is_(None)),
+    Among.WAITING: (
+        deliveries.c.state == PENDING,
+        sa.or_(deliveries.c.holder == "", deliveries.c.next_try_utc <= now_utc()),
+    ),
+}
+
+
 def _selected(selection: Selection) -> list[sa.ColumnElement[bool]]:
     wanted = (
         (deliveries.c.destination, selection.destination),
         (series.c.study_uid, selection.study_uid),
         (series.c.series_uid, selection.series_uid),
     )
-    return [deliveries.c.state == DEAD, *(column == value for column, value in wanted if value)]
+    return [*_AMONG[selection.among], *(column == value for column, value in wanted if value)]
 
 
 def _deliveries() -> sa.Select[Any]:
@@ -240,11 +269,13 @@ def _deliveries() -> sa.Select[Any]:
         deliveries.c.attempts,
         deliveries.c.last_error,
         deliveries.c.sent_utc,
+        analysis.c.triage.label("level"),
     ).select_from(_JOINED)
 
 
 def _delivery(row: sa.RowMapping, now: datetime) -> Delivery:
-    return Delivery(**row, age_s=_age_s(now, row["sent_utc"] or row["created_utc"]))
+    age_s = _age_s(now, row["sent_utc"] or row["created_utc"])
+    return Delivery(**{**row, "level": TriageLevel(row["level"])}, age_s=age_s)
 
 
 def _age_s(now: datetime, then: datetime | None) -> float:

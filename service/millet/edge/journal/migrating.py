@@ -23,6 +23,7 @@ MIGRATION_LOCK = 0x6D696C6C6574
 """Of PostgreSQL's advisory locks, the one of who migrates."""
 ALONE_S, AGAIN_S = 60.0, 0.02
 """How long is tried to have all tables at once, and how often."""
+IN_USE = "the journal's tables are in use without a pause, by a backup perhaps: start again when it has ended"
 
 
 def main() -> int:
@@ -38,10 +39,11 @@ def main() -> int:
     return 0
 
 
-def migrate(engine: sa.Engine, revision: str = "head") -> None:
+def migrate(engine: sa.Engine, revision: str = "head", alone_s: float = ALONE_S) -> None:
     """Bring our tables to a revision, up or down ("base" drops them). Raises StoreError.
 
-    Of several processes that start at once one migrates, and the others wait for it.
+    Of several processes that start at once one migrates, and the others wait for it. Where somebody reads or
+    writes our tables at each moment of `alone_s`, nothing is changed.
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
@@ -50,7 +52,7 @@ def migrate(engine: sa.Engine, revision: str = "head") -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
             if revision_of(connection) != (newest() if revision == "head" else revision):
-                _have_alone(connection)
+                _have_alone(connection, alone_s)
         else:  # a table that is made anew must not take with it the rows that refer to it
             connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -63,16 +65,18 @@ def migrate(engine: sa.Engine, revision: str = "head") -> None:
         connection.detach()
 
 
-def _have_alone(connection: sa.Connection) -> None:
+def _have_alone(connection: sa.Connection, within_s: float) -> None:
     """Have all our tables at once, or none yet: one after the other would deadlock with who works on them."""
     names = sorted(set(sa.inspect(connection).get_table_names()) & set(metadata.tables))
-    ends_s = time.monotonic() + ALONE_S
-    while names and time.monotonic() < ends_s:
+    ends_s = time.monotonic() + within_s
+    while names:
         try:
             with connection.begin_nested():
                 quoted = ", ".join(f'"{name}"' for name in names)
                 connection.exec_driver_sql(f"LOCK TABLE {quoted} IN ACCESS EXCLUSIVE MODE NOWAIT")
         except sa.exc.OperationalError:  # somebody is at work
+            if time.monotonic() > ends_s:
+                raise StoreError(IN_USE) from None
             time.sleep(AGAIN_S)
         else:
             return

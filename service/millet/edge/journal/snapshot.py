@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from millet.core.job import State
 from millet.core.retention import LARGE
 from millet.edge.journal.database import say_oldest, told
-from millet.edge.journal.deliveries import DONE
+from millet.edge.journal.deliveries import DISMISSED, DONE
 from millet.edge.journal.provisional_table import provisional
 from millet.edge.journal.tables import (
     Utc,
@@ -94,10 +94,10 @@ class Reference(NamedTuple):
 
 
 def undelivered(lines: Iterable[str]) -> frozenset[int]:
-    """The objects of a dump that are still to be delivered, or may be once more; by id."""
+    """The objects of a dump that are still to be delivered, or are held for it; by id."""
     begin = json.dumps({"table": delivery.name}).rstrip("}")
     rows = (_parsed(line)[1] for line in lines if line.startswith(begin))  # the others are long
-    return frozenset(row["object_id"] for row in rows if row["state"] != DONE)
+    return frozenset(row["object_id"] for row in rows if row["state"] not in {DONE, DISMISSED})
 
 
 def stored(lines: Iterable[str], wanted: Container[int] = ()) -> Iterator[Reference]:

@@ -17,7 +17,7 @@ from millet.core.readers import Acknowledgement
 from millet.core.stated import expected
 from millet.edge.journal.base import Base
 from millet.edge.journal.clock import now_utc
-from millet.edge.journal.deliveries import DEAD
+from millet.edge.journal.deliveries import DEAD, DISMISSED
 from millet.edge.journal.listing import OF_PATIENTS, conditions, order
 from millet.edge.journal.outgoing import PENDING
 from millet.edge.journal.reader_tables import acknowledgement
@@ -163,7 +163,8 @@ def _series_statuses(rows: sa.FromClause = series) -> sa.Select[Any]:
         alert, sa.and_(alert.c.series_id == rows.c.id, alert.c.generation == analysis.c.generation)
     )
     joined = joined.outerjoin(acknowledgement, acknowledgement.c.id == rows.c.acknowledgement_id)
-    sent = (_deliveries(PENDING).label("deliveries_pending"), _deliveries(DEAD).label("deliveries_dead"))
+    states = {"pending": PENDING, "dead": DEAD, "dismissed": DISMISSED}
+    sent = (_deliveries(state).label(f"deliveries_{name}") for name, state in states.items())
     return sa.select(rows, *found, *sent).select_from(joined)
 
 

@@ -10,6 +10,9 @@ from millet.codec.identifiers import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS, Row
 from millet.core.uids import is_uid
 from millet.ports import FoundSeries, FoundStudy, SeriesName, SeriesQuery
 
+NOBODYS: Row = {"StudyInstanceUID": "2.25.0"}
+"""Keys of a study that no archive has: its UUID is the nil one (PS3.5 B.2, RFC 9562 5.9)."""
+
 
 class Level(Enum):
     """What the rows of an answer are, and what is asked of each."""

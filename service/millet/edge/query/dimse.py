@@ -13,8 +13,8 @@ from pynetdicom import build_role, evt
 from pynetdicom.presentation import build_context
 
 from millet.codec.identifiers import Row, identifier, retrieval, row
-from millet.edge.query.asking import Asking, Level
-from millet.edge.query.association import Caller, association
+from millet.edge.query.asking import NOBODYS, Asking, Level
+from millet.edge.query.association import Caller, NotOffered, association
 from millet.edge.query.gathering import Gathering
 from millet.errors import ArchiveError
 from millet.ports import Received, Retrieved, SeriesName, Site, Take
@@ -85,16 +85,29 @@ class DimseArchive(Asking):
                 break
         return gathering.retrieved(elsewhere=self._move_to is not None)
 
+    def answers(self) -> str:
+        """What it does when it is asked for a study that nobody has. Raises ArchiveError."""
+        self._ask(Level.STUDY, NOBODYS)
+        way, model = ("C-GET", GET) if self._move_to is None else ("C-MOVE", MOVE)
+        try:
+            with association(self._caller, [build_context(model)]):
+                return f"answers C-FIND and offers {way}"
+        except NotOffered:
+            raise ArchiveError(f"it answers C-FIND, but offers no {way}") from None
+
     def _ask(self, level: Level, keys: Row) -> Sequence[Row]:
         limits = self._caller.limits
         asked, answers = identifier(level.name, level.value, keys), []
         ends_s = time.monotonic() + limits.retrieve_s
-        with association(self._caller, [build_context(FIND)]) as opened:
-            for status, answer in opened.send_c_find(asked, FIND):
-                if _still(status, ends_s) and answer is not None:
-                    answers.append(row(answer, level.value))
-                if len(answers) > limits.answers:
-                    raise ArchiveError("the archive gives more answers than are taken")
+        try:
+            with association(self._caller, [build_context(FIND)]) as opened:
+                for status, answer in opened.send_c_find(asked, FIND):
+                    if _still(status, ends_s) and answer is not None:
+                        answers.append(row(answer, level.value))
+                    if len(answers) > limits.answers:
+                        raise ArchiveError("the archive gives more answers than are taken")
+        except (RuntimeError, ValueError) as failure:  # pynetdicom's, of an association that is over
+            raise ArchiveError(f"the archive cannot be asked: {type(failure).__name__}") from None
         return answers
 
     def _move(self, asked: Dataset, move_to: str, gathering: Gathering, ends_s: float) -> None:

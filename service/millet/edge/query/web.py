@@ -12,7 +12,7 @@ from millet.codec import dicomjson
 from millet.codec.elements import transfer_syntax
 from millet.codec.identifiers import Row, names_of
 from millet.codec.multipart import Multipart, MultipartError, Part, content_type
-from millet.edge.query.asking import Asking, Level
+from millet.edge.query.asking import NOBODYS, Asking, Level
 from millet.edge.query.gathering import Gathering
 from millet.edge.query.http import WebCaller, connection
 from millet.errors import ArchiveError, RefusedInstance
@@ -39,6 +39,17 @@ class WebArchive(Asking):
     def __init__(self, caller: WebCaller, source: Site) -> None:
         self._caller = caller
         self._source = source
+
+    def answers(self) -> str:
+        """What it does when it is asked for a study that nobody has. Raises ArchiveError.
+
+        Who finds nothing answers 200 or 204 (PS3.18 8.3.4.4), so that 404 is of a wrong address.
+        """
+        try:
+            self._rows(_question(Level.STUDY, NOBODYS), Level.STUDY)
+        except _NotThere:
+            raise ArchiveError("the archive answered 404: there are no studies at its address") from None
+        return "answers QIDO-RS"
 
     def retrieve(self, name: SeriesName, only: Collection[str], into: Take) -> Retrieved:
         """Have a series sent; see `ports.Archive`."""
@@ -95,13 +106,10 @@ class WebArchive(Asking):
 
     def _ask(self, level: Level, keys: Row) -> Sequence[Row]:
         """Page after page, until one brings nothing new."""
-        path, rest = _address(level, keys)
         found: dict[tuple[tuple[str, str], ...], Row] = {}
         offset = 0
         while True:
-            wanted = [("includefield", keyword) for keyword in level.value]
-            query = urlencode([*rest.items(), *wanted, ("limit", ROWS), ("offset", offset)], quote_via=quote)
-            page = self._page(f"{path}?{query}", level)
+            page = self._page(_question(level, keys, offset), level)
             offset, before = offset + len(page), len(found)
             found.update((tuple(sorted(one.items())), one) for one in page)
             if len(found) == before:
@@ -110,6 +118,12 @@ class WebArchive(Asking):
                 raise ArchiveError("the archive gives more answers than are taken")
 
     def _page(self, address: str, level: Level) -> Sequence[Row]:
+        try:
+            return self._rows(address, level)
+        except _NotThere:
+            return []
+
+    def _rows(self, address: str, level: Level) -> Sequence[Row]:
         ends_s = time.monotonic() + self._caller.limits.answer_s
         try:
             with self._get(address, dicomjson.MEDIA_TYPE) as answer:
@@ -119,8 +133,6 @@ class WebArchive(Asking):
                     if len(body) > LONGEST_JSON_BYTES:
                         raise ArchiveError("the archive's answer is too long")
             return dicomjson.rows(bytes(body), level.value)
-        except _NotThere:
-            return []
         except ValueError as error:
             raise ArchiveError(str(error)) from None
 
@@ -141,6 +153,14 @@ class WebArchive(Asking):
 
 class _NotThere(ArchiveError):  # noqa: N818 - no fault: an answer
     """The archive has no such thing."""
+
+
+def _question(level: Level, keys: Row, offset: int = 0) -> str:
+    """The address of one page of the answers."""
+    path, rest = _address(level, keys)
+    wanted = [("includefield", keyword) for keyword in level.value]
+    query = urlencode([*rest.items(), *wanted, ("limit", ROWS), ("offset", offset)], quote_via=quote)
+    return f"{path}?{query}"
 
 
 def _address(level: Level, keys: Row) -> tuple[str, dict[str, str]]:

@@ -43,7 +43,10 @@ class Leaving:
             registry=registry,
         )
         self._dead = Gauge(
-            "millet_dead_letters", "Deliveries that were given up and not replayed.", by, registry=registry
+            "millet_dead_letters",
+            "Deliveries that were given up, and neither replayed nor dismissed.",
+            by,
+            registry=registry,
         )
         self._breaker = Gauge(
             "millet_destination_breaker",

@@ -152,7 +152,7 @@ DESCRIPTION: Part = {
         "/": {"get": _asked("The worklist", {"200": PAGE}, *LIST)},
         "/events": {
             "get": _asked(
-                "What open pages are told, as server-sent events named `worklist`",
+                "What open pages are told, as server-sent events: `release`, then `worklist` at each change",
                 {"200": _answer("A stream; it ends once a minute.", "text/event-stream")},
             )
         },

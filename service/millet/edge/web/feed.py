@@ -4,7 +4,8 @@ Theory of operation. One look at the journal serves all pages that are open. A m
 revision it comes and which one it makes: a page that has another one than the first has missed something,
 for whatever reason, and loads itself anew. So nobody is queued for, a slow page gets the newest message
 alone, and after a lost connection nothing has to be found again. A message comes at every change, and at
-least every `BEAT_S` seconds: a page that hears nothing for longer knows that it is stale.
+least every `BEAT_S` seconds: a page that hears nothing for longer knows that it is stale. Each stream begins
+with the release of the service: a page that is of another one has old scripts.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from starlette.responses import Response, StreamingResponse
 
 from millet.edge.web import lines
 from millet.edge.web.alarms import Alarm, alarms, away
+from millet.edge.web.release import release
 from millet.edge.web.sources import Sources
 from millet.errors import StoreError
 from millet.ports import Overview, SeriesStatus
@@ -41,6 +43,7 @@ class Feed:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
+        self._hello = f"retry: {RETRY_MS}\nevent: release\ndata: {release(sources.voice)}\n\n".encode()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._look: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
@@ -73,7 +76,7 @@ class Feed:
         return StreamingResponse(self._messages(), media_type="text/event-stream")
 
     async def _messages(self) -> AsyncIterator[bytes]:
-        yield f"retry: {RETRY_MS}\n\n".encode()
+        yield self._hello
         clock = asyncio.get_running_loop().time
         until_s = clock() + STREAM_S
         while not self._stopping and (left_s := until_s - clock()) > 0:

@@ -21,6 +21,7 @@ from millet.edge.web.alarms import Alarm, alarms, away
 from millet.edge.web.choice import DAYS, ROWS, STATES, Choice
 from millet.edge.web.gate import BY_COOKIE, WHO
 from millet.edge.web.pictures import PICTURES
+from millet.edge.web.release import release
 from millet.edge.web.sources import Sources
 from millet.ports import Overview, SeriesKey, SeriesStatus, WorklistQuery
 
@@ -48,6 +49,7 @@ class Pages:
             say=say,
             t=sources.voice.t,
             voice=sources.voice,
+            release=release(sources.voice),
             levels=TriageLevel,
             states=STATES,
             days=DAYS,

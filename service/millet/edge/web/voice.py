@@ -11,6 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
+from millet.core import best_wording
 from millet.core.analysis import Outcome, TriageLevel
 from millet.core.job import State
 from millet.core.language import DECIMAL_MARKS, PHRASES, Language, named, say
@@ -113,13 +114,18 @@ class Voice:
         level = self.level(status.triage_before).label.lower()
         return self.t("findings.before", found=found, level=level)
 
+    def standing(self, status: SeriesStatus) -> str:
+        """Where a series stands in its study, and by which rule."""
+        return best_wording.told(status.best_reason, self.language)
+
     def reports(self, status: SeriesStatus) -> str:
         """Where the reports of the newest analysis are."""
         if status.outcome is None:
             return self.t("reports.none")
         if status.deliveries_pending:
             return self.t("to-deliver", count=status.deliveries_pending)
-        return self.t("reports.not-all") if status.deliveries_dead else self.t("reports.delivered")
+        missed = status.deliveries_dead or status.deliveries_dismissed
+        return self.t("reports.not-all") if missed else self.t("reports.delivered")
 
     def where(self, nodule: Nodule) -> str:
         """Lobe, or side and zone where the fissures do not tell it."""

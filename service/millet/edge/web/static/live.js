@@ -3,11 +3,16 @@
 
 const STALE_MS = 25000; // the server says something every ten seconds
 const LOST_MS = 4000; // a stream ends now and then, and is there again at once
+const RENEW_MS = 600000; // where two releases answer at one address, a page does not change between them for ever
+const RENEWED = "millet-renewed";
+const PLACE = "millet-place";
 
 const body = document.body;
 const line = document.getElementById("line");
 const top = document.getElementById("alarms");
 const asked = document.getElementById("asked");
+const newer = document.getElementById("newer");
+const hinted = document.getElementById("hint");
 const keysDialog = document.getElementById("keys");
 let revision = Number(body.dataset.revision);
 let heard = Date.now();
@@ -56,6 +61,7 @@ function listen() {
   heard = Date.now();
   source = new EventSource("/events");
   source.addEventListener("worklist", (event) => hear(JSON.parse(event.data)));
+  source.addEventListener("release", (event) => event.data === body.dataset.release || renew());
   source.onerror = () => {
     lostAt ||= Date.now();
     if (source && source.readyState === EventSource.CLOSED) {
@@ -161,12 +167,46 @@ function swap(fresh) {
   page.loaded(next);
 }
 
+// --- another release of the service: its scripts come with the page ------------------------------------
+
+// What is being typed or asked is not taken away: then a person says when.
+function renew() {
+  const typed = [...document.querySelectorAll("input:not([type=range], [type=checkbox]), textarea")].some((one) => one.value !== one.defaultValue);
+  const renewed = Date.now() - Number(sessionStorage.getItem(RENEWED)) < RENEW_MS;
+  if (!typed && !renewed && !$("dialog[open]")) anew();
+  else if (!newer.hasChildNodes()) {
+    const button = make("button", { type: "button", text: t("newer.load") });
+    button.addEventListener("click", anew);
+    newer.append(make("p", { class: "alarm behind" }, make("strong", { text: t("newer") }), " ", button));
+  }
+}
+
+function anew() {
+  sessionStorage.setItem(RENEWED, Date.now());
+  sessionStorage.setItem(PLACE, placeOf(document.activeElement));
+  location.reload();
+}
+
+function backToPlace() {
+  const place = sessionStorage.getItem(PLACE);
+  sessionStorage.removeItem(PLACE);
+  if (place) $(place)?.focus({ preventScroll: true });
+}
+
 function placeOf(element) {
   const row = element?.closest("tr[data-series]");
   if (row) return `tr[data-series="${CSS.escape(row.dataset.series)}"] a.open`;
   if (element?.name) return `[name="${CSS.escape(element.name)}"]`;
   return element?.id ? `#${CSS.escape(element.id)}` : "";
 }
+
+// --- what a key came to, said once ----------------------------------------------------------------------
+
+export function hint(text) {
+  hinted.textContent = text;
+}
+
+document.addEventListener("focusin", () => hint(""));
 
 // --- times in the reader's own zone -------------------------------------------------------------------
 
@@ -211,7 +251,7 @@ function parsed(text) {
 // --- keys ---------------------------------------------------------------------------------------------
 
 const KEYS_OFF = "millet-keys-off";
-const handlers = { "?": () => keysDialog?.showModal(), a: () => acknowledge() };
+const handlers = { "?": () => keysDialog?.showModal() };
 
 export function keys(more) {
   Object.assign(handlers, more);
@@ -242,7 +282,7 @@ if (keysDialog) {
 
 // --- acknowledging: the page of the form, as a dialog -------------------------------------------------
 
-export async function acknowledge(link = $("main a.acknowledge")) {
+export async function acknowledge(link) {
   if (!link || !asked) return;
   const answer = await fetch(link.href, { cache: "no-store" }).catch(() => null);
   if (!answer?.ok) {
@@ -267,5 +307,6 @@ document.addEventListener("click", (event) => {
 });
 
 times(document);
+backToPlace();
 setInterval(ageing, 15000);
 if (!document.getElementById("keys")) follow({ changed: () => false });

@@ -1,5 +1,5 @@
 // One series: its nodules in the table, in the slices and all around are the same ones, and one is chosen.
-import { $, follow, keys } from "./live.js";
+import { $, acknowledge, follow, keys } from "./live.js";
 import { Lungs } from "./lungs.js";
 import { Slices } from "./slices.js";
 import { Table } from "./table.js";
@@ -12,9 +12,14 @@ let chosen = -1;
 
 async function open() {
   const held = document.getElementById("nodules");
-  if (!held) return;
+  if (held && !(await openNodules(held))) return; // slices without the circles that belong on them mislead
+  if (document.getElementById("axial")) await openSlices();
+  document.body.dataset.ready = "1";
+}
+
+async function openNodules(held) {
   const answer = await fetch(held.dataset.source, { cache: "no-store" }).catch(() => null);
-  if (!answer?.ok) return; // the first part of the table stands in the page, the next ones are links
+  if (!answer?.ok) return false; // the first part of the table stands in the page, the next ones are links
   found = await answer.json();
   table = new Table(held, found.nodules, choose);
   $(".parts")?.remove();
@@ -23,8 +28,7 @@ async function open() {
   lungs = new Lungs(canvas, document.getElementById("seen-from"), found, choose);
   $("#turn").addEventListener("click", () => lungs.turnByItself());
   $("#front").addEventListener("click", () => lungs.front());
-  await openSlices();
-  document.body.dataset.ready = "1";
+  return true;
 }
 
 // Where the instances are no longer there, the projections stay. Coronal planes are made when they are seen.
@@ -36,8 +40,9 @@ async function openSlices() {
   const told = await answer.json();
   const around = document.getElementById("coronal");
   const hooks = { chosen: choose, looked: lookAt, moved };
+  const nodules = lungs?.nodules ?? [];
   axial.hidden = around.hidden = false;
-  views = [new Slices(axial, told.axial, lungs.nodules, hooks), new Slices(around, told.coronal, lungs.nodules, hooks)];
+  views = [new Slices(axial, told.axial, nodules, hooks), new Slices(around, told.coronal, nodules, hooks)];
   for (const view of views) {
     new IntersectionObserver((seen, observer) => {
       if (!seen.some((one) => one.isIntersecting)) return;
@@ -82,6 +87,7 @@ keys({
   k: () => walk(-1),
   ArrowDown: (event) => (event.target.id === "nodules" ? walk(1) : false),
   ArrowUp: (event) => (event.target.id === "nodules" ? walk(-1) : false),
+  a: () => acknowledge($("main a.acknowledge")),
   u: () => location.assign("/"),
   ".": () => views[0]?.step(1),
   ",": () => views[0]?.step(-1),

@@ -1,5 +1,5 @@
 // The worklist: j and k walk, Enter opens, a acknowledges, f filters; rows follow what the server tells.
-import { $, acknowledge, follow, keys } from "./live.js";
+import { $, acknowledge, follow, hint, keys, t } from "./live.js";
 
 const links = () => [...document.querySelectorAll("main a.open")];
 const current = () => document.activeElement?.closest("tr[data-series]");
@@ -26,7 +26,7 @@ keys({
   "/": () => $("input[type=search]").focus(),
   n: () => turn("next"),
   p: () => turn("prev"),
-  a: () => acknowledge((current() ?? document).querySelector("main a.acknowledge, a.acknowledge")),
+  a: () => (current() ? acknowledge($("a.acknowledge", current())) : hint(t("unchosen"))), // of no row that nobody chose
 });
 
 document.addEventListener("change", (event) => {

@@ -2143,6 +2143,7 @@ class SeriesStatus(_message.Message):
     ANALYSED_GENERATION_FIELD_NUMBER: _builtins.int
     ACKNOWLEDGEMENT_FIELD_NUMBER: _builtins.int
     RISEN_SINCE_ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    DELIVERIES_DISMISSED_FIELD_NUMBER: _builtins.int
     site: _builtins.str
     """The hospital whose identifiers these are."""
     series_uid: _builtins.str
@@ -2215,6 +2216,8 @@ class SeriesStatus(_message.Message):
     """Generation of the newest analysis, whose outcome, level and nodules these are; 0 while there is none."""
     risen_since_acknowledged: _builtins.bool
     """Whether the level is more urgent now than the one that was acknowledged."""
+    deliveries_dismissed: _builtins.int
+    """Reports that an operator dismissed: they did not reach their destination, and are not tried any more."""
     @_builtins.property
     def first_received_time(self) -> _timestamp_pb2.Timestamp:
         """When its first instance was received."""
@@ -2267,10 +2270,11 @@ class SeriesStatus(_message.Message):
         analysed_generation: _builtins.int = ...,
         acknowledgement: Global___Acknowledgement | None = ...,
         risen_since_acknowledged: _builtins.bool = ...,
+        deliveries_dismissed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "_nodules", b"_nodules", "acknowledgement", b"acknowledgement", "count_reliable", b"count_reliable", "first_received_time", b"first_received_time", "last_received_time", b"last_received_time", "nodules", b"nodules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "_nodules", b"_nodules", "accession", b"accession", "acknowledgement", b"acknowledgement", "analysed_generation", b"analysed_generation", "best_of_study", b"best_of_study", "best_reason", b"best_reason", "best_series_uid", b"best_series_uid", "birth_date", b"birth_date", "count_reliable", b"count_reliable", "deliveries_dead", b"deliveries_dead", "deliveries_pending", b"deliveries_pending", "description", b"description", "emergency", b"emergency", "first_received_time", b"first_received_time", "generation", b"generation", "instances", b"instances", "issuer", b"issuer", "last_received_time", b"last_received_time", "nodules", b"nodules", "outcome", b"outcome", "patient_id", b"patient_id", "patient_name", b"patient_name", "reason_code", b"reason_code", "reason_text", b"reason_text", "revision", b"revision", "risen_since_acknowledged", b"risen_since_acknowledged", "sender", b"sender", "series_uid", b"series_uid", "sex", b"sex", "site", b"site", "stage", b"stage", "state", b"state", "study_date", b"study_date", "study_uid", b"study_uid", "triage", b"triage", "triage_before", b"triage_before", "windows_done", b"windows_done", "windows_total", b"windows_total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable", "_nodules", b"_nodules", "accession", b"accession", "acknowledgement", b"acknowledgement", "analysed_generation", b"analysed_generation", "best_of_study", b"best_of_study", "best_reason", b"best_reason", "best_series_uid", b"best_series_uid", "birth_date", b"birth_date", "count_reliable", b"count_reliable", "deliveries_dead", b"deliveries_dead", "deliveries_dismissed", b"deliveries_dismissed", "deliveries_pending", b"deliveries_pending", "description", b"description", "emergency", b"emergency", "first_received_time", b"first_received_time", "generation", b"generation", "instances", b"instances", "issuer", b"issuer", "last_received_time", b"last_received_time", "nodules", b"nodules", "outcome", b"outcome", "patient_id", b"patient_id", "patient_name", b"patient_name", "reason_code", b"reason_code", "reason_text", b"reason_text", "revision", b"revision", "risen_since_acknowledged", b"risen_since_acknowledged", "sender", b"sender", "series_uid", b"series_uid", "sex", b"sex", "site", b"site", "stage", b"stage", "state", b"state", "study_date", b"study_date", "study_uid", b"study_uid", "triage", b"triage", "triage_before", b"triage_before", "windows_done", b"windows_done", "windows_total", b"windows_total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__count_reliable: _TypeAlias = _typing.Literal["count_reliable"]  # noqa: Y015
     _WhichOneofArgType__count_reliable: _TypeAlias = _typing.Literal["_count_reliable", b"_count_reliable"]  # noqa: Y015
