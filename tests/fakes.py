@@ -457,7 +457,9 @@ class MemoryJournal:
         """What a delivery is about: the HL7 result of a series."""
         if not is_replaced(delivery.kind):
             return []
-        standing = [s for s in self._sent if s.state in {"pending", "done"}]
+        standing = [
+            s for s in self._sent if s.state == "pending" or (s.state == "done" and not s.delivery.last_error)
+        ]
         newer = any(_is_newer(s.delivery, delivery) for s in standing)
         return [Topic(delivery.site, delivery.series_uid, newer)]
 
@@ -470,6 +472,10 @@ class MemoryJournal:
     def delivered(self, delivery: Delivery) -> None:
         """It is there."""
         self._end(delivery, "done", "")
+
+    def replaced(self, delivery: Delivery) -> None:
+        """A newer one took its place."""
+        self._end(delivery, "done", "replaced")
 
     def give_up(self, delivery: Delivery, why: str) -> None:
         """It is a dead letter."""

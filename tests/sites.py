@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from ports import free_port
 from worklists import FIRST, MemoryWorklist
 
 from millet.core.analysis import TriageLevel
@@ -103,7 +104,7 @@ class Site:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.url = ""
-        self.port = 0
+        self.port = free_port()
 
     def start(self, door: WebDoor | None = None, **facts: object) -> None:
         """Serve from a thread of its own."""
@@ -114,7 +115,7 @@ class Site:
         self.open()
 
     def open(self) -> None:
-        """Listen, on the port of before if there was one."""
+        """Listen, on the same port each time."""
         self.server = WebServer(self.sources, self.door)
         self.port = self.wait(self.server.start("127.0.0.1", self.port))
         self.url = f"http://127.0.0.1:{self.port}"

@@ -123,6 +123,18 @@ def test_what_was_dismissed_is_listed_and_replayed_if_asked_for(journal, millet)
     assert "no dismissed letter matches" in millet("replay", "--dismissed", "--study", "1.9")[2]
 
 
+def test_a_dismissal_that_is_taken_back_is_in_the_trail_and_its_reason_is_shown_as_it_was_written(
+    journal, millet, trail
+):
+    """Brackets are no markup."""
+    said = ("--by", "Erika Muster", "--reason", "gone [/INC-4711] [ticket 12]")
+    assert millet("dismiss", *said, "--destination", "pacs", "--confirm", "2")[0] == 0
+    code, out, _ = millet("replay", "--dismissed")
+    assert (code, out.count("gone [/INC-4711] [ticket 12]; before: ")) == (0, 2)
+    assert millet("replay", "--dismissed", "--all")[0] == 0
+    assert trail()[-1] == "takes back the dismissal of 2 deliveries"
+
+
 def test_what_waits_for_a_destination_that_is_gone_is_dismissed(journal, millet, monkeypatch):
     """Not for one that is configured, where it is tried."""
     asked = ("dismiss", *SAID, "--waiting", "--destination", "old", "--confirm", "2")

@@ -96,6 +96,22 @@ def test_nothing_is_replaced_by_what_was_given_up(journal):
     assert not newest(journal, older)
 
 
+def test_what_was_itself_replaced_replaces_nothing(journal):
+    """It was never sent: where the newest was given up, the oldest is sent after all."""
+    waiting = []
+    for instance in (1, 2, 3):
+        result(journal, instance=instance)
+        waiting.append(taken(journal, "ris"))
+        journal.postpone(waiting[-1], Later(wait_s=LEASE_S, why="away"))
+    first, second, third = waiting
+    assert not newest(journal, second)
+    journal.replaced(second)
+    assert not newest(journal, first)
+    journal.give_up(third, "refused")
+    assert newest(journal, first)
+    assert journal.backlog()["ris"][:3:2] == (1, 1)
+
+
 def taken(journal, destination="folder", holder="one"):
     """What is longest due; there must be something."""
     delivery = journal.take(destination, holder, LEASE_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import logging
+import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -45,8 +46,15 @@ def open_trail(
 def operated(settings: Settings, what: str) -> None:
     """Keep what an operator did on the command line, durable when this returns. Raises StoreError."""
     trail = open_trail(settings, f"{socket.gethostname()}-cli", lambda: datetime.now(UTC), _lost)
-    trail.write(Event(kind=Kind.OPERATED, who=getpass.getuser(), role="admin", what=what))
+    trail.write(Event(kind=Kind.OPERATED, who=_user(), role="admin", what=what))
     trail.stop()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number that has no name
+        return f"uid {os.getuid()}"
 
 
 def _lost(events: int) -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from millet.core.analysis import TriageLevel
-from millet.errors import ServiceError
+from millet.errors import ServiceError, StoreError
 from millet.ports import Among, Delivery, Dismissal, Selection
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def dismiss(  # noqa: PLR0913, PLR0917 - each option is an argument
     run.
     """
     from millet import app
+    from millet.app.audit import operated
 
     settings = app.settings(config)
     among = Among.WAITING if waiting else Among.DEAD
@@ -58,8 +60,12 @@ def dismiss(  # noqa: PLR0913, PLR0917 - each option is an argument
             return
         if confirm != len(found):
             raise ServiceError(f"none is dismissed: they are {len(found)}, not {confirm}")
-        _keep(settings, found, said)
-        letters.dismiss(selection, said, len(found))
+        operated(settings, f"dismissed {_summary(found)}, {said}")  # stands there before it is done
+        try:
+            letters.dismiss(selection, said, len(found))
+        except StoreError as why:
+            operated(settings, f"dismissed none: {why}")
+            raise
     typer.echo(f"{_deliveries(len(found))} dismissed")
 
 
@@ -80,7 +86,7 @@ def _show(found: Sequence[Delivery]) -> None:
     table = Table("level", "destination", "object", "deliveries")
     for (level, destination, kind), count in sorted(alike.items(), key=lambda one: _place(one[0])):
         style = "bold red" if level is TriageLevel.CRITICAL else None
-        table.add_row(level, destination, kind, str(count), style=style)
+        table.add_row(level, escape(destination), kind, str(count), style=style)
     if found:
         Console(soft_wrap=True).print(table)
     typer.echo(_deliveries(len(found)))
@@ -91,13 +97,10 @@ def _place(alike: tuple[TriageLevel | None, str, str]) -> tuple[int, str, str]:
     return -list(TriageLevel).index(level or TriageLevel.NOT_ASSESSED), destination, kind
 
 
-def _keep(settings: Settings, found: Sequence[Delivery], said: Dismissal) -> None:
-    """What is done stands in the audit trail before it is done."""
-    from millet.app.audit import operated
-
+def _summary(found: Sequence[Delivery]) -> str:
     levels = Counter(str(one.level) for one in found)
     told = ", ".join(f"{levels[level]} {level}" for level in reversed(TriageLevel) if level in levels)
-    operated(settings, f"dismissed {_deliveries(len(found))} ({told}), {said}")
+    return f"{_deliveries(len(found))} ({told})"
 
 
 def _deliveries(count: int) -> str:

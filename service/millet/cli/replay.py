@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from millet.errors import ServiceError
@@ -30,16 +31,20 @@ def replay(  # noqa: PLR0913, PLR0917 - each option is an argument
     The service may run, and tries them at once; one that is stopped does when it starts.
     """
     from millet import app
+    from millet.app.audit import operated
 
     among = Among.DISMISSED if dismissed else Among.DEAD
     selection = Selection(destination=destination, study_uid=study, series_uid=series, among=among)
     chosen = selection != Selection(among=among)
     if every and chosen:
         raise ServiceError("--all leaves nothing to choose")
-    with app.dead_letters(app.settings(config)) as letters:
+    settings = app.settings(config)
+    with app.dead_letters(settings) as letters:
         if only_list or not (every or chosen):
             _show(letters.dead_letters(selection), among)
             return
+        if dismissed and (found := letters.dead_letters(selection)):
+            operated(settings, f"takes back the dismissal of {len(found)} deliveries")
         count = letters.replay(selection)
     typer.echo(f"{count} {'delivery' if count == 1 else 'deliveries'} will be tried again")
     if chosen and not count:
@@ -50,13 +55,13 @@ def _show(letters: Sequence[Delivery], among: Among) -> None:
     table = Table("destination", "object", "level", "study", "series", "given up after", "why")
     for one in letters:
         table.add_row(
-            one.destination,
+            escape(one.destination),
             f"{one.kind}-{one.generation}",
             one.level,
             one.study_uid,
             one.series_uid,
             f"{one.attempts} tries",
-            one.last_error,
+            escape(one.last_error),
         )
     if letters:
         Console(soft_wrap=True).print(table)

@@ -9,7 +9,7 @@ comes back is not judged and told of nowhere, else it would go round in circles.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ from millet.core.identity import contradict
 from millet.core.language import phrase
 from millet.core.reasons import Reason, Remark, Weight
 from millet.core.series import SliceHeader
+from millet.core.succession import replaced
 from millet.core.worded import worded
 from millet.errors import UnfitSeries
 from millet.flow.analyse import Made, Order, refused
@@ -98,21 +99,8 @@ def finish(order: Order, reports: Sequence[bytes], images: Images, bench: Bench)
 def standing(reports: Sequence[bytes]) -> Sequence[bytes]:
     """Those that no other replaces: one that names a predecessor which names it, too, replaces nothing."""
     named = [_succession(report) for report in reports]
-    before = {uid: olds.intersection(other for other, _ in named) for uid, olds in named}
-    lines = {uid: _line(uid, before) for uid in before}
-    replaced = {old for new, olds in before.items() for old in olds if new not in lines[old]}
-    return [report for report, (uid, _) in zip(reports, named, strict=True) if uid not in replaced]
-
-
-def _line(uid: str, before: Mapping[str, frozenset[str]]) -> set[str]:
-    """The predecessors of a report, theirs, and so on."""
-    found: set[str] = set()
-    ahead = [uid]
-    while ahead:
-        further = before[ahead.pop()] - found
-        found |= further
-        ahead += further
-    return found
+    gone = replaced(dict(named))
+    return [report for report, (uid, _) in zip(reports, named, strict=True) if uid not in gone]
 
 
 def _succession(report: bytes) -> tuple[str, frozenset[str]]:

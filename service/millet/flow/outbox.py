@@ -112,7 +112,7 @@ class Outbox:
             self._send(delivery)
         except Replaced as newer:
             self._change(breaker.untried)
-            self._queue.delivered(delivery)
+            self._queue.replaced(delivery)
             tell("replaced", delivery, str(newer))
             return False
         except DeliveryError as error:

@@ -57,6 +57,9 @@ class DeliveryQueue(Protocol):
     def delivered(self, delivery: Delivery) -> None:
         """The destination has it, verified where it is asked for."""
 
+    def replaced(self, delivery: Delivery) -> None:
+        """A newer one took its place: it is done, and was not sent."""
+
     def postpone(self, delivery: Delivery, later: Later) -> None:
         """Something is left to be done."""
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,6 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from fakes import MemoryObjects
 from instances import START_UTC, entry, header
+from postgres import Postgres
 
 from millet.edge.journal import SqlJournal, migrate_apart, open_engine, sqlite_url
 from millet.edge.journal.database import OLDEST, newest, revision_of
@@ -155,6 +157,35 @@ def test_who_reads_without_end_keeps_tables_from_being_changed(postgres):
     engine.dispose()
 
 
+def test_a_database_that_tidies_up_gives_way():
+    """PostgreSQL's autovacuum, which may take many minutes on a large table, ends for who waits for that."""
+    server = Postgres({"autovacuum_naptime": "1s"})
+    engine = open_engine(server.url(server.fresh()))
+    try:
+        migrate(engine, "0016")
+        with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            for statement in TIDYING:
+                connection.execute(sa.text(statement))
+            ends_s = time.monotonic() + 120
+            while not connection.execute(sa.text(TIDIES)).all():
+                assert time.monotonic() < ends_s, "it never begins"
+                time.sleep(0.1)
+            connection.execute(sa.text("ALTER SYSTEM SET autovacuum_naptime = '1h'"))
+            connection.execute(sa.text("SELECT pg_reload_conf()"))
+        migrate(engine, alone_s=4.0)
+    finally:
+        engine.dispose()
+        server.end()
+
+
+SLOWLY = "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1"
+ALWAYS = "autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0"
+TIDYING = (
+    f"ALTER TABLE counter SET ({SLOWLY}, {ALWAYS})",
+    "INSERT INTO counter (name, value) SELECT 'x' || i, i FROM generate_series(1, 60000) i",
+    "DELETE FROM counter WHERE name LIKE 'x%'",
+)
+TIDIES = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'autovacuum:%counter%'"
 AT = "'2026-01-02 03:04:05'"
 
 

@@ -31,6 +31,8 @@ from millet.ports import Among, Delivery, Dismissal, Later, Selection, Topic
 
 DONE = "done"
 DEAD = "dead"
+REPLACED = "replaced"
+"""The `last_error` of what is done without having been sent."""
 DISMISSED = "dismissed"
 """By an operator, at `done_utc`; `last_error` says who, why, and what was wrong before."""
 _TO: sa.BindParameter[str] = sa.bindparam("to")
@@ -73,7 +75,7 @@ class Deliveries(Base):
             _place(other) > _place(mine),
             newer.c.id == other.c.delivery_id,
             newer.c.destination == delivery.destination,
-            newer.c.state.in_((PENDING, DONE)),
+            sa.or_(newer.c.state == PENDING, sa.and_(newer.c.state == DONE, newer.c.last_error == "")),
         )
         query = sa.select(mine.c.site, mine.c.uid, replaced)
         with self._reading() as connection:
@@ -90,6 +92,10 @@ class Deliveries(Base):
     def delivered(self, delivery: Delivery) -> None:
         """The destination has it."""
         self._end(delivery, {"state": DONE, "done_utc": now_utc(), "last_error": ""})
+
+    def replaced(self, delivery: Delivery) -> None:
+        """A newer one took its place."""
+        self._end(delivery, {"state": DONE, "done_utc": now_utc(), "last_error": REPLACED})
 
     def give_up(self, delivery: Delivery, why: str) -> None:
         """It becomes a dead letter."""
@@ -228,9 +234,11 @@ def _changed(connection: sa.Connection, selection: Selection, facts: dict[str, A
     matching = sa.select(deliveries.c.id).where(*_selected(selection)).select_from(_JOINED)
     chosen = matching.with_for_update(of=deliveries)
     owners = sa.select(series.c.id).where(*_selected(selection)).select_from(_JOINED)
-    for series_id in connection.execute(owners.distinct()).scalars().all():
-        moved = sa.update(series).where(series.c.id == series_id)
-        connection.execute(moved.values(revision=bump(connection)))
+    if told := connection.execute(owners.distinct()).scalars().all():
+        last = bump(connection, len(told))
+        moved = sa.update(series).where(series.c.id == sa.bindparam("owner"))
+        revisions = [{"owner": owner, "new": last - place} for place, owner in enumerate(told)]
+        connection.execute(moved.values(revision=sa.bindparam("new")), revisions)
     these = sa.update(deliveries).where(deliveries.c.id.in_(chosen.scalar_subquery()))
     return connection.execute(these.values(facts)).rowcount
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from contextlib import suppress
 
 import sqlalchemy as sa
 from alembic import command
@@ -23,6 +24,8 @@ MIGRATION_LOCK = 0x6D696C6C6574
 """Of PostgreSQL's advisory locks, the one of who migrates."""
 ALONE_S, AGAIN_S = 60.0, 0.02
 """How long is tried to have all tables at once, and how often."""
+ASKING = "SET LOCAL lock_timeout = '1500ms'"
+"""Longer than `deadlock_timeout`, after which PostgreSQL's autovacuum ends for who waits."""
 IN_USE = "the journal's tables are in use without a pause, by a backup perhaps: start again when it has ended"
 
 
@@ -68,18 +71,37 @@ def migrate(engine: sa.Engine, revision: str = "head", alone_s: float = ALONE_S)
 def _have_alone(connection: sa.Connection, within_s: float) -> None:
     """Have all our tables at once, or none yet: one after the other would deadlock with who works on them."""
     names = sorted(set(sa.inspect(connection).get_table_names()) & set(metadata.tables))
-    ends_s = time.monotonic() + within_s
-    while names:
+    quoted = ", ".join(f'"{name}"' for name in names)
+    begun_s, asked = time.monotonic(), False
+    while names and not _locked(connection, f"LOCK TABLE {quoted} IN ACCESS EXCLUSIVE MODE NOWAIT"):
+        passed_s = time.monotonic() - begun_s
+        if passed_s > within_s:
+            raise StoreError(IN_USE)
+        if passed_s > within_s / 2 and not asked:
+            asked = True
+            for name in names:
+                _ask_for(connection, name)
+        time.sleep(AGAIN_S)
+
+
+def _locked(connection: sa.Connection, statement: str) -> bool:
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql(statement)
+    except sa.exc.OperationalError:  # somebody is at work
+        return False
+    return True
+
+
+def _ask_for(connection: sa.Connection, name: str) -> None:
+    """Wait for one table and let it go, holding no other: nobody deadlocks, and autovacuum gives way."""
+    with suppress(sa.exc.OperationalError):
+        asking = connection.begin_nested()
         try:
-            with connection.begin_nested():
-                quoted = ", ".join(f'"{name}"' for name in names)
-                connection.exec_driver_sql(f"LOCK TABLE {quoted} IN ACCESS EXCLUSIVE MODE NOWAIT")
-        except sa.exc.OperationalError:  # somebody is at work
-            if time.monotonic() > ends_s:
-                raise StoreError(IN_USE) from None
-            time.sleep(AGAIN_S)
-        else:
-            return
+            connection.exec_driver_sql(ASKING)
+            connection.exec_driver_sql(f'LOCK TABLE "{name}" IN ACCESS EXCLUSIVE MODE')
+        finally:
+            asking.rollback()
 
 
 def _below(config: Config, revision: str | None) -> set[str]:
