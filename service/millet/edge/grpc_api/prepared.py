@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from millet.core.analysis import Analysis
 from millet.edge.grpc_api import pages
@@ -24,19 +24,19 @@ class Prepared:
         self._rest = pages.streamed(analysis)
         self._lock = threading.Lock()
 
-    def streamed(self) -> Iterator[pb.StreamAnalysisResponse]:
-        """The messages of a stream."""
+    def streamed(self) -> Iterator[Sequence[pb.StreamAnalysisResponse]]:
+        """The messages of a stream: those that are there together, then each as it is made."""
         number = 0
-        while (part := self._part(number)) is not None:
-            yield part
-            number += 1
+        while parts := self._behind(number):
+            yield parts
+            number += len(parts)
 
-    def _part(self, number: int) -> pb.StreamAnalysisResponse | None:
-        """The next one that is not made yet, or one that is; None behind the last."""
+    def _behind(self, number: int) -> Sequence[pb.StreamAnalysisResponse]:
+        """What is made behind so many messages, or else the next one; empty behind the last."""
         with self._lock:
             if number == len(self._made) and (part := next(self._rest, None)) is not None:
                 self._made.append(part)
-            return self._made[number] if number < len(self._made) else None
+            return self._made[number:]
 
 
 class Lately:

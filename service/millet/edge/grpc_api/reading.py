@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import grpc
@@ -68,8 +68,8 @@ class Reading:
             total_changes=pages.total_changes(analysis),
         )
 
-    def stream(self, request: pb.StreamAnalysisRequest) -> Iterator[pb.StreamAnalysisResponse]:
-        """An analysis in messages; it is looked up at once, each message made when it is asked for."""
+    def stream(self, request: pb.StreamAnalysisRequest) -> Iterator[Sequence[pb.StreamAnalysisResponse]]:
+        """An analysis in messages; it is looked up at once, messages that are not there made one by one."""
         with answering():
             return self._prepared(request).streamed()
 

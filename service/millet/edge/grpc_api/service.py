@@ -50,7 +50,8 @@ class AnalysisService(rpc.AnalysisServiceServicer):
         self, request: pb.StreamAnalysisRequest, context: Context
     ) -> AsyncIterator[pb.StreamAnalysisResponse]:
         """See the contract."""
-        parts = made_in_threads(lambda: self._reading.stream(request))
+        made = made_in_threads(lambda: self._reading.stream(request))
+        parts = (part async for several in made for part in several)  # a thread for each would cost as much
         async for part in self._stream(Rpc.STREAM_ANALYSIS, context, parts):
             yield part
 
