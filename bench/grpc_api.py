@@ -273,7 +273,7 @@ def main() -> None:
     parser.add_argument("--address", default="")
     parser.add_argument("--nodules", type=int, default=20_000)
     parser.add_argument("--series", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=41)
     parser.add_argument("--watchers", type=int, default=200)
     parser.add_argument("--commits", type=int, default=20)
     parser.add_argument("--uploads", type=int, default=7)
