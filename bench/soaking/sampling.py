@@ -54,7 +54,10 @@ def _below(pid: int) -> Iterator[int]:
 
 
 def _one(pid: int) -> dict[str, float]:
-    """Memory in MB: proportional (PSS), own (private) and resident; handles, threads, processor time."""
+    """Memory in MB: proportional (PSS), own and resident; handles, threads, processor time.
+
+    Its own is what it wrote: a library's clean pages become private when a neighbour that mapped them ends.
+    """
     kb = {
         name: int(value)
         for name, value in re.findall(r"^(\w+):\s+(\d+) kB", _text(pid, "smaps_rollup"), re.MULTILINE)
@@ -62,7 +65,7 @@ def _one(pid: int) -> dict[str, float]:
     fields = _text(pid, "stat").rpartition(")")[2].split()
     return {
         "pss_mb": kb.get("Pss", 0) / 1000,  # nothing is told of one that has ended and was not waited for
-        "private_mb": (kb.get("Private_Clean", 0) + kb.get("Private_Dirty", 0)) / 1000,
+        "private_mb": kb.get("Private_Dirty", 0) / 1000,
         "rss_mb": kb.get("Rss", 0) / 1000,
         "handles": sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()),
         "threads": int(fields[17]),
