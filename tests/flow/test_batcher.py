@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from concurrent import futures
 from contextlib import contextmanager
@@ -134,6 +135,18 @@ def test_each_window_gets_its_own_answer() -> None:
         assert score(as_it_is.result(LONG_S)) == 7
     assert max(len(batch) for batch in detector.batches) <= 4
     assert sorted(chain.from_iterable(detector.batches)) == sorted([*range(1, 31), 7])
+
+
+def test_a_series_is_not_held_while_the_next_window_is_waited_for() -> None:
+    """What makes its voxels refers to all of its slices."""
+    detector, freed = Recorder(), threading.Event()
+    slices = torch.full(SHAPE, 5.0)
+    weakref.finalize(slices, freed.set)
+    with batching(detector) as batcher:
+        asked = batcher.submit(look(detector, 5, voxels=lambda slices=slices: slices.clone()))
+        del slices
+        assert asked.result(LONG_S) == 5
+        assert freed.wait(LONG_S)
 
 
 def asked_voxels() -> torch.Tensor:

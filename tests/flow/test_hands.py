@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 
 from millet.errors import Interrupted
 from millet.flow.hands import Hands
@@ -19,6 +20,21 @@ def test_pieces_are_done_in_their_order_by_so_many_threads():
     hands.do(last.set)
     assert last.wait(20)
     assert done == [0, 1, 2]
+    hands.stop()
+
+
+def test_who_waits_for_the_next_piece_does_not_hold_the_last_one():
+    """It may refer to a whole series."""
+
+    class Large:
+        """What a piece works on."""
+
+    hands, freed = Hands("test", 1), threading.Event()
+    large = Large()
+    weakref.finalize(large, freed.set)
+    hands.do(lambda large=large: None)
+    del large
+    assert freed.wait(20)
     hands.stop()
 
 

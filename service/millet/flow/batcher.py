@@ -141,10 +141,16 @@ class Batcher:
             thread.join()
 
     def _run(self) -> None:
-        while taken := self._taken():
-            began_s = perf_counter()
-            _looked(taken)
+        while self._run_next():
+            pass  # in a function of its own: who waits for the next batch does not hold the last one's series
+
+    def _run_next(self) -> bool:
+        taken = self._taken()
+        began_s = perf_counter()
+        _looked(taken)
+        if taken:
             self._told(len(taken), perf_counter() - began_s)
+        return bool(taken)
 
     def _taken(self) -> list[_Waiting]:
         """The next batch, as soon as there is one; none when stopped."""

@@ -37,8 +37,13 @@ class Hands:
             self._waiting.put(None)
 
     def _work(self) -> None:
-        while (piece := self._waiting.get()) is not None:
-            if self._stopped.is_set():
-                return
-            with suppress(Interrupted):
-                piece()
+        while self._do_next():
+            pass  # in a function of its own: who waits for the next piece does not hold the last one
+
+    def _do_next(self) -> bool:
+        piece = self._waiting.get()
+        if piece is None or self._stopped.is_set():
+            return False
+        with suppress(Interrupted):
+            piece()
+        return True
