@@ -146,11 +146,12 @@ class Batcher:
 
     def _run_next(self) -> bool:
         taken = self._taken()
+        if not taken:
+            return False
         began_s = perf_counter()
         _looked(taken)
-        if taken:
-            self._told(len(taken), perf_counter() - began_s)
-        return bool(taken)
+        self._told(len(taken), perf_counter() - began_s)
+        return True
 
     def _taken(self) -> list[_Waiting]:
         """The next batch, as soon as there is one; none when stopped."""
